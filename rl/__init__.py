@@ -1,0 +1,1 @@
+"""Learning to control traffic; tasks, training and scores will stand here."""

@@ -1,0 +1,12 @@
+from simcache.cache import Cache as Cache
+from simcache.codecs.file import File as File
+from simcache.codecs.file import Folder as Folder
+from simcache.decorator import cached as cached
+from simcache.errors import CacheError as CacheError
+from simcache.errors import Divergence as Divergence
+from simcache.errors import NotStored as NotStored
+from simcache.errors import Unkeyable as Unkeyable
+from simcache.errors import Unstorable as Unstorable
+from simcache.series import Step as Step
+from simcache.stores.base import Store as Store
+from simcache.stores.registry import open_store as open_store

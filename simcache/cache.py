@@ -1,0 +1,397 @@
+"""The cache: from a key to a checked value, and from a value to an entry; near before far, blob before entry."""
+
+import os
+import tempfile
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Self
+
+from xxhash import xxh3_128_hexdigest
+
+from simcache.codecs.base import Encoded
+from simcache.codecs.registry import decode, encode, is_safe
+from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing, NotStored, Undecodable, Unstorable, Untrusted
+from simcache.locks import KeyLock
+from simcache.model import Blob, Buffer, Entry, Json, Made, Segment, blob_of, check_name, entry_prefix, key_in_name
+from simcache.stores.base import Store
+from simcache.stores.layered import Layered
+from simcache.stores.registry import open_store
+from simcache.tally import Tally
+
+_REMEMBERED = 4096
+_INLINE = 1024
+_REBUILT = 1 << 20
+_TEXT = 200
+
+
+class Lookup(NamedTuple):
+    """What came of asking for a key: an entry and its value, or the reasons why there is none."""
+
+    entry: Entry | None
+    value: Any
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a function, as the cache sees it: its name and key, and what they were made from."""
+
+    function: str
+    key: str
+    code: str
+    parts: Mapping[str, str]
+    recorded: Mapping[str, Json]
+    """What an entry says of the arguments, made by `record` before the function could change them."""
+
+
+class Cache:
+    """Results by key, in a near store and behind any number of far ones.
+
+    A path or URL names a store; what is found far is checked and kept near. Instances may be used by several threads,
+    and travel to other processes by their URLs.
+    """
+
+    def __init__(
+        self,
+        store: str | os.PathLike[str] | Store,
+        *,
+        far: Sequence[str | os.PathLike[str] | Store] = (),
+        durable: bool = False,
+        trust: bool = False,
+    ) -> None:
+        """Open the stores. `durable` has every result reach the disk before the call returns; `trust` lets far pickles in."""
+        near = open_store(store)
+        self.store: Store = Layered(near, *(open_store(url, create=False) for url in far)) if far else near
+        self.near = near
+        self.durable = durable
+        self.trust = trust
+        self.tally = Tally(near.local)
+        self._entries: OrderedDict[str, tuple[object, list[Entry]]] = OrderedDict()
+        self._written: set[str] = set()
+        self._warned: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        near, *far = (store.url for store in self.store.layers())
+        return f"Cache({near!r}{f', far={far!r}' if far else ''})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        near, *far = (store.url for store in self.store.layers())
+        return _reopened, (near, far, self.durable, self.trust)
+
+    # -- reading
+
+    def lookup(self, function: str, key: str, into: object = None) -> Lookup:
+        """The value of a key, from the nearest store that has it whole; damaged things are set aside on the way."""
+        reasons: list[str] = []
+        for index, layer in enumerate(self.store.layers()):
+            for entry in self.entries_in(layer, function, key, reasons):
+                try:
+                    if index:
+                        self._bring(entry, layer)
+                    return Lookup(entry, self.load(entry, into), tuple(reasons))
+                except CacheError as problem:
+                    reasons.append(str(problem))
+        return Lookup(None, None, tuple(reasons))
+
+    def entries(self, function: str, key: str) -> list[Entry]:
+        """The sound entries of a key in the nearest store that has any, the one that is served first."""
+        for layer in self.store.layers():
+            if found := self.entries_in(layer, function, key, []):
+                return found
+        return []
+
+    def entries_in(self, layer: Store, function: str, key: str, reasons: list[str]) -> list[Entry]:
+        """The entries of a key in one layer: withdrawn ones left out, earliest made first, ties by digest."""
+        prefix = entry_prefix(function, key)
+        stamp = layer.stamp(prefix)
+        remembered = self._entries.get(prefix) if stamp is not None and layer is self.near else None
+        if remembered is not None and remembered[0] == stamp:
+            return remembered[1]
+        found = self._read_entries(layer, prefix, reasons)
+        withdrawn = {digest for entry, _ in found for digest in entry.withdraws}
+        served = sorted((e for e in found if e[0].kind != "withdrawn" and e[1] not in withdrawn), key=lambda e: (e[0].made.at, e[1]))
+        entries = [entry for entry, _ in served]
+        if stamp is not None and layer is self.near and not reasons:
+            with self._lock:
+                self._entries[prefix] = (stamp, entries)
+                if len(self._entries) > _REMEMBERED:
+                    self._entries.popitem(last=False)
+        return entries
+
+    def _read_entries(self, layer: Store, prefix: str, reasons: list[str]) -> list[tuple[Entry, str]]:
+        found = []
+        try:
+            names = [listed.name for listed in layer.list(prefix)]
+        except CacheError as problem:
+            reasons.append(str(problem))
+            return []
+        for name in names:
+            try:
+                found.append((Entry.from_bytes(name, layer.get(name)), name.rpartition(".json")[0][-16:]))
+            except Corrupt as problem:
+                aside = layer.set_aside(name)
+                reasons.append(f"{problem}{f' (set aside as {aside})' if aside else ''}")
+            except (CacheError, OSError) as problem:
+                reasons.append(str(problem))
+        return found
+
+    def load(self, entry: Entry, into: object = None, *, state: bool = False) -> Any:
+        """The value of an entry (or the state after its segment), every byte checked."""
+        described = entry.state if state else entry.value
+        if described is None:
+            raise Undecodable("the entry holds no value")
+        if not (self.trust or self.near.capabilities.trusted or is_safe(described)):
+            raise Untrusted(self.near.url)
+        return decode(described, self.blob(entry.blobs[described["blobs"][0]]), into)
+
+    def blob(self, blob: Blob) -> memoryview:
+        """The bytes of a blob, checked; a damaged copy is set aside and the next store is asked."""
+        name = blob.name
+        try:
+            data = self.store.get(name)
+            blob.check(data)
+        except Corrupt as problem:
+            aside = self.store.set_aside(name)
+            if aside is None:
+                raise
+            try:
+                data = self.store.get(name)
+                blob.check(data)
+            except Missing:
+                raise Corrupt(name, f"{problem.reason} (set aside as {aside})") from problem
+        return data
+
+    def _bring(self, entry: Entry, layer: Store) -> None:
+        """Keep near what was found far: every blob, then the entry, so that nobody near meets a name without its bytes."""
+        if not (self.trust or layer.capabilities.trusted) and not all(
+            is_safe(described) for described in (entry.value, entry.state) if described
+        ):
+            raise Untrusted(layer.url)
+        for blob in entry.blobs:
+            self.blob(blob)
+        data = entry.to_bytes()
+        check_name(entry.name, data)
+        try:
+            self.near.put(entry.name, [data], durable=self.durable)
+        except (CacheError, OSError) as problem:
+            self.warn_once(f"what is found in {layer.url} cannot be kept in {self.near.url}: {problem}")
+
+    def all_entries(self, function: str | None = None) -> Iterator[Entry]:
+        """Every sound entry near, in no order; damaged ones are passed over (`simcache verify` names them)."""
+        from simcache.model import folder_of
+
+        for listed in self.near.list(f"entries/{folder_of(function)}/" if function else "entries/"):
+            try:
+                yield Entry.from_bytes(listed.name, self.near.get(listed.name))
+            except (Corrupt, Missing, FormatTooNew):
+                continue
+
+    def find(self, key: str) -> list[Entry]:
+        """The entries whose key begins with this text, earliest made first."""
+        names = [listed.name for listed in self.near.list("entries/") if key_in_name(listed.name).startswith(key)]
+        found = []
+        for name in names:
+            try:
+                found.append(Entry.from_bytes(name, self.near.get(name)))
+            except (Corrupt, Missing):
+                continue
+        return sorted(found, key=lambda entry: (entry.made.at, entry.digest))
+
+    def arguments_of(self, entry: Entry) -> dict[str, Json]:
+        """What an entry recorded of each argument, with the bytes of the larger ones fetched."""
+        recorded = {}
+        for name, argument in entry.arguments.items():
+            recorded[name] = dict(argument)
+            if "blob" in argument and argument["describe"].get("codec") == "json":
+                import json
+
+                try:
+                    recorded[name] = {"json": json.loads(bytes(self.blob(entry.blobs[argument["blob"]])))}
+                except (CacheError, ValueError) as problem:
+                    recorded[name] = {"digest": entry.blobs[argument["blob"]].sha256, "text": f"not readable: {problem}"}
+        return recorded
+
+    def parts_of(self, entry: Entry) -> dict[str, str]:
+        """The functions behind an entry's code version, and their digests; empty if they cannot be read."""
+        if entry.parts is None:
+            return {}
+        import json
+
+        try:
+            return dict(json.loads(bytes(self.blob(entry.blobs[entry.parts]))))
+        except (CacheError, ValueError):
+            return {}
+
+    # -- writing
+
+    def keep(
+        self,
+        call: Call,
+        value: object,
+        made: Made,
+        *,
+        codec: str | None = None,
+        into: object = None,
+        segment: Segment | None = None,
+        state: object = None,
+        has_state: bool = False,
+    ) -> Entry:
+        """Store a value under its key: its blobs, then the entry. Unstorable, StoreReadOnly or OSError if that fails."""
+        blobs: list[Blob] = []
+        durable = self.durable or segment is not None
+        encoded = encode(value, codec, into)
+        encoded_state = encode(state, codec) if has_state else None
+        entry = Entry(
+            key=call.key,
+            function=call.function,
+            kind="value" if segment is None else "segment",
+            made=made,
+            code=call.code,
+            value=self._put(encoded, blobs, durable=durable),
+            state=self._put(encoded_state, blobs, durable=durable) if encoded_state is not None else None,
+            parts=self._put_parts(call.parts, blobs, durable=durable),
+            arguments=self._put_arguments(call.recorded, blobs, durable=durable),
+            segment=segment,
+        )
+        entry = replace(entry, blobs=tuple(blobs))
+        self.near.put(entry.name, [entry.to_bytes()], durable=durable)
+        return entry
+
+    def _put(self, encoded: Encoded, blobs: list[Blob], *, durable: bool) -> Json:
+        index = self._put_blob(encoded.chunks, blobs, durable=durable)
+        return {**encoded.describe, "blobs": [index]}
+
+    def _put_blob(self, chunks: Sequence[Buffer], blobs: list[Blob], *, durable: bool) -> int:
+        blob = blob_of(chunks)
+        if blob in blobs:
+            return blobs.index(blob)
+        if durable or not self.near.claim(blob.name):
+            self.near.put(blob.name, chunks, durable=durable)
+        blobs.append(blob)
+        return len(blobs) - 1
+
+    def _put_parts(self, parts: Mapping[str, str], blobs: list[Blob], *, durable: bool) -> int | None:
+        if not parts:
+            return None
+        import json
+
+        return self._put_blob([json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()], blobs, durable=durable)
+
+    def _put_arguments(self, recorded: Mapping[str, Json], blobs: list[Blob], *, durable: bool) -> dict[str, Json]:
+        """Arguments as they stand in an entry: the larger ones as blobs, which calls with an equal argument share."""
+        import json
+
+        kept: dict[str, Json] = {}
+        for name, argument in recorded.items():
+            kept[name] = dict(argument)
+            if (
+                "json" in argument
+                and len(text := json.dumps(argument["json"], ensure_ascii=False).encode("utf-8", "surrogatepass")) > _INLINE
+            ):
+                kept[name] = {**argument, "blob": self._put_blob([text], blobs, durable=durable), "describe": {"codec": "json"}}
+                del kept[name]["json"]
+            elif "bytes" in argument:
+                kept[name]["blob"] = self._put_blob([kept[name].pop("bytes")], blobs, durable=durable)
+        return kept
+
+    def withdraw(self, entries: Sequence[Entry], made: Made, reason: str) -> Entry:
+        """Take results back everywhere: a tombstone that travels like an entry. All must be of one key."""
+        first = entries[0]
+        digests = tuple(sorted(entry.digest for entry in entries))
+        tombstone = Entry(
+            key=first.key, function=first.function, kind="withdrawn", made=made, code=first.code, withdraws=digests, reason=reason
+        )
+        self.near.put(tombstone.name, [tombstone.to_bytes()], durable=self.durable)
+        return tombstone
+
+    def forget(self, function: str, key: str) -> int:
+        """Delete the near entries of a key; how many there were. Their blobs go with the next `simcache prune`."""
+        names = [listed.name for listed in self.near.list(entry_prefix(function, key))]
+        for name in names:
+            self.near.delete(name)
+        return len(names)
+
+    # -- one computation per key
+
+    def lock(self, key: str) -> KeyLock:
+        """The lock that whoever computes this key holds, among all processes that share the near store."""
+        folder = self.near.local or os.path.join(tempfile.gettempdir(), f"simcache-{os.getpid()}")
+        return KeyLock(os.path.join(folder, "locks"), key)
+
+    def turn(self, key: str, *, wait: bool = True) -> "Turn":
+        """The turn to compute this key, which one thread of all processes that share the near store has at a time."""
+        return Turn(self.lock(key), (self.near.url, key), wait=wait)
+
+    def warn_once(self, text: str) -> None:
+        """One warning per text and process: a full disk would otherwise say so a thousand times."""
+        if text not in self._warned:
+            self._warned.add(text)
+            warnings.warn(text, NotStored, stacklevel=4)
+
+
+class Turn:
+    """Whose turn it is to compute a key; a thread that has it already does not wait for itself."""
+
+    _held: ClassVar[dict[tuple[str, str], int]] = {}
+
+    def __init__(self, lock: KeyLock, name: tuple[str, str], *, wait: bool) -> None:
+        self._lock = lock
+        self._name = name
+        self._wait = wait
+        self._locked = False
+        self.mine = False
+        """Whether it is ours; without waiting it may be somebody else's."""
+
+    def __enter__(self) -> Self:
+        if self._held.get(self._name) == threading.get_ident():
+            self.mine = True
+        elif self._lock.acquire() if self._wait else self._lock.try_acquire():
+            self.mine = self._locked = True
+            self._held[self._name] = threading.get_ident()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if self._locked:
+            self._held.pop(self._name, None)
+            self._lock.release()
+
+
+def record(arguments: Mapping[str, object], ignored: Container[str], hints: Mapping[str, object]) -> dict[str, Json]:
+    """Each argument so that it can be rebuilt where it is small, and recognised where it is not.
+
+    Those in `ignored` are not part of the key and are written down all the same; `hints` are the annotated types.
+    """
+    import json
+
+    recorded: dict[str, Json] = {}
+    for name, value in arguments.items():
+        try:
+            encoded = encode(value, None, hints.get(name))
+            size = sum(memoryview(chunk).nbytes for chunk in encoded.chunks)
+            if size > _REBUILT:
+                recorded[name] = {"digest": blob_of(encoded.chunks).xxh3, "text": _short(value)}
+            elif encoded.describe.get("codec") == "json":
+                recorded[name] = {"json": json.loads(b"".join(encoded.chunks))}
+            else:
+                recorded[name] = {"bytes": b"".join(encoded.chunks), "describe": dict(encoded.describe)}
+        except Unstorable:
+            recorded[name] = {"digest": xxh3_128_hexdigest(_short(value).encode("utf-8", "replace")), "text": _short(value)}
+        if name in ignored:
+            recorded[name]["ignored"] = True
+    return recorded
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception as problem:
+        text = f"<{type(value).__qualname__}, whose repr fails: {type(problem).__name__}>"
+    return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
+
+
+def _reopened(near: str, far: Sequence[str], durable: bool, trust: bool) -> Cache:
+    return Cache(near, far=far, durable=durable, trust=trust)

@@ -1,0 +1,219 @@
+"""`verify`, `prune`, `forget`, `withdraw`: the care of a store."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simcache.cli.options import chosen, emit, json_option, opened, store_option
+from simcache.cli.progress import Bar
+from simcache.cli.root import Told
+from simcache.cli.words import Size, Span, counted, moment, size, span
+
+if TYPE_CHECKING:
+    from simcache.stores.base import Store
+    from simcache.upkeep.contradictions import Contradiction
+    from simcache.upkeep.prune import PruneReport
+    from simcache.upkeep.rerun import RerunReport
+    from simcache.upkeep.verify import VerifyReport
+
+_SHOWN = 20
+
+
+@click.command(epilog="Example: simcache verify --repair --from ../other/store")
+@click.argument("place", metavar="[STORE]", required=False)
+@click.option("--repair", is_flag=True, help="Set damaged things aside, into the store's quarantine.")
+@click.option("--from", "source_url", metavar="STORE", help="With --repair: take good copies from this store.")
+@click.option("--rerun", "reruns", type=click.IntRange(min=1), metavar="N", help="Compute N results again and compare their bytes.")
+@click.option("--progress", is_flag=True, help="Tell how far it is every few seconds, also where stderr is no terminal.")
+@store_option
+@json_option
+def verify(
+    place: str | None, source_url: str | None, reruns: int | None, store_url: str | None, *, repair: bool, progress: bool, as_json: bool
+) -> None:
+    """Check a store to the last byte.
+
+    Every blob, entry, reference and series is looked at, and results that contradict each other are told. Exit code 0 if it is sound, 1 if there are problems. Blobs of which only a Git LFS pointer is here are no problem.
+    """
+    from simcache.upkeep.verify import verify as look
+
+    if place is not None and store_url is not None:
+        raise click.UsageError("give the store once: as STORE or as --store")
+    if source_url is not None and not repair:
+        raise click.UsageError("--from fetches good copies, so it goes with --repair")
+    store = opened(place or store_url)
+    source = None if source_url is None else opened(source_url)
+    bar = Bar(f"verifying {store.url}", heartbeat=progress)
+    report = look(store, repair=repair, source=source, progress=bar)
+    bar.clear()
+    again = None if reruns is None else _rerun(store, reruns, heartbeat=progress)
+    plain: dict[str, Any] = report.to_json() if again is None else {**report.to_json(), "rerun": again.to_json()}
+    emit(plain, lambda: [*_verdict(report, repaired=repair), *([] if again is None else _reruns(again))], as_json=as_json)
+    if not report.sound or (again is not None and not again.sound):
+        raise click.exceptions.Exit(1)
+
+
+def _rerun(store: "Store", count: int, *, heartbeat: bool) -> "RerunReport":
+    from simcache.cache import Cache
+    from simcache.cli.functions import find
+    from simcache.upkeep.rerun import rerun
+
+    bar = Bar("computing again", heartbeat=heartbeat, unit=lambda number: f"{number:.0f}")
+    report = rerun(Cache(store), count, find, progress=bar)
+    bar.clear()
+    return report
+
+
+def _verdict(report: "VerifyReport", *, repaired: bool) -> Sequence[str]:
+    held = f"{counted(report.entries, 'entry', 'entries')}, {counted(report.blobs, 'blob')}, {size(report.bytes)}"
+    lines = [f"{report.store}: {held} in {span(report.seconds)}"]
+    lines += [
+        f"{_red(problem.kind)} {problem.name}: {problem.reason}{f' ({problem.mended})' if problem.mended else ''}"
+        for problem in report.problems[:_SHOWN]
+    ]
+    if len(report.problems) > _SHOWN:
+        lines.append(f"… and {len(report.problems) - _SHOWN} more: --json lists all")
+    for found in report.contradictions[:_SHOWN]:
+        lines += _contradiction(found)
+    lines += [f"note: {said}" for said in _notes(report)]
+    if report.sound:
+        return [*lines, click.style("sound", fg="green") + (", after repair" if report.problems else "")]
+    return [*lines, f"{_red('not sound')}: {_advice(report, repaired=repaired)}"]
+
+
+def _red(text: str) -> str:
+    return click.style(text, fg="red")
+
+
+def _contradiction(found: "Contradiction") -> list[str]:
+    lines = [f"{_red('contradiction')} {found.function} {found.key}: different bytes for its {found.what}"]
+    for one in found.results:
+        packages = ", ".join(f"{name} {version}" for name, version in sorted(one.packages.items()))
+        on = f"{one.host} ({one.device}, {one.platform}, Python {one.python}{', ' if packages else ''}{packages})"
+        lines.append(f"  {one.entry}: SHA-256 {one.sha256[:12]}, made {moment(one.at)} on {on}")
+    return lines
+
+
+def _notes(report: "VerifyReport") -> list[str]:
+    notes = list(report.gaps)
+    if report.unavailable:
+        count = len(report.unavailable)
+        notes.append(f"{counted(count, 'blob')} unavailable: only a Git LFS pointer is here; `git lfs pull` brings the content")
+    if report.unreferenced:
+        notes.append(f"{counted(report.unreferenced, 'blob')} belong to no result: `simcache prune` frees them")
+    if report.unfinished:
+        notes.append(
+            f"{counted(report.unfinished, 'unfinished file')} of writers, living or dead: harmless, dead ones are swept by the next write"
+        )
+    return notes
+
+
+def _advice(report: "VerifyReport", *, repaired: bool) -> str:
+    advice = []
+    open_problems = sum(not problem.mended for problem in report.problems)
+    if open_problems and not repaired:
+        advice.append(
+            f"{counted(open_problems, 'problem')}; `simcache verify --repair` sets damaged things aside, `--from STORE` fetches good copies"
+        )
+    elif open_problems:
+        advice.append(f"{counted(open_problems, 'problem')} left; `--from STORE` fetches good copies from another store")
+    if report.contradictions:
+        advice.append(
+            f"{counted(len(report.contradictions), 'contradiction')}; `simcache diff` compares, `simcache withdraw KEY.DIGEST --reason …` takes one back"
+        )
+    return "; ".join(advice)
+
+
+def _reruns(report: "RerunReport") -> Sequence[str]:
+    lines = []
+    for one in report.reruns:
+        said = {"same": "same bytes", "skipped": "not compared"}.get(one.outcome, _red(one.outcome))
+        lines.append(f"{said}: {one.function} {one.entry}{': ' if one.reason else ''}{one.reason}".replace("  ", " "))
+    differ = sum(one.outcome in ("differs", "failed") for one in report.reruns)
+    return [
+        *lines,
+        f"computed {report.computed} of {report.asked} again: {f'{differ} differ or fail' if differ else 'all the same' if report.computed else 'nothing compared'}",
+    ]
+
+
+@click.command(epilog='Example: simcache prune --max-size 5GB --keep "arz.baseline*" --dry-run')
+@click.option("--max-size", type=Size(), metavar="SIZE", help="Remove the oldest results until everything takes at most this: 5GB.")
+@click.option("--older-than", type=Span(), metavar="TIME", help="Remove results made longer ago than this: 30d.")
+@click.option("--keep", multiple=True, metavar="GLOB", help="Never remove results of these functions or keys; may be given again.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@store_option
+@json_option
+def prune(
+    max_size: int | None, older_than: float | None, keep: tuple[str, ...], store_url: str | None, *, dry_run: bool, as_json: bool
+) -> None:
+    """Free space.
+
+    Goes: old results, what belongs to no result, the quarantine, and what dead writers left. A series goes from its end, so that what is left of it is whole; as long as nobody asks for the rest, nothing is
+    computed again. Without --max-size and --older-than no result goes.
+    """
+    from simcache.upkeep.prune import prune as free
+
+    report = free(opened(store_url), max_size=max_size, older_than=older_than, keep=keep, dry_run=dry_run)
+    emit(report.to_json(), lambda: _freed(report), as_json=as_json)
+
+
+def _freed(report: "PruneReport") -> Sequence[str]:
+    verb = "would free" if report.dry_run else "freed"
+    what = f"{counted(report.entries, 'entry', 'entries')} of {counted(len(report.results), 'result')}, {counted(report.blobs, 'blob')}"
+    lines = [f"{report.store}: {verb} {size(report.freed)}: {what}; {size(report.bytes_left)} left"]
+    if report.quarantined:
+        lines.append(f"{counted(report.quarantined, 'file')} of the quarantine {'would go' if report.dry_run else 'went'}")
+    if report.unfinished:
+        lines.append(f"{counted(report.unfinished, 'unfinished file')} of dead writers went")
+    if report.kept_young:
+        lines.append(
+            f"note: {counted(report.kept_young, 'blob')} without a result are less than an hour old and may belong to a writer: left for the next time"
+        )
+    if report.busy:
+        lines.append(f"note: {counted(len(report.busy), 'series', 'series')} being computed right now: left alone")
+    return lines
+
+
+@click.command(epilog="Example: simcache forget 3f9a")
+@click.argument("key")
+@store_option
+@json_option
+def forget(key: str, store_url: str | None, *, as_json: bool) -> None:
+    """Delete the results of one key here.
+
+    Other stores keep theirs.
+    """
+    store = opened(store_url)
+    entries = chosen(store, key)
+    for entry in entries:
+        store.delete(entry.name)
+    first = entries[0]
+    plain = {"function": first.function, "key": first.key, "deleted": [entry.name for entry in entries]}
+    said = f"deleted {counted(len(entries), 'entry', 'entries')} of {first.function} {first.key}; `simcache prune` frees their bytes"
+    emit(plain, lambda: [said], as_json=as_json)
+
+
+@click.command(epilog='Example: simcache withdraw 3f9a --reason "computed with the wrong road length"')
+@click.argument("key")
+@click.option("--reason", required=True, help="Why; whoever finds it withdrawn reads this.")
+@store_option
+@json_option
+def withdraw(key: str, reason: str, store_url: str | None, *, as_json: bool) -> None:
+    """Take results back everywhere.
+
+    They are served no more, here and wherever this store is synced to. KEY takes all results of a key back, KEY.DIGEST one of several.
+    """
+    from simcache.cache import Cache
+    from simcache.provenance import made_now
+
+    if not reason.strip():
+        raise click.UsageError("--reason is empty: say why in a few words")
+    store = opened(store_url)
+    entries = [entry for entry in chosen(store, key) if entry.kind != "withdrawn"]
+    if not entries:
+        raise Told(f"{key} is withdrawn already", 1)
+    tombstone = Cache(store).withdraw(entries, made_now(0.0, (), source=None), reason.strip())
+    first = entries[0]
+    plain = {"function": first.function, "key": first.key, "withdrawn": list(tombstone.withdraws), "reason": reason.strip()}
+    said = f"withdrew {counted(len(entries), 'entry', 'entries')} of {first.function} {first.key}: the next call computes again"
+    emit(plain, lambda: [said], as_json=as_json)

@@ -1,0 +1,158 @@
+"""`ls`, `show`, `stats`: what is in a store."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simcache.cli.options import chosen, emit, json_option, opened, record, served_first, store_option
+from simcache.cli.words import counted, moment, size, span, table
+
+if TYPE_CHECKING:
+    from simcache.cache import Cache
+    from simcache.model import Entry
+    from simcache.upkeep.listing import Listing
+    from simcache.upkeep.stats import StatsReport
+
+_LIMIT = 50
+_LONGEST = 4000
+
+
+@click.command(epilog='Example: simcache ls "arz.*" --sort size --limit 10')
+@click.argument("pattern", required=False)
+@click.option("--function", metavar="NAME", help="Only this function.")
+@click.option("--limit", type=click.IntRange(min=0), default=_LIMIT, show_default=True, help="At most so many rows; 0 for all.")
+@click.option("--sort", "order", type=click.Choice(["time", "size", "seconds", "function"]), default="time", show_default=True)
+@store_option
+@json_option
+def ls(pattern: str | None, function: str | None, limit: int, order: Any, store_url: str | None, *, as_json: bool) -> None:
+    """List results, the newest first.
+
+    PATTERN is a function (with * and ?), a module, or the beginning of a key.
+    """
+    from simcache.upkeep.listing import listing
+
+    report = listing(opened(store_url), pattern, function=function, limit=limit or None, order=order)
+    emit(report.to_json(), lambda: _rows(report), as_json=as_json)
+
+
+def _rows(report: "Listing") -> Sequence[str]:
+    if not report.total:
+        return [f"{report.store}: no such results"]
+    rows = [
+        (row.key, row.function, _kind(row.kind, row.items, row.results), moment(row.at), size(row.size), span(row.seconds), row.host)
+        for row in report.rows
+    ]
+    lines = table(("key", "function", "what", "made", "size", "took", "host"), rows, right=(4, 5))
+    if len(report.rows) < report.total:
+        lines.append(f"… {report.total - len(report.rows)} more: --limit 0 shows all")
+    return lines
+
+
+def _kind(kind: str, items: int | None, results: int) -> str:
+    if items is not None:
+        return counted(items, "item")
+    return f"{kind} ×{results}" if results > 1 else kind
+
+
+@click.command(epilog="Example: simcache show 3f9a --value")
+@click.argument("key")
+@click.option("--value", "with_value", is_flag=True, help="Print the value too, if it is plain data.")
+@store_option
+@json_option
+def show(key: str, store_url: str | None, *, with_value: bool, as_json: bool) -> None:
+    """Show the results of one key.
+
+    Its first digits are enough.
+    """
+    from simcache.cache import Cache
+
+    store = opened(store_url)
+    entries = chosen(store, key)
+    cache = Cache(store)
+    plain: dict[str, Any] = {"key": entries[0].key, "function": entries[0].function, "entries": [record(entry) for entry in entries]}
+    if with_value:
+        plain["value"] = _plain_value(cache, served_first(entries))
+    emit(plain, lambda: _shown(cache, entries, with_value=with_value), as_json=as_json)
+
+
+def _shown(cache: "Cache", entries: Sequence["Entry"], *, with_value: bool) -> Sequence[str]:
+    from simcache.identity.difference import shown
+    from simcache.upkeep.contradictions import in_service
+
+    first = served_first(entries)
+    lines = [f"{first.function} {first.key}", f"code {first.code}"]
+    lines += [f"  {name} = {shown(held.get('json', {'$recorded': held}))}{_note(held)}" for name, held in cache.arguments_of(first).items()]
+    served = {entry.name for entry in in_service(entries)}
+    for entry in sorted(entries, key=lambda entry: (entry.segment.start if entry.segment else 0, entry.made.at)):
+        lines += _entry_lines(entry, withdrawn=entry.kind != "withdrawn" and entry.name not in served)
+    parts = cache.parts_of(first)
+    if parts:
+        lines.append(f"code followed: {', '.join(sorted(parts))}")
+    if with_value:
+        lines += ["value:", json.dumps(_plain_value(cache, first), ensure_ascii=False)]
+    return lines
+
+
+def _note(recorded: dict[str, Any]) -> str:
+    return "  (not part of the key)" if recorded.get("ignored") else ""
+
+
+def _entry_lines(entry: "Entry", *, withdrawn: bool) -> list[str]:
+    made = entry.made
+    what: str = entry.kind
+    if entry.segment is not None:
+        what = f"items {entry.segment.start} to {entry.segment.stop - 1}" if entry.segment.length else "no items"
+        what += ", and there it ends" if entry.segment.ended else ""
+    lines = [f"{what}{' (withdrawn)' if withdrawn else ''}: {entry.key}.{entry.digest}"]
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(made.packages.items()))
+    lines.append(
+        f"  made {moment(made.at)} on {made.host} ({made.device}, {made.platform}, Python {made.python}{', ' if packages else ''}{packages})"
+    )
+    if made.git:
+        lines.append(f"  at Git commit {made.git}")
+    if entry.kind == "withdrawn":
+        return [*lines, f"  takes back {', '.join(entry.withdraws)}: {entry.reason}"]
+    lines.append(f"  took {span(made.seconds)}")
+    for what, described in (("value", entry.value), ("state", entry.state)):
+        if described is not None:
+            blob = entry.blobs[described["blobs"][0]]
+            lines.append(f"  {what}: {described['codec']}, {size(blob.size)}, {blob.name}")
+    return lines
+
+
+def _plain_value(cache: "Cache", entry: "Entry") -> Any:
+    """The value as the JSON that it is stored as; a note in its place if it is no plain data."""
+    described = entry.value
+    if described is None:
+        return None
+    blob = entry.blobs[described["blobs"][0]]
+    if described["codec"] != "json":
+        return f"({described['codec']}, {size(blob.size)}: not plain data; load it in Python)"
+    if blob.size > _LONGEST * 250:
+        return f"({size(blob.size)} of JSON: see {blob.name})"
+    return json.loads(bytes(cache.blob(blob)))
+
+
+@click.command(epilog="Example: simcache stats --json")
+@store_option
+@json_option
+def stats(store_url: str | None, *, as_json: bool) -> None:
+    """Count results, bytes, hits and time saved."""
+    from simcache.upkeep.stats import stats as count
+
+    report = count(opened(store_url))
+    emit(report.to_json(), lambda: _numbers(report), as_json=as_json)
+
+
+def _numbers(report: "StatsReport") -> Sequence[str]:
+    rows = [
+        (one.function, f"{one.entries:,}", size(one.bytes), f"{one.hits:,}", span(one.saved), moment(one.newest))
+        for one in report.functions
+    ]
+    total = ("total", f"{report.entries:,}", size(report.bytes), f"{report.hits:,}", span(report.saved), "")
+    lines = [report.store, *table(("function", "entries", "bytes", "hits", "saved", "newest"), [*rows, total], right=(1, 2, 3, 4))]
+    if report.unreferenced:
+        lines.append(f"{size(report.unreferenced)} belong to no result: `simcache prune` frees them")
+    return lines

@@ -1,0 +1,80 @@
+"""What every command shares: which store, how the answer is printed, how a result is named."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from simcache.cli.root import Told
+from simcache.model import Entry, Json
+from simcache.stores.base import Store
+
+_DIGITS = 32
+_SHOWN = 5
+
+store_option = click.option("--store", "store_url", metavar="PATH|URL", help="The store; else the one of the settings above this folder.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
+
+
+def place_of(url: str | None) -> str:
+    """The path or URL of a store, as asked for: a name of a remote, a place, or none for that of the settings."""
+    from pathlib import Path
+
+    from simcache.settings import load, located
+
+    settings = load()
+    if url is None:
+        return settings.store
+    return settings.remotes.get(url) or located(url, Path.cwd())
+
+
+def opened(url: str | None) -> Store:
+    """A store that must be there already."""
+    from simcache.stores.registry import open_store
+
+    return open_store(place_of(url), create=False)
+
+
+def emit(plain: Any, text: Callable[[], Sequence[str]], *, as_json: bool) -> None:
+    """Print a report: as one JSON document, or as lines for a person."""
+    if as_json:
+        click.echo(json.dumps(plain, indent=2, ensure_ascii=not _takes_unicode()))
+        return
+    for line in text():
+        click.echo(line)
+
+
+def _takes_unicode() -> bool:
+    return (getattr(sys.stdout, "encoding", "") or "").lower().replace("-", "") == "utf8"
+
+
+def chosen(store: Store, name: str) -> list[Entry]:
+    """The entries of the one key that begins so; `KEY.DIGEST` is one entry of it. Told if there are none, or several keys."""
+    from simcache.cache import Cache
+
+    key, _, digest = name.lower().partition(".")
+    if not key or len(key) > _DIGITS or any(letter not in "0123456789abcdef" for letter in key + digest):
+        raise Told(f"{name!r} is no key: it has up to 32 digits 0-9 and a-f; `simcache ls` lists the keys")
+    entries = [entry for entry in Cache(store).find(key) if entry.digest.startswith(digest)]
+    keys = list(dict.fromkeys((entry.function, entry.key) for entry in entries))
+    if not keys:
+        raise Told(f"nothing is stored under {name} in {store.url}: `simcache ls` lists what is", 1)
+    if len(keys) > 1:
+        listed = "; ".join(f"{one} {function}" for function, one in keys[:_SHOWN])
+        raise Told(f"{len(keys)} keys begin with {name}: {listed}{'; …' if len(keys) > _SHOWN else ''}: give more digits", 1)
+    return entries
+
+
+def served_first(entries: Sequence[Entry]) -> Entry:
+    """Of the entries of one key the one that is served; of withdrawn ones the last."""
+    from simcache.upkeep.contradictions import in_service
+
+    return next(iter(in_service(entries)), entries[-1])
+
+
+def record(entry: Entry) -> Json:
+    """An entry as it stands in its file, with its digest."""
+    plain: Json = json.loads(entry.to_bytes())
+    return {"digest": entry.digest, **plain}

@@ -1,0 +1,90 @@
+"""`simcache`: its commands, each loaded when it is asked for, and how mistakes are told."""
+
+import os
+import sys
+import warnings
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from simcache.errors import CacheError, Missing
+from simcache.provenance import VERSION
+
+# Which file holds each command; the order is that of `simcache --help`.
+COMMANDS: Final = {
+    "init": "project",
+    "call": "calling",
+    "ls": "look",
+    "show": "look",
+    "stats": "look",
+    "why": "reasons",
+    "diff": "reasons",
+    "verify": "care",
+    "prune": "care",
+    "forget": "care",
+    "withdraw": "care",
+    "remote": "project",
+}
+
+
+class Told(click.ClickException):
+    """A mistake that is told in one line; the exit code is 1 where the answer is no, 2 where the question cannot be asked."""
+
+    def __init__(self, message: str, code: int = 2) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click reads it, and gives a class attribute of its own
+        return self.code
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"simcache: {' '.join(self.format_message().split())}", file=file or sys.stderr)
+
+
+class Commands(click.Group):
+    """The commands, in their order; errors of the cache become one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"simcache.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            try:
+                return super().invoke(ctx)
+            except Missing as problem:
+                raise Told(str(problem), 1) from None
+            except CacheError as problem:
+                raise Told(str(problem)) from None
+            except BrokenPipeError:
+                raise
+            except OSError as problem:
+                raise Told(f"{problem.filename or 'the store'}: {problem.strerror or problem}") from None
+
+
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+    del filename, lineno, file, line
+    if not issubclass(category, DeprecationWarning):
+        click.echo(f"simcache: {message}", err=True)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(VERSION, prog_name="simcache", message="%(prog)s %(version)s")
+def main() -> None:
+    """Results of simulations, kept by code and arguments: computed once, never stale, never wrong.
+
+    Commands that look into a store take --store PATH|URL; without it the store is SIMCACHE_STORE, else `store` of the nearest simcache.toml
+    above this folder, else the user cache. Exit codes: 0 done and well, 1 problems found or nothing there, 2 wrong use.
+    """

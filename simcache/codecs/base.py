@@ -1,0 +1,44 @@
+"""The contract of a codec: a value to bytes and back, exactly, without running code."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from simcache.model import Buffer, Json
+
+
+class Encoded(NamedTuple):
+    """A value as bytes: what goes into the entry to describe it, and the chunks that make its one blob."""
+
+    describe: Json
+    chunks: Sequence[Buffer]
+
+
+class Codec(ABC):
+    """Turns values of some types into the bytes of one blob, and back into an equal value of the same type.
+
+    Encoding is deterministic: equal values give equal bytes in every process and on every machine. Decoding never runs
+    code that came with the data, and never trusts a length or an offset before checking it (Undecodable).
+    """
+
+    name: str
+    safe: bool = True
+    """Decoding runs no code; a codec that is not safe is refused from stores that are not trusted."""
+
+    @abstractmethod
+    def takes(self, value: object) -> bool:
+        """Whether this codec is the natural one for the value (asked in the registry's order)."""
+
+    @abstractmethod
+    def encode(self, value: Any, into: object = None) -> Encoded:
+        """The value as bytes; Unstorable names the path of the part that cannot be brought back exactly.
+
+        `into` is what `decode` will be given: a class that it could not rebuild from there is refused now.
+        """
+
+    @abstractmethod
+    def decode(self, describe: Json, data: memoryview, into: object = None) -> Any:
+        """The value again. `into` is the annotated type, from which classes of dataclasses, models and enums are taken.
+
+        Arrays may share memory with `data`; they are writable exactly if it is.
+        """

@@ -1,0 +1,544 @@
+"""`@cached`: from a call to its key, from the key to a value; the only reader of code versions."""
+
+import functools
+import inspect
+import os
+import sys
+import threading
+import time
+import types
+import typing
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+
+from simcache.cache import Cache, Call, Lookup, record
+from simcache.codecs.reach import result_type
+from simcache.errors import BadSettings, CacheError, Divergence, NotStored, Unstorable
+from simcache.identity.fingerprint import CodeVersions, Fingerprint, SourceChanged, fingerprint, function_name, note_loaded
+from simcache.identity.key import make_key
+from simcache.model import Entry, blob_of
+from simcache.provenance import made_now
+from simcache.settings import Settings, load
+
+if typing.TYPE_CHECKING:
+    from simcache.explain import Explanation
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+_EVERY = 10
+_POLL = 0.01
+_RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a function is cached, as given to `@cached(…)`."""
+
+    ignore: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    version: str | None = None
+    codec: str | None = None
+    cache: Cache | None = None
+    every: int = _EVERY
+    strict: bool = False
+
+
+class Cached(Generic[P, R]):
+    """A function whose results are computed once; call it as before."""
+
+    def __init__(self, function: Callable[P, R], options: Options) -> None:
+        """Made by `@cached`; nothing is read or followed before the first call."""
+        if isinstance(function, (classmethod, staticmethod)):
+            raise TypeError("put @cached below @classmethod or @staticmethod, next to the function")
+        if isinstance(function, type) or not callable(function):
+            raise TypeError(f"@cached takes a function, and {function!r} is none")
+        if inspect.isasyncgenfunction(inspect.unwrap(function)):
+            raise TypeError(f"{function!r} is an asynchronous generator, which @cached cannot keep: make it a plain generator")
+        functools.update_wrapper(self, function)
+        self.compute = function
+        """The plain function, without the cache."""
+        self.name = function_name(function)
+        self.options = options
+        self._binder = _Binder(function, options)
+        self._is_series = inspect.isgeneratorfunction(inspect.unwrap(function))
+        self._is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
+        if self._is_async:
+            _mark_coroutine(self)
+        self._fingerprint: Fingerprint | None = None
+        self._default: tuple[str | None, Cache] | None = None
+        self._into: object = _UNKNOWN
+        self._lock = threading.RLock()
+        note_loaded()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The result: loaded if it is stored, else computed and stored."""
+        if self._is_series:
+            return self._series(args, kwargs)  # type: ignore[no-any-return]
+        if self._is_async:
+            return self._awaited(args, kwargs)  # type: ignore[return-value]
+        arguments = self._binder(args, kwargs)
+        try:
+            key, used = self._key(arguments)
+        except SourceChanged as problem:
+            self._say_changed(str(problem))
+            return self.compute(*args, **kwargs)
+        cache = self.cache
+        found = cache.lookup(self.name, key, self.into)
+        if found.entry is None:
+            return self._missed(cache, key, used, arguments, args, kwargs)
+        cache.tally.hit(self.name, found.entry.made.seconds)
+        return found.value  # type: ignore[no-any-return]
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> "Bound": ...
+    def __get__(self, instance: object, owner: type | None = None) -> "Self | Bound":
+        return self if instance is None else Bound(self, instance)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        name = getattr(self, "__qualname__", "")
+        if self.__module__ != "__main__" and "<" not in name and name:
+            return name
+        # A script's functions travel by value to workers that have another __main__. Plain pickle finds this one by its
+        # dotted name, through the attribute that holds it.
+        if isinstance(self.compute, types.FunctionType) and not self.compute.__qualname__.endswith(".__wrapped__") and "<" not in name:
+            self.compute.__qualname__ = f"{name}.__wrapped__"
+        return Cached, (self.compute, self.options)
+
+    def __repr__(self) -> str:
+        return f"<cached {self.name}>"
+
+    def __cache_key__(self) -> object:
+        """As an argument of another call: the plain function."""
+        return self.compute
+
+    # -- what a call is
+
+    @property
+    def cache(self) -> Cache:
+        """Where results are kept: as given, else by SIMCACHE_STORE or the settings above the function's file."""
+        if self.options.cache is not None:
+            return self.options.cache
+        wanted = os.environ.get("SIMCACHE_STORE")
+        if self._default is None or self._default[0] != wanted:
+            source = self._source
+            self._default = (wanted, _cache_of(load(os.path.dirname(source) if source and os.path.isfile(source) else None)))
+        return self._default[1]
+
+    @functools.cached_property
+    def _source(self) -> str | None:
+        code = getattr(inspect.unwrap(self.compute), "__code__", None)
+        return None if code is None else code.co_filename
+
+    @property
+    def into(self) -> object:
+        """The annotated type of the result, which leads to the classes that it may hold."""
+        if self._into is _UNKNOWN:
+            self._into = result_type(self.compute)
+        return self._into
+
+    @functools.cached_property
+    def _hints(self) -> Mapping[str, object]:
+        return _hints(self.compute)
+
+    @property
+    def code_version(self) -> str:
+        """One digest of all the code that the results depend on, as this process loaded it."""
+        return self.fingerprint().version
+
+    def fingerprint(self) -> Fingerprint:
+        """The code that the results depend on, as this process loaded it."""
+        held = self._fingerprint
+        if held is None or not held.holds():
+            with self._lock:
+                held = self._fingerprint = self._taken()
+        return held
+
+    def _taken(self) -> Fingerprint:
+        options = self.options
+        return fingerprint(self.compute, options.code, options.packages, options.version)
+
+    def _key(self, arguments: Mapping[str, object]) -> tuple[str, list[Fingerprint]]:
+        code = self.fingerprint()
+        versions = CodeVersions(self.__module__, self.options.code)
+        keyed = self._binder.keyed(arguments)
+        return make_key(self.name, code.version, keyed, versions), [code, *versions.used]
+
+    def _call(self, key: str, arguments: Mapping[str, object], used: list[Fingerprint]) -> Call:
+        parts = {name: digest for code in reversed(used) for name, digest in code.parts.items()}
+        return Call(self.name, key, used[0].version, parts, record(arguments, self.options.ignore, self._hints))
+
+    # -- computing and keeping
+
+    def _missed(
+        self,
+        cache: Cache,
+        key: str,
+        used: list[Fingerprint],
+        arguments: Mapping[str, object],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> R:
+        with cache.turn(key):
+            found = cache.lookup(self.name, key, self.into)  # whoever had the turn before may have stored it
+            if found.entry is not None:
+                cache.tally.hit(self.name, found.entry.made.seconds)
+                return found.value  # type: ignore[no-any-return]
+            self._say_damaged(cache, found)
+            call = self._call(key, arguments, used)
+            began = time.perf_counter()
+            value = self.compute(*args, **kwargs)
+            self._keep(cache, call, value, time.perf_counter() - began, used, arguments)
+            return value
+
+    async def _awaited(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        arguments = self._binder(args, kwargs)
+        try:
+            key, used = self._key(arguments)
+        except SourceChanged as problem:
+            self._say_changed(str(problem))
+            return await self.compute(*args, **kwargs)  # type: ignore[misc]
+        cache = self.cache
+        async with _async_turn(cache, key):
+            found = cache.lookup(self.name, key, self.into)
+            if found.entry is not None:
+                cache.tally.hit(self.name, found.entry.made.seconds)
+                return found.value
+            self._say_damaged(cache, found)
+            call = self._call(key, arguments, used)
+            began = time.perf_counter()
+            value: object = await self.compute(*args, **kwargs)  # type: ignore[misc]
+            self._keep(cache, call, value, time.perf_counter() - began, used, arguments)
+            return value
+
+    def _keep(
+        self, cache: Cache, call: Call, value: object, seconds: float, used: list[Fingerprint], arguments: Mapping[str, object]
+    ) -> Entry | None:
+        """Store a computed value; what stands in the way is said once, and the value is returned all the same."""
+        reason = self._changed_since(used)
+        if reason is not None:
+            self._say_changed(reason)
+            return None
+        try:
+            return cache.keep(call, value, self._made(seconds, used, arguments), codec=self.options.codec, into=self.into)
+        except Unstorable as problem:
+            cache.warn_once(f"a result of {self.name} is not stored: {problem}")
+        except (CacheError, OSError) as problem:
+            cache.warn_once(f"results of {self.name} are not stored: {cache.near.url} cannot be written ({problem})")
+        return None
+
+    def _made(self, seconds: float, used: list[Fingerprint], arguments: Mapping[str, object]) -> Any:
+        packages = frozenset(name for code in used for name in code.outside)
+        return made_now(seconds, packages, source=self._source, device=str(arguments.get("device") or "cpu"))
+
+    def _changed_since(self, used: list[Fingerprint]) -> str | None:
+        """The file that was edited since it was loaded, if that changes the version of any code behind this key."""
+        if all(code.files_unchanged() for code in used):
+            return None
+        try:
+            now = self._taken()
+        except SourceChanged as problem:
+            return str(problem)
+        if now.version != used[0].version:
+            return next((path for path, signature in used[0].files.items() if now.files.get(path) != signature), self.name)
+        self._fingerprint = now
+        others = [code for code in used[1:] if not code.files_unchanged()]
+        return next(iter(others[0].files), self.name) if others else None
+
+    def _say_changed(self, path: str) -> None:
+        text = f"{self.name} is computed and not stored: {path} was edited after this process loaded it; start anew to cache again"
+        if text not in _said:
+            _said.add(text)
+            warnings.warn(text, NotStored, stacklevel=4)
+
+    def _say_damaged(self, cache: Cache, found: Lookup) -> None:
+        if found.reasons:
+            cache.warn_once(f"{self.name} is computed again: {'; '.join(found.reasons)}")
+
+    # -- series
+
+    def _series(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        from simcache.series import Series, Source
+
+        arguments = self._binder(args, kwargs)
+        if arguments.get(_RESUME) is not None:
+            raise TypeError(f"{self.name}: `{_RESUME}` is given by the cache; leave it out")
+        edited: str | None = None
+        try:
+            key, used = self._key(arguments)
+        except SourceChanged as problem:
+            # The version of the loaded code is unknown: a key of its own, under which nothing is stored or found.
+            edited, used = str(problem), []
+            key = make_key(self.name, f"unknown {time.time_ns()}", {})
+        call = self._call(key, arguments, used) if used else Call(self.name, key, "0" * 32, {}, {})
+        resumable = _RESUME in self._binder.names
+        positional, keywords = list(args), {name: value for name, value in kwargs.items() if name != _RESUME}
+
+        def generate(state: object) -> Iterator[Any]:
+            again = {**keywords, _RESUME: state} if resumable else keywords
+            return self.compute(*positional, **again)  # type: ignore[return-value]
+
+        def keepable() -> str | None:
+            reason = edited or self._changed_since(used)
+            return None if reason is None else f"{reason} was edited after this process loaded it; start anew to cache again"
+
+        source = Source(
+            call=call,
+            generate=generate,
+            resumable=resumable,
+            every=self.options.every,
+            strict=self.options.strict,
+            into=self.into,
+            codec=self.options.codec,
+            made=lambda seconds: self._made(seconds, used, arguments),
+            keepable=keepable,
+        )
+        return Series(self.cache, source)
+
+    # -- questions and care
+
+    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """The address of a call: 32 hex digits."""
+        return self._key(self._binder(args, kwargs))[0]
+
+    def entry(self, *args: P.args, **kwargs: P.kwargs) -> Entry | None:
+        """The record that would be served for a call: who made it, when, how long it took; None if it is not stored."""
+        return next(iter(self.cache.entries(self.name, self.key(*args, **kwargs))), None)
+
+    def explain(self, *args: P.args, **kwargs: P.kwargs) -> "Explanation":
+        """Whether a call would be a hit, and if not, the nearest stored call and exactly what differs."""
+        from simcache.explain import explain
+
+        arguments = self._binder(args, kwargs)
+        key, used = self._key(arguments)
+        return explain(self.cache, self._call(key, arguments, used), used)
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compute a call again and compare it with what is stored; a Divergence warning says if the bytes differ.
+
+        Both are kept then, and the first stays the one that is served: `withdraw` takes it back.
+        """
+        if self._is_series:
+            return self._refreshed_series(args, kwargs)  # type: ignore[return-value]
+        if self._is_async:
+            raise TypeError(f"{self.name} is asynchronous: await {self.name}.compute(…) and compare, or forget() and call it")
+        arguments = self._binder(args, kwargs)
+        key, used = self._key(arguments)
+        cache = self.cache
+        before = self.entry(*args, **kwargs)
+        call = self._call(key, arguments, used)
+        began = time.perf_counter()
+        value = self.compute(*args, **kwargs)
+        after = self._keep(cache, call, value, time.perf_counter() - began, used, arguments) if before is None else None
+        if before is not None and not _same_value(before, value, self.options.codec, self.into):
+            after = self._keep(cache, call, value, time.perf_counter() - began, used, arguments)
+            self._say_divergence(key, before, after)
+        return value
+
+    def _say_divergence(self, key: str, before: Entry, after: Entry | None) -> None:
+        text = (
+            f"{self.name} gave another result than the one that {before.made.host} stored on {before.made.at} under {key}"
+            f"{'; both are kept' if after else ''}: see `simcache diff`, or take the old one back with `.withdraw(…, reason=…)`"
+        )
+        warnings.warn(text, Divergence, stacklevel=4)
+
+    def _refreshed_series(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        from simcache.series import Step
+
+        series = self._series(args, kwargs)
+        stored = series.stored
+        if not stored:
+            return series
+        again = self.compute(*args, **kwargs)
+        for entry in series.segments:
+            items = [made.item if isinstance(made, Step) else made for made, _ in zip(again, range(entry.segment.length), strict=False)]  # type: ignore[call-overload]
+            if not _same_value(entry, items, self.options.codec, self.into):
+                self._say_divergence(series.key, entry, None)
+                break
+        return series
+
+    def forget(self, *args: P.args, **kwargs: P.kwargs) -> int:
+        """Delete what is stored near for a call; how many entries there were."""
+        return self.cache.forget(self.name, self.key(*args, **kwargs))
+
+    def withdraw(self, *args: Any, reason: str, **kwargs: Any) -> int:
+        """Take the stored results of a call back everywhere, for a reason; the next call computes anew."""
+        cache = self.cache
+        entries = cache.entries(self.name, self.key(*args, **kwargs))
+        if entries:
+            cache.withdraw(entries, made_now(0.0, (), source=self._source), reason)
+        return len(entries)
+
+
+class Bound:
+    """A cached method of one instance: the instance is the first argument of everything."""
+
+    def __init__(self, cached_: Cached[..., Any], instance: object) -> None:
+        self._cached = cached_
+        self._instance = instance
+        functools.update_wrapper(self, cached_.compute)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._cached(self._instance, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        held = getattr(self._cached, name)
+        return functools.partial(held, self._instance) if callable(held) and name in _BOUND else held
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._instance, self._cached.compute.__name__)
+
+
+_BOUND = frozenset({"key", "entry", "explain", "refresh", "forget", "withdraw", "compute"})
+_UNKNOWN = object()
+_said: set[str] = set()
+_caches: dict[tuple[str, tuple[str, ...], bool, bool], Cache] = {}
+
+
+def _cache_of(settings: Settings) -> Cache:
+    """One cache of this process for equal settings."""
+    name = (settings.store, settings.far, settings.durable, settings.trust)
+    if name not in _caches:
+        _caches[name] = Cache(settings.store, far=settings.far, durable=settings.durable, trust=settings.trust)
+    return _caches[name]
+
+
+class _Binder:
+    """From the arguments of a call to their names, defaults filled in."""
+
+    def __init__(self, function: Callable[..., Any], options: Options) -> None:
+        self.signature = inspect.signature(function)
+        parameters = self.signature.parameters.values()
+        self.names = tuple(parameter.name for parameter in parameters)
+        unknown = set(options.ignore) - set(self.names)
+        if unknown:
+            raise BadSettings(
+                f"@cached(ignore={options.ignore!r})",
+                f"the function has no argument {min(unknown)!r}: it has {', '.join(self.names)}",
+            )
+        self._unkeyed = frozenset({*options.ignore, _RESUME} if inspect.isgeneratorfunction(inspect.unwrap(function)) else options.ignore)
+        self._simple = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
+        self._defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self._needed = frozenset(self.names) - self._defaults.keys()
+
+    def __call__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments by name; TypeError as the function itself would raise it."""
+        if self._simple and len(args) <= len(self.names):
+            given = dict(zip(self.names, args, strict=False))
+            total = len(given) + len(kwargs)
+            given.update(kwargs)
+            bound = {**self._defaults, **given}
+            if len(given) == total and len(bound) == len(self.names) and self._needed <= given.keys():
+                return bound
+        arguments = self.signature.bind(*args, **kwargs)
+        arguments.apply_defaults()
+        return arguments.arguments
+
+    def keyed(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those that are part of the key."""
+        return {name: value for name, value in arguments.items() if name not in self._unkeyed} if self._unkeyed else arguments
+
+
+def _mark_coroutine(function: Any) -> None:
+    """Have `iscoroutinefunction` say so, as frameworks ask."""
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(function)
+    else:
+        import asyncio
+
+        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+
+
+class _async_turn:
+    """The turn to compute a key, awaited so that other tasks of this thread go on."""
+
+    def __init__(self, cache: Cache, key: str) -> None:
+        self._cache, self._key = cache, key
+
+    async def __aenter__(self) -> None:
+        import asyncio
+
+        self._lock = self._cache.lock(self._key)
+        while not self._lock.try_acquire():
+            await asyncio.sleep(_POLL)
+
+    async def __aexit__(self, *problem: object) -> None:
+        self._lock.release()
+
+
+def _same_value(entry: Entry, value: object, codec: str | None, into: object) -> bool:
+    """Whether a value is stored as the very bytes that an entry names."""
+    from simcache.codecs.registry import encode
+
+    try:
+        encoded = encode(value, codec, into)
+    except Unstorable:
+        return False
+    described = dict(entry.value or {})
+    stored = entry.blobs[described.pop("blobs", [0])[0]]
+    return blob_of(encoded.chunks) == stored and described == encoded.describe
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, object]:
+    """The annotated types of a function; none where they cannot be evaluated (names that only a type checker sees)."""
+    try:
+        return typing.get_type_hints(inspect.unwrap(function), include_extras=True)
+    except Exception:  # evaluating annotations runs any expression
+        return dict(getattr(function, "__annotations__", {}))
+
+
+@overload
+def cached(function: Callable[P, R], /) -> Cached[P, R]: ...
+@overload
+def cached(
+    *,
+    ignore: Iterable[str] = (),
+    code: Iterable[str] = (),
+    packages: Iterable[str] = (),
+    version: str | None = None,
+    codec: str | None = None,
+    cache: Cache | None = None,
+    every: int = _EVERY,
+    strict: bool = False,
+) -> Callable[[Callable[P, R]], Cached[P, R]]: ...
+def cached(function: Callable[P, R] | None = None, /, **options: Any) -> Cached[P, R] | Callable[[Callable[P, R]], Cached[P, R]]:
+    """Compute each call of a function once, anywhere; a generator function becomes a series.
+
+    `ignore` names arguments that do not change the result, `code` packages to be followed as a whole, `packages` outside
+    packages whose version (major.minor) counts, `version` is a text to change by hand, `codec` how results are stored,
+    `cache` where. For a series, `every` is how many items are stored at a time, and `strict` keeps apart what different
+    environments made.
+    """
+    if function is not None:
+        return Cached(function, Options())
+    checked = _checked(**options)
+    return lambda decorated: Cached(decorated, checked)
+
+
+def _checked(**given: Any) -> Options:
+    for name in ("ignore", "code", "packages"):
+        held = given.get(name, ())
+        if isinstance(held, str) or not all(isinstance(item, str) for item in held):
+            raise BadSettings(
+                f"@cached({name}={held!r})",
+                f"a tuple of names is needed: {name}=({held!r},)" if isinstance(held, str) else "names are texts",
+            )
+        given[name] = tuple(held)
+    every = given.get("every", _EVERY)
+    if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+        raise BadSettings(f"@cached(every={every!r})", "a number of items from 1 on is needed")
+    if (codec := given.get("codec")) is not None:
+        from simcache.codecs.registry import codec_named
+
+        codec_named(codec)
+    if (held := given.get("cache")) is not None and not isinstance(held, Cache):
+        given["cache"] = Cache(held)
+    if (version := given.get("version")) is not None:
+        given["version"] = str(version)
+    return Options(**given)

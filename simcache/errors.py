@@ -1,0 +1,146 @@
+"""Every way a cache can fail: one class per thing a caller would do differently."""
+
+
+class CacheError(Exception):
+    """The base of all errors of simcache; catch it to go on without a cache."""
+
+
+class Missing(CacheError, KeyError):
+    """Nothing is stored under this name: compute it, or fetch it from another store."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"nothing is stored under {self.name}"
+
+
+class Corrupt(CacheError):
+    """What is stored under this name is damaged: set it aside, then take it from elsewhere or compute it again."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.name} is damaged: {self.reason}"
+
+
+class Unavailable(CacheError):
+    """The bytes exist elsewhere but not here (an LFS pointer, a network that is down): fetch them, or compute."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.name} is not available: {self.reason}"
+
+
+class StoreReadOnly(CacheError):
+    """The store takes no writes: name another one with SIMCACHE_STORE or `Cache(...)`."""
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(store, reason)
+        self.store = store
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the store {self.store} cannot be written: {self.reason}"
+
+
+class FormatTooNew(CacheError):
+    """The store was made by a newer simcache: upgrade with `pip install -U simcache`, or name another store."""
+
+    def __init__(self, store: str, found: int, known: int) -> None:
+        super().__init__(store, found, known)
+        self.store = store
+        self.found = found
+        self.known = known
+
+    def __str__(self) -> str:
+        return (
+            f"the store {self.store} has format {self.found}, and this simcache reads up to format {self.known}: "
+            "upgrade simcache, or name another store with SIMCACHE_STORE"
+        )
+
+
+class NotAStore(CacheError):
+    """This place is no simcache store: check the path, or make one with `simcache init`."""
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(store, reason)
+        self.store = store
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.store} is not a simcache store: {self.reason}"
+
+
+class Unkeyable(CacheError, TypeError):
+    """An argument (or the code itself) has no canonical form: leave it out, or give its type a `__cache_key__`."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be part of a key: {self.reason}"
+
+
+class Unstorable(CacheError, TypeError):
+    """A result that no codec can bring back exactly: annotate the return type, or choose another codec."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be stored: {self.reason}"
+
+
+class Undecodable(CacheError):
+    """Stored bytes that this code cannot turn back into a value: the result is computed again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the stored value cannot be decoded: {self.reason}"
+
+
+class Untrusted(CacheError):
+    """A pickle from a store that is not local: only `trust=True` opens it, and it can run any code."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(store)
+        self.store = store
+
+    def __str__(self) -> str:
+        return f"a pickled value of {self.store} was refused: loading it can run any code; pass trust=True if you trust who wrote it"
+
+
+class BadSettings(CacheError, ValueError):
+    """A setting that cannot be used: names the file or variable, the field, and what would do."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(where, reason)
+        self.where = where
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+class NotStored(UserWarning):
+    """A result was computed and returned, but could not be kept; the warning says why and what would mend it."""
+
+
+class Divergence(UserWarning):
+    """One key has results with different bytes: the function is not reproducible; `simcache verify` lists them."""

@@ -1,0 +1,83 @@
+"""Why a call is a hit or not: the nearest stored call, what differs, and what code was followed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from simcache.cache import Cache, Call
+from simcache.identity.difference import Difference, code_differences, differences, nearest
+from simcache.identity.fingerprint import Fingerprint
+from simcache.model import Entry
+
+_LOOKED_AT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An answer to «would this call be a hit, and if not, why not?»; its text is for a person."""
+
+    function: str
+    key: str
+    hit: bool
+    store: str
+    reasons: tuple[str, ...]
+    """What is wrong with entries of this very key, if there are any."""
+    entry: Entry | None
+    """The entry that would be served, or the nearest one of the same function."""
+    differences: tuple[Difference, ...]
+    """What differs from that entry: arguments and code."""
+    followed: tuple[str, ...]
+    """Every function, class and constant of the project that the key covers."""
+    outside: tuple[str, ...]
+    """Packages that the code reaches: their versions are recorded in entries, not part of the key."""
+
+    def __str__(self) -> str:
+        lines = [f"{'hit' if self.hit else 'miss'}: {self.function} {self.key} in {self.store}"]
+        if self.hit and self.entry is not None:
+            made = self.entry.made
+            lines.append(f"  made {made.at} on {made.host} in {made.seconds:.3g} s")
+        lines += [f"  {reason}" for reason in self.reasons]
+        if not self.hit and self.entry is None and not self.reasons:
+            lines.append("  nothing of this function is stored yet")
+        if not self.hit and self.entry is not None:
+            lines.append(f"  nearest: {self.entry.key}, made {self.entry.made.at} on {self.entry.made.host}")
+            lines += [f"    {difference}" for difference in self.differences] or ["    nothing recorded differs"]
+        lines.append(f"  code followed: {', '.join(self.followed)}")
+        if self.outside:
+            lines.append(f"  recorded, not keyed: {', '.join(self.outside)}")
+        return "\n".join(lines)
+
+
+def explain(cache: Cache, call: Call, used: Sequence[Fingerprint]) -> Explanation:
+    """Look a call up without computing it, and compare it with what is stored."""
+    reasons: list[str] = []
+    entries = [entry for layer in cache.store.layers() for entry in cache.entries_in(layer, call.function, call.key, reasons)]
+    for entry in entries[:1]:
+        try:
+            cache.blob(entry.blobs[(entry.value or {"blobs": [0]})["blobs"][0]])
+        except Exception as problem:
+            reasons.append(str(problem))
+            entries = []
+    near = entries[0] if entries else _nearest(cache, call)
+    found: list[Difference] = []
+    if not entries and near is not None:
+        found = differences(cache.arguments_of(near), call.recorded)
+        if near.code != call.code:
+            found += code_differences(cache.parts_of(near), call.parts) or [Difference("code version", near.code, call.code, "code")]
+    return Explanation(
+        function=call.function,
+        key=call.key,
+        hit=bool(entries),
+        store=cache.near.url,
+        reasons=tuple(reasons),
+        entry=near,
+        differences=tuple(found),
+        followed=tuple(sorted({name for code in used for name in code.parts})),
+        outside=tuple(sorted({name for code in used for name in code.outside})),
+    )
+
+
+def _nearest(cache: Cache, call: Call) -> Entry | None:
+    entries = [entry for entry in islice(cache.all_entries(call.function), _LOOKED_AT) if entry.kind != "withdrawn"]
+    same_code = [entry for entry in entries if entry.code == call.code]
+    return nearest(((entry, cache.arguments_of(entry)) for entry in same_code or entries), call.recorded)

@@ -1,0 +1,93 @@
+"""Arguments to canonical bytes: one form per type, the same in every process, and no two values share one.
+
+A form begins with a tag and tells its own length, so forms can stand one after the other without being confused.
+Large buffers stand in it as their size and XXH3-128. What has no form is refused with the path to it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+from weakref import ref
+
+from simcache.errors import Unkeyable
+from simcache.identity import objects, values
+from simcache.identity.forms import Refused, Walk, counted, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from simcache.identity.forms import Form
+
+
+class _Forms(dict[type, "Form"]):
+    """How each type is written. Types of users are remembered weakly: a class made in a loop or a notebook can go."""
+
+    def __init__(self) -> None:
+        super().__init__(values.FORMS)
+        self._remembered: dict[ref[type], Form] = {}
+
+    def __missing__(self, cls: type) -> Form:
+        form = self._remembered.get(ref(cls))
+        if form is None:
+            if (known := _library_form(cls)) is not None:
+                self[cls] = known
+                return known
+            form = self._remembered[ref(cls, self._forget)] = objects.form_of(cls)
+        return form
+
+    def _forget(self, dead: ref[type]) -> None:
+        self._remembered.pop(dead, None)
+
+
+_FORMS = _Forms()
+
+
+def canonical(value: object, path: str = "value", code_version: Callable[[object], str] | None = None) -> bytes:
+    """The canonical bytes of one value; Unkeyable names the part that has none, by its path from `path`.
+
+    `code_version` tells the version of a function or class. Without it functions and classes are refused, and
+    instances are told apart by the name of their class alone.
+    """
+    try:
+        return _FORMS[type(value)](value, Walk(_FORMS, code_version), 0)
+    except Refused as refused:
+        raise refused.unkeyable(path) from None
+    except RecursionError:
+        _too_deep(path)
+
+
+def canonical_arguments(arguments: Mapping[str, object], code_version: Callable[[object], str] | None = None) -> bytes:
+    """The canonical bytes of a call's arguments by name; each class's code version is asked for once."""
+    walk = Walk(_FORMS, code_version)
+    parts = [counted(b"A", len(arguments))]
+    name = ""
+    try:
+        for name, value in sorted(arguments.items()) if len(arguments) > 1 else arguments.items():
+            parts.append(text(b"s", name) + _FORMS[type(value)](value, walk, 0))
+    except Refused as refused:
+        raise refused.unkeyable(name) from None
+    except RecursionError:
+        _too_deep(name)
+    return b"".join(parts)
+
+
+def _library_form(cls: type) -> Form | None:
+    """The form of a type of the standard library, numpy or torch, none of which is loaded for it."""
+    for (module, name), form in values.LIBRARY.items():
+        if getattr(sys.modules.get(module), name, None) is cls:
+            return form
+    if "numpy" in sys.modules:
+        from simcache.identity import arrays
+
+        if (known := arrays.form_of(cls)) is not None:
+            return known
+    if "torch" in sys.modules:
+        from simcache.identity import tensors
+
+        return tensors.form_of(cls)
+    return None
+
+
+def _too_deep(path: str) -> NoReturn:
+    raise Unkeyable(path, "it is nested deeper than the call stack has room for here") from None

@@ -1,0 +1,232 @@
+"""The closure of a function: everything of the project's own source that it can reach, piece by piece.
+
+Names are followed through the text of the source files, so that nothing has to be imported to know a version. The
+objects loaded in this process are asked for what the text cannot tell: what was bound anew at run time, what a registry
+has come to hold, and whether the text is still the one that was loaded.
+"""
+
+import importlib
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from simcache.errors import BadSettings
+from simcache.identity.files import Signature, SourceChanged, SourceFile, check_bytecode, is_outside, loaded_signature, read
+from simcache.identity.live import Live
+from simcache.identity.loaded import Loaded
+from simcache.identity.modules import Module, absolute_name, locate
+from simcache.identity.piece import Piece, Summary, digest_of
+from simcache.identity.taken import ABSENT, Fingerprint, Guard, Names, Variable, guard_of
+
+
+class Closure:
+    """Everything that one function or class can reach, piece by piece."""
+
+    def __init__(self, own: str, packages: Iterable[str]) -> None:
+        self.own = own.partition(".")[0]
+        self.packages = frozenset(packages)
+        """Packages that count as a whole, so that nothing inside them is followed name by name."""
+        self.parts: dict[str, str] = {}
+        self.outside: set[str] = set()
+        self.files: dict[str, Signature] = {}
+        self.guards: dict[tuple[int, str], Guard] = {}
+        self.modules: dict[str, Module | None] = {}
+        self.queue: deque[Callable[[], None]] = deque()
+        self.entered: list[tuple[str, Module, Piece]] = []
+        self.annotated: set[str] = set()
+        self.reads_annotations = False
+        self.resolving: set[tuple[str, str]] = set()
+        self.objects = Live(self)
+        self.loaded = Loaded(self, self.objects)
+
+    def finish(self, *extra: str) -> Fingerprint:
+        while self.queue:
+            self.queue.popleft()()
+            if not self.queue and self.reads_annotations:
+                self.annotate()
+        version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
+        return Fingerprint(version, dict(sorted(self.parts.items())), frozenset(self.outside), self.files, tuple(self.guards.values()))
+
+    # -- modules
+
+    def module(self, name: str) -> Module | None:
+        """A module of the project by name; None for one that is outside."""
+        if name not in self.modules:
+            self.modules[name] = self._module(name)
+        return self.modules[name]
+
+    def _module(self, name: str) -> Module | None:
+        top = name.partition(".")[0]
+        if not name or top == "simcache" or top in self.packages or (top in sys.stdlib_module_names and top != self.own):
+            return None
+        path, folders = locate(name)
+        if path is None and not folders:
+            return None
+        if path is None:  # a namespace package: folders and nothing else
+            return Module(name, _NOTHING, name, folders, None) if not all(map(is_outside, folders)) or top == self.own else None
+        if not path.endswith(".py") or (is_outside(path) and top != self.own):
+            return None
+        file = read(path)
+        loaded = sys.modules.get(name)
+        if file is None:
+            return None
+        self.files[path] = file.signature
+        if loaded is not None:
+            check_bytecode(file)
+        return Module(name, file, name if folders else name.rpartition(".")[0], folders, None if loaded is None else vars(loaded))
+
+    def package(self, name: str) -> None:
+        """Every file of a package that was named by hand."""
+        path, folders = locate(name)
+        roots = [Path(folder) for folder in folders] or ([Path(path)] if path and path.endswith(".py") else [])
+        if not roots:
+            raise BadSettings(f"@cached(code=({name!r},))", f"there is no package or module {name!r} with Python source: check the name")
+        for root in roots:
+            for found in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
+                file = read(str(found))
+                if file is None:
+                    raise BadSettings(f"@cached(code=({name!r},))", f"{found} cannot be read as Python source")
+                self._check_package_file(file)
+                inside = found.relative_to(root).as_posix() if root.is_dir() else found.name
+                self.files[file.path] = file.signature
+                self.parts[f"{name}/{inside}"] = file.summary.whole
+
+    def _check_package_file(self, file: SourceFile) -> None:
+        noted = loaded_signature(file.path)
+        if noted is not None and noted != file.signature:
+            raise SourceChanged(file.path)
+
+    # -- names
+
+    def resolve(self, module: Module, reach: str) -> str:
+        """Follow one reach from a module; what it leads to, as text."""
+        if reach.startswith("import "):
+            _, level, name, chain = reach.split(" ", 3)
+            return self.imported(absolute_name(module, int(level), name), chain.split(".") if chain else [])
+        root, *attributes = reach.split(".")
+        return self.name(module, root, attributes)
+
+    def name(self, module: Module, root: str, chain: list[str]) -> str:
+        piece = module.file.summary.names.get(root)
+        if piece is None:
+            return self.unbound(module, root, chain)
+        if piece.kind != "import":
+            return self.piece(module, root, piece)
+        self.resolving.add((module.name, root))
+        targets = []
+        for link in piece.links:
+            _, level, name, attribute = link.split(" ", 3)
+            targets.append(self.imported(absolute_name(module, int(level), name), [*([attribute] if attribute else []), *chain]))
+        self.resolving.discard((module.name, root))
+        text = "|".join(targets)
+        return text + self.loaded.imported(module, root, piece)
+
+    def unbound(self, module: Module, root: str, chain: list[str]) -> str:
+        """A name that the text does not bind: from a star import, a builtin, or put there at run time."""
+        for star in reversed(module.file.summary.stars):
+            _, level, name, _ = star.split(" ", 3)
+            absolute = absolute_name(module, int(level), name)
+            source = self.module(absolute)
+            if source is None:
+                self.outside.add(absolute.partition(".")[0])
+            elif _exports(source, root) and (found := self.name(source, root, chain)):
+                return found
+        if module.namespace is None or root.startswith("__"):
+            return ""
+        if root not in module.namespace:
+            self.guard(module.namespace, root, ABSENT)
+            return ""
+        return self.objects.live_name(module.namespace, root, chain, changed=())
+
+    def imported(self, name: str, chain: list[str]) -> str:
+        """What an import of `name` and then `.chain` leads to."""
+        module = self.module(name)
+        if module is None:
+            if name.partition(".")[0] not in self.packages:
+                self.outside.add(name.partition(".")[0])
+            return ".".join([name, *chain])
+        if not chain:
+            return self.whole(module)
+        head, *rest = chain
+        if head in module.file.summary.names and (name, head) not in self.resolving:
+            return self.name(module, head, rest)
+        if module.folder and locate(f"{name}.{head}") != (None, ()):
+            return self.imported(f"{name}.{head}", rest)
+        if "__getattr__" in module.file.summary.names:
+            return self.lazy(module)
+        if head in module.file.summary.names:
+            return f"{name}:{head}"  # modules that import one name from each other
+        return self.unbound(module, head, rest) or f"{name}:{head}?"
+
+    def lazy(self, module: Module) -> str:
+        """A face that finds its names when asked (PEP 562): nobody can tell from the text which, so all of the package counts."""
+        self.piece(module, "__getattr__", module.file.summary.names["__getattr__"])
+        self.package(module.name)
+        return f"{module.name}/*"
+
+    def whole(self, module: Module) -> str:
+        """A module that is handed on as a value: anything in it may be used."""
+        node = f"{module.name}:*"
+        if node not in self.parts:
+            self.parts[node] = digest_of(*module.file.summary.names)
+            for name in module.file.summary.names:
+                self.name(module, name, [])
+        return node
+
+    def piece(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str:
+        node = f"{module.name}:{name}"
+        if node not in self.parts:
+            self.parts[node] = ""
+            self.queue.append(lambda: self.enter(node, module, name, piece, start=start, behaviour=behaviour))
+        return node
+
+    def enter(self, node: str, module: Module, name: str, piece: Piece, *, start: bool, behaviour: bool) -> None:
+        """Write down one piece: its digest, and where each of its names leads."""
+        digest, reaches = piece.digest, piece.reaches
+        if behaviour and piece.behaviour:
+            digest, reaches = piece.behaviour, piece.behaviour_reaches
+        elif piece.annotated and any(":" not in self.resolve(module, chain) for chain in piece.decorators):
+            # A decorator of an outside package may look at the annotations.
+            digest, reaches = piece.annotated, piece.annotated_reaches
+        elif start or piece.cached:
+            digest, reaches = digest_of(digest, piece.returns), (*reaches, *piece.returns_reaches)
+        for package in piece.packages:
+            self.package(package)
+        if piece.reads_outside and module.namespace is None:
+            module = module._replace(namespace=vars(importlib.import_module(module.name)))
+        self.reads_annotations |= piece.reads_annotations
+        self.entered.append((node, module, piece))
+        loaded = self.loaded.difference(module, name, piece)
+        if piece.value:
+            digest, reaches = f"value {loaded or piece.value}", ()
+            loaded = ""
+        edges = [
+            text
+            for reach in sorted({*reaches, *piece.links})
+            for text in (reach if reach[:7] != "import " else "", self.resolve(module, reach))
+        ]
+        self.parts[node] = digest_of(digest, *edges, loaded)[:16]
+
+    def annotate(self) -> None:
+        """Something that is reached looks at annotations: those of every function count then."""
+        for node, module, piece in self.entered:
+            if piece.annotated and node not in self.annotated:
+                self.annotated.add(node)
+                edges = [text for reach in piece.annotated_reaches for text in (reach, self.resolve(module, reach))]
+                self.parts[node] = digest_of(self.parts[node], piece.annotated, *edges)[:16]
+
+    def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None:
+        """Have the fingerprint hold only as long as this name stands for this object, unchanged if it is a record."""
+        key = (id(names.cell) if isinstance(names, Variable) else id(names), name)
+        if record or key not in self.guards:
+            self.guards[key] = guard_of(names, name, held, record=record)
+
+
+def _exports(module: Module, name: str) -> bool:
+    """Whether a star import takes this name along."""
+    exports = module.file.summary.exports
+    return not name.startswith("_") if exports is None else name in exports
+
+
+_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), ""))

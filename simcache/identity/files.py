@@ -1,0 +1,176 @@
+"""Source files as they are now and as they were loaded, and what their texts say."""
+
+import contextlib
+import functools
+import importlib.util
+import marshal
+import os
+import sys
+import sysconfig
+import threading
+import time
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from xxhash import xxh3_128_hexdigest
+
+from simcache.home import user_folder
+from simcache.identity.bytecode import same_code
+from simcache.identity.piece import Summary, digest_of
+from simcache.identity.source import summarise
+
+_OUTSIDE_FOLDERS = tuple(
+    os.path.normcase(os.path.realpath(path)) + os.sep for name in ("stdlib", "platstdlib") if (path := sysconfig.get_path(name))
+)
+_BYTECODE_HEADER = 16
+_TICK = 20_000_000
+"""Nanoseconds in which two times of a file system may be the same."""
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+class SourceChanged(Exception):
+    """A source file is not the one that this process loaded, so the version of the loaded code is unknown."""
+
+
+class Signature(NamedTuple):
+    """What tells that a file was touched; the content decides."""
+
+    changed: int
+    modified: int
+    size: int
+    inode: int
+
+
+class SourceFile(NamedTuple):
+    """A file of Python source as it was read."""
+
+    path: str
+    signature: Signature
+    content: bytes
+    summary: Summary
+
+
+_files: dict[str, SourceFile] = {}
+_loaded: dict[str, Signature] = {}
+_looked_at: set[str] = set()
+
+
+def signature_of(path: str) -> Signature | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return Signature(found.st_ctime_ns, found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def read(path: str) -> SourceFile | None:
+    """The file as it is now; None if it cannot be read or is no Python that this version reads."""
+    before = signature_of(path)
+    known = _files.get(path)
+    if known is not None and known.signature == before:
+        return known
+    try:
+        content = Path(path).read_bytes()
+        summary = _remembered(content)
+    except (OSError, SyntaxError, ValueError):
+        return None
+    after = signature_of(path)
+    if before is None or after != before:
+        return read(path) if after is not None else None
+    _files[path] = SourceFile(path, after, content, summary)
+    return _files[path]
+
+
+def _remembered(content: bytes) -> Summary:
+    """The summary of a text: taken from the memo on disk, which is keyed by the content, or made and kept there."""
+    folder = user_folder() / "code"
+    memo = folder / f"{xxh3_128_hexdigest(content)}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        check, _, text = memo.read_text("utf-8", "surrogatepass").partition("\n")
+        if check == digest_of(text) and (found := Summary.from_json(text)) is not None:
+            return found
+    summary = summarise(content)
+    text = summary.to_json()
+    # The memo only saves time: where it cannot be written (a full or read-only disk), the next process reads the source again.
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = memo.with_name(f"{memo.name}.{os.getpid()}-{threading.get_ident()}")
+        unfinished.write_text(f"{digest_of(text)}\n{text}", "utf-8", "surrogatepass")
+        unfinished.replace(memo)
+    return summary
+
+
+def _process_start() -> int:
+    """When this process (or the one it was forked from) began, in ns since the epoch; 0 where the system does not tell."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text("ascii").rpartition(")")[2].split()[19])
+        since_boot = ticks / os.sysconf("SC_CLK_TCK")
+        return time.time_ns() - int((time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot) * 1e9)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0
+
+
+_STARTED = _process_start() - 100_000_000  # clock ticks of the kernel and of file systems are coarse
+
+
+def note_loaded() -> None:
+    """Remember how the files of the project's modules look that were loaded since the last time: just read, most of them."""
+    for name, module in list(sys.modules.items()):
+        if name in _looked_at:
+            continue
+        _looked_at.add(name)
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and path.endswith(".py") and not is_outside(path) and (signature := signature_of(path)):
+            _loaded.setdefault(path, signature)
+
+
+@functools.lru_cache(maxsize=4096)
+def is_outside(path: str) -> bool:
+    """Whether a file belongs to Python or to an installed package."""
+    real = os.path.normcase(os.path.realpath(path))
+    return any(part in _INSTALLED for part in real.split(os.sep)) or real.startswith(_OUTSIDE_FOLDERS)
+
+
+def is_new(file: SourceFile) -> bool:
+    """Whether the file may have been written since the process began, so that the loaded code must be compared with it."""
+    return _STARTED <= 0 or file.signature.changed >= _STARTED
+
+
+@functools.lru_cache(maxsize=256)
+def compiled(path: str, content: bytes) -> Mapping[str, tuple[types.CodeType, ...]]:
+    found: dict[str, tuple[types.CodeType, ...]] = {}
+    queue = [compile(content, path, "exec", dont_inherit=True)]
+    while queue:
+        code = queue.pop()
+        found[code.co_qualname] = (*found.get(code.co_qualname, ()), code)
+        queue.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return found
+
+
+def codes_of(file: SourceFile) -> Mapping[str, tuple[types.CodeType, ...]]:
+    return compiled(file.path, file.content)
+
+
+def loaded_signature(path: str) -> Signature | None:
+    """How a file looked just after it was loaded; None if nobody looked."""
+    return _loaded.get(path)
+
+
+def check_bytecode(file: SourceFile) -> None:
+    """Raise SourceChanged if Python was fooled: it runs old bytecode when an edit keeps a file's size and time."""
+    cached = importlib.util.cache_from_source(file.path)
+    made = signature_of(cached)
+    if made is not None and file.signature.changed >= made.modified - _TICK and not _is_bytecode_of(cached, made, file.path, file.content):
+        raise SourceChanged(file.path)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_bytecode_of(cached: str, made: Signature, path: str, content: bytes) -> bool:
+    del made  # it is here so that bytecode that was written anew is read anew
+    try:
+        found = marshal.loads(Path(cached).read_bytes()[_BYTECODE_HEADER:])  # noqa: S302 - Python itself has just run it
+        return isinstance(found, types.CodeType) and same_code(found, compile(content, path, "exec", dont_inherit=True))
+    except (OSError, ValueError, EOFError, TypeError, SyntaxError):
+        return True  # Python could not run it either, and has read the source

@@ -1,0 +1,87 @@
+"""The code version of a function: one digest over all of the project's own source that it can reach."""
+
+import threading
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from simcache.errors import BadSettings
+from simcache.identity.closure import Closure
+from simcache.identity.files import SourceChanged as SourceChanged
+from simcache.identity.files import note_loaded as note_loaded
+from simcache.identity.modules import function_name as function_name
+from simcache.identity.modules import underlying
+from simcache.identity.taken import Fingerprint as Fingerprint
+
+_lock = threading.RLock()
+
+
+def fingerprint(obj: Any, code: Iterable[str] = (), packages: Iterable[str] = (), version: str | None = None) -> Fingerprint:
+    """The code version of a function (or class) as this process loaded it.
+
+    `code` names packages whose every file counts, `packages` outside packages whose major.minor version counts, and
+    `version` is a text that a person changes by hand. SourceChanged if the loaded code is no longer on disk.
+    """
+    inner = underlying(obj)
+    with _lock:
+        note_loaded()
+        closure = Closure(str(getattr(inner, "__module__", "") or ""), code)
+        for name in sorted(closure.packages):
+            closure.package(name)
+        if isinstance(obj, types.FunctionType):
+            path = function_name(obj)
+            wrapped = getattr(obj, "__wrapped__", None)
+            start = closure.objects.function(obj, path, start=True) + (
+                f" of {closure.objects.follow(wrapped, path)}" if callable(wrapped) else ""
+            )
+        else:
+            start = closure.objects.follow(obj, getattr(obj, "__qualname__", "code"))
+        extra = [f"{name} {_installed(name)}" for name in sorted(packages)]
+        return closure.finish(start, version or "", *extra)
+
+
+def _installed(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return ".".join(version(package).split(".")[:2])
+    except PackageNotFoundError:
+        raise BadSettings(
+            f"@cached(packages=({package!r},))", f"{package} is not installed here: install it, or leave it out of the key"
+        ) from None
+
+
+class CodeVersions:
+    """The code versions of the functions and classes that arguments hold; asked by the canonical form.
+
+    `own` is the package of the function that is called, and `packages` those that are part of its version as a whole.
+    """
+
+    def __init__(self, own: str, packages: Iterable[str] = ()) -> None:
+        self.own = own.partition(".")[0]
+        self.packages = frozenset(packages)
+        self.used: list[Fingerprint] = []
+
+    def __call__(self, obj: Any) -> str:
+        known = _versions.get((id(obj), self.own, self.packages))
+        if known is None or known[0] is not obj or not (isinstance(known[1], str) or known[1].holds()):
+            known = (obj, self._version(obj))
+            _versions[id(obj), self.own, self.packages] = known
+        found = known[1]
+        if isinstance(found, str):
+            return found
+        self.used.append(found)
+        return found.version
+
+    def _version(self, obj: Any) -> Fingerprint | str:
+        """A fingerprint, or the bare name of what belongs to Python or to an installed package."""
+        inner = underlying(obj)
+        with _lock:
+            closure = Closure(self.own, self.packages)
+            if not isinstance(inner, (type, types.FunctionType)) or closure.objects.is_foreign(inner):
+                return closure.objects.foreign(inner)
+            note_loaded()
+            return closure.finish(closure.objects.follow(obj, inner.__qualname__))
+
+
+_versions: dict[tuple[int, str, frozenset[str]], tuple[object, Fingerprint | str]] = {}

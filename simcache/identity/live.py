@@ -1,0 +1,303 @@
+"""What objects of this process stand for: functions, classes, wrappers and values that the text alone does not tell."""
+
+import contextlib
+import functools
+import linecache
+import os
+import sys
+import types
+from typing import Any, Protocol
+
+from simcache.errors import Unkeyable
+from simcache.identity.bytecode import piece_of_code, same_code
+from simcache.identity.files import Signature, SourceChanged, SourceFile, codes_of, compiled, is_new, is_outside, read
+from simcache.identity.modules import Module, held_function, locate, module_name, underlying
+from simcache.identity.piece import Piece, digest_of
+from simcache.identity.source import summarise, value_digest
+from simcache.identity.taken import Names, Variable
+
+_INERT_MODULES = frozenset(
+    {"_io", "_thread", "_threading_local", "asyncio", "io", "logging", "queue", "random", "threading", "tqdm", "weakref"}
+)
+"""Where the types of locks, logs and streams come from: what a function does with them is not its result."""
+
+
+class Followed(Protocol):
+    """The part of a closure that objects lead back to: the text of the project's modules."""
+
+    own: str
+    packages: frozenset[str]
+    parts: dict[str, str]
+    outside: set[str]
+    files: dict[str, Signature]
+    modules: dict[str, Module | None]
+
+    def module(self, name: str) -> Module | None: ...
+    def imported(self, name: str, chain: list[str]) -> str: ...
+    def piece(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
+    def guard(self, names: Names, name: str, held: object) -> None: ...
+
+
+class Live:
+    """Follows objects, and enters what they are into a closure."""
+
+    def __init__(self, closure: Followed) -> None:
+        self.closure = closure
+        self.objects: dict[int, str] = {}
+        self.kept: list[object] = []
+
+    def is_foreign(self, obj: Any) -> bool:
+        """Whether a function or class is Python's or an installed package's."""
+        name = getattr(obj, "__module__", None) or "builtins"
+        if name in ("__main__", "__mp_main__"):
+            return False
+        code = getattr(obj, "__code__", None)
+        if code is not None and name.partition(".")[0] not in ("simcache", *self.closure.packages, *sys.stdlib_module_names):
+            return is_outside(code.co_filename) and name.partition(".")[0] != self.closure.own
+        top = name.partition(".")[0]
+        if top == "simcache" or top in self.closure.packages or (top in sys.stdlib_module_names and top != self.closure.own):
+            return True
+        path, _ = locate(name)
+        return path is None or (is_outside(path) and top != self.closure.own)
+
+    def is_record(self, held: object) -> bool:
+        """Whether an object is data of the project: an instance whose class gives it no way to change itself as it runs."""
+        cls = type(held)
+        if cls is types.SimpleNamespace:
+            return True
+        if not hasattr(held, "__dict__") or isinstance(held, (type, types.ModuleType, types.FunctionType)) or self.is_foreign(cls):
+            return False
+        return all(self._changes_nothing(base) for base in cls.__mro__ if not self.is_foreign(base))
+
+    def _changes_nothing(self, cls: type) -> bool:
+        module = self.module_of(cls)
+        piece = None if module is None else module.file.summary.names.get(cls.__qualname__)
+        return piece is not None and piece.kind == "class" and not piece.changes_itself
+
+    def registered(self, held: object) -> str:
+        """Functions and classes that a container has come to hold: a registry filled by decorators or by other modules."""
+        members = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple, set, frozenset)) else ()
+        found = []
+        for member in list(members):
+            inner = underlying(member)
+            if isinstance(inner, (types.FunctionType, type)) and "<" not in inner.__qualname__ and not self.is_foreign(inner):
+                found.append(self.follow(member, inner.__qualname__))
+        return "|".join(sorted(found))
+
+    def live(self, obj: object, path: str) -> str:
+        """Any object of this process: code is followed, a module is taken whole, data counts by its value."""
+        if isinstance(obj, types.ModuleType):
+            return self.closure.imported(obj.__name__, [])
+        if isinstance(obj, type) or isinstance(underlying(obj), (types.FunctionType, types.BuiltinFunctionType)):
+            return self.follow(obj, path)
+        return self.value(obj, path)
+
+    def value(self, obj: object, path: str) -> str:
+        return f"value {self.value_digest(obj, path)}"
+
+    def value_digest(self, obj: object, path: str) -> str:
+        if type(obj).__module__.partition(".")[0] in _INERT_MODULES:
+            return type(obj).__qualname__
+        return value_digest(obj, path, lambda code: self.follow(code, path))
+
+    def follow(self, obj: Any, path: str) -> str:
+        """A function, class or wrapper of this process: what it is, as text; its pieces are entered."""
+        known = self.objects.get(id(obj))
+        if known is not None:
+            return known
+        self.kept.append(obj)  # so that its id is not given to another object meanwhile
+        self.objects[id(obj)] = f"{getattr(obj, '__module__', '')}.{getattr(obj, '__qualname__', path)}"
+        text = self._follow(obj, path)
+        self.objects[id(obj)] = text
+        return text
+
+    def _follow(self, obj: Any, path: str) -> str:
+        if isinstance(obj, functools.partial):
+            parts = [self.follow(obj.func, path), self.value((list(obj.args), dict(obj.keywords)), path)]
+            return f"partial({', '.join(parts)})"
+        if isinstance(obj, types.MethodType):
+            return f"{self.follow(obj.__func__, path)} of {self.live(obj.__self__, path)}"
+        if isinstance(obj, (staticmethod, classmethod)):
+            return self.follow(obj.__func__, path)
+        if isinstance(obj, type):
+            return self.class_(obj)
+        if isinstance(obj, types.FunctionType):
+            inner = getattr(obj, "__wrapped__", None)
+            wrapped = f" of {self.follow(inner, path)}" if callable(inner) else ""
+            return self.function(obj, path) + wrapped
+        held = None if self.is_foreign_wrapper(obj) else held_function(obj)
+        if held is not None:
+            options = getattr(obj, "targetoptions", None)
+            return self.follow(held, path) + (f" {sorted(options.items())!r}" if isinstance(options, dict) else "")
+        if not hasattr(obj, "__qualname__"):
+            return f"{self.follow(type(obj), path)} {self.value(obj, path)}"
+        return self.foreign(obj)
+
+    def is_foreign_wrapper(self, obj: Any) -> bool:
+        inner = underlying(obj)
+        return not isinstance(inner, types.FunctionType) or self.is_foreign(inner)
+
+    def foreign(self, obj: Any) -> str:
+        name = getattr(obj, "__module__", None) or "builtins"
+        self.closure.outside.add(name.partition(".")[0])
+        return f"{name}.{obj.__qualname__}"
+
+    def class_(self, cls: type) -> str:
+        if self.is_foreign(cls):
+            return self.foreign(cls)
+        module = self.module_of(cls)
+        behaviour = callable(getattr(cls, "__cache_key__", None))
+        if module is not None and "<" not in cls.__qualname__:
+            top = cls.__qualname__.partition(".")[0]
+            piece = module.file.summary.names.get(top)
+            if piece is not None and piece.kind == "class":
+                return self.closure.piece(module, top, piece, behaviour=behaviour and top == cls.__qualname__)
+        return self.live_class(cls)
+
+    def live_class(self, cls: type) -> str:
+        """A class without a place at the top of a file: by its methods, plain attributes, field types and bases."""
+        node = f"{module_name(cls)}:{cls.__qualname__}"
+        edges = [self.follow(base, node) for base in cls.__bases__ if base is not object]
+        for name, held in sorted(vars(cls).items()):
+            inner = underlying(held)
+            if isinstance(inner, types.FunctionType) and not inner.__code__.co_filename.startswith("<string>"):
+                edges.append(f"{name}={self.follow(inner, f'{node}.{name}')}")
+            elif name in ("__annotations__", "__match_args__", "__slots__"):
+                edges.append(f"{name}={sorted(held.items()) if isinstance(held, dict) else held!r}"[:4096])
+            elif not name.startswith("__") and not callable(held) and not hasattr(type(held), "__get__"):
+                with contextlib.suppress(Unkeyable):  # what has no canonical form is made by the class's own code
+                    edges.append(f"{name}={self.value(held, f'{node}.{name}')}")
+        self.closure.parts[node] = digest_of(self.closure.parts.get(node, ""), *edges)[:16]
+        return node
+
+    def module_of(self, obj: Any) -> Module | None:
+        """The project's module whose file an object comes from, also for scripts and functions shipped by value."""
+        name = module_name(obj)
+        code = getattr(obj, "__code__", None)
+        if getattr(obj, "__module__", None) not in ("__main__", "__mp_main__"):
+            module = self.closure.module(name)
+            if module is not None and (code is None or code.co_filename == module.file.path):
+                return module
+            if code is None:
+                return module
+        main = sys.modules.get("__main__")
+        path = code.co_filename if code is not None else getattr(main, "__file__", None)
+        if not path or not path.endswith(".py") or not os.path.isfile(path):
+            return None
+        file = read(path)
+        if file is None:
+            return None
+        self.closure.files[path] = file.signature
+        key = f"{name} {path}"
+        if key not in self.closure.modules:
+            package = getattr(main, "__package__", None) or ""
+            self.closure.modules[key] = Module(name, file, package, (), getattr(obj, "__globals__", vars(main) if main else None))
+        return self.closure.modules[key]
+
+    def function(self, function: types.FunctionType, path: str, *, start: bool = False) -> str:
+        if self.is_foreign(function):
+            return self.foreign(function)
+        code = function.__code__
+        module = self.module_of(function)
+        qualname = code.co_qualname
+        if module is not None:
+            if "<" not in qualname:
+                top = qualname.partition(".")[0]
+                piece = module.file.summary.names.get(top)
+                if piece is not None:
+                    node = self.closure.piece(module, top, piece, start=start)
+                    if is_new(module.file):
+                        check_code(module.file, code)
+                    return node + self.captured(function, piece, path)
+            piece = module.file.summary.nested.get(qualname)
+            if is_new(module.file) or piece is None:
+                check_code(module.file, code)
+            if piece is not None:
+                return self.nested(module, function, piece, path, start=start)
+        return self.without_file(function, path, start=start)
+
+    def nested(self, module: Module, function: types.FunctionType, piece: Piece, path: str, *, start: bool) -> str:
+        """A function made inside another: its own text, what it captured and its defaults."""
+        node = f"{module.name}:{function.__code__.co_qualname}"
+        self.closure.piece(module, function.__code__.co_qualname, piece, start=start)
+        return f"{node}{self.captured(function, piece, path)}{self.defaults(function, path)}"
+
+    def captured(self, function: types.FunctionType, piece: Piece, path: str) -> str:
+        """The values of captured variables, but for those that the function itself changes as it runs."""
+        texts = []
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+            if name in piece.changes or name == "__class__":
+                continue
+            try:
+                held = cell.cell_contents
+            except ValueError:  # a name that the function around it has not bound yet
+                continue
+            self.closure.guard(Variable(cell), name, held)
+            texts.append(f" {name}={self.live(held, f'{path}.<captured {name}>')}")
+        return "".join(texts)
+
+    def defaults(self, function: types.FunctionType, path: str) -> str:
+        values = [*(function.__defaults__ or ()), *(value for _, value in sorted((function.__kwdefaults__ or {}).items()))]
+        return "".join(f" default={self.live(value, f'{path}.<default>')}" for value in values)
+
+    def without_file(self, function: types.FunctionType, path: str, *, start: bool) -> str:
+        """A function of a notebook, the prompt or standard input: by its cell's text if there is one, else by its bytecode."""
+        code = function.__code__
+        node = f"{module_name(function)}:{code.co_qualname}@{digest_of(*map(str, (code.co_filename, code.co_firstlineno)))[:8]}"
+        piece = _cell_piece(function) or piece_of_code(code)
+        self.closure.parts[node] = ""
+        edges = [self.live_reach(function, reach, piece.changes) for reach in piece.reaches]
+        returns = piece.returns if start else ""
+        if start and not returns:
+            returns = str(function.__annotations__.get("return", ""))
+        digest = digest_of(piece.digest, returns, *(text for pair in zip(piece.reaches, edges, strict=True) for text in pair))
+        anonymous = f"{module_name(function)}:{code.co_qualname}"
+        del self.closure.parts[node]
+        self.closure.parts[anonymous] = digest_of(self.closure.parts.get(anonymous, ""), digest)[:16]
+        return f"{anonymous}={digest}{self.captured(function, piece, path)}{self.defaults(function, path)}"
+
+    def live_reach(self, function: types.FunctionType, reach: str, changed: tuple[str, ...]) -> str:
+        if reach.startswith("import "):
+            _, _, name, chain = reach.split(" ", 3)
+            return self.closure.imported(name, chain.split(".") if chain else [])
+        root, *attributes = reach.split(".")
+        return self.live_name(function.__globals__, root, attributes, changed)
+
+    def live_name(self, namespace: dict[str, Any], root: str, chain: list[str], changed: tuple[str, ...]) -> str:
+        """A name by the object that it stands for now."""
+        if root not in namespace:
+            return ""
+        held = namespace[root]
+        if isinstance(held, types.ModuleType):
+            self.closure.guard(namespace, root, held)
+            return self.closure.imported(held.__name__, chain)
+        if root in changed:
+            return self.registered(held)
+        self.closure.guard(namespace, root, held)
+        return self.live(held, root)
+
+
+def check_code(file: SourceFile, code: types.CodeType) -> None:
+    """Raise SourceChanged unless the file still holds the code that was loaded from it."""
+    if not any(same_code(code, found) for found in codes_of(file).get(code.co_qualname, ())):
+        raise SourceChanged(file.path)
+
+
+def _cell_piece(function: types.FunctionType) -> Piece | None:
+    """The piece of a function that was typed into a notebook cell or at a prompt that keeps its text."""
+    code = function.__code__
+    lines = (
+        linecache.getlines(code.co_filename, function.__globals__)
+        if code.co_filename.startswith("<") or "ipykernel" in code.co_filename
+        else []
+    )
+    if not lines:
+        return None
+    try:
+        text = "".join(lines)
+        if not any(same_code(code, found) for found in compiled(code.co_filename, text.encode()).get(code.co_qualname, ())):
+            return None
+        summary = summarise(text)
+    except (SyntaxError, ValueError):
+        return None
+    return summary.names.get(code.co_qualname) or summary.nested.get(code.co_qualname)

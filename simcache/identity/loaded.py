@@ -1,0 +1,190 @@
+"""What the loaded objects of a module tell that its text does not: names bound anew at run time, and files edited since."""
+
+import inspect
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from simcache.errors import Unkeyable
+from simcache.identity.bytecode import same_code
+from simcache.identity.files import SourceChanged, is_new, is_outside, loaded_signature
+from simcache.identity.live import Live, check_code
+from simcache.identity.modules import Module, absolute_name, underlying
+from simcache.identity.piece import Piece
+from simcache.identity.taken import Names
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, frozenset)
+
+_first_seen: dict[tuple[int, str], object] = {}
+"""What a name of a module stood for when it was first followed; another object later was bound at run time."""
+
+
+class Guarding(Protocol):
+    """The part of a closure that is told what must stay as it is."""
+
+    def module(self, name: str) -> Module | None: ...
+    def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
+
+
+class Loaded:
+    """Compares the text of the project's modules with their loaded names."""
+
+    def __init__(self, closure: Guarding, objects: Live) -> None:
+        self.closure = closure
+        self.objects = objects
+
+    def difference(self, module: Module, name: str, piece: Piece) -> str:
+        """What the object of a name is beyond its text, as text; empty if it is just that, or not loaded."""
+        namespace = module.namespace
+        if namespace is None or name not in namespace:
+            return ""
+        held = namespace[name]
+        if piece.state:
+            return self.objects.registered(held) if piece.kind == "data" else self._checked(module, held)
+        self.closure.guard(namespace, name, held)
+        if piece.kind == "data":
+            return self._data(module, namespace, name, piece, held)
+        if piece.kind == "class":
+            return "|".join(self._class(module, name, piece, held))
+        return "|".join(self._function(module, name, piece, held))
+
+    def _checked(self, module: Module, held: object) -> str:
+        for member in (*_members(held).values(), held):
+            self._check_text(module, member)
+        return ""
+
+    def _check_text(self, module: Module, function: object) -> types.FunctionType | None:
+        """The plain function inside, known to be what its file says now if it is of this file."""
+        inner = underlying(function)
+        if not isinstance(inner, types.FunctionType):
+            return None
+        if inner.__code__.co_filename == module.file.path and is_new(module.file):
+            check_code(module.file, inner.__code__)
+        return inner
+
+    def _function(self, module: Module, name: str, piece: Piece, held: Any) -> Iterator[str]:
+        path = f"{module.name}.{name}"
+        inner = self._check_text(module, held)
+        expected = piece.simple and not piece.decorators
+        if inner is None:
+            if expected:
+                yield self.objects.live(held, path)
+            return
+        own = inner.__code__.co_filename == module.file.path and inner.__code__.co_qualname == name
+        if expected and not own:
+            yield self.objects.follow(held, path)
+        if isinstance(registry := getattr(held, "registry", None), Mapping):  # functools.singledispatch
+            yield from sorted(f"{kind.__qualname__}={self.objects.follow(function, path)}" for kind, function in registry.items())
+        if own:
+            yield from self._defaults(inner, piece, path)
+            attributes = {key: value for key, value in vars(inner).items() if not key.startswith("__") and isinstance(value, _PLAIN)}
+            if attributes:
+                yield self.objects.value(attributes, path)
+
+    def _defaults(self, function: types.FunctionType, piece: Piece, path: str) -> Iterator[str]:
+        """Default values that are not those of the text."""
+        code = function.__code__
+        defaults = function.__defaults__ or ()
+        names = code.co_varnames[: code.co_argcount]
+        held = {**dict(zip(names[len(names) - len(defaults) :], defaults, strict=True)), **(function.__kwdefaults__ or {})}
+        for name, digest in (constant.split(" ") for constant in piece.constants):
+            now = self.objects.value_digest(held[name], path) if name in held else "none"
+            if now != digest:
+                yield f"{name}={now}"
+
+    def _class(self, module: Module, name: str, piece: Piece, held: Any) -> Iterator[str]:
+        path = f"{module.name}.{name}"
+        if not isinstance(held, type):
+            if piece.simple and not piece.decorators:
+                yield self.objects.live(held, path)
+            return
+        if piece.simple and not piece.decorators and held.__qualname__ != name:
+            yield self.objects.follow(held, path)
+            return
+        constants = dict(constant.split(" ") for constant in piece.constants)
+        for key, member in _members(held).items():
+            function = self._check_text(module, member)
+            if function is not None:
+                name_in_class = key.partition(".")[0]
+                self.closure.guard(vars(held), name_in_class, vars(held)[name_in_class])
+                if not _is_of(function, module, name) and not _is_generated(key, function):
+                    yield f"{key}={self.objects.follow(member, f'{path}.{key}')}"
+            elif key in constants and isinstance(member, _PLAIN):
+                self.closure.guard(vars(held), key, member)
+                now = self.objects.value_digest(member, f"{path}.{key}")
+                if now != constants[key]:
+                    yield f"{key}={now}"
+
+    def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
+        path = f"{module.name}.{name}"
+        first = _first_seen.setdefault((id(namespace), name), held)
+        if piece.value:
+            digest = self.objects.value_digest(held, path)
+            return "" if digest == piece.value else digest
+        if first is not held:
+            return self.objects.value(held, path)
+        noted = loaded_signature(module.file.path)
+        if noted is not None and noted != module.file.signature and is_new(module.file):
+            raise SourceChanged(module.file.path)
+        inner = underlying(held)
+        captures = isinstance(inner, types.FunctionType) and inner.__closure__ is not None
+        record = self.objects.is_record(held)
+        if piece.reads_outside or captures or record:
+            try:
+                told = self.objects.live(held, path)
+            except Unkeyable:  # an open file, say: its text has to do
+                return ""
+            self.closure.guard(namespace, name, held, record=record)
+            return told
+        return self.objects.registered(held)
+
+    def imported(self, module: Module, name: str, piece: Piece) -> str:
+        """What an imported name stands for, if that is something else than what was imported."""
+        namespace = module.namespace
+        if namespace is None or name not in namespace:
+            return ""
+        held = namespace[name]
+        first = _first_seen.setdefault((id(namespace), name), held)
+        self.closure.guard(namespace, name, held)
+        same = first is held and any(self._stands_for(module, link, held) for link in piece.links)
+        return "" if same else f"={self.objects.live(held, f'{module.name}.{name}')}"
+
+    def _stands_for(self, module: Module, link: str, held: object) -> bool:
+        _, level, name, attribute = link.split(" ", 3)
+        absolute = absolute_name(module, int(level), name)
+        source = sys.modules.get(absolute)
+        if source is None:
+            return isinstance(held, types.ModuleType) or not attribute
+        if not attribute:
+            return held is source
+        if self.closure.module(absolute) is None and not isinstance(held, types.FunctionType):
+            return True
+        found = inspect.getattr_static(source, attribute, None)
+        return found is held or found is None or sys.modules.get(f"{absolute}.{attribute}") is held or _same_text(found, held)
+
+
+def _members(held: object) -> dict[str, Any]:
+    """What a class body made; of a property the function that reads it."""
+    members = dict(vars(held)) if isinstance(held, type) else {}
+    for name, member in list(members.items()):
+        if isinstance(member, property):
+            members[name] = member.fget
+            members.update({f"{name}.{kind}": function for kind, function in (("set", member.fset), ("del", member.fdel)) if function})
+    return members
+
+
+def _is_of(function: types.FunctionType, module: Module, name: str) -> bool:
+    return function.__code__.co_filename == module.file.path and function.__code__.co_qualname.startswith(f"{name}.")
+
+
+def _is_generated(name: str, function: types.FunctionType) -> bool:
+    """A method that a class decorator or a base class has made up, or that belongs to an installed package."""
+    filename = function.__code__.co_filename
+    return (filename.startswith("<") and name.startswith("__")) or (not filename.startswith("<") and is_outside(filename))
+
+
+def _same_text(one: object, other: object) -> bool:
+    """Two objects of one definition (a module was loaded twice, or reloaded)."""
+    first, second = underlying(one), underlying(other)
+    return isinstance(first, types.FunctionType) and isinstance(second, types.FunctionType) and same_code(first.__code__, second.__code__)

@@ -1,0 +1,114 @@
+"""The modules of a project, found without importing them, and the plain functions inside wrappers."""
+
+import contextlib
+import functools
+import inspect
+import os
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from simcache.identity.files import SourceFile
+
+_ROOT_MARKS = ("simcache.toml", "pyproject.toml", ".git")
+
+
+class Module(NamedTuple):
+    """A module of the project: its text, and its names if it is loaded."""
+
+    name: str
+    file: SourceFile
+    package: str
+    folder: tuple[str, ...]
+    """Where its submodules lie, if it is a package."""
+    namespace: dict[str, Any] | None
+
+
+def absolute_name(module: Module, level: int, name: str) -> str:
+    if level == 0:
+        return name
+    base = module.package.split(".")
+    base = base[: len(base) - (level - 1)]
+    return ".".join([*base, name] if name else base)
+
+
+def locate(name: str) -> tuple[str | None, tuple[str, ...]]:
+    """The source file and the submodule folders of a module, found without importing anything."""
+    loaded = sys.modules.get(name)
+    if loaded is not None:
+        return getattr(loaded, "__file__", None), tuple(getattr(loaded, "__path__", ()))
+    parent, _, _ = name.rpartition(".")
+    search = None
+    if parent:
+        search = list(locate(parent)[1])
+        if not search:
+            return None, ()
+    elif name in sys.stdlib_module_names:
+        return None, ()
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        with contextlib.suppress(ImportError, AttributeError, ValueError):
+            spec = find(name, search) if find else None
+            if spec is not None:
+                return spec.origin if spec.has_location else None, tuple(spec.submodule_search_locations or ())
+    return None, ()
+
+
+def script_name(path: str) -> str:
+    """A script's dotted name: its place below the project's root, so that moving the checkout does not change it."""
+    file = Path(os.path.abspath(path))
+    for folder in file.parents:
+        if any((folder / mark).exists() for mark in _ROOT_MARKS):
+            return ".".join(file.relative_to(folder).with_suffix("").parts)
+    return file.stem
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """The name under which a function's results are kept."""
+    inner = underlying(function)
+    qualname = getattr(inner, "__qualname__", type(inner).__qualname__)
+    return f"{module_name(inner)}.{qualname.removesuffix('.__wrapped__')}"
+
+
+def module_name(obj: object) -> str:
+    name = getattr(obj, "__module__", None) or type(obj).__module__
+    if name not in ("__main__", "__mp_main__"):
+        return str(name)
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    code = getattr(obj, "__code__", None)
+    path = code.co_filename if code is not None else getattr(main, "__file__", None)
+    if spec is not None and spec.origin == path:
+        return str(spec.name).removesuffix(".__main__")
+    return script_name(path) if path and os.path.isfile(path) else "__main__"
+
+
+def underlying(obj: Any) -> Any:
+    """The plain function inside partials, decorators and jitted functions; the object itself if there is none."""
+    seen = set()
+    while id(obj) not in seen:
+        seen.add(id(obj))
+        if isinstance(obj, functools.partial):
+            obj = obj.func
+        elif isinstance(obj, (types.MethodType, staticmethod, classmethod)):
+            obj = obj.__func__
+        elif isinstance(obj, property) and obj.fget is not None:
+            obj = obj.fget
+        elif not isinstance(obj, type) and (inner := held_function(obj)) is not None:
+            obj = inner
+    return obj
+
+
+def held_function(obj: Any) -> Any:
+    """The function that a wrapper or a compiled function was made from."""
+    for name in ("py_func", "__wrapped__"):
+        inner = inspect.getattr_static(obj, name, None)
+        if inner is None:
+            continue
+        inner = getattr(obj, name, None)
+        if callable(inner):
+            return inner
+    dispatcher = getattr(obj, "_dispatcher", None)  # numba's vectorized functions keep theirs one deeper
+    return getattr(dispatcher, "py_func", None)

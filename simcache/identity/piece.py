@@ -1,0 +1,88 @@
+"""What is known of one name, and of a whole source file; written as JSON so that it need be found out only once."""
+
+import json
+from typing import NamedTuple
+
+from xxhash import xxh3_128_hexdigest
+
+SOURCE_FORMAT = 1
+
+
+class Piece(NamedTuple):
+    """One name: everything in its file that makes it what it is.
+
+    A reach is either a dotted chain that begins with a name of the module (`np.sin`), or `import LEVEL MODULE CHAIN`
+    for something that a function imports itself.
+    """
+
+    kind: str
+    """`def`, `class`, `data`, or `import` (nothing but another name for something)."""
+    digest: str = ""
+    reaches: tuple[str, ...] = ()
+    returns: str = ""
+    """The digest of a function's return annotation, which tells a cached function how to decode."""
+    returns_reaches: tuple[str, ...] = ()
+    annotated: str = ""
+    """The digest with all annotations, for functions whose decorators may read them."""
+    annotated_reaches: tuple[str, ...] = ()
+    behaviour: str = ""
+    """A class without its field declarations, for classes that say themselves what their key is."""
+    behaviour_reaches: tuple[str, ...] = ()
+    decorators: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    """What an imported name may stand for, as `import LEVEL MODULE CHAIN`."""
+    value: str = ""
+    """The digest of a constant's value where the text alone tells it, else empty."""
+    state: bool = False
+    """Functions of the module change it as they run, so its value at one moment means nothing."""
+    cached: bool = False
+    packages: tuple[str, ...] = ()
+    """Packages that a `@cached(code=…)` on this function names."""
+    changes: tuple[str, ...] = ()
+    """Names of the module, or of a function around it, that it changes as it runs."""
+    simple: bool = True
+    """One statement makes it, so the object of that name should be just what that statement says."""
+    constants: tuple[str, ...] = ()
+    """`name digest` of the values that the text alone tells: of a function's defaults, of a class's attributes."""
+    reads_annotations: bool = False
+    """It may look at the annotations of whatever it reaches."""
+    changes_itself: bool = False
+    """A class with methods that change their instance after it is made."""
+    reads_outside: bool = False
+    """A constant whose statement reads a file or the environment, so that its text does not tell its value."""
+
+
+class Summary(NamedTuple):
+    """A source file, name by name."""
+
+    names: dict[str, Piece]
+    nested: dict[str, Piece]
+    """Functions and classes inside functions, and lambdas, by their qualified name."""
+    stars: tuple[str, ...]
+    """Modules whose names are all imported (`from x import *`), as `import LEVEL MODULE *`."""
+    exports: tuple[str, ...] | None
+    """What `__all__` lists; None if the module has none, or makes it up."""
+    whole: str
+    """One digest of everything in the file, in whatever order it stands."""
+
+    def to_json(self) -> str:
+        return json.dumps([SOURCE_FORMAT, *self])
+
+    @classmethod
+    def from_json(cls, text: str) -> "Summary | None":
+        """A summary that was written before; None if it is of another format."""
+        found, *rest = json.loads(text)
+        if found != SOURCE_FORMAT:
+            return None
+        names, nested, stars, exports, whole = rest
+        names, nested = ({name: _piece(row) for name, row in rows.items()} for rows in (names, nested))
+        return cls(names, nested, tuple(stars), None if exports is None else tuple(exports), whole)
+
+
+def _piece(row: list[object]) -> Piece:
+    return Piece(*(tuple(field) if isinstance(field, list) else field for field in row))  # type: ignore[arg-type]
+
+
+def digest_of(*texts: str) -> str:
+    """One digest of several texts, that cannot be confused with one of others."""
+    return xxh3_128_hexdigest("".join(f"{len(text)}:{text}" for text in texts).encode("utf-8", "surrogatepass"))

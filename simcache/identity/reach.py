@@ -1,0 +1,219 @@
+"""Which names of its module (and of functions around it) a syntax tree can reach, and which of them it changes."""
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from simcache.identity.normal import FUNCTIONS, called, chain_of, is_blind, unquoted
+
+MUTATORS = frozenset(
+    "add append appendleft clear discard extend extendleft fill insert pop popitem popleft put register remove reverse setdefault sort "
+    "update".split()
+)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+class Scope:
+    """The names that one function or class body binds, and which of them are imports."""
+
+    def __init__(self, names: Iterable[str], links: dict[str, tuple[str, ...]], *, of_class: bool) -> None:
+        self.names = frozenset(names)
+        self.links = links
+        self.of_class = of_class
+
+
+class Reach:
+    """Collects the module-level names that a tree can reach, and those that it changes."""
+
+    def __init__(self, outside: Iterable[Scope] = ()) -> None:
+        self.reached: dict[str, None] = {}
+        self.changed: set[str] = set()
+        self.scopes = list(outside)
+        self.outside = len(self.scopes)
+        """How many of the scopes lie around the tree: their names are captured, not the tree's own."""
+
+    def found(self) -> tuple[str, ...]:
+        return tuple(sorted(self.reached))
+
+    def visit(self, node: ast.AST | None) -> None:
+        if node is None:
+            return
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            self.chain(node)
+        elif isinstance(node, FUNCTIONS):
+            self.function(node, annotated=not all(is_blind(called(d), frozenset()) for d in node.decorator_list))
+        elif isinstance(node, ast.Lambda):
+            self.function(node, annotated=False)
+        elif isinstance(node, ast.ClassDef):
+            self.class_(node)
+        elif isinstance(node, _COMPREHENSIONS):
+            self.comprehension(node)
+        elif isinstance(node, ast.AnnAssign):
+            self.assignment(node)
+        else:
+            self.note_changes(node)
+            for child in ast.iter_child_nodes(node):
+                self.visit(child)
+
+    def chain(self, node: ast.Name | ast.Attribute) -> None:
+        text = chain_of(node)
+        if not text:
+            self.visit(node.value if isinstance(node, ast.Attribute) else None)
+            return
+        root, _, rest = text.partition(".")
+        scope = self.lookup(root)
+        stores = isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+        if stores and self.is_foreign(root):
+            self.changed.add(root)
+        elif scope is None:
+            self.reached[text] = None
+        for link in () if scope is None else scope.links.get(root, ()):
+            self.reached[link + (f".{rest}" if rest and not link.endswith(" ") else rest)] = None
+
+    def lookup(self, name: str) -> Scope | None:
+        for distance, scope in enumerate(reversed(self.scopes)):
+            if name in scope.names and (distance == 0 or not scope.of_class):
+                return scope
+        return None
+
+    def is_foreign(self, name: str) -> bool:
+        """Whether a name belongs to the module or to a function around the tree."""
+        scope = self.lookup(name)
+        return scope is None or scope in self.scopes[: self.outside]
+
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, *, annotated: bool) -> None:
+        arguments = node.args
+        for default in (*arguments.defaults, *arguments.kw_defaults):
+            self.visit(default)
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        names = {argument.arg for argument in every if argument is not None}
+        body: list[ast.stmt] | list[ast.expr]
+        if isinstance(node, ast.Lambda):
+            body = [node.body]
+        else:
+            body = node.body
+            for decorator in node.decorator_list:
+                self.visit(decorator)
+            if annotated:
+                for argument in every:
+                    if argument is not None and argument.annotation is not None:
+                        self.visit(unquoted(argument.annotation))
+                if node.returns is not None:
+                    self.visit(unquoted(node.returns))
+        self.inside(body, names, of_class=False)
+
+    def class_(self, node: ast.ClassDef) -> None:
+        for part in (*node.decorator_list, *node.bases, *node.keywords):
+            self.visit(part)
+        self.inside(node.body, set(), of_class=True)
+
+    def inside(self, body: Iterable[ast.AST], names: set[str], *, of_class: bool) -> None:
+        body = list(body)
+        bound, links, _ = bindings(body)
+        self.scopes.append(Scope(names | bound, links, of_class=of_class))
+        for statement in body:
+            if not is_text(statement):
+                self.visit(statement)
+        self.scopes.pop()
+
+    def comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
+        first = node.generators[0]
+        self.visit(first.iter)
+        targets = {name.id for generator in node.generators for name in ast.walk(generator.target) if isinstance(name, ast.Name)}
+        self.scopes.append(Scope(targets, {}, of_class=False))
+        for generator in node.generators:
+            if generator is not first:
+                self.visit(generator.iter)
+            for condition in generator.ifs:
+                self.visit(condition)
+        for part in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
+            self.visit(part)
+        self.scopes.pop()
+
+    def assignment(self, node: ast.AnnAssign) -> None:
+        if self.scopes and self.scopes[-1].of_class:
+            self.visit(unquoted(node.annotation))
+        self.note_target(node.target)
+        self.visit(node.target)
+        self.visit(node.value)
+
+    def note_changes(self, node: ast.AST) -> None:
+        """Which module-level names a statement changes in place."""
+        if isinstance(node, (ast.Assign, ast.Delete)):
+            for target in node.targets:
+                self.note_target(target)
+        elif isinstance(node, (ast.AugAssign, ast.For, ast.AsyncFor)):
+            self.note_target(node.target)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+            self.note_root(node.func.value)
+        elif isinstance(node, ast.Call):
+            self.note_import(node)
+
+    def note_import(self, node: ast.Call) -> None:
+        """`importlib.import_module("x.y")` is an import of the whole module."""
+        match node:
+            case ast.Call(args=[ast.Constant(value=str(name)), *_]) if called(node).rpartition(".")[2] in ("import_module", "__import__"):
+                self.reached[f"import 0 {name} "] = None
+
+    def note_target(self, target: ast.expr) -> None:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            for part in target.elts:
+                self.note_target(part)
+        elif isinstance(target, (ast.Subscript, ast.Attribute)):
+            self.note_root(target.value)
+
+    def note_root(self, node: ast.expr) -> None:
+        while isinstance(node, (ast.Subscript, ast.Attribute)):
+            node = node.value
+        if isinstance(node, ast.Name) and self.is_foreign(node.id):
+            self.changed.add(node.id)
+
+
+def is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def bindings(body: Iterable[ast.AST]) -> tuple[set[str], dict[str, tuple[str, ...]], list[str]]:
+    """The names that statements bind in their own scope, what the imported ones stand for, and star imports."""
+    names: set[str] = set()
+    links: dict[str, tuple[str, ...]] = {}
+    stars: list[str] = []
+    outer: set[str] = set()
+    queue: list[tuple[ast.AST, bool]] = [(node, False) for node in body]
+    while queue:
+        node, comprehension = queue.pop(0)
+        if isinstance(node, (ast.Global, ast.Nonlocal)):
+            outer.update(node.names)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            for name, link in imports(node):
+                if name == "*":
+                    stars.append(link)
+                else:
+                    names.add(name)
+                    links[name] = (*links.get(name, ()), link)
+            continue
+        elif isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            names.add(node.name)
+            continue
+        elif isinstance(node, ast.Lambda):
+            continue
+        elif isinstance(node, ast.NamedExpr):
+            names.add(node.target.id)
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) and not comprehension:
+            names.add(node.id)
+        elif (isinstance(node, ast.ExceptHandler) and node.name) or (isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name):
+            names.add(node.name)
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            names.add(node.rest)
+        within = comprehension or isinstance(node, _COMPREHENSIONS)
+        queue.extend((child, within) for child in ast.iter_child_nodes(node))
+    return names - outer, {name: link for name, link in links.items() if name not in outer}, stars
+
+
+def imports(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    for alias in node.names:
+        if isinstance(node, ast.ImportFrom):
+            yield alias.asname or alias.name, f"import {node.level} {node.module or ''} {alias.name}"
+        elif alias.asname:
+            yield alias.asname, f"import 0 {alias.name} "
+        else:
+            yield alias.name.partition(".")[0], f"import 0 {alias.name.partition('.')[0]} "

@@ -1,0 +1,360 @@
+"""What each name of a source file is made of: a digest of its meaning, and the other names it reaches."""
+
+import ast
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from xxhash import xxh3_128_hexdigest
+
+from simcache.errors import Unkeyable
+from simcache.identity.canonical import canonical
+from simcache.identity.normal import FUNCTIONS, Normal, called, chain_of, is_blind, unquoted
+from simcache.identity.piece import Piece, Summary, digest_of
+from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
+
+_READS_ANNOTATIONS = frozenset("__annotations__ annotation get_annotations get_type_hints getfullargspec signature".split())
+_READS_OUTSIDE = frozenset(
+    "argv environ files fromfile genfromtxt get_data getenv input load loads loadtxt open open_text read read_bytes read_csv read_text "
+    "safe_load".split()
+)
+_MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
+_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+_SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
+_LARGEST_FOLDED = 1 << 256
+
+
+def summarise(text: str | bytes) -> Summary:
+    """Read a source file. SyntaxError where this Python cannot."""
+    return _Reader(ast.parse(text)).summary()
+
+
+class _Reader:
+    """Takes a module apart, statement by statement, and puts it together again name by name."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.statements = list(_flattened(tree.body))
+        self.tree = tree
+        self.cached_names = _cached_names(self.statements)
+        self.normal = Normal(self.cached_names)
+        self.changes = {node.name: _changes_of(node) for node in self.statements if isinstance(node, FUNCTIONS)}
+        self.state = set().union(*self._changed_inside_functions())
+        self.parts: dict[str, list[ast.stmt]] = {}
+        self.links: dict[str, tuple[str, ...]] = {}
+        self.stars: list[str] = []
+
+    def summary(self) -> Summary:
+        for statement in self.statements:
+            self._sort_in(statement)
+        names = {name: self._piece(name, parts) for name, parts in self.parts.items()}
+        for name in self.links.keys() - names.keys():
+            names[name] = Piece("import", links=self.links[name])
+        reads = any(piece.reads_annotations for piece in names.values())
+        texts = sorted(self.normal.text(statement, annotated=reads) for statement in self.statements if not is_text(statement))
+        known = self._give_values(names)
+        exports = known.get("__all__")
+        listed = tuple(map(str, exports)) if isinstance(exports, (list, tuple)) else None
+        return Summary(dict(sorted(names.items())), self._nested(), tuple(self.stars), listed, digest_of(*texts))
+
+    def _changed_inside_functions(self) -> Iterator[set[str]]:
+        yield set()
+        for statement in self.statements:
+            if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+                yield _changes_of(statement)
+
+    def _sort_in(self, statement: ast.stmt) -> None:
+        if is_text(statement):
+            return
+        bound, links, stars = bindings([statement])
+        self.stars.extend(stars)
+        for name, link in links.items():
+            self.links[name] = (*self.links.get(name, ()), *link)
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            return
+        for name in bound | self._touched(statement):
+            self.parts.setdefault(name, []).append(statement)
+
+    def _touched(self, statement: ast.stmt) -> set[str]:
+        """Names that a statement at module level changes without binding them."""
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+            chains = [called(decorator) for decorator in statement.decorator_list]
+            touched = {chain.partition(".")[0] for chain in chains if "." in chain}
+        else:
+            chains = [called(node) for node in ast.walk(statement) if isinstance(node, ast.Call)]
+            reach = Reach()
+            reach.visit(statement)
+            touched = reach.changed
+        for chain in chains:
+            touched |= self.changes.get(chain, set())
+        return {name for name in touched if name not in _imported_only(self.links, self.parts)}
+
+    def _piece(self, name: str, parts: list[ast.stmt]) -> Piece:
+        last = next((part for part in reversed(parts) if isinstance(part, (*FUNCTIONS, ast.ClassDef)) and part.name == name), None)
+        kind = "data" if last is None else "class" if isinstance(last, ast.ClassDef) else "def"
+        return self._described(kind, parts, last)._replace(links=self.links.get(name, ()), state=name in self.state)
+
+    def _described(self, kind: str, parts: list[ast.stmt], last: ast.stmt | None, scopes: tuple[Scope, ...] = ()) -> Piece:
+        plain = self._digest_and_reach(parts, scopes, annotated=False)
+        words = {word for part in parts for node in ast.walk(part) for word in _words(node)}
+        piece = Piece(
+            kind,
+            plain[0],
+            plain[1],
+            changes=plain[2],
+            simple=len(parts) == 1,
+            reads_annotations=not words.isdisjoint(_READS_ANNOTATIONS),
+            reads_outside=kind == "data" and not words.isdisjoint(_READS_OUTSIDE),
+        )
+        if isinstance(last, FUNCTIONS):
+            annotated = self._digest_and_reach(parts, scopes, annotated=True)
+            returns = self._returns(last, scopes)
+            chains = [called(decorator) for decorator in last.decorator_list]
+            unknown = tuple(chain for chain in chains if not is_blind(chain, self.cached_names))
+            piece = piece._replace(
+                annotated=annotated[0],
+                annotated_reaches=annotated[1],
+                returns=returns[0],
+                returns_reaches=returns[1],
+                decorators=unknown,
+                cached=any(chain in self.cached_names for chain in chains),
+                packages=tuple(self._packages(last)),
+            )
+        if isinstance(last, ast.ClassDef):
+            decorators = tuple(called(decorator) for decorator in last.decorator_list)
+            piece = piece._replace(decorators=decorators, changes_itself=any(map(_changes_its_instance, last.body)))
+            behaviour = self._digest_and_reach([_without_fields(last)], scopes, annotated=False)
+            piece = piece._replace(behaviour=behaviour[0], behaviour_reaches=behaviour[1])
+        return piece
+
+    def _digest_and_reach(
+        self, parts: list[ast.stmt], scopes: tuple[Scope, ...], *, annotated: bool
+    ) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        reach = Reach(scopes)
+        for part in parts:
+            tree = _without_cached(part, self.cached_names)
+            if isinstance(tree, FUNCTIONS):
+                reach.function(tree, annotated=annotated)
+            else:
+                reach.visit(tree)
+        digest = digest_of(*(self.normal.text(part, annotated=annotated) for part in parts))
+        return digest, reach.found(), tuple(sorted(reach.changed))
+
+    def _returns(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scopes: tuple[Scope, ...]) -> tuple[str, tuple[str, ...]]:
+        if node.returns is None:
+            return "", ()
+        annotation = unquoted(node.returns)
+        reach = Reach(scopes)
+        reach.visit(annotation)
+        return digest_of(self.normal.text(annotation)), reach.found()
+
+    def _packages(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+        for decorator in node.decorator_list:
+            if called(decorator) in self.cached_names and isinstance(decorator, ast.Call):
+                for keyword in decorator.keywords:
+                    if keyword.arg == "code":
+                        yield from (
+                            item.value for item in ast.walk(keyword.value) if isinstance(item, ast.Constant) and isinstance(item.value, str)
+                        )
+
+    def _nested(self) -> dict[str, Piece]:
+        """Every function or class inside a function, and every lambda; those of one name stand together."""
+        found: dict[str, list[Piece]] = {}
+        for name, node, scopes in _inner(self.tree.body, "", ()):
+            if isinstance(node, ast.Lambda):
+                piece = self._described("def", [ast.Expr(node)], None, scopes)
+            else:
+                piece = self._described("class" if isinstance(node, ast.ClassDef) else "def", [node], node, scopes)
+            found.setdefault(name, []).append(piece)
+        return {name: pieces[0] if len(pieces) == 1 else _together(pieces) for name, pieces in sorted(found.items())}
+
+    def _give_values(self, names: dict[str, Piece]) -> dict[str, object]:
+        """Note the digest of the value itself for constants that the text alone tells; the values."""
+        known: dict[str, object] = {}
+        for statement in self.statements:
+            match statement:
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)], value=expression)
+                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as expression)
+                ):
+                    if len(self.parts[name]) > 1 or name in self.links:
+                        continue
+                    told = _told(expression, known)
+                    if told is not None:
+                        known[name], digest = told
+                        names[name] = names[name]._replace(value=digest)
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if names[name].simple:
+                    names[name] = names[name]._replace(constants=tuple(_default_constants(statement.args, known)))
+                case ast.ClassDef(name=name) if names[name].simple:
+                    names[name] = names[name]._replace(constants=tuple(_class_constants(statement.body, known)))
+        return known
+
+
+def value_digest(value: object, path: str = "value", code_version: Callable[[object], str] | None = None) -> str:
+    """A digest of a constant's value; the order of a dict counts, as a loop over it would show."""
+    return xxh3_128_hexdigest(canonical(_ordered(value), path, code_version))
+
+
+def _ordered(value: Any) -> Any:
+    if type(value) is dict:
+        return ("dict", [(_ordered(key), _ordered(held)) for key, held in value.items()])
+    return type(value)(map(_ordered, value)) if type(value) in (list, tuple) else value
+
+
+def _told(expression: ast.expr, known: Mapping[str, object]) -> tuple[object, str] | None:
+    """The value of an expression and its digest, if the text alone tells them."""
+    try:
+        value = _evaluated(expression, known)
+        return value, value_digest(value)
+    except (ValueError, ArithmeticError, TypeError, RecursionError, Unkeyable):
+        return None
+
+
+def _default_constants(arguments: ast.arguments, known: Mapping[str, object]) -> Iterator[str]:
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults = [
+        *zip(reversed(positional), reversed(arguments.defaults), strict=False),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    for argument, default in defaults:
+        if default is not None and (told := _told(default, known)) is not None:
+            yield f"{argument.arg} {told[1]}"
+
+
+def _class_constants(body: Iterable[ast.stmt], known: Mapping[str, object]) -> Iterator[str]:
+    for statement in body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=expression)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as expression)
+            ):
+                if (told := _told(expression, known)) is not None:
+                    yield f"{name} {told[1]}"
+
+
+def _together(pieces: list[Piece]) -> Piece:
+    reaches = tuple(sorted({chain for piece in pieces for chain in piece.reaches}))
+    return pieces[0]._replace(digest=digest_of(*sorted(piece.digest for piece in pieces)), reaches=reaches)
+
+
+def _flattened(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements of a module; what only a type checker sees stands among the others, one by one."""
+    for statement in body:
+        if isinstance(statement, ast.If) and chain_of(statement.test).rpartition(".")[2] == "TYPE_CHECKING" and not statement.orelse:
+            yield from _flattened(statement.body)
+        else:
+            yield statement
+
+
+def _imported_only(links: dict[str, tuple[str, ...]], parts: dict[str, list[ast.stmt]]) -> set[str]:
+    return links.keys() - parts.keys()
+
+
+def _cached_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
+    """Under which chains this module knows simcache's own decorator."""
+    names = set()
+    for statement in statements:
+        for name, link in imports(statement) if isinstance(statement, (ast.Import, ast.ImportFrom)) else ():
+            if link in ("import 0 simcache cached", "import 0 simcache.decorator cached"):
+                names.add(name)
+            elif link == "import 0 simcache ":
+                names.add(f"{name}.cached")
+    return frozenset(names)
+
+
+def _changes_of(node: ast.stmt) -> set[str]:
+    reach = Reach()
+    reach.visit(node)
+    return reach.changed
+
+
+def _changes_its_instance(method: ast.stmt) -> bool:
+    if not isinstance(method, FUNCTIONS) or method.name in _MAKERS:
+        return False
+    if any(called(decorator).rpartition(".")[2] == "cached_property" for decorator in method.decorator_list):
+        return True
+    instance = next((argument.arg for argument in (*method.args.posonlyargs, *method.args.args)), "")
+    reach = Reach([Scope([instance], {}, of_class=False)])
+    for statement in method.body:
+        reach.visit(statement)
+    return instance in reach.changed
+
+
+def _without_cached(node: ast.stmt, cached_names: frozenset[str]) -> ast.stmt:
+    """The function without simcache's decorator, whose options (a store, an interval) are not part of the code."""
+    if not isinstance(node, FUNCTIONS) or not node.decorator_list:
+        return node
+    kept = [decorator for decorator in node.decorator_list if called(decorator) not in cached_names]
+    return type(node)(**{**dict(ast.iter_fields(node)), "decorator_list": kept})
+
+
+def _without_fields(node: ast.ClassDef) -> ast.ClassDef:
+    kept = [statement for statement in node.body if not isinstance(statement, ast.AnnAssign)]
+    return ast.ClassDef(**{**dict(ast.iter_fields(node)), "body": kept})
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+
+
+def _inner(
+    body: Iterable[ast.AST], prefix: str, scopes: tuple[Scope, ...], *, within_function: bool = False
+) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda, tuple[Scope, ...]]]:
+    """Functions in functions, classes in functions and lambdas: qualified name, tree and the scopes around it."""
+    for node in body:
+        if isinstance(node, (*FUNCTIONS, ast.Lambda)):
+            name = prefix + ("<lambda>" if isinstance(node, ast.Lambda) else node.name)
+            if within_function or isinstance(node, ast.Lambda):
+                yield name, node, scopes
+            inside = [node.body] if isinstance(node, ast.Lambda) else node.body
+            every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+            bound, links, _ = bindings(inside)
+            scope = Scope(bound | {argument.arg for argument in every if argument is not None}, links, of_class=False)
+            outside = [*node.args.defaults, *node.args.kw_defaults, *getattr(node, "decorator_list", ())]
+            yield from _inner([part for part in outside if part is not None], prefix, scopes, within_function=within_function)
+            yield from _inner(inside, f"{name}.<locals>.", (*scopes, scope), within_function=True)
+        elif isinstance(node, ast.ClassDef):
+            if within_function:
+                yield prefix + node.name, node, scopes
+            yield from _inner(node.body, f"{prefix}{node.name}.", scopes, within_function=within_function)
+        else:
+            yield from _inner(ast.iter_child_nodes(node), prefix, scopes, within_function=within_function)
+
+
+def _evaluated(node: ast.expr, known: Mapping[str, object]) -> object:
+    """The value of an expression of literals, arithmetic and constants already known; ValueError for any other."""
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Tuple(elts=parts):
+            return tuple(_evaluated(part, known) for part in parts)
+        case ast.List(elts=parts):
+            return [_evaluated(part, known) for part in parts]
+        case ast.Set(elts=parts):
+            return {_evaluated(part, known) for part in parts}
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            return {_evaluated(key, known): _evaluated(value, known) for key, value in zip(keys, values, strict=True) if key is not None}
+        case ast.Name(id=name) if name in known:
+            return known[name]
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in _SIGNS:
+            return _SIGNS[type(op)](_number(_evaluated(operand, known)))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            return _number(_ARITHMETIC[type(op)](_number(_evaluated(left, known)), _number(_evaluated(right, known))))
+    raise ValueError("not a constant")
+
+
+def _number(value: object) -> int | float:
+    if type(value) not in (int, float) or (isinstance(value, int) and abs(value) > _LARGEST_FOLDED):
+        raise ValueError("not a number")
+    return value  # type: ignore[return-value]

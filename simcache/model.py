@@ -1,0 +1,324 @@
+"""The nouns of the cache: names, blobs, entries, capabilities; frozen, and how an entry is written as JSON."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Literal, TypeAlias
+from urllib.parse import quote
+
+from xxhash import xxh3_128_hexdigest
+
+from simcache.errors import Corrupt, FormatTooNew
+
+FORMAT = 1
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+"""Bytes in memory or in a mapped file; everything that hashes, writes or decodes takes any of these."""
+
+Json: TypeAlias = dict[str, Any]
+
+_HEX_KEY = re.compile(r"[0-9a-f]{32}")
+_HEX_BOTH = re.compile(r"[0-9a-f]{64} [0-9a-f]{32}")
+# These forms are also what keeps a name inside its store: no name of either form can hold `..`, an absolute path or a NUL.
+_ENTRY_NAME = re.compile(r"entries/(?!\.\.?/)([A-Za-z0-9._~%+=@,-]+)/([0-9a-f]{2})/(\2[0-9a-f]{30})\.([0-9a-f]{16})\.json")
+_BLOB_NAME = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
+_FOLDER_LIMIT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a kind of store can do, as data: nobody asks what class a store is."""
+
+    writes: bool = True
+    deletes: bool = True
+    trusted: bool = False
+    """Only this machine's users write here, so a pickle may be opened."""
+    shared: bool = False
+    """Other processes see the same bytes, so a computation must be locked against them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """The names of some bytes: SHA-256 is the address, XXH3-128 is checked on every load."""
+
+    sha256: str
+    xxh3: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        return blob_name(self.sha256)
+
+    def check(self, data: Buffer) -> None:
+        """Raise Corrupt unless these are the very bytes that were stored (at memory speed)."""
+        size = memoryview(data).nbytes
+        if size != self.size:
+            raise Corrupt(self.name, f"{size} bytes, expected {self.size}")
+        if xxh3_128_hexdigest(data) != self.xxh3:
+            raise Corrupt(self.name, "the bytes differ from what was stored (XXH3-128)")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Which items of a series an entry holds."""
+
+    start: int
+    length: int
+    ended: bool
+    every: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.length
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Who made an entry, when, and on what: compared when two results differ, never part of the key."""
+
+    at: str
+    seconds: float
+    host: str
+    device: str
+    python: str
+    platform: str
+    packages: Mapping[str, str]
+    git: str | None
+    simcache: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record that this key has this value, made by whom, when, from which code and arguments."""
+
+    key: str
+    function: str
+    kind: Literal["value", "segment", "withdrawn"]
+    made: Made
+    code: str
+    """The code version that went into the key."""
+    parts: int | None = None
+    """Which blob lists the functions behind the code version (JSON: part -> digest), for `why` and `diff`."""
+    arguments: Mapping[str, Json] = field(default_factory=dict)
+    """Each argument: {"json": encoded} or {"blob": index} where it can be rebuilt, else {"digest": …, "text": …}."""
+    blobs: tuple[Blob, ...] = ()
+    value: Json | None = None
+    """How the value (or the items of a segment) is decoded: {"codec": name, "blobs": [index, …], …}."""
+    state: Json | None = None
+    """How the state after a segment is decoded, in the same form; None where there is none."""
+    segment: Segment | None = None
+    withdraws: tuple[str, ...] = ()
+    """A tombstone: the digests of the entries of this key that must not be served."""
+    reason: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """One canonical JSON line: sorted keys, no spaces, UTF-8, LF at the end."""
+        record: Json = {"format": FORMAT, "key": self.key, "function": self.function, "kind": self.kind, "code": self.code}
+        record["made"] = {f.name: _plain(getattr(self.made, f.name)) for f in fields(Made)}
+        record["blobs"] = [[blob.sha256, blob.xxh3, blob.size] for blob in self.blobs]
+        record["arguments"] = dict(self.arguments)
+        if self.parts is not None:
+            record["parts"] = self.parts
+        if self.value is not None:
+            record["value"] = self.value
+        if self.state is not None:
+            record["state"] = self.state
+        if self.segment is not None:
+            record["segment"] = [self.segment.start, self.segment.length, self.segment.ended, self.segment.every]
+        if self.withdraws:
+            record["withdraws"] = list(self.withdraws)
+        if self.reason is not None:
+            record["reason"] = self.reason
+        text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode() + b"\n"
+
+    @property
+    def digest(self) -> str:
+        """The first 16 hex digits of the SHA-256 of the entry's own bytes; part of its file name."""
+        return entry_digest(self.to_bytes())
+
+    @property
+    def name(self) -> str:
+        return f"{entry_prefix(self.function, self.key)}{self.digest}.json"
+
+    def blob_indices(self) -> frozenset[int]:
+        """Every index into `blobs` that this entry refers to."""
+        used = {self.parts} if self.parts is not None else set()
+        for described in (self.value, self.state):
+            used.update(described.get("blobs", ()) if described else ())
+        used.update(argument["blob"] for argument in self.arguments.values() if "blob" in argument)
+        return frozenset(used)
+
+    @classmethod
+    def from_bytes(cls, name: str, data: Buffer) -> "Entry":
+        """Read and check an entry that was stored under `name`; Corrupt says what is wrong with it."""
+        return cls.from_record(record_of(name, bytes(data)))
+
+    @classmethod
+    def from_record(cls, record: Json) -> "Entry":
+        """The entry that a record, as `record_of` gives it, describes."""
+        segment = record.get("segment")
+        return cls(
+            key=record["key"],
+            function=record["function"],
+            kind=record["kind"],
+            made=Made(*map(record["made"].__getitem__, _MADE_TYPES)),
+            code=record["code"],
+            parts=record.get("parts"),
+            arguments=record["arguments"],
+            blobs=tuple(Blob(*blob) for blob in record["blobs"]),
+            value=record.get("value"),
+            state=record.get("state"),
+            segment=None if segment is None else Segment(*segment),
+            withdraws=tuple(record.get("withdraws", ())),
+            reason=record.get("reason"),
+        )
+
+
+_MADE_TYPES: Mapping[str, tuple[type, ...]] = {
+    "at": (str,),
+    "seconds": (int, float),
+    "host": (str,),
+    "device": (str,),
+    "python": (str,),
+    "platform": (str,),
+    "packages": (dict,),
+    "git": (str, type(None)),
+    "simcache": (str,),
+}
+"""The fields of Made in their order, and what an entry may hold for each."""
+
+
+def record_of(name: str, data: bytes) -> Json:
+    """The record of an entry that was stored under `name`, wholly checked: for whoever reads thousands and needs no objects."""
+    match = _ENTRY_NAME.fullmatch(name)
+    if match is None:
+        raise Corrupt(name, "the name is not that of an entry")
+    if entry_digest(data) != match[4]:
+        raise Corrupt(name, "the content does not match the digest in the name")
+    try:
+        record: Json = json.loads(str(data, "utf-8"))
+        found = record["format"]
+        if not isinstance(found, int):
+            raise TypeError("the format is not a number")
+        if found > FORMAT:
+            raise FormatTooNew(name, found, FORMAT)
+        _check_record(record)
+        folder = folder_of(record["function"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise Corrupt(name, f"not an entry of format {FORMAT}: {problem!r}") from problem
+    if record["key"] != match[3] or match[1] != folder:
+        raise Corrupt(name, "the entry belongs to another key or function")
+    return record
+
+
+def _check_record(record: Json) -> None:
+    """Raise ValueError, KeyError, TypeError or AttributeError unless every field is what Entry says."""
+    if record["kind"] not in ("value", "segment", "withdrawn"):
+        raise ValueError(f"unknown kind {record['kind']!r}")
+    if not _HEX_KEY.fullmatch(record["key"]) or not _HEX_KEY.fullmatch(record["code"]):
+        raise ValueError("the key or the code version is not a digest")
+    if not isinstance(record["function"], str):
+        raise TypeError("the function has no name")
+    made = record["made"]
+    for name, types in _MADE_TYPES.items():
+        if not isinstance(made[name], types):
+            raise TypeError(f"made.{name} is {made[name]!r}")
+    blobs = record["blobs"]
+    for sha, xxh3, size in blobs:
+        if not _HEX_BOTH.fullmatch(f"{sha} {xxh3}") or type(size) is not int or size < 0:
+            raise ValueError(f"{[sha, xxh3, size]!r} does not name a blob")
+    used = [argument["blob"] for argument in record["arguments"].values() if "blob" in argument]
+    for described in (record.get("value"), record.get("state")):
+        if described is not None:
+            used += described["blobs"]
+            if not described["blobs"]:
+                raise ValueError("a value without a blob")
+    if record.get("parts") is not None:
+        used.append(record["parts"])
+    for index in used:
+        if type(index) is not int or not 0 <= index < len(blobs):
+            raise ValueError("refers to a blob that it does not name")
+    if (segment := record.get("segment")) is not None:
+        start, length, ended, every = segment
+        if _natural(start) < 0 or _natural(length) < 0 or _natural(every) < 0 or not isinstance(ended, bool):
+            raise ValueError(f"{segment!r} is not the range of a segment")
+    elif record["kind"] == "segment":
+        raise ValueError("a segment without its range")
+    if not all(isinstance(digest, str) for digest in record.get("withdraws", ())):
+        raise TypeError("withdraws something that is no digest")
+    if not isinstance(record.get("reason", ""), str):
+        raise TypeError("the reason is no text")
+
+
+def blob_of(chunks: Sequence[Buffer]) -> Blob:
+    """Both names of the bytes that these chunks make, one after the other."""
+    from xxhash import xxh3_128
+
+    strong, fast, size = sha256(), xxh3_128(), 0
+    for chunk in chunks:
+        strong.update(chunk)
+        fast.update(chunk)
+        size += memoryview(chunk).nbytes
+    return Blob(strong.hexdigest(), fast.hexdigest(), size)
+
+
+def blob_name(sha: str) -> str:
+    return f"blobs/{sha[:2]}/{sha}"
+
+
+def entry_digest(data: bytes) -> str:
+    return sha256(data).hexdigest()[:16]
+
+
+@lru_cache(maxsize=512)
+def folder_of(function: str) -> str:
+    """A function's name as one folder name that every file system takes."""
+    folder = quote(function, safe="._-+=@,")
+    if folder in (".", ".."):
+        folder = folder.replace(".", "%2E")
+    if len(folder) > _FOLDER_LIMIT:
+        folder = f"{folder[: _FOLDER_LIMIT - 17]}-{xxh3_128_hexdigest(function.encode())[:16]}"
+    return folder
+
+
+def entry_prefix(function: str, key: str) -> str:
+    """What the names of all entries of one key begin with."""
+    return f"entries/{folder_of(function)}/{key[:2]}/{key}."
+
+
+def digest_in_name(name: str) -> str:
+    """The digest that an entry's or blob's own name promises; empty for any other name."""
+    if name.startswith("blobs/"):
+        match = _BLOB_NAME.fullmatch(name)
+        return match[2] if match else ""
+    match = _ENTRY_NAME.fullmatch(name)
+    return match[4] if match else ""
+
+
+def check_name(name: str, data: Buffer) -> None:
+    """Raise Corrupt unless the bytes are those that the name promises by SHA-256: asked wherever bytes cross a border."""
+    promised = digest_in_name(name)
+    if not promised:
+        raise Corrupt(name, "the name is neither that of a blob nor of an entry")
+    if not sha256(data).hexdigest().startswith(promised):
+        raise Corrupt(name, "the content does not match the digest in the name (SHA-256)")
+
+
+def key_in_name(name: str) -> str:
+    """The key that an entry's name holds; empty for any other name."""
+    match = _ENTRY_NAME.fullmatch(name)
+    return match[3] if match else ""
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _natural(number: object) -> int:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise ValueError(f"{number!r} is not a count")
+    return number

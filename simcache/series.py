@@ -1,0 +1,436 @@
+"""A cached generator: a stream that is as long as anyone has ever needed it, kept in segments and extended on demand."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Generic, NamedTuple, Self, SupportsIndex, TypeVar, overload
+
+from simcache.cache import Cache, Call
+from simcache.errors import CacheError, Unstorable
+from simcache.model import Entry, Made, Segment
+from simcache.provenance import environment
+
+T = TypeVar("T")
+
+_POLL = 0.02
+
+
+class Step(NamedTuple, Generic[T]):
+    """One item of a series, and the state after it: a value, or a callable that is asked for it when it is needed."""
+
+    item: T
+    state: Any = None
+
+
+class Items(list[T]):
+    """Items of a series; `complete` tells whether all that were asked for are here."""
+
+    complete: bool = True
+    """False if a deadline came first."""
+    ended: bool = False
+    """The generator finished: there are no more."""
+    mixed: bool = False
+    """The items were made in more than one environment, so they need not be those of one straight run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the items of a series come from when they are not stored."""
+
+    call: Call
+    generate: Callable[[Any], Iterator[Any]]
+    """Start the generator: from a state, or from the beginning if that is None."""
+    resumable: bool
+    """The generator takes a state; without that every extension begins anew and skips what is stored."""
+    every: int
+    strict: bool
+    into: object
+    codec: str | None
+    made: Callable[[float], Made]
+    keepable: Callable[[], str | None]
+    """Why nothing may be stored now, if so."""
+
+
+class Series(Generic[T]):
+    """A stream of items: those that are stored come from the store, further ones are computed and stored as they come."""
+
+    def __init__(self, cache: Cache, source: Source) -> None:
+        """Made by calling a cached generator function; nothing is computed yet."""
+        self._cache = cache
+        self._source = source
+        self._broken: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<series {self._source.call.function} {self.key}: {self.stored} items stored>"
+
+    @property
+    def key(self) -> str:
+        """The address of all segments of this series; its length is not part of it."""
+        return self._source.call.key
+
+    @property
+    def stored(self) -> int:
+        """How many items are stored already."""
+        return _reach(self._chain())
+
+    @property
+    def ended(self) -> bool:
+        """Whether the generator is known to finish after the stored items."""
+        return _has_ended(self._chain())
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the stored items were made in more than one environment."""
+        return len({environment(entry.made) for entry in self._chain()}) > 1
+
+    @property
+    def segments(self) -> list[Entry]:
+        """The entries behind the stored items, in order."""
+        return self._chain()
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Items[T]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> T | Items[T]:
+        """`run[:40]` or `run[39]`: from the store as far as it reaches, computed and stored beyond."""
+        if isinstance(index, slice):
+            for bound in (index.start, index.stop, index.step):
+                if bound is not None and bound < 0:
+                    raise IndexError("a series has no end to count back from: use indices from 0 on")
+            if index.stop is None:
+                raise IndexError("a series may be endless: say how many items, as in run[:40]")
+            taken = self.take(index.stop, first=index.start or 0)
+            kept: Items[T] = Items(list.__getitem__(taken, slice(None, None, index.step)))
+            kept.complete, kept.ended, kept.mixed = taken.complete, taken.ended, taken.mixed
+            return kept
+        position = index.__index__()
+        if position < 0:
+            raise IndexError("a series has no end to count back from: use an index from 0 on")
+        taken = self.take(position + 1, first=position)
+        if not taken:
+            raise IndexError(f"the series ended after {self.stored} items, before item {position}")
+        return list.__getitem__(taken, 0)
+
+    def __iter__(self) -> Iterator[T]:
+        """Endless: the stored items, then computed ones, as long as the generator goes on."""
+        position = 0
+        while True:
+            yielded = False
+            for item in self._stored_items(position):
+                yield item
+                position, yielded = position + 1, True
+            if yielded:
+                continue
+            if self.ended and position >= self.stored:
+                return
+            with self._cache.turn(self.key, wait=False) as turn:
+                if not turn.mine:
+                    time.sleep(_POLL)  # somebody else computes: look again soon
+                elif self.stored <= position:
+                    stop = _Stop()
+                    for _, item in self._compute(None, stop):
+                        yield item
+                        position += 1
+                    stop.deliver()
+
+    def take(
+        self, count: int, *, deadline: float | None = None, first: int = 0, progress: Callable[[int, int], None] | None = None
+    ) -> Items[T]:
+        """The first `count` items (from number `first` on); computing stops in time for a deadline in seconds.
+
+        Whatever was computed is kept. `progress` is told how many items there are and how many were asked for.
+        """
+        if count < 0:
+            raise ValueError(f"a series has no {count} items: ask for 0 or more")
+        until = None if deadline is None else time.monotonic() + deadline
+        while True:
+            fresh = self._extend(count, until, progress)
+            items: Items[T] = Items(self._stored_items(first, fresh.start))
+            if first + len(items) >= min(fresh.start, self.stored):
+                break  # else a damaged segment came up: it is computed again
+        items.extend(fresh.items[max(0, first - fresh.start) :])
+        chain = self._chain()
+        items.ended = fresh.ended or (_has_ended(chain) and count >= _reach(chain))
+        items.complete = items.ended or first + len(items) >= count
+        items.mixed = len({environment(entry.made) for entry in chain}) > 1
+        return items
+
+    def stack(self, count: int) -> Any:
+        """The first `count` items with their arrays stacked along a new first axis."""
+        return _stacked(self[:count], "items")
+
+    # -- what is stored
+
+    def _chain(self) -> list[Entry]:
+        """The longest run of segments from item 0; among equally long ones the earliest made, then the smallest digest."""
+        entries = self._cache.entries(self._source.call.function, self.key)
+        segments = [entry for entry in entries if entry.segment is not None and entry.name not in self._broken]
+        if self._source.strict:
+            here = environment(self._source.made(0.0))
+            segments = [entry for entry in segments if environment(entry.made) == here]
+        return longest_chain(segments)
+
+    def _stored_items(self, first: int, count: int | None = None) -> Iterator[T]:
+        """Stored items from number `first` on; a damaged segment ends them, and is not looked at again."""
+        position = first
+        while count is None or position < count:
+            entry = next((e for e in self._chain() if _range(e).start <= position < _range(e).stop), None)
+            if entry is None:
+                return
+            held = self._segment_items(entry)
+            if held is None:
+                continue
+            start = _range(entry).start
+            for item in held[position - start : None if count is None else count - start]:
+                yield item
+                position += 1
+
+    def _segment_items(self, entry: Entry) -> Sequence[T] | None:
+        try:
+            held = self._cache.load(entry, self._source.into)
+        except CacheError as problem:
+            self._broken.add(entry.name)
+            self._cache.warn_once(f"a segment of {entry.function} is computed again: {problem}")
+            return None
+        self._cache.tally.hit(entry.function, entry.made.seconds)
+        return list(held)
+
+    # -- computing
+
+    def _extend(self, count: int, until: float | None, progress: Callable[[int, int], None] | None) -> "_Fresh[T]":
+        """Have at least `count` items, by computing what is not stored or by waiting for whoever computes it."""
+        while not self._reaches(count) and (until is None or time.monotonic() < until):
+            with self._cache.turn(self.key, wait=False) as turn:
+                if not turn.mine:
+                    time.sleep(_POLL)  # somebody else computes: look again soon
+                    continue
+                if self._reaches(count):
+                    break
+                fresh: _Fresh[T] = _Fresh(self.stored, [], ended=False)
+                stop = _Stop(until)
+                with stop:
+                    for position, item in self._compute(count, stop):
+                        fresh.items.append(item)
+                        if progress is not None:
+                            progress(position, count)
+            stop.deliver()
+            return fresh._replace(ended=stop.ended)
+        return _Fresh(min(count, self.stored), [], ended=False)
+
+    def _reaches(self, count: int) -> bool:
+        chain = self._chain()
+        return _reach(chain) >= count or _has_ended(chain)
+
+    def _compute(self, count: int | None, stop: "_Stop") -> Generator[tuple[int, T], None, None]:
+        """Compute items beyond the stored ones, each with how many there are then; every full segment is stored at once."""
+        source = self._source
+        chain = self._chain()
+        reach = _reach(chain)
+        position, state = self._last_state(chain)
+        segment = _Open(self._cache, source, reach)
+        running = source.generate(state)
+        try:
+            while (count is None or position < count) and not stop.before_item(segment.longest):
+                with stop:
+                    began = time.perf_counter()
+                    try:
+                        made = next(running)
+                    except StopIteration:
+                        segment.close(ended=True, with_state=False)
+                        stop.ended = True
+                        return
+                    position += 1
+                    if position <= reach:
+                        continue
+                    step = made if isinstance(made, Step) else Step(made)
+                    segment.add(step, time.perf_counter() - began)
+                    if position % source.every == 0 or position == count or stop.asked:
+                        segment.close(with_state=True)
+                yield position, step.item
+            segment.close(with_state=True)
+        except GeneratorExit:
+            segment.close(with_state=True)
+            raise
+        except BaseException:
+            # The generator has gone on since its last item, so its state belongs to no item any more.
+            segment.close(with_state=False)
+            raise
+        finally:
+            if isinstance(running, Generator):
+                running.close()
+
+    def _last_state(self, chain: Sequence[Entry]) -> tuple[int, Any]:
+        """The last stored state that can be read and the number of items before it; (0, None) to begin anew."""
+        if self._source.resumable:
+            for entry in reversed(chain):
+                if entry.state is None:
+                    continue
+                try:
+                    return _range(entry).stop, self._cache.load(entry, state=True)
+                except CacheError as problem:
+                    self._cache.warn_once(f"{entry.function} goes on from an earlier state: {problem}")
+        return 0, None
+
+
+class _Fresh(NamedTuple, Generic[T]):
+    """Items that were just computed, and which number the first of them has."""
+
+    start: int
+    items: list[T]
+    ended: bool
+
+
+class _Open:
+    """The segment that is being filled."""
+
+    def __init__(self, cache: Cache, source: Source, start: int) -> None:
+        self.cache = cache
+        self.source = source
+        self.start = start
+        self.items: list[Any] = []
+        self.state: Any = None
+        self.seconds = 0.0
+        self.longest = 0.0
+        self.refused = False
+
+    def add(self, step: Step[Any], seconds: float) -> None:
+        self.items.append(step.item)
+        self.state = step.state
+        self.seconds += seconds
+        self.longest = max(self.longest, seconds)
+
+    def close(self, *, ended: bool = False, with_state: bool) -> None:
+        """Store what there is, durably, and begin the next segment; what cannot be stored is said once."""
+        if not self.items and not ended:
+            return
+        items, seconds, start = self.items, self.seconds, self.start
+        state = (self.state() if callable(self.state) else self.state) if with_state else None
+        self.items, self.seconds, self.start = [], 0.0, start + len(items)
+        reason = self.source.keepable()
+        if reason is None and not self.refused:
+            segment = Segment(start, len(items), ended, self.source.every)
+            try:
+                self.cache.keep(
+                    self.source.call,
+                    items,
+                    self.source.made(seconds),
+                    codec=self.source.codec,
+                    into=self.source.into,
+                    segment=segment,
+                    state=state,
+                    has_state=state is not None,
+                )
+            except (CacheError, OSError) as problem:
+                if isinstance(problem, Unstorable):
+                    raise
+                reason = f"{self.cache.near.url} took no more: {problem}"
+        if reason is not None:
+            self.refused = True
+            self.cache.warn_once(f"{self.source.call.function} is computed and not stored: {reason}")
+
+
+class _Stop:
+    """Signals and deadlines, honoured between two items instead of in the middle of one."""
+
+    def __init__(self, until: float | None = None) -> None:
+        self.until = until
+        self.asked = False
+        self.ended = False
+        """The generator finished by itself."""
+        self.signal: int | None = None
+        self._depth = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._depth += 1
+        if self._depth == 1 and threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                before = signal.getsignal(number)
+                if before is not None and before != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            for number, before in self._before.items():
+                signal.signal(number, before)
+            self._before = {}
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.signal == number == signal.SIGINT:
+            raise KeyboardInterrupt  # asked twice: now, not after the item
+        self.asked = True
+        self.signal = number
+
+    def before_item(self, longest: float) -> bool:
+        """Whether to stop here: a signal came, or an item as long as the longest so far would miss the deadline."""
+        if self.until is not None and time.monotonic() + longest >= self.until:
+            return True
+        return self.asked
+
+    def deliver(self) -> None:
+        """Now that all is kept, let the signal do what it would have done."""
+        if self.signal is not None:
+            signal.raise_signal(self.signal)
+
+
+def longest_chain(segments: Sequence[Entry]) -> list[Entry]:
+    """The segments that reach furthest from item 0 without a gap, by the rule that every reader follows."""
+    starting: dict[int, list[Entry]] = {}
+    for entry in segments:
+        starting.setdefault(_range(entry).start, []).append(entry)
+    best: dict[int, tuple[int, list[Entry]]] = {}
+    for start in sorted(starting, reverse=True):
+        for entry in starting[start]:
+            stop = _range(entry).stop
+            reach, rest = (stop, []) if stop == start else best.get(stop, (stop, []))
+            if start not in best or _better(reach, entry, best[start]):
+                best[start] = (reach, [entry, *rest])
+    return best.get(0, (0, []))[1]
+
+
+def _better(reach: int, entry: Entry, than: tuple[int, list[Entry]]) -> bool:
+    first = than[1][0]
+    if reach != than[0]:
+        return reach > than[0]
+    if _range(entry).length == 0 or _range(first).length == 0:
+        return _range(entry).length > _range(first).length
+    return (entry.made.at, entry.digest) < (first.made.at, first.digest)
+
+
+def _range(entry: Entry) -> Segment:
+    if entry.segment is None:
+        raise TypeError(f"{entry.name} is no segment")
+    return entry.segment
+
+
+def _reach(chain: Sequence[Entry]) -> int:
+    return _range(chain[-1]).stop if chain else 0
+
+
+def _has_ended(chain: Sequence[Entry]) -> bool:
+    return bool(chain) and _range(chain[-1]).ended
+
+
+def _stacked(items: Sequence[Any], path: str) -> Any:
+    import numpy as np
+
+    if not items:
+        raise ValueError(f"{path}: there is nothing to stack")
+    first = items[0]
+    if isinstance(first, (np.ndarray, np.generic, int, float, complex)):
+        return np.stack([np.asarray(item) for item in items])
+    if isinstance(first, dict):
+        return {key: _stacked([item[key] for item in items], f"{path}[{key!r}]") for key in first}
+    if isinstance(first, tuple):
+        columns = [_stacked(column, f"{path}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
+        return type(first)(*columns) if hasattr(first, "_fields") else tuple(columns)
+    if isinstance(first, list):
+        return [_stacked(column, f"{path}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
+    raise TypeError(f"{path}: {type(first).__qualname__} cannot be stacked; only arrays and numbers, and dicts, tuples and lists of them")

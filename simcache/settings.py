@@ -1,0 +1,120 @@
+"""Settings: the nearest simcache.toml or [tool.simcache], and SIMCACHE_* above it; read without pydantic, for a quick start."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from simcache.errors import BadSettings
+from simcache.home import user_folder
+
+FILE = "simcache.toml"
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:(//|[^\\/])", re.IGNORECASE)
+_FIELDS = {"store": str, "far": list, "durable": bool, "trust": bool, "remotes": dict}
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where results are kept, and what the other stores are called."""
+
+    store: str
+    """A whole path or a URL."""
+    far: tuple[str, ...] = ()
+    """Stores to read from after the near one: whole paths, URLs or names of remotes made into those."""
+    durable: bool = False
+    trust: bool = False
+    remotes: Mapping[str, str] = field(default_factory=dict)
+    file: str | None = None
+    """The file that these come from; None if there is none."""
+
+
+def load(start: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that hold for a file or folder: of the nearest file above it, with the environment's word over it."""
+    found = _nearest(Path(start or os.getcwd()).absolute())
+    table, file = found if found is not None else ({}, None)
+    base = file.parent if file is not None else Path.cwd()
+    where = str(file) if file is not None else "settings"
+    remotes = {name: located(url, base) for name, url in _remotes(table, where).items()}
+    store = environment.get("SIMCACHE_STORE")
+    far = [item for item in environment.get("SIMCACHE_FAR", "").split(os.pathsep) if item] or _texts(table.get("far", []), f"{where}: far")
+    return Settings(
+        store=located(store, Path.cwd()) if store else located(table["store"], base) if "store" in table else str(user_folder() / "store"),
+        far=tuple(remotes.get(item) or located(item, base) for item in far),
+        durable=_truth(environment, "SIMCACHE_DURABLE", default=table.get("durable", False)),
+        trust=_truth(environment, "SIMCACHE_TRUST", default=table.get("trust", False)),
+        remotes=remotes,
+        file=None if file is None else str(file),
+    )
+
+
+def located(store: str, base: Path) -> str:
+    """A store as written in a file: a URL as it is, a path made whole from the file's folder."""
+    if _URL.match(store):
+        return store
+    return os.path.normpath(base / os.path.expanduser(store))
+
+
+def _nearest(start: Path) -> tuple[dict[str, Any], Path] | None:
+    for folder in (start, *start.parents):
+        for name in (FILE, "pyproject.toml"):
+            file = folder / name
+            table = _table(file) if file.is_file() else None
+            if table is not None:
+                _check(table, str(file))
+                return table, file
+    return None
+
+
+def _table(file: Path) -> dict[str, Any] | None:
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as problem:
+        if file.name != FILE:
+            return None  # somebody else's file: whoever reads the rest of it says so
+        raise BadSettings(str(file), f"is no TOML: {problem}") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadSettings(str(file), f"cannot be read: {problem}") from None
+    if file.name == FILE:
+        return content
+    held = content.get("tool", {}).get("simcache")
+    if held is not None and not isinstance(held, dict):
+        raise BadSettings(f"{file}: tool.simcache", "must be a table")
+    return held
+
+
+def _check(table: Mapping[str, Any], where: str) -> None:
+    for name, value in table.items():
+        if name not in _FIELDS:
+            raise BadSettings(f"{where}: {name}", f"there is no such setting: there are {', '.join(_FIELDS)}")
+        if not isinstance(value, _FIELDS[name]):
+            raise BadSettings(f"{where}: {name}", f"must be a {_FIELDS[name].__name__}, and is {value!r}")
+    if table.get("store") == "":
+        raise BadSettings(f"{where}: store", 'is empty: name a folder, as in store = "store"')
+
+
+def _remotes(table: Mapping[str, Any], where: str) -> dict[str, str]:
+    remotes = table.get("remotes", {})
+    for name, url in remotes.items():
+        if not isinstance(url, str) or not url:
+            raise BadSettings(f"{where}: remotes.{name}", f"must be a path or a URL in quotes, and is {url!r}")
+    return dict(remotes)
+
+
+def _texts(value: list[Any], where: str) -> list[str]:
+    for index, item in enumerate(value):
+        if not isinstance(item, str) or not item:
+            raise BadSettings(f"{where}[{index}]", f"must be a path or a URL in quotes, and is {item!r}")
+    return value
+
+
+def _truth(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    if text.lower() not in _TRUTHS:
+        raise BadSettings(name, f"must be one of {', '.join(_TRUTHS)}, and is {text!r}")
+    return _TRUTHS[text.lower()]

@@ -1,0 +1,92 @@
+"""The contract of a store: names to immutable bytes, written once and whole."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from simcache.model import Buffer, Capabilities, digest_in_name
+
+
+class Listed(NamedTuple):
+    """A name that a store holds, and how many bytes stand under it."""
+
+    name: str
+    size: int
+
+
+def require_name(name: str) -> None:
+    """Raise ValueError unless this is the name of a blob or an entry; every kind asks it first, so no name leads out of a store."""
+    if not digest_in_name(name):
+        raise ValueError(f"{name!r} is the name of neither a blob nor an entry")
+
+
+class Store(ABC):
+    """Names (POSIX-like, `blobs/…` and `entries/…`) to immutable bytes.
+
+    A name that tells a digest always has the same bytes, so writing a name again is harmless, retries are safe and
+    two stores merge by union. Every method may be called from several threads and processes at once.
+    A name of neither form is refused with ValueError, by every method that takes one.
+    """
+
+    url: str
+    """How a person names this store; `open_store(url)` opens it again."""
+    capabilities: Capabilities
+    local: str | None = None
+    """A folder of this machine beside the store, for locks and memos, which is never synced; None if there is none."""
+
+    @abstractmethod
+    def get(self, name: str) -> memoryview:
+        """The bytes under this name.
+
+        Large ones are a read-only map of the file, small ones a private copy. They are whole but not checked: whoever
+        knows the digest checks it. Missing if there are none, Unavailable if they exist but cannot be had now,
+        Corrupt if something else (a folder, say) stands in their place.
+        """
+
+    @abstractmethod
+    def put(self, name: str, chunks: Sequence[Buffer], *, durable: bool = False) -> None:
+        """Keep these bytes, chunk after chunk, under this name: all of them or nothing, also when the process dies.
+
+        What stands there already is replaced (a name has only one content). With `durable` the bytes and the name
+        have reached the disk on return. StoreReadOnly if the store takes no writes; OSError if it is full.
+        """
+
+    @abstractmethod
+    def has(self, name: str) -> bool:
+        """Whether bytes stand under this name; says nothing of their being sound."""
+
+    def claim(self, name: str) -> bool:
+        """Whether bytes stand under this name; if so, whoever prunes sees that they are wanted from now on.
+
+        A writer asks this of a blob that it need not write again, and names it in an entry soon after.
+        """
+        return self.has(name)
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> Iterator[Listed]:
+        """All names of blobs and entries that begin with this text, in no order; unfinished writes are never among them.
+
+        What stands under such a name but is no bytes (a folder, say) is listed too, with size 0, so that it is found
+        and set aside. Unavailable if a part cannot be listed: a listing never silently leaves things out.
+        """
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Remove a name; one that is not there is no error. Local housekeeping: it is not carried to other stores."""
+
+    @abstractmethod
+    def set_aside(self, name: str) -> str | None:
+        """Move damaged content out of the way (into `quarantine/`) and say where; None if it could not be moved."""
+
+    def stamp(self, prefix: str) -> object:
+        """A token that changes when a name under this prefix appears or goes; None if the store cannot tell cheaply."""
+        del prefix
+        return None
+
+    def sweep(self) -> int:
+        """Remove what writers that have died left unfinished, and say how many files that were."""
+        return 0
+
+    def layers(self) -> tuple["Store", ...]:
+        """The stores to ask for entries, nearest first."""
+        return (self,)

@@ -1,0 +1,62 @@
+"""Which folders are stores: reads the format file, and says what an unmarked folder may become."""
+
+import json
+import os
+
+from simcache.errors import FormatTooNew, NotAStore, Unavailable
+from simcache.model import FORMAT
+
+FORMAT_FILE = "simcache.json"
+FORMAT_BYTES = json.dumps({"format": FORMAT}).encode() + b"\n"
+_READ_AT_MOST = 64 * 1024
+
+
+def check_place(root: str, *, create: bool = True) -> bool:
+    """Whether the folder is marked as a store of a known format; raise unless it is one, or (with `create`) may become one.
+
+    An unmarked folder may become a store if it is not there, holds nothing but hidden files, or holds `entries` or
+    `blobs` already (a copy that was cut, or that left the mark out). Any other folder is somebody's own: a mistyped path
+    must not fill a home or a project folder with blobs, so it is refused.
+    """
+    try:
+        with open(os.path.join(root, FORMAT_FILE), "rb") as file:
+            data = file.read(_READ_AT_MOST)
+    except FileNotFoundError:
+        _check_unmarked(root, create=create)
+        return False
+    except NotADirectoryError as problem:
+        raise NotAStore(root, "it is a file, not a folder") from problem
+    except IsADirectoryError as problem:
+        raise NotAStore(root, f"a folder stands where its {FORMAT_FILE} should be") from problem
+    except OSError as problem:
+        raise Unavailable(root, f"its {FORMAT_FILE} cannot be read ({problem.strerror})") from problem
+    found = _format_in(root, data)
+    if found > FORMAT:
+        raise FormatTooNew(root, found, FORMAT)
+    return True
+
+
+def _check_unmarked(root: str, *, create: bool) -> None:
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError:
+        names = []
+    except OSError as problem:
+        raise Unavailable(root, f"the folder cannot be read ({problem.strerror})") from problem
+    if "entries" in names or "blobs" in names:
+        return
+    others = sorted(name for name in names if not name.startswith("."))
+    if others:
+        raise NotAStore(root, f"it holds other things ({others[0]}, …) and no {FORMAT_FILE}; name an empty or a new folder")
+    if not create:
+        raise NotAStore(root, "nothing is there; check the path, or make a store with `simcache init`")
+
+
+def _format_in(root: str, data: bytes) -> int:
+    try:
+        found = json.loads(data)["format"]
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise NotAStore(root, f"its {FORMAT_FILE} is damaged; it should read {FORMAT_BYTES.decode().strip()}") from problem
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise NotAStore(root, f"its {FORMAT_FILE} names no format; it should read {FORMAT_BYTES.decode().strip()}")
+    return found

@@ -1,0 +1,65 @@
+"""The kinds of stores, by the scheme of their URL; a new kind is one file and one line here."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote, urlsplit
+
+from simcache.errors import BadSettings
+from simcache.stores.base import Store
+
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://|git\+lfs:", re.IGNORECASE)
+_SOON = frozenset({"git+lfs", "kaggle", "http", "https", "s3", "gs", "az", "sftp"})
+
+
+def _path(url: str, create: bool) -> Store:
+    from simcache.stores.local import LocalStore
+
+    return LocalStore(os.path.expanduser(url), create=create)
+
+
+def _file(url: str, create: bool) -> Store:
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost") or not parts.path:
+        raise BadSettings(url, "a file URL has three slashes and a whole path: file:///folder/store")
+    path = unquote(parts.path)
+    return _path(path[1:] if re.match(r"/[A-Za-z]:", path) and os.name == "nt" else path, create)
+
+
+def _memory(url: str, create: bool) -> Store:
+    from simcache.stores.memory import MemoryStore
+
+    del create  # a store in memory is there as soon as it is named
+    return MemoryStore(url.removeprefix("memory://"))
+
+
+KINDS: Mapping[str, Callable[[str, bool], Store]] = {
+    "": _path,
+    "file": _file,
+    "memory": _memory,
+}
+"""The empty scheme is a plain path."""
+
+
+def open_store(url: str | os.PathLike[str] | Store, *, create: bool = True) -> Store:
+    """The store at this path or URL; a store is given back as it is.
+
+    With `create` a place that is not there yet is an empty store, which the first write makes; without it, NotAStore.
+    BadSettings for a URL that no kind takes; FormatTooNew, NotAStore or Unavailable for a place that cannot be opened.
+    """
+    if isinstance(url, Store):
+        return url
+    text = os.fspath(url)
+    if not text:
+        raise BadSettings("store", "the path is empty; name a folder or a URL")
+    scheme = text.partition(":")[0].lower() if _URL.match(text) else ""
+    if scheme not in KINDS:
+        raise BadSettings(text, _no_kind(scheme))
+    return KINDS[scheme](text, create)
+
+
+def _no_kind(scheme: str) -> str:
+    known = ", ".join(f"{name}://" if name else "a path" for name in KINDS)
+    if scheme in _SOON:
+        return f"this version of simcache cannot open {scheme} stores yet; it opens {known}"
+    return f"no kind of store is called {scheme!r}; there are {known}"

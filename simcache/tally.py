@@ -1,0 +1,74 @@
+"""How often results were served and how much time that saved, per function: counted in memory, kept beside the near store."""
+
+import atexit
+import contextlib
+import json
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+_FLUSH_AFTER = 60.0
+
+
+class Tally:
+    """Counts hits; written as one line per process and minute, so that a hit costs no write."""
+
+    def __init__(self, folder: str | None) -> None:
+        self._path = None if folder is None else Path(folder) / "hits.jsonl"
+        self._counts: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
+        self._since = time.monotonic()
+        self._registered = False
+
+    def hit(self, function: str, seconds: float) -> None:
+        """Count one hit of a function whose computation had taken so many seconds."""
+        with self._lock:
+            count = self._counts.setdefault(function, [0, 0.0])
+            count[0] += 1
+            count[1] += seconds
+        if not self._registered:
+            self._registered = True
+            atexit.register(_flush, weakref.ref(self))
+        if time.monotonic() - self._since > _FLUSH_AFTER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Append what was counted; a store that cannot be written keeps no count, and nothing else depends on it."""
+        with self._lock:
+            counts, self._counts = self._counts, {}
+            self._since = time.monotonic()
+        if not counts or self._path is None or not self._path.parent.is_dir():
+            return
+        line = json.dumps({name: [int(hits), round(seconds, 6)] for name, (hits, seconds) in sorted(counts.items())}) + "\n"
+        with contextlib.suppress(OSError):
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            try:
+                os.write(file, line.encode())  # one write: lines of several processes never mix
+            finally:
+                os.close(file)
+
+    def read(self) -> dict[str, tuple[int, float]]:
+        """Hits and seconds saved per function, of all processes so far."""
+        self.flush()
+        total: dict[str, tuple[int, float]] = {}
+        for line in self._lines():
+            for name, (hits, seconds) in line.items():
+                before = total.get(name, (0, 0.0))
+                total[name] = (before[0] + int(hits), before[1] + float(seconds))
+        return total
+
+    def _lines(self) -> Iterator[dict[str, tuple[int, float]]]:
+        if self._path is None or not self._path.is_file():
+            return
+        for line in self._path.read_text("utf-8", "replace").splitlines():
+            with contextlib.suppress(ValueError, TypeError):  # a line that was cut by a full disk
+                counts = json.loads(line)
+                yield {str(name): (int(hits), float(seconds)) for name, (hits, seconds) in counts.items()}
+
+
+def _flush(tally: "weakref.ref[Tally]") -> None:
+    if (held := tally()) is not None:
+        held.flush()

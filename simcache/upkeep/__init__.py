@@ -1,0 +1,1 @@
+"""The care of a store: each file is one function that returns one frozen report."""

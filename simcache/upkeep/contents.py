@@ -1,0 +1,227 @@
+"""What lies in a store, read in bulk: names by folder, small files whole, large ones hashed piece by piece.
+
+A store that is a folder is read by plain system calls, for ten thousand small files cost more in a store's own care than in
+their bytes; any other store is asked by its contract.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import NamedTuple, Protocol
+
+from xxhash import xxh3_128
+
+from simcache.errors import CacheError, Corrupt, Missing, Unavailable
+from simcache.model import digest_in_name
+from simcache.stores.base import Store
+
+LARGE = 1 << 20
+"""Bytes from which on a file is hashed piece by piece, beside others."""
+
+_PIECE = 1 << 20
+_AT_ONCE = 16 * 1024
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Digests(NamedTuple):
+    """What the bytes under a name really are."""
+
+    sha256: str
+    xxh3: str
+    size: int
+    head: bytes
+    """How they begin, enough to recognise a pointer."""
+
+
+class Contents(Protocol):
+    """The names and bytes of one store."""
+
+    foreign: list[str]
+    """What lies among blobs and entries and is neither, as met by listing."""
+
+    def entries(self) -> Iterator[list[str]]:
+        """The names of all entries, those of one key always in one list."""
+
+    def blobs(self) -> Iterator[str]:
+        """The names of all blobs."""
+
+    def read(self, name: str, size: int | None = None) -> bytes:
+        """The bytes under a name; of more than `size`, so many that one sees that there are more."""
+
+    def size(self, name: str) -> int:
+        """How many bytes stand under a name; 0 if there are none."""
+
+    def time(self, name: str) -> float | None:
+        """When a name was last written or claimed, in seconds; None if it is not there or the store does not tell."""
+
+    def digests(self, name: str, told: "Told") -> Digests:
+        """Both digests of what stands under a name; `told` hears of each piece."""
+
+
+class Told:
+    """How many bytes were read so far, by any number of threads."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._lock = threading.Lock()
+
+    def add(self, size: int) -> None:
+        with self._lock:
+            self.bytes += size
+
+
+def contents(store: Store) -> Contents:
+    root = root_of(store)
+    return _Stored(store) if root is None else _Folder(root)
+
+
+def root_of(store: Store) -> str | None:
+    """The folder that a store is, if it is one."""
+    root = store.url
+    return root if store.local == os.path.join(root, ".local") and os.path.isabs(root) else None
+
+
+class _Folder:
+    """The contents of a store that is a folder."""
+
+    def __init__(self, root: str) -> None:
+        self.foreign: list[str] = []
+        self._root = root
+
+    def entries(self) -> Iterator[list[str]]:
+        for function in self._listed("entries"):
+            for pair in self._listed(f"entries/{function}"):
+                below = f"entries/{function}/{pair}"
+                names = []
+                for item in self._listed(below, leaves=True):
+                    name = f"{below}/{item}"
+                    if digest_in_name(name):
+                        names.append(name)
+                    elif not item.startswith("."):
+                        self.foreign.append(name)
+                if names:
+                    yield names
+
+    def blobs(self) -> Iterator[str]:
+        for pair in self._listed("blobs"):
+            below = f"blobs/{pair}"
+            for item in self._listed(below, leaves=True):
+                name = f"{below}/{item}"
+                if digest_in_name(name):
+                    yield name
+                elif not item.startswith("."):
+                    self.foreign.append(name)
+
+    def read(self, name: str, size: int | None = None) -> bytes:
+        file = -1
+        try:
+            file = os.open(f"{self._root}/{name}", _READ)
+            data = os.read(file, _AT_ONCE if size is None else size + 1)
+            while size is None and len(data) % _AT_ONCE == 0 and (more := os.read(file, _AT_ONCE)):
+                data += more
+        except OSError as problem:
+            raise _unreadable(name, problem) from problem
+        finally:
+            if file >= 0:
+                os.close(file)
+        return data
+
+    def size(self, name: str) -> int:
+        try:
+            return os.stat(f"{self._root}/{name}").st_size
+        except OSError:
+            return 0
+
+    def time(self, name: str) -> float | None:
+        try:
+            return os.stat(f"{self._root}/{name}").st_mtime
+        except OSError:
+            return None
+
+    def digests(self, name: str, told: Told) -> Digests:
+        strong, fast, size, head = sha256(), xxh3_128(), 0, b""
+        piece = bytearray(_PIECE)
+        view = memoryview(piece)
+        file = self._open(name)
+        try:
+            with open(file, "rb", buffering=0) as opened:
+                while got := opened.readinto(piece):
+                    head = head or bytes(view[:200])
+                    strong.update(view[:got])
+                    fast.update(view[:got])
+                    size += got
+                    told.add(got)
+        except OSError as problem:
+            raise _unreadable(name, problem) from problem
+        return Digests(strong.hexdigest(), fast.hexdigest(), size, head)
+
+    def _open(self, name: str) -> int:
+        try:
+            return os.open(f"{self._root}/{name}", _READ)
+        except OSError as problem:
+            raise _unreadable(name, problem) from problem
+
+    def _listed(self, folder: str, *, leaves: bool = False) -> list[str]:
+        """The names in a folder; files that stand among folders are foreign."""
+        path = f"{self._root}/{folder}"
+        try:
+            if leaves:
+                return os.listdir(path)
+            with os.scandir(path) as found:
+                items = list(found)
+        except NotADirectoryError:
+            self.foreign.append(folder)
+            return []
+        except FileNotFoundError:
+            return []
+        except OSError as problem:
+            raise Unavailable(path, f"the folder cannot be listed ({problem.strerror})") from problem
+        self.foreign += [f"{folder}/{item.name}" for item in items if not item.is_dir() and not item.name.startswith(".")]
+        return [item.name for item in items if item.is_dir()]
+
+
+class _Stored:
+    """The contents of any other store."""
+
+    def __init__(self, store: Store) -> None:
+        self.foreign: list[str] = []
+        self._store = store
+        self._sizes: dict[str, int] = {}
+
+    def entries(self) -> Iterator[list[str]]:
+        folders: dict[str, list[str]] = {}
+        for listed in self._store.list("entries/"):
+            folders.setdefault(listed.name.rpartition("/")[0], []).append(listed.name)
+        yield from folders.values()
+
+    def blobs(self) -> Iterator[str]:
+        for listed in self._store.list("blobs/"):
+            self._sizes[listed.name] = listed.size
+            yield listed.name
+
+    def read(self, name: str, size: int | None = None) -> bytes:
+        del size  # it comes whole
+        return bytes(self._store.get(name))
+
+    def size(self, name: str) -> int:
+        if name not in self._sizes:
+            self._sizes.update((listed.name, listed.size) for listed in self._store.list(name))
+        return self._sizes.get(name, 0)
+
+    def time(self, name: str) -> float | None:
+        del name
+        return None  # the contract of a store knows no times
+
+    def digests(self, name: str, told: Told) -> Digests:
+        data = self._store.get(name)
+        told.add(data.nbytes)
+        return Digests(sha256(data).hexdigest(), xxh3_128(data).hexdigest(), data.nbytes, bytes(data[:200]))
+
+
+def _unreadable(name: str, problem: OSError) -> CacheError:
+    if isinstance(problem, FileNotFoundError):
+        return Missing(name)
+    if isinstance(problem, (IsADirectoryError, NotADirectoryError)):
+        return Corrupt(name, "something that is not a file stands in its place")
+    return Unavailable(name, f"it cannot be read ({problem.strerror})")

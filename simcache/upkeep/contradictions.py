@@ -1,0 +1,152 @@
+"""Results that contradict each other: one key, different bytes; and series that do not hang together."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import combinations
+from typing import Any
+
+from simcache.errors import CacheError
+from simcache.model import Entry, Json, Segment
+from simcache.series import longest_chain
+from simcache.upkeep.report import Report
+
+_LEAVES = ("$array", "$raw", "$tensor")
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony(Report):
+    """One of several results: what it is, who made it, when and on what."""
+
+    entry: str
+    """`key.digest`: how `show`, `diff` and `withdraw` name this one result."""
+    sha256: str
+    at: str
+    host: str
+    device: str
+    platform: str
+    python: str
+    packages: dict[str, str]
+    git: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction(Report):
+    """One key that has results with different bytes."""
+
+    key: str
+    function: str
+    what: str
+    """`value`, or which item of the series is the first that differs."""
+    results: tuple[Testimony, ...]
+    """The one that is served first."""
+
+
+def contradictions(entries: Sequence[Entry], read: Callable[[str], bytes]) -> list[Contradiction]:
+    """Among the entries of one key, those not withdrawn whose bytes differ; `read` gives the bytes of a blob."""
+    served = in_service(entries)
+    found = []
+    values: dict[str, Entry] = {}
+    for entry in served:
+        if entry.segment is None:
+            values.setdefault(_identity(entry), entry)
+    if len(values) > 1:
+        found.append(_contradiction(list(values.values()), "value"))
+    segments = [(entry, entry.segment) for entry in served if entry.segment is not None]
+    for (one, first), (other, second) in combinations(segments, 2):
+        if (item := _differing(one, first, other, second, read)) is not None:
+            found.append(_contradiction([one, other], f"item {item}"))
+    return found
+
+
+def in_service(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of one key that are not withdrawn, the one that is served first."""
+    withdrawn = {digest for entry in entries for digest in entry.withdraws}
+    served = [(entry.made.at, entry.digest, entry) for entry in entries if entry.kind != "withdrawn"]
+    return [entry for at, digest, entry in sorted(served, key=lambda held: held[:2]) if digest not in withdrawn]
+
+
+def gap(entries: Sequence[Entry]) -> str | None:
+    """Which items of a series are missing before others that are there; None if none are."""
+    segments = [(entry, entry.segment) for entry in in_service(entries) if entry.segment is not None]
+    chain = longest_chain([entry for entry, _ in segments])
+    reach = max((segment.stop for entry, segment in segments if entry in chain), default=0)
+    beyond = [segment.start for _, segment in segments if segment.start > reach]
+    if not beyond:
+        return None
+    return (
+        f"{entries[0].function} {entries[0].key}: items {reach} to {min(beyond) - 1} are missing; those from {min(beyond)} on wait for them"
+    )
+
+
+def _identity(entry: Entry) -> str:
+    described = {name: held for name, held in (entry.value or {}).items() if name != "blobs"}
+    return json.dumps([described, _sha(entry)], sort_keys=True)
+
+
+def _sha(entry: Entry) -> str:
+    return entry.blobs[entry.value["blobs"][0]].sha256 if entry.value else ""
+
+
+def _contradiction(entries: Sequence[Entry], what: str) -> Contradiction:
+    return Contradiction(entries[0].key, entries[0].function, what, tuple(map(_testimony, entries)))
+
+
+def _testimony(entry: Entry) -> Testimony:
+    made = entry.made
+    name = f"{entry.key}.{entry.digest}"
+    return Testimony(name, _sha(entry), made.at, made.host, made.device, made.platform, made.python, dict(made.packages), made.git)
+
+
+def _differing(one: Entry, first: Segment, other: Entry, second: Segment, read: Callable[[str], bytes]) -> int | None:
+    """The first item that both segments hold with different bytes; None if they agree as far as one can see."""
+    start, stop = max(first.start, second.start), min(first.stop, second.stop)
+    if start >= stop:
+        return None
+    if first.start == second.start and _identity(one) == _identity(other):
+        return None
+    try:
+        held, again = _items(one, read), _items(other, read)
+    except (CacheError, ValueError, LookupError, TypeError):
+        return None  # unreadable bytes are told of elsewhere
+    if held is None or again is None:  # a pickle: its items cannot be told apart without running it
+        return start if first.start == second.start and first.length == second.length else None
+    pairs = range(start, stop)
+    return next((item for item in pairs if held[item - first.start] != again[item - second.start]), None)
+
+
+def _items(entry: Entry, read: Callable[[str], bytes]) -> list[str] | None:
+    """Each item of a segment as text that is equal for equal items, wherever in the blob their arrays lie."""
+    described: Json = entry.value or {}
+    if described.get("codec") not in ("json", "tree"):
+        return None
+    data = read(_sha(entry))
+    begin, length = described.get("json", (0, len(data)))
+    tree = json.loads(data[begin : begin + length])
+    ends = sorted({begin, *_offsets(tree)}) if described["codec"] == "tree" else []
+    return [json.dumps(_placeless(item, data, ends), sort_keys=True) for item in tree]
+
+
+def _offsets(tree: Any) -> list[int]:
+    if isinstance(tree, list):
+        return [offset for part in tree for offset in _offsets(part)]
+    if isinstance(tree, dict):
+        if len(tree) == 1 and next(iter(tree)) in _LEAVES:
+            return [next(iter(tree.values()))[0]]
+        return [offset for part in tree.values() for offset in _offsets(part)]
+    return []
+
+
+def _placeless(tree: Any, data: bytes, ends: Sequence[int]) -> Any:
+    """The tree with the digest of each array in the place of its offset. Between two offsets lie the bytes and zeros, as many for equal sizes."""
+    if isinstance(tree, list):
+        return [_placeless(part, data, ends) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if len(tree) == 1 and (tag := next(iter(tree))) in _LEAVES:
+        offset, *rest = tree[tag]
+        empty = rest[0] == 0 if tag == "$raw" else 0 in rest[1]
+        end = offset if empty else next(end for end in ends if end > offset)
+        return {tag: [sha256(data[offset:end]).hexdigest(), *rest]}
+    return {name: _placeless(part, data, ends) for name, part in tree.items()}

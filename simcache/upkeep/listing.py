@@ -1,0 +1,167 @@
+"""What is in a store, one row a result: read by patterns instead of parsing, for a listing wants six fields of ten thousand entries."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from operator import attrgetter
+from typing import Literal
+
+from simcache.errors import CacheError
+from simcache.model import Entry, folder_of
+from simcache.stores.base import Store
+from simcache.upkeep.contents import Contents, contents
+from simcache.upkeep.report import Report
+
+Order = Literal["time", "size", "seconds", "function"]
+ORDERS: tuple[Order, ...] = ("time", "size", "seconds", "function")
+
+# Entries are canonical JSON with sorted keys. In no text is a quote without a backslash before it, and nothing after the code version
+# has a key of that name, so its last place is the place: arguments that look like an entry do not count.
+_CODE = b'],"code":"'
+_TEXT = rb'("(?:[^"\\]|\\.)*")'
+_FIELDS = re.compile(
+    rb'\],"code":"[0-9a-f]{32}","format":1,"function":' + _TEXT + rb',"key":"[0-9a-f]{32}","kind":"([a-z]+)",'
+    rb'"made":\{"at":' + _TEXT + rb',"device":"(?:[^"\\]|\\.)*","git":(?:null|"[^"]*"),"host":' + _TEXT + rb',"packages":\{[^{}]*\},'
+    rb'"platform":"[^"]*","python":"[^"]*","seconds":([0-9.e+-]+),'
+)
+_SIZE = re.compile(rb",([0-9]+)\]")
+_SEGMENT = re.compile(rb'"segment":\[([0-9]+),([0-9]+),')
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Report):
+    """The results of one key: one value (or several that contradict each other), or a series."""
+
+    function: str
+    key: str
+    kind: str
+    """`value`, `series` or `withdrawn`."""
+    at: str
+    """When the newest of them was made."""
+    seconds: float
+    """How long all of them took."""
+    size: int
+    """Bytes of the blobs that they name; shared ones count for each."""
+    host: str
+    results: int
+    """How many entries there are."""
+    items: int | None
+    """Up to which item a series has segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Report):
+    """Some rows of a store, and how many there would be without a limit."""
+
+    store: str
+    rows: tuple[Row, ...]
+    total: int
+
+
+@dataclass(slots=True)
+class Fields:
+    """What a listing reads of one entry."""
+
+    function: str
+    kind: str
+    at: str
+    host: str
+    seconds: float
+    sizes: tuple[int, ...]
+    stop: int | None
+    """The number of the item after a segment's last one."""
+
+
+def listing(
+    store: Store,
+    pattern: str | None = None,
+    *,
+    function: str | None = None,
+    limit: int | None = None,
+    order: Order = "time",
+) -> Listing:
+    """The results in a store, newest first; `pattern` is a glob of functions or the beginning of a key.
+
+    Rows are for people to look at: bytes are not checked here (`verify` does that).
+    """
+    rows = [row for row in _rows(contents(store), function) if pattern is None or _matches(row, pattern)]
+    if order == "function":
+        rows.sort(key=lambda row: (row.function, row.at, row.key))
+    else:
+        rows.sort(key=attrgetter({"time": "at", "size": "size", "seconds": "seconds"}[order], "key"), reverse=True)
+    return Listing(store.url, tuple(rows if limit is None else rows[:limit]), len(rows))
+
+
+def _matches(row: Row, pattern: str) -> bool:
+    return fnmatchcase(row.function, pattern) or row.key.startswith(pattern) or fnmatchcase(row.function, f"{pattern}.*")
+
+
+def _rows(held: Contents, function: str | None) -> Iterator[Row]:
+    folder = None if function is None else f"entries/{folder_of(function)}/"
+    for names in held.entries():
+        if folder is not None and not names[0].startswith(folder):
+            continue
+        by_key: dict[str, list[str]] = {}
+        for name in names:
+            by_key.setdefault(name[-54:-22], []).append(name)
+        for key, group in by_key.items():
+            found = [fields for name in group if (fields := fields_of(held, name)) is not None]
+            if found:
+                yield _row(key, found)
+
+
+def _row(key: str, found: list[Fields]) -> Row:
+    if len(found) == 1 and found[0].stop is None:
+        only = found[0]
+        return Row(only.function, key, only.kind, only.at, only.seconds, sum(only.sizes), only.host, 1, None)
+    results = [fields for fields in found if fields.kind != "withdrawn"] or found
+    newest = max(results, key=attrgetter("at"))
+    stops = [fields.stop for fields in results if fields.stop is not None]
+    withdrawn = len(found) > len(results) and not stops
+    return Row(
+        newest.function,
+        key,
+        "series" if stops else "withdrawn" if withdrawn else newest.kind,
+        newest.at,
+        sum(fields.seconds for fields in results),
+        sum(sum(fields.sizes) for fields in results),
+        newest.host,
+        len(results),
+        max(stops, default=None),
+    )
+
+
+def fields_of(held: Contents, name: str) -> Fields | None:
+    """The listed fields of one entry; None if it cannot be read."""
+    try:
+        data = held.read(name)
+        place = data.rfind(_CODE)
+        match = _FIELDS.match(data, place) if place >= 0 else None
+        if match is None:
+            return _slowly(Entry.from_bytes(name, data))
+        function, kind, at, host, seconds = match.groups()
+        blobs = data[data.rfind(b'"blobs":[', 0, place) : place + 1]
+        segment = _SEGMENT.search(data, match.end()) if kind == b"segment" else None
+        return Fields(
+            _text(function),
+            kind.decode(),
+            _text(at),
+            _text(host),
+            float(seconds),
+            tuple(map(int, _SIZE.findall(blobs))),
+            None if segment is None else int(segment[1]) + int(segment[2]),
+        )
+    except (CacheError, ValueError):
+        return None
+
+
+def _text(quoted: bytes) -> str:
+    return str(json.loads(quoted)) if b"\\" in quoted else quoted[1:-1].decode()
+
+
+def _slowly(entry: Entry) -> Fields:
+    sizes = tuple(blob.size for blob in entry.blobs)
+    stop = None if entry.segment is None else entry.segment.stop
+    return Fields(entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, sizes, stop)

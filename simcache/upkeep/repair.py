@@ -1,0 +1,101 @@
+"""Mending a store: good copies from another one, and what stays damaged set aside, never deleted."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from xxhash import xxh3_128_hexdigest
+
+from simcache.errors import CacheError
+from simcache.model import check_name
+from simcache.stores.base import Store
+from simcache.upkeep.contents import root_of
+
+
+class Naming(NamedTuple):
+    """An entry that names a blob, and what it says of it."""
+
+    entry: str
+    needed: bool
+    """The entry has no value without it. Without the rest (recorded arguments, a state) it still serves."""
+    xxh3: str
+    size: int
+
+
+def mend(store: Store, broken: Sequence[tuple[str, str]], naming: Mapping[str, Sequence[Naming]], source: Store | None) -> dict[str, str]:
+    """What was done about each broken name, in words; a name that nothing could be done about is left out.
+
+    `broken` are pairs of what is wrong and where. An entry is set aside with the value that it lost, so that no name
+    stands without its bytes; one that only lost what is written down beside its value stays, for it can still serve.
+    """
+    done: dict[str, str] = {}
+    for kind, name in broken:
+        if kind == "foreign":
+            said = _move_away(store, name)
+        elif kind in ("corrupt", "missing", "unavailable"):
+            said = _mend(store, kind, name, naming.get(name, ()), source)
+        else:
+            said = ""
+        if said:
+            done[name] = said
+    return done
+
+
+def _mend(store: Store, kind: str, name: str, naming: Sequence[Naming], source: Store | None) -> str:
+    if source is not None and _fetched(store, kind, name, naming, source):
+        return f"fetched from {source.url}"
+    if kind == "unavailable":
+        return ""
+    aside = store.set_aside(name) if kind == "corrupt" else None
+    if kind == "corrupt" and aside is None and store.has(name):
+        return ""
+    left = [one.entry for one in naming if not one.needed]
+    lost = [one.entry for one in naming if one.needed]
+    for entry in lost:
+        store.set_aside(entry)
+    if left:
+        return ""
+    parts = [f"set aside as {aside}"] if aside else []
+    if lost:
+        parts.append(
+            f"with {len(lost)} {'entry' if len(lost) == 1 else 'entries'} that had no other value"
+            if parts
+            else f"{len(lost)} entries set aside"
+        )
+    return " ".join(parts)
+
+
+def _fetched(store: Store, kind: str, name: str, naming: Sequence[Naming], source: Store) -> bool:
+    """Whether a good copy stands in its place now; the damaged one is set aside first, for whoever wants to see why."""
+    try:
+        data = source.get(name)
+        check_name(name, data)
+        fast = xxh3_128_hexdigest(data)
+        if any((one.xxh3, one.size) != (fast, data.nbytes) for one in naming):
+            return False
+        if kind == "corrupt":
+            store.set_aside(name)
+        store.put(name, [data], durable=True)
+    except (CacheError, OSError):
+        return False
+    return True
+
+
+def _move_away(store: Store, path: str) -> str:
+    """Somebody's file among blobs and entries goes to quarantine under its own name, and no number: those are thrown away in turn."""
+    root = root_of(store)
+    if root is None:
+        return ""
+    quarantine = os.path.join(root, ".local", "quarantine")
+    name = f"foreign-{os.path.basename(path)}"
+    number = 0
+    while os.path.lexists(os.path.join(quarantine, name)):
+        number += 1
+        name = f"foreign{number}-{os.path.basename(path)}"
+    target = os.path.join(quarantine, name)
+    try:
+        os.makedirs(quarantine, exist_ok=True)
+        os.rename(os.path.join(root, path), target)
+    except OSError:
+        return ""
+    return f"moved to {target}"

@@ -1,0 +1,244 @@
+"""Stored results computed again and compared, byte for byte: the only proof that a cache tells the truth."""
+
+import asyncio
+import inspect
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal, Protocol
+
+from simcache.cache import Cache
+from simcache.codecs.registry import decode, encode
+from simcache.errors import CacheError, Undecodable, Unstorable
+from simcache.model import Entry, Json, blob_of
+from simcache.provenance import environment, made_now
+from simcache.series import Step, longest_chain
+from simcache.upkeep.contradictions import in_service
+from simcache.upkeep.report import Report
+
+_RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun(Report):
+    """What came of computing one result again."""
+
+    function: str
+    entry: str
+    """`key.digest`; empty if nothing of the function could be computed."""
+    outcome: Literal["same", "differs", "failed", "skipped"]
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RerunReport(Report):
+    """What came of computing some results again."""
+
+    asked: int
+    reruns: tuple[Rerun, ...]
+
+    @property
+    def sound(self) -> bool:
+        """No result differed, and none failed."""
+        return all(one.outcome in ("same", "skipped") for one in self.reruns)
+
+    @property
+    def computed(self) -> int:
+        """How many were computed."""
+        return sum(one.outcome != "skipped" for one in self.reruns)
+
+
+class NotFound(CacheError):
+    """A function that a store names and that cannot be had here: say why, and compute its results where it can."""
+
+    def __init__(self, function: str, reason: str) -> None:
+        super().__init__(function, reason)
+        self.function = function
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.function} cannot be computed here: {self.reason}"
+
+
+class Recomputable(Protocol):
+    """A cached function, as far as computing its results again needs it."""
+
+    compute: Callable[..., Any]
+
+    @property
+    def into(self) -> object:
+        """The annotated type of a result, or of an item."""
+
+    @property
+    def codec(self) -> str | None:
+        """The codec that was asked for by name."""
+
+    @property
+    def hints(self) -> Mapping[str, object]:
+        """The annotated types of its arguments."""
+
+    def version(self) -> str:
+        """The version of its code as it is now."""
+
+    def key(self, *args: Any, **kwargs: Any) -> str:
+        """The key of a call."""
+
+
+def rerun(cache: Cache, count: int, find: Callable[[str], Recomputable], progress: Callable[[int, int], None] | None = None) -> RerunReport:
+    """Compute `count` stored results again, spread over the functions, the newest first; `find` gives a function by its name.
+
+    A result is left out, with the reason, if its function cannot be had here, its code has changed since, or its
+    arguments were too large to be written down.
+    """
+    reruns: list[Rerun] = []
+    waiting = {function: _newest_first(cache, function) for function in sorted(_functions(cache))}
+    found: dict[str, Recomputable] = {}
+    computed = 0
+    while waiting and computed < count:
+        for function in list(waiting):
+            if computed >= count:
+                break
+            entry = next(waiting[function], None)
+            if entry is None:
+                del waiting[function]
+                continue
+            if function not in found:
+                try:
+                    found[function] = find(function)
+                except NotFound as problem:
+                    reruns.append(Rerun(function, "", "skipped", problem.reason, 0.0))
+                    del waiting[function]
+                    continue
+            reruns.append(_again(cache, entry, found[function]))
+            if reruns[-1].outcome != "skipped":
+                computed += 1
+                if progress is not None:
+                    progress(computed, count)
+    return RerunReport(count, tuple(reruns))
+
+
+def _functions(cache: Cache) -> set[str]:
+    return {entry.function for entry in cache.all_entries() if entry.kind != "withdrawn"}
+
+
+def _newest_first(cache: Cache, function: str) -> Iterator[Entry]:
+    entries = [entry for entry in cache.all_entries(function) if entry.function == function]
+    by_key: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_key.setdefault(entry.key, []).append(entry)
+    served = [entry for group in by_key.values() for entry in in_service(group)]
+    yield from sorted(served, key=lambda entry: (entry.made.at, entry.digest), reverse=True)
+
+
+def _again(cache: Cache, entry: Entry, function: Recomputable) -> Rerun:
+    name = f"{entry.key}.{entry.digest}"
+    began = time.perf_counter()
+
+    def outcome(what: Literal["same", "differs", "failed", "skipped"], reason: str = "") -> Rerun:
+        return Rerun(entry.function, name, what, reason, round(time.perf_counter() - began, 3))
+
+    if (version := function.version()) != entry.code:
+        return outcome("skipped", f"its code has changed since (version {entry.code[:8]} then, {version[:8]} now)")
+    try:
+        bound = _arguments(cache, entry, function)
+    except (CacheError, TypeError) as problem:
+        return outcome("skipped", str(problem))
+    try:
+        if (key := function.key(*bound.args, **bound.kwargs)) != entry.key:
+            return outcome(
+                "skipped", f"its arguments cannot be rebuilt exactly, or the code of one has changed: their key is {key[:8]} now"
+            )
+        differing = _segment(cache, entry, function, bound) if entry.segment else _value(entry, function, bound)
+    except (CacheError, SystemExit) as problem:
+        return outcome("failed", str(problem))
+    except Exception as problem:
+        return outcome("failed", f"computing it raised {type(problem).__name__}: {problem}")
+    return outcome("differs", f"{differing}{_elsewhere(entry)}") if differing else outcome("same")
+
+
+def _arguments(cache: Cache, entry: Entry, function: Recomputable) -> inspect.BoundArguments:
+    """The recorded arguments of a call; Undecodable names one that was only recognised, not written down."""
+    arguments = {name: _argument(cache, entry, name, recorded, function.hints.get(name)) for name, recorded in entry.arguments.items()}
+    signature = inspect.signature(function.compute)
+    return inspect.BoundArguments(signature, arguments)
+
+
+def _argument(cache: Cache, entry: Entry, name: str, recorded: Json, hint: object) -> object:
+    if "json" in recorded:
+        return decode({"codec": "json"}, memoryview(json.dumps(recorded["json"]).encode()), hint)
+    if "blob" in recorded:
+        return decode(recorded["describe"], cache.blob(entry.blobs[recorded["blob"]]), hint)
+    raise Undecodable(f"the argument {name} was too large or of too special a type to be written down: {recorded.get('text', '')}")
+
+
+def _value(entry: Entry, function: Recomputable, bound: inspect.BoundArguments) -> str:
+    value = function.compute(*bound.args, **bound.kwargs)
+    if inspect.iscoroutine(value):
+        value = asyncio.run(value)
+    return _differing(entry, entry.value, value, function.codec, function.into, "the value")
+
+
+def _segment(cache: Cache, entry: Entry, function: Recomputable, bound: inspect.BoundArguments) -> str:
+    """Compute the items of a segment from the state before it; what differs, in words."""
+    segment = entry.segment
+    if segment is None:
+        raise TypeError(f"{entry.name} is no segment")
+    start, state = _state_before(cache, entry, segment.start) if _RESUME in bound.signature.parameters else (0, None)
+    if _RESUME in bound.signature.parameters:
+        bound.arguments[_RESUME] = state
+    running = iter(function.compute(*bound.args, **bound.kwargs))
+    try:
+        steps = list(islice(running, segment.start - start, segment.stop - start))
+        if segment.ended and next(running, None) is not None:
+            return f"it goes on after item {segment.stop - 1}, where it had ended"
+    finally:
+        if hasattr(running, "close"):
+            running.close()
+    if len(steps) < segment.length:
+        return f"it ends after item {segment.start + len(steps) - 1}, and had {segment.stop} items"
+    items = [step.item if isinstance(step, Step) else step for step in steps]
+    into = None if function.into is None else list[function.into]  # type: ignore[name-defined]
+    what = f"items {segment.start} to {segment.stop - 1}"
+    if differing := _differing(entry, entry.value, items, function.codec, into, what):
+        return differing
+    if entry.state is None or not steps or not isinstance(steps[-1], Step):
+        return ""
+    after = steps[-1].state() if callable(steps[-1].state) else steps[-1].state
+    return _differing(entry, entry.state, after, function.codec, None, f"the state after item {segment.stop - 1}")
+
+
+def _state_before(cache: Cache, entry: Entry, start: int) -> tuple[int, Any]:
+    """The stored state nearest before an item, and how many items come before that; (0, None) for the beginning."""
+    segments = [one for one in cache.entries(entry.function, entry.key) if one.segment is not None]
+    for one in reversed(longest_chain(segments)):
+        if one.segment is not None and one.segment.stop <= start and one.state is not None:
+            return one.segment.stop, cache.load(one, state=True)
+    return 0, None
+
+
+def _differing(entry: Entry, described: Json | None, value: object, codec: str | None, into: object, what: str) -> str:
+    try:
+        encoded = encode(value, codec, into)
+    except Unstorable as problem:
+        return f"{what} cannot even be stored now: {problem}"
+    stored = dict(described or {})
+    blob = entry.blobs[stored.pop("blobs", [0])[0]]
+    again = blob_of(encoded.chunks)
+    if again == blob and stored == encoded.describe:
+        return ""
+    return f"{what} has other bytes: SHA-256 {again.sha256[:12]} now, {blob.sha256[:12]} stored"
+
+
+def _elsewhere(entry: Entry) -> str:
+    """What was different around it when it was made, which may be the reason."""
+    made = entry.made
+    here = made_now(0.0, made.packages, source=None, device=made.device)
+    there = set(environment(made)) - set(environment(here))
+    return (
+        f"; it was made on {made.host} under {', '.join(sorted(there))}"
+        if there
+        else f"; it was made on {made.host} under the same versions"
+    )

@@ -1,0 +1,193 @@
+"""Setting a project up: its settings file, its store folder, and the names of its remotes; nothing of a user's is overwritten."""
+
+import json
+import os
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simcache.errors import BadSettings
+from simcache.settings import FILE, load, located
+from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_place
+from simcache.upkeep.report import Report
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_HEADER = re.compile(r"\s*\[")
+
+
+@dataclass(frozen=True, slots=True)
+class InitReport(Report):
+    """What was made, and what was there already."""
+
+    settings: str
+    store: str
+    made: tuple[str, ...]
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remote(Report):
+    """A store that has a name."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemotesReport(Report):
+    """The names that hold here, and the file they stand in."""
+
+    file: str | None
+    remotes: tuple[Remote, ...]
+    changed: str = ""
+    """What was done about which name; empty for a mere look."""
+
+
+def init(folder: str | os.PathLike[str] = ".", store: str | None = None) -> InitReport:
+    """Make the settings file of a folder and the store that it names; what is there stays as it is."""
+    base = Path(folder).absolute()
+    made: list[str] = []
+    found: list[str] = []
+    held = load(base, {})
+    if held.file is not None and Path(held.file).parent == base:
+        found.append(held.file)
+        settings, place = held.file, held.store
+        if store is not None and located(store, base) != place:
+            raise BadSettings(held.file, f"names the store {place} already: change it there, or leave --store out")
+    else:
+        settings, place = str(base / FILE), located(store or "store", base)
+        if "://" not in place:
+            check_place(place)
+        _write(
+            Path(settings), f"# Where the results of this project's cached functions are kept.\nstore = {json.dumps(store or 'store')}\n"
+        )
+        made.append(settings)
+    if "://" not in place:
+        _make_store(Path(place), made, found)
+    return InitReport(settings, place, tuple(made), tuple(found))
+
+
+def _make_store(place: Path, made: list[str], found: list[str]) -> None:
+    marked = check_place(str(place))
+    ignore = place / ".local" / ".gitignore"
+    ignore.parent.mkdir(parents=True, exist_ok=True)
+    if not ignore.exists():
+        _write(ignore, "*\n")
+    if marked:
+        found.append(str(place))
+    else:
+        _write(place / FORMAT_FILE, FORMAT_BYTES.decode())
+        made.append(str(place))
+
+
+def remotes(folder: str | os.PathLike[str] = ".") -> RemotesReport:
+    """The remotes that hold for a folder."""
+    held = load(folder, {})
+    return RemotesReport(held.file, tuple(Remote(name, url) for name, url in sorted(held.remotes.items())))
+
+
+def add_remote(name: str, url: str, folder: str | os.PathLike[str] = ".") -> RemotesReport:
+    """Give a store a name, in the settings file that holds for the folder; no other line of it changes."""
+    if not _NAME.fullmatch(name):
+        raise BadSettings(f"remote {name!r}", "a name has letters, digits, - and _ only")
+    if not url:
+        raise BadSettings(f"remote {name}", "its URL is empty: give a path or a URL")
+    base = Path(folder).absolute()
+    file = Path(load(base, {}).file or base / FILE)
+    text = _read(file)
+    table = _remotes_in(file, text)
+    if table.get(name) is not None:
+        raise BadSettings(str(file), f"has a remote {name} already, {table[name]}: remove it first with `simcache remote rm {name}`")
+    whole = located(url, base)
+    written = url if whole == url else os.path.relpath(whole, file.parent).replace(os.sep, "/")
+    _replace(file, _with_line(file, text, f"{name} = {json.dumps(written, ensure_ascii=False)}"), {**table, name: written})
+    return _changed(base, f"added {name} to {file}")
+
+
+def remove_remote(name: str, folder: str | os.PathLike[str] = ".") -> RemotesReport:
+    """Take a name back; the store that had it is not touched."""
+    base = Path(folder).absolute()
+    held = load(base, {})
+    if held.file is None or name not in held.remotes:
+        known = ", ".join(sorted(held.remotes)) or "none"
+        raise BadSettings(held.file or str(base / FILE), f"has no remote {name!r}: there are {known}")
+    file = Path(held.file)
+    text = _read(file)
+    table = _remotes_in(file, text)
+    lines = text.splitlines(keepends=True)
+    begin, end = _section(file, lines)
+    its_line = re.compile(rf"""\s*(?:{re.escape(name)}|"{re.escape(name)}"|'{re.escape(name)}')\s*=""")
+    kept = [line for place, line in enumerate(lines) if not (begin <= place < end and its_line.match(line))]
+    _replace(file, "".join(kept), {other: url for other, url in table.items() if other != name})
+    return _changed(base, f"removed {name} from {file}")
+
+
+def _changed(base: Path, said: str) -> RemotesReport:
+    now = remotes(base)
+    return RemotesReport(now.file, now.remotes, said)
+
+
+def _header(file: Path) -> str:
+    return "[remotes]" if file.name == FILE else "[tool.simcache.remotes]"
+
+
+def _section(file: Path, lines: list[str]) -> tuple[int, int]:
+    """Which lines stand below the header of the remotes; none if there is no such header."""
+    wanted = _header(file)
+    start = next((place + 1 for place, line in enumerate(lines) if line.partition("#")[0].replace(" ", "").strip() == wanted), None)
+    if start is None:
+        return len(lines), len(lines)
+    return start, next((place for place in range(start, len(lines)) if _HEADER.match(lines[place])), len(lines))
+
+
+def _with_line(file: Path, text: str, line: str) -> str:
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += newline
+    begin, end = _section(file, lines)
+    if begin == len(lines) == end and not any(held.partition("#")[0].replace(" ", "").strip() == _header(file) for held in lines):
+        return "".join([*lines, *([newline] if lines else []), _header(file), newline, line, newline])
+    last = max((place + 1 for place in range(begin, end) if lines[place].strip()), default=begin)
+    return "".join([*lines[:last], line, newline, *lines[last:]])
+
+
+def _remotes_in(file: Path, text: str) -> dict[str, str]:
+    content: dict[str, Any] = tomllib.loads(text)
+    table = content if file.name == FILE else content.get("tool", {}).get("simcache", {})
+    return dict(table.get("remotes", {}))
+
+
+def _replace(file: Path, text: str, expected: dict[str, str]) -> None:
+    """Write the file if the edit did what it should; one that is laid out in another way is left to its owner."""
+    try:
+        worked = _remotes_in(file, text) == expected
+    except tomllib.TOMLDecodeError:
+        worked = False
+    if not worked:
+        raise BadSettings(
+            str(file), f"writes its remotes in a way that cannot be edited safely: change them by hand, one a line under {_header(file)}"
+        )
+    _write(file, text)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode()
+    except FileNotFoundError:
+        return ""
+
+
+def _write(file: Path, text: str) -> None:
+    """The whole file or nothing, with line ends as they are."""
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        aside.write_bytes(text.encode())
+        if file.exists():
+            aside.chmod(file.stat().st_mode)
+        aside.replace(file)
+    except OSError as problem:
+        aside.unlink(missing_ok=True)
+        raise BadSettings(str(file), f"cannot be written ({problem.strerror})") from None

@@ -1,0 +1,46 @@
+"""What every test stands on: a clean environment, how hard hypothesis tries, and which tests wait for `--deep`."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Shared machines stall, so a slow example is no failure; a hung one is, by the timeout of the whole test.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("work", CALM)
+settings.register_profile("ci", CALM, derandomize=True)
+settings.register_profile("deep", CALM, max_examples=1000)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--deep", action="store_true", help="also the tests marked deep, and ten times the examples")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settings of the person who runs the tests must not reach them, nor the programs that they start."""
+    for name in [name for name in os.environ if name.startswith("SIMCACHE_")]:
+        del os.environ[name]
+    in_ci = os.environ.get("CI", "").lower() in {"1", "true"}
+    settings.load_profile("deep" if config.getoption("--deep") else "ci" if in_ci else "work")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--deep"):
+        return
+    waiting = [item for item in items if item.get_closest_marker("deep")]
+    items[:] = [item for item in items if not item.get_closest_marker("deep")]
+    if waiting:
+        config.hook.pytest_deselected(items=waiting)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of the test's own, for what looks there: the default store, settings of a user."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    for name in ("HOME", "USERPROFILE", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / ".config"))
+    return folder

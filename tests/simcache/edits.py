@@ -1,0 +1,3950 @@
+"""The table of edits that prove the code version: each a small package, one edit of it, and whether the key must change.
+
+A case is one text. `== path` starts a file (`pkg/mod.py` where none is named), and `<<before=>after>>` is the edit, in the
+text of a file or in its path (an empty path: the file is not there). A file that uses `@cached` without importing it gets
+the import as its first line, and `pkg/__init__.py` is there even if it is not named. The runner is test_fingerprint.py.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from textwrap import dedent
+
+_EDIT = re.compile(r"<<(.*?)=>(.*?)>>", re.DOTALL)
+_HEADER = re.compile(r"^== ?(.*)\n", re.MULTILINE)
+_IMPORT = "from simcache import cached\n"
+
+Files = Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One edit of one package, and what it does to the key and the result of the entry function."""
+
+    name: str
+    key: str
+    """What the edit must do to the key: "changes" or "same"."""
+    result: str
+    """What it does to the result, checked by running both sides, so that the table cannot lie: "changes" or "same"."""
+    before: Files
+    after: Files
+    entry: str
+    args: str
+    """The arguments, as source that is evaluated in the entry's module."""
+    needs: tuple[str, ...]
+    python: tuple[int, int]
+
+    @property
+    def script(self) -> bool:
+        """The entry is a script that reports by itself, not a function to import."""
+        return self.entry.endswith(".py")
+
+
+CASES: list[Case] = []
+
+
+def changes(
+    name: str,
+    text: str,
+    *,
+    entry: str = "pkg.mod:f",
+    args: str = "3",
+    result: str = "changes",
+    needs: tuple[str, ...] = (),
+    python: tuple[int, int] = (3, 11),
+) -> None:
+    """A row for an edit that must give another key; `result="same"` where the edit cannot be seen in this one result."""
+    _add(Case(name, "changes", result, _files(text, 1), _files(text, 2), entry, args, needs, python))
+
+
+def same(
+    name: str,
+    text: str,
+    *,
+    entry: str = "pkg.mod:f",
+    args: str = "3",
+    rewrite: Callable[[bytes], bytes] = bytes,
+    needs: tuple[str, ...] = (),
+    python: tuple[int, int] = (3, 11),
+) -> None:
+    """A row for an edit that must keep the key; `rewrite` is an edit of every file's bytes."""
+    after = {path: rewrite(content) for path, content in _files(text, 2).items()}
+    _add(Case(name, "same", "same", _files(text, 1), after, entry, args, needs, python))
+
+
+def _add(case: Case) -> None:
+    if case.before == case.after:
+        raise ValueError(f"{case.name}: nothing is edited")
+    if any(case.name == other.name for other in CASES):
+        raise ValueError(f"{case.name}: named twice")
+    CASES.append(case)
+
+
+def _files(text: str, side: int) -> dict[str, bytes]:
+    """The files of one side of the edit (1: before, 2: after)."""
+    text = _EDIT.sub(lambda edit: edit[side], dedent(text).lstrip("\n"))
+    first, *rest = _HEADER.split(text)
+    found = {"pkg/__init__.py": "", **dict(zip(rest[::2], rest[1::2], strict=True))}
+    if first:
+        found["pkg/mod.py"] = first
+    return {path: _with_import(content).encode() for path, content in found.items() if path}
+
+
+def _with_import(content: str) -> str:
+    return _IMPORT + content if "cached" in content and "simcache" not in content else content
+
+
+# A case reads best as one text right under its name.
+# fmt: off
+
+# ---------------------------------------------------------------- where a callee lives
+
+changes("the function itself", """
+    @cached
+    def f(x):
+        return x + <<1=>2>>
+""")
+changes("a callee in the same module", """
+    def g(x):
+        return x + <<1=>2>>
+    @cached
+    def f(x):
+        return g(x)
+""")
+changes("a callee's callee's callee", """
+    def i(x): return x + <<1=>2>>
+    def h(x): return i(x)
+    def g(x): return h(x)
+    @cached
+    def f(x): return g(x)
+""")
+changes("a callee defined after the function", """
+    @cached
+    def f(x): return g(x)
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee two modules away", """
+    from pkg.near import g
+    @cached
+    def f(x): return g(x)
+    == pkg/near.py
+    from pkg.far import h
+    def g(x): return h(x)
+    == pkg/far.py
+    def h(x): return x * <<2=>3>>
+""")
+changes("a callee by import pkg.other", """
+    import pkg.other
+    @cached
+    def f(x): return pkg.other.g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee by import pkg.other as o", """
+    import pkg.other as o
+    @cached
+    def f(x): return o.g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee by from import as", """
+    from pkg.other import g as h
+    @cached
+    def f(x): return h(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee by relative import of a name", """
+    from .other import g
+    @cached
+    def f(x): return g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee by relative import of a module", """
+    from . import other
+    @cached
+    def f(x): return other.g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee by relative import from the parent package", """
+    == pkg/sub/__init__.py
+    == pkg/sub/mod.py
+    from ..other import g
+    @cached
+    def f(x): return g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""", entry="pkg.sub.mod:f")
+changes("a callee by star import", """
+    from pkg.other import *
+    @cached
+    def f(x): return g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("__all__ of a star import lets another callee in", """
+    from pkg.a import *
+    from pkg.b import *
+    @cached
+    def f(x): return g(x)
+    == pkg/a.py
+    def g(x): return x + 1
+    == pkg/b.py
+    __all__ = [<<=>"g">>]
+    def g(x): return x + 2
+""")
+changes("a callee added to the star exports of __init__ hides another", """
+    from pkg import *
+    @cached
+    def f(x): return g(x)
+    == pkg/__init__.py
+    from pkg.a import *
+    <<=>from pkg.b import *>>
+    == pkg/a.py
+    def g(x): return x + 1
+    == pkg/b.py
+    def g(x): return x + 2
+""")
+changes("a callee re-exported by __init__", """
+    from pkg import g
+    @cached
+    def f(x): return g(x)
+    == pkg/__init__.py
+    from .impl import g as g
+    == pkg/impl.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("__init__ re-exports the callee of another module", """
+    import pkg
+    @cached
+    def f(x): return pkg.g(x)
+    == pkg/__init__.py
+    from .<<a=>b>> import g as g
+    == pkg/a.py
+    def g(x): return x + 1
+    == pkg/b.py
+    def g(x): return x + 2
+""")
+changes("a lazily exported callee, read as an attribute", """
+    import pkg
+    @cached
+    def f(x): return pkg.g(x)
+    == pkg/__init__.py
+    def __getattr__(name):
+        if name == "g":
+            from pkg.impl import g
+            return g
+        raise AttributeError(name)
+    == pkg/impl.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a lazily exported callee, imported at the top", """
+    from pkg import g
+    @cached
+    def f(x): return g(x)
+    == pkg/__init__.py
+    import importlib
+    _WHERE = {"g": "pkg.impl"}
+    def __getattr__(name):
+        if name in _WHERE:
+            return getattr(importlib.import_module(_WHERE[name]), name)
+        raise AttributeError(name)
+    == pkg/impl.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a lazily exported callee, imported in the function", """
+    @cached
+    def f(x):
+        from pkg import g
+        return g(x)
+    == pkg/__init__.py
+    import importlib
+    _WHERE = {"g": "pkg.impl"}
+    def __getattr__(name):
+        if name in _WHERE:
+            return getattr(importlib.import_module(_WHERE[name]), name)
+        raise AttributeError(name)
+    == pkg/impl.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("the table of a lazy face names another module", """
+    import pkg
+    @cached
+    def f(x): return pkg.g(x)
+    == pkg/__init__.py
+    import importlib
+    _WHERE = {"g": "pkg.<<a=>b>>"}
+    def __getattr__(name):
+        if name in _WHERE:
+            return getattr(importlib.import_module(_WHERE[name]), name)
+        raise AttributeError(name)
+    == pkg/a.py
+    def g(x): return x + 1
+    == pkg/b.py
+    def g(x): return x + 2
+""")
+changes("a lazy attribute of __init__ that is no import", """
+    import pkg
+    @cached
+    def f(x): return pkg.LIMIT + x
+    == pkg/__init__.py
+    def __getattr__(name):
+        if name == "LIMIT":
+            return <<10=>20>>
+        raise AttributeError(name)
+""")
+changes("a callee imported inside the function", """
+    @cached
+    def f(x):
+        from pkg.other import g
+        return g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee imported inside the function under another name", """
+    @cached
+    def f(x):
+        from pkg.other import g as inner
+        return inner(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a module imported inside the function", """
+    @cached
+    def f(x):
+        import pkg.other
+        return pkg.other.g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a module imported inside the function under another name", """
+    @cached
+    def f(x):
+        import pkg.other as o
+        return o.g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a relative import inside a callee", """
+    from pkg.sub.near import g
+    @cached
+    def f(x): return g(x)
+    == pkg/sub/__init__.py
+    == pkg/sub/near.py
+    def g(x):
+        from .far import h
+        return h(x)
+    == pkg/sub/far.py
+    def h(x): return x + <<1=>2>>
+""")
+changes("another module imported inside the function", """
+    @cached
+    def f(x):
+        from pkg.<<a=>b>> import g
+        return g(x)
+    == pkg/a.py
+    def g(x): return x + 1
+    == pkg/b.py
+    def g(x): return x + 2
+""")
+changes("the fallback of a conditional import", """
+    try:
+        from pkg.fast import g
+    except ImportError:
+        from pkg.slow import g
+    @cached
+    def f(x): return g(x)
+    == pkg/slow.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("the preferred module of a conditional import appears", """
+    try:
+        from pkg.fast import g
+    except ImportError:
+        from pkg.slow import g
+    @cached
+    def f(x): return g(x)
+    == pkg/slow.py
+    def g(x): return x + 1
+    == <<=>pkg/fast.py>>
+    def g(x): return x + 2
+""")
+changes("the preferred module of a conditional import in the function appears", """
+    @cached
+    def f(x):
+        try:
+            from pkg.fast import g
+        except ImportError:
+            from pkg.slow import g
+        return g(x)
+    == pkg/slow.py
+    def g(x): return x + 1
+    == <<=>pkg/fast.py>>
+    def g(x): return x + 2
+""")
+changes("the condition of an import", """
+    import sys
+    if sys.version_info >= (3, <<99=>0>>):
+        from pkg.b import g
+    else:
+        from pkg.a import g
+    @cached
+    def f(x): return g(x)
+    == pkg/a.py
+    def g(x): return x + 1
+    == pkg/b.py
+    def g(x): return x + 2
+""")
+changes("a callee by a chain of attributes", """
+    import pkg.sub.deep
+    @cached
+    def f(x): return pkg.sub.deep.g(x)
+    == pkg/sub/__init__.py
+    == pkg/sub/deep.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a constant by a chain of attributes", """
+    import pkg
+    import pkg.sub.deep
+    @cached
+    def f(x): return pkg.sub.deep.K + x
+    == pkg/sub/__init__.py
+    == pkg/sub/deep.py
+    K = <<1=>2>>
+""")
+changes("a callee by getattr with a literal name", """
+    from pkg import other
+    @cached
+    def f(x): return getattr(other, "g")(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee of a module imported by importlib at the top", """
+    import importlib
+    other = importlib.import_module("pkg.other")
+    @cached
+    def f(x): return other.g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee of a module imported by importlib in the function, by a literal name", """
+    import importlib
+    @cached
+    def f(x): return importlib.import_module("pkg.other").g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee of a module in a local variable", """
+    from pkg import other
+    @cached
+    def f(x):
+        m = other
+        return m.g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee of a module passed to another callee", """
+    from pkg import other
+    def ask(module, x): return module.g(x)
+    @cached
+    def f(x): return ask(other, x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee of a module in a dict", """
+    from pkg import other
+    KINDS = {"other": other}
+    @cached
+    def f(x): return KINDS["other"].g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("one of two modules, chosen by an expression", """
+    from pkg import a, b
+    @cached
+    def f(x): return (a if x < 0 else b).g(x)
+    == pkg/a.py
+    def g(x): return x + 1
+    == pkg/b.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a later import hides a helper", """
+    def g(x): return x + 1
+    <<=>from pkg.other import g>>
+    @cached
+    def f(x): return g(x)
+    == pkg/other.py
+    def g(x): return x + 2
+""")
+changes("a later import below the function hides a helper", """
+    def g(x): return x + 1
+    @cached
+    def f(x): return g(x)
+    <<=>from pkg.other import g>>
+    == pkg/other.py
+    def g(x): return x + 2
+""")
+changes("the second definition wins", """
+    def g(x): return x + 1
+    def g(x): return x + <<2=>3>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("a second definition is added", """
+    def g(x): return x + 1
+    <<=>def g(x): return x + 2>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("a conditional definition, its condition", """
+    FAST = <<True=>False>>
+    if FAST:
+        def g(x): return x + 1
+    else:
+        def g(x): return x + 2
+    @cached
+    def f(x): return g(x)
+""")
+changes("a conditional definition, its live branch", """
+    if len("abc") == 3:
+        def g(x): return x + <<1=>3>>
+    else:
+        def g(x): return x + 2
+    @cached
+    def f(x): return g(x)
+""")
+changes("deleted and defined again", """
+    def g(x): return x + 1
+    del g
+    def g(x): return x + <<2=>3>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("an alias of a function, its body", """
+    def h(x): return x + <<1=>2>>
+    g = h
+    @cached
+    def f(x): return g(x)
+""")
+changes("an alias is bound to another function", """
+    def h(x): return x + 1
+    def k(x): return x + 2
+    g = <<h=>k>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("a name is bound again to the decorated function", """
+    def double(function):
+        def inner(x): return <<2=>3>> * function(x)
+        return inner
+    def g(x): return x + 1
+    g = double(g)
+    @cached
+    def f(x): return g(x)
+""")
+changes("a decorated function bound again: the function", """
+    def double(function):
+        def inner(x): return 2 * function(x)
+        return inner
+    def g(x): return x + <<1=>2>>
+    g = double(g)
+    @cached
+    def f(x): return g(x)
+""")
+changes("a builtin is hidden by a function of the module", """
+    <<=>def abs(x): return -x>>
+    @cached
+    def f(x): return abs(x)
+""")
+changes("a builtin is hidden by an import", """
+    <<=>from pkg.other import sum>>
+    @cached
+    def f(x): return sum([x, x])
+    == pkg/other.py
+    def sum(values): return "hidden"
+""")
+changes("a builtin is hidden by a star import", """
+    from pkg.other import *
+    @cached
+    def f(x): return sum([x, x])
+    == pkg/other.py
+    <<=>def sum(values): return "hidden">>
+""")
+changes("an imported alias of the standard library", """
+    from math import <<sin=>cos>> as s
+    @cached
+    def f(x): return s(x)
+""")
+changes("an imported alias of a standard module", """
+    import <<math=>cmath>> as m
+    @cached
+    def f(x): return m.sqrt(x)
+""")
+changes("an imported function of another standard module", """
+    from <<bisect=>operator>> import <<bisect_left=>contains>> as look
+    @cached
+    def f(x): return look([1, 2, 3], x)
+""")
+changes("swapped aliases of functions", """
+    from pkg.other import <<a as g, b as h=>b as g, a as h>>
+    @cached
+    def f(x): return g(x) + 10 * h(x)
+    == pkg/other.py
+    def a(x): return x + 1
+    def b(x): return x + 2
+""")
+changes("swapped aliases of constants", """
+    from pkg.other import <<A as P, B as Q=>B as P, A as Q>>
+    @cached
+    def f(x): return P + 10 * Q
+    == pkg/other.py
+    A = 1
+    B = 2
+""")
+changes("a submodule becomes an attribute set by __init__", """
+    import pkg
+    @cached
+    def f(x): return pkg.tool(x)
+    == pkg/__init__.py
+    from pkg.tool import <<slow=>fast>> as tool
+    == pkg/tool.py
+    def slow(x): return x + 1
+    def fast(x): return x + 2
+""")
+changes("a callee of a module that __init__ gives another name", """
+    import pkg
+    @cached
+    def f(x): return pkg.api.g(x)
+    == pkg/__init__.py
+    from . import impl as api
+    == pkg/impl.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee of a module that a subpackage imports", """
+    import pkg.sub as s
+    @cached
+    def f(x): return s.deep.g(x)
+    == pkg/sub/__init__.py
+    from pkg.sub import deep
+    == pkg/sub/deep.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a constant by vars() of a module", """
+    from pkg import other
+    @cached
+    def f(x): return vars(other)["K"] + x
+    == pkg/other.py
+    K = <<1=>2>>
+""")
+changes("a callee in a module that imports this one", """
+    import pkg.other
+    def low(x): return x * 2
+    @cached
+    def f(x): return pkg.other.g(x)
+    == pkg/other.py
+    import pkg.mod
+    def g(x): return pkg.mod.low(x) + <<1=>2>>
+""")
+changes("a callee in a namespace package", """
+    from space.other import g
+    @cached
+    def f(x): return g(x)
+    == space/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee in another top-level module", """
+    import beside
+    @cached
+    def f(x): return beside.g(x)
+    == beside.py
+    def g(x): return x + <<1=>2>>
+""")
+
+# ---------------------------------------------------------------- what stands in a body
+
+changes("a string in the code", """
+    @cached
+    def f(x): return "<<a=>b>>" * x
+""")
+changes("a string that looks like a comment", """
+    @cached
+    def f(x):
+        return "# <<one=>two>>"
+""")
+changes("the space inside a triple-quoted string", '''
+    @cached
+    def f(x):
+        return """a
+      <<=>  >>b"""
+''')
+changes("a string in the code that looks like a docstring of a nested function", '''
+    @cached
+    def f(x):
+        text = """
+        def g():
+            "<<one=>two>>"
+        """
+        return text
+''')
+changes("bytes in the code", """
+    @cached
+    def f(x): return b"<<a=>b>>" * x
+""")
+changes("a raw string becomes a plain one", """
+    @cached
+    def f(x): return <<r=>>>"a\\tb"
+""")
+changes("the text of an f-string", """
+    @cached
+    def f(x): return f"<<at=>to>> {x}"
+""")
+changes("the format of an f-string", """
+    @cached
+    def f(x): return f"{x:.<<1=>2>>f}"
+""")
+changes("the conversion of an f-string", """
+    @cached
+    def f(x): return f"{str(x)<<!r=>!s>>}"
+""")
+changes("an expression in an f-string", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x): return f"{g(x)}"
+""")
+changes("an f-string loses its prefix", """
+    @cached
+    def f(x): return <<f=>>>"{x}"
+""")
+changes("an int becomes a float", """
+    @cached
+    def f(x): return x + <<2=>2.0>>
+""")
+changes("an int becomes a bool", """
+    @cached
+    def f(x): return <<1=>True>>
+""")
+changes("the sign of zero", """
+    @cached
+    def f(x): return <<0.0=>-0.0>>
+""")
+changes("the last digit of a float", """
+    @cached
+    def f(x): return 0.1000000000000000<<1=>2>>
+""")
+changes("a big int", """
+    @cached
+    def f(x): return x + 1000000000000000000000000000<<1=>2>>
+""")
+changes("a comparison operator", """
+    @cached
+    def f(x): return x <<<= 3=>< 3>>
+""")
+changes("an arithmetic operator", """
+    @cached
+    def f(x): return x <<+=>->> 1
+""")
+changes("an augmented operator", """
+    @cached
+    def f(x):
+        x <<+=>->>= 1
+        return x
+""")
+changes("is becomes equals", """
+    @cached
+    def f(x): return [x] <<is=>==>> [x]
+""")
+changes("and becomes or", """
+    @cached
+    def f(x): return x <<and=>or>> 7
+""")
+changes("the constant of a conditional expression", """
+    @cached
+    def f(x): return 1 if x < 0 else <<2=>3>>
+""")
+changes("a match pattern", """
+    @cached
+    def f(x):
+        match x:
+            case <<3=>4>>: return "hit"
+            case _: return "other"
+""")
+changes("a match guard", """
+    @cached
+    def f(x):
+        match x:
+            case n if n > <<2=>5>>: return "hit"
+            case _: return "other"
+""")
+changes("a match class pattern", """
+    @cached
+    def f(x):
+        match x:
+            case <<int=>str>>(): return "hit"
+            case _: return "other"
+""")
+changes("a match pattern by a constant's name", """
+    class Kind:
+        OPEN = <<3=>4>>
+    @cached
+    def f(x):
+        match x:
+            case Kind.OPEN: return "hit"
+            case _: return "other"
+""")
+changes("the type of a caught exception", """
+    @cached
+    def f(x):
+        try:
+            return {}[x]
+        except <<KeyError=>IndexError>>:
+            return "caught"
+        except Exception:
+            return "other"
+""")
+changes("the condition of a comprehension", """
+    @cached
+    def f(x): return [i for i in range(9) if i > <<x=>5>>]
+""")
+changes("a callee called in a comprehension", """
+    def g(i): return i * <<2=>3>>
+    @cached
+    def f(x): return [g(i) for i in range(x)]
+""")
+changes("a callee called in a nested comprehension and lambda", """
+    def g(i): return i * <<2=>3>>
+    @cached
+    def f(x): return [(lambda n: {k: g(k) for k in range(n)})(i) for i in range(x)]
+""")
+changes("a walrus in the body", """
+    @cached
+    def f(x): return [y := x + <<1=>2>>, y]
+""")
+changes("a slice", """
+    @cached
+    def f(x): return [0, 1, 2, 3][<<:=>1:>>]
+""")
+changes("a keyword of a call", """
+    def g(a=0, b=0): return a - b
+    @cached
+    def f(x): return g(<<a=>b>>=x)
+""")
+changes("the order of two statements", """
+    @cached
+    def f(x):
+        <<x += 1=>x *= 2>>
+        <<x *= 2=>x += 1>>
+        return x
+""")
+changes("a statement moves out of the loop by its indentation", """
+    @cached
+    def f(x):
+        n = 0
+        for i in range(x):
+            n += 1
+        <<    =>>>n += 10
+        return n
+""")
+changes("else moves from if to for by its indentation", """
+    @cached
+    def f(x):
+        out = []
+        for i in range(x):
+            if i == 5:
+                out.append(i)
+    <<        =>    >>else:
+    <<        =>    >>    out.append(9)
+        return out
+""")
+changes("parentheses that order the arithmetic", """
+    @cached
+    def f(x): return <<(x + 1) * 2=>x + 1 * 2>>
+""")
+changes("parentheses that order a comparison", """
+    @cached
+    def f(x): return <<1 < x < 2=>(1 < x) < 2>>
+""")
+changes("parentheses that order a negation", """
+    @cached
+    def f(x): return <<not (x and 0)=>not x and 0>>
+""")
+changes("parentheses between is and not", """
+    @cached
+    def f(x): return None <<is not True=>is (not True)>>
+""")
+changes("parentheses around a power", """
+    @cached
+    def f(x): return <<-x ** 2=>(-x) ** 2>>
+""")
+changes("parentheses that end a lambda", """
+    @cached
+    def f(x): return (lambda n: <<(n, 1)=>n, 1>>)<<(x)=>[0](x)>>
+""")
+changes("the comma that makes a tuple", """
+    @cached
+    def f(x): return (x<<=>,>>)
+""")
+changes("the comma between two strings", """
+    @cached
+    def f(x): return ["a"<<,=>>> "b"]
+""")
+changes("a starred argument", """
+    def g(*values): return len(values)
+    @cached
+    def f(x): return g(<<=>*>>[x, x])
+""")
+changes("a nested function's body", """
+    @cached
+    def f(x):
+        def inner(y): return y + <<1=>2>>
+        return inner(x)
+""")
+changes("a callee of a nested function", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x):
+        def inner(y):
+            def innermost(z): return g(z)
+            return innermost(y)
+        return inner(x)
+""")
+changes("the default of a nested function", """
+    @cached
+    def f(x):
+        def inner(y=<<1=>2>>): return y
+        return inner() + x
+""")
+changes("a class in the function", """
+    @cached
+    def f(x):
+        class Local:
+            def get(self): return x + <<1=>2>>
+        return Local().get()
+""")
+changes("a callee of a class in the function", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x):
+        class Local:
+            K = g(1)
+        return Local.K + x
+""")
+changes("a decorator of a nested function", """
+    def deco(function): return lambda y: function(y) * <<2=>3>>
+    @cached
+    def f(x):
+        @deco
+        def inner(y): return y
+        return inner(x)
+""")
+changes("an annotation makes a global name local", """
+    K = 5
+    @cached
+    def f(x):
+        <<pass=>K: int>>
+        return K + x
+""")
+changes("global in the body", """
+    K = 5
+    def g():
+        <<pass=>global K>>
+        K = 7
+    @cached
+    def f(x):
+        g()
+        return K
+""")
+changes("a recursive function", """
+    @cached
+    def f(x): return 1 if x <= 0 else x <<*=>+>> f.compute(x - 1)
+""")
+changes("a recursive callee", """
+    def g(x): return <<1=>2>> if x <= 0 else x * g(x - 1)
+    @cached
+    def f(x): return g(x)
+""")
+changes("mutual recursion, the other one", """
+    def even(n): return True if n == 0 else odd(n - 1)
+    def odd(n): return <<False=>None>> if n == 0 else even(n - 1)
+    @cached
+    def f(x): return even(x)
+""")
+changes("mutual recursion between two modules", """
+    from pkg.other import odd
+    def even(n): return "even" if n == 0 else odd(n - 1)
+    @cached
+    def f(x): return even(x)
+    == pkg/other.py
+    def odd(n):
+        from pkg.mod import even
+        return "<<odd=>uneven>>" if n == 0 else even(n - 1)
+""")
+changes("a generator function, which is a series", """
+    @cached
+    def f(x):
+        for i in range(x):
+            yield i + <<1=>2>>
+""")
+changes("a callee of a series", """
+    def step(i): return i * <<2=>3>>
+    @cached
+    def f(x):
+        i = 1
+        while True:
+            i = step(i)
+            yield i
+""")
+changes("a generator that a callee yields from", """
+    def parts(x):
+        yield x + <<1=>2>>
+    @cached
+    def f(x):
+        yield from parts(x)
+""")
+changes("an async function", """
+    @cached
+    async def f(x): return x + <<1=>2>>
+""")
+changes("a callee awaited by an async function", """
+    async def g(x): return x + <<1=>2>>
+    @cached
+    async def f(x): return await g(x)
+""")
+changes("a lambda", """
+    g = lambda x: x + <<1=>2>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("the first of two lambdas on one line", """
+    g, h = lambda x: x + <<1=>2>>, lambda x: x + 5
+    @cached
+    def f(x): return g(x)
+""")
+changes("the second of two lambdas on one line", """
+    g, h = lambda x: x + 5, lambda x: x + <<1=>2>>
+    @cached
+    def f(x): return h(x)
+""")
+changes("two lambdas on one line are swapped", """
+    g, h = <<lambda x: x + 1, lambda x: x + 2=>lambda x: x + 2, lambda x: x + 1>>
+    @cached
+    def f(x): return h(x)
+""")
+changes("a cached lambda", """
+    f = cached(lambda x: x + <<1=>2>>)
+""")
+changes("a callee given to map, sorted and reduce", """
+    from functools import reduce
+    def g(x): return x * <<2=>-2>>
+    def join(a, b): return a - b
+    @cached
+    def f(x): return reduce(join, sorted(map(g, range(x)), key=abs))
+""")
+
+# ---------------------------------------------------------------- values of a module
+
+for what, old, new in (
+    ("an int", "1", "2"),
+    ("a float", "0.1", "0.2"),
+    ("a string", '"a"', '"b"'),
+    ("a long string", f'"{"a" * 9000}"', f'"{"a" * 8999}b"'),
+    ("bytes", 'b"a"', 'b"b"'),
+    ("a complex number", "1j", "2j"),
+    ("a tuple", "(1, (2, 3))", "(1, (2, 4))"),
+    ("the type of a number", "1", "1.0"),
+    ("a bool", "True", "1"),
+    ("None", "None", "0"),
+    ("the sign of zero, as a constant", "0.0", "-0.0"),
+    ("NaN", 'float("nan")', 'float("inf")'),
+    ("a list or a tuple", "[1, 2]", "(1, 2)"),
+    ("a list", "[1, 2, [3]]", "[1, 2, [4]]"),
+    ("a set", '{"a", "b"}', '{"a", "c"}'),
+    ("a frozenset", 'frozenset({"a"})', 'frozenset({"b"})'),
+    ("a dict", '{"a": 1}', '{"a": 2}'),
+    ("a dict's key", '{"a": 1}', '{"b": 1}'),
+    ("a nested dict", '{"a": {"b": [1, {"c": 2}]}}', '{"a": {"b": [1, {"c": 3}]}}'),
+    ("the order of a dict", '{"a": 1, "b": 2}', '{"b": 2, "a": 1}'),
+    ("an expression", "2 ** 3", "2 ** 4"),
+    ("a call of a builtin", "list(range(3))", "list(range(4))"),
+    ("a range", "range(3)", "range(4)"),
+    ("a slice", "slice(1, 2)", "slice(1, 3)"),
+    ("a list by a comprehension", "[i * 2 for i in range(4)]", "[i * 3 for i in range(4)]"),
+    ("a dict by a comprehension", "{i: i * 2 for i in range(4)}", "{i: i * 3 for i in range(4)}"),
+    ("a decimal", '__import__("decimal").Decimal("1.0")', '__import__("decimal").Decimal("1.00")'),
+    ("a fraction", '__import__("fractions").Fraction(1, 3)', '__import__("fractions").Fraction(2, 3)'),
+    ("a date", '__import__("datetime").date(2020, 1, 1)', '__import__("datetime").date(2020, 1, 2)'),
+    ("a path", '__import__("pathlib").PurePosixPath("a")', '__import__("pathlib").PurePosixPath("b")'),
+    ("a compiled pattern", '__import__("re").compile("a+")', '__import__("re").compile("a*")'),
+    ("a read-only mapping", '__import__("types").MappingProxyType({"a": 1})', '__import__("types").MappingProxyType({"a": 2})'),
+    ("a simple namespace", '__import__("types").SimpleNamespace(a=1)', '__import__("types").SimpleNamespace(a=2)'),
+    ("an ordered dict", '__import__("collections").OrderedDict(a=1)', '__import__("collections").OrderedDict(a=2)'),
+    ("a default dict", '__import__("collections").defaultdict(int, a=1)', '__import__("collections").defaultdict(int, a=2)'),
+    ("a deque", '__import__("collections").deque([1, 2])', '__import__("collections").deque([1, 3])'),
+    ("an item getter", '__import__("operator").itemgetter("a")', '__import__("operator").itemgetter("b")'),
+    ("a bytearray", 'bytearray(b"a")', 'bytearray(b"b")'),
+    ("an array of the standard library", '__import__("array").array("d", [1.0])', '__import__("array").array("d", [2.0])'),
+):
+    changes(f"a module constant: {what}", f"""
+        K = <<{old}=>{new}>>
+        @cached
+        def f(x): return K
+    """)
+
+changes("a module constant: a numpy array", """
+    import numpy as np
+    K = np.array([1, 2, <<3=>4>>])
+    @cached
+    def f(x): return float(K.sum()) + x
+""", needs=("numpy",))
+changes("a module constant: one number inside a large numpy array", """
+    import numpy as np
+    K = np.zeros(100_000)
+    K[50_000] = <<1=>2>>
+    @cached
+    def f(x): return float(K.sum()) + x
+""", needs=("numpy",))
+changes("a module constant: the type of a numpy number", """
+    import numpy as np
+    K = np.float<<32=>64>>(0.1)
+    @cached
+    def f(x): return float(K) + x
+""", needs=("numpy",))
+changes("a constant that other constants make", """
+    A = <<1=>2>>
+    B = A * 10
+    C = (A, B)
+    @cached
+    def f(x): return C
+""")
+changes("a constant that a function makes at import", """
+    def make(): return <<1=>2>>
+    K = make()
+    @cached
+    def f(x): return K + x
+""")
+changes("a constant of another module, by name", """
+    from pkg.other import K
+    @cached
+    def f(x): return K + x
+    == pkg/other.py
+    K = <<1=>2>>
+""")
+changes("a constant of another module, by attribute", """
+    from pkg import other
+    @cached
+    def f(x): return other.K + x
+    == pkg/other.py
+    K = <<1=>2>>
+""")
+changes("a constant of another module, by another name", """
+    from pkg.other import K as LIMIT
+    @cached
+    def f(x): return LIMIT + x
+    == pkg/other.py
+    K = <<1=>2>>
+""")
+changes("a constant three modules away", """
+    from pkg.a import K
+    @cached
+    def f(x): return K + x
+    == pkg/a.py
+    from pkg.b import K
+    == pkg/b.py
+    from pkg.c import BASE
+    K = BASE + 1
+    == pkg/c.py
+    BASE = <<1=>2>>
+""")
+changes("a constant only a callee reads", """
+    K = <<1=>2>>
+    def g(x): return K + x
+    @cached
+    def f(x): return g(x)
+""")
+changes("a constant only a nested function reads", """
+    K = <<1=>2>>
+    @cached
+    def f(x):
+        def inner(): return K
+        return inner() + x
+""")
+changes("a constant only a lambda in a comprehension reads", """
+    K = <<1=>2>>
+    @cached
+    def f(x): return [(lambda: K)() for _ in range(x)]
+""")
+changes("a constant only a class body reads", """
+    K = <<1=>2>>
+    class C:
+        LIMIT = K
+    @cached
+    def f(x): return C.LIMIT + x
+""")
+changes("a constant only a method reads", """
+    K = <<1=>2>>
+    class C:
+        def get(self): return K
+    @cached
+    def f(x): return C().get() + x
+""")
+changes("a dict filled by a loop", """
+    TABLE = {}
+    for i in range(5):
+        TABLE[i] = i * <<2=>3>>
+    @cached
+    def f(x): return TABLE[x]
+""")
+changes("a dict filled by subscript assignment", """
+    TABLE = {}
+    TABLE[3] = <<1=>2>>
+    @cached
+    def f(x): return TABLE[x]
+""")
+changes("a dict filled by update", """
+    TABLE = {3: 0}
+    TABLE.update({3: <<1=>2>>})
+    @cached
+    def f(x): return TABLE[x]
+""")
+changes("a dict filled by a union in place", """
+    TABLE = {3: 0}
+    TABLE |= {3: <<1=>2>>}
+    @cached
+    def f(x): return TABLE[x]
+""")
+changes("a list filled by append", """
+    STEPS = []
+    STEPS.append(<<1=>2>>)
+    @cached
+    def f(x): return STEPS
+""")
+changes("a list filled by another module", """
+    from pkg.other import STEPS
+    import pkg.fill
+    @cached
+    def f(x): return STEPS
+    == pkg/other.py
+    STEPS = []
+    == pkg/fill.py
+    from pkg.other import STEPS
+    STEPS.append(<<1=>2>>)
+""")
+changes("a nested dict filled below the function", """
+    TABLE = {"a": {}}
+    @cached
+    def f(x): return TABLE["a"]
+    TABLE["a"]["b"] = <<1=>2>>
+""")
+changes("a constant changed by augmented assignment", """
+    K = 1
+    K += <<1=>2>>
+    @cached
+    def f(x): return K + x
+""")
+changes("a constant by if and else", """
+    if len("abc") > <<1=>5>>:
+        K = 1
+    else:
+        K = 2
+    @cached
+    def f(x): return K + x
+""")
+changes("a constant by try and except", """
+    try:
+        K = {}["missing"]
+    except KeyError:
+        K = <<1=>2>>
+    @cached
+    def f(x): return K + x
+""")
+changes("a constant by with", """
+    from contextlib import nullcontext
+    with nullcontext(<<1=>2>>) as K:
+        pass
+    @cached
+    def f(x): return K + x
+""")
+changes("a constant by for", """
+    for K in range(<<4=>5>>):
+        pass
+    @cached
+    def f(x): return K + x
+""")
+changes("constants by unpacking a tuple", """
+    A, B = 1, <<2=>3>>
+    @cached
+    def f(x): return B + x
+""")
+changes("constants by unpacking in another order", """
+    <<A, B=>B, A>> = 1, 2
+    @cached
+    def f(x): return B + x
+""")
+changes("constants by starred unpacking", """
+    A, *REST = 1, 2, <<3=>4>>
+    @cached
+    def f(x): return REST
+""")
+changes("a constant by chained assignment", """
+    A = B = <<1=>2>>
+    @cached
+    def f(x): return B + x
+""")
+changes("a constant by a walrus", """
+    if (K := <<1=>2>>) > 0:
+        pass
+    @cached
+    def f(x): return K + x
+""")
+changes("a constant set by global in a function called at import", """
+    K = 1
+    def configure():
+        global K
+        K = <<2=>3>>
+    configure()
+    @cached
+    def f(x): return K + x
+""")
+changes("a constant set through globals()", """
+    globals()["K"] = <<1=>2>>
+    @cached
+    def f(x): return K + x
+""")
+changes("a constant of a module set by another module", """
+    from pkg import other, patch
+    @cached
+    def f(x): return other.K + x
+    == pkg/other.py
+    K = 1
+    == pkg/patch.py
+    from pkg import other
+    other.K = <<2=>3>>
+""")
+changes("a function of a module replaced by another module", """
+    from pkg import other, patch
+    @cached
+    def f(x): return other.g(x)
+    == pkg/other.py
+    def g(x): return x
+    == pkg/patch.py
+    from pkg import other
+    def better(x): return x + <<2=>3>>
+    other.g = better
+""")
+changes("a constant assigned again further down", """
+    K = 1
+    @cached
+    def f(x): return K + x
+    <<=>K = 2>>
+""")
+changes("a context variable's default", """
+    from contextvars import ContextVar
+    K = ContextVar("K", default=<<1=>2>>)
+    @cached
+    def f(x): return K.get() + x
+""")
+changes("the seed of a generator of the module", """
+    import random
+    RNG = random.Random(<<1=>2>>)
+    @cached
+    def f(x): return RNG.random() + x
+""")
+changes("the seed of a numpy generator of the module", """
+    import numpy as np
+    RNG = np.random.default_rng(<<1=>2>>)
+    @cached
+    def f(x): return float(RNG.random()) + x
+""", needs=("numpy",))
+changes("a constant read from a data file at import", """
+    import json
+    from pathlib import Path
+    TABLE = json.loads(Path(__file__).with_name("table.json").read_text())
+    @cached
+    def f(x): return TABLE["k"] + x
+    == pkg/table.json
+    {"k": <<1=>2>>}
+""")
+changes("an attribute of a function", """
+    def g(x): return x + g.offset
+    g.offset = <<1=>2>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("an instance of the module: how it is made", """
+    class Model:
+        def __init__(self, a): self.a = a
+        def run(self, x): return self.a * x
+    MODEL = Model(<<1=>2>>)
+    @cached
+    def f(x): return MODEL.run(x)
+""")
+changes("an instance of the module: its method", """
+    class Model:
+        def run(self, x): return x * <<1=>2>>
+    MODEL = Model()
+    @cached
+    def f(x): return MODEL.run(x)
+""")
+changes("an instance of the module: an attribute set later", """
+    class Model:
+        a = 1
+        def run(self, x): return self.a * x
+    MODEL = Model()
+    MODEL.a = <<2=>3>>
+    @cached
+    def f(x): return MODEL.run(x)
+""")
+changes("an instance of the module: slots", """
+    class Model:
+        __slots__ = ("a",)
+        def __init__(self, a): self.a = a
+    MODEL = Model(<<1=>2>>)
+    @cached
+    def f(x): return MODEL.a + x
+""")
+changes("an instance of the module: of a class of another module, in a dict", """
+    from pkg.models import Model
+    MODELS = {"a": [Model()]}
+    @cached
+    def f(x): return MODELS["a"][0].run(x)
+    == pkg/models.py
+    class Model:
+        def run(self, x): return x * <<1=>2>>
+""")
+changes("a bound method of the module", """
+    class Model:
+        def __init__(self, a): self.a = a
+        def run(self, x): return self.a * x
+    run = Model(<<1=>2>>).run
+    @cached
+    def f(x): return run(x)
+""")
+
+# ---------------------------------------------------------------- functions in values
+
+changes("a dict of functions", """
+    def add(x): return x + <<1=>2>>
+    def double(x): return x * 2
+    LAWS = {"add": add, "double": double}
+    @cached
+    def f(x): return LAWS["add"](x)
+""")
+changes("a dict of functions names another one", """
+    def add(x): return x + 1
+    def double(x): return x * 2
+    LAWS = {"law": <<add=>double>>}
+    @cached
+    def f(x): return LAWS["law"](x)
+""")
+changes("a dict of lambdas", """
+    LAWS = {
+        "add": lambda x: x + <<1=>2>>,
+        "double": lambda x: x * 2,
+    }
+    @cached
+    def f(x): return LAWS["add"](x)
+""")
+changes("a dict of lambdas, two swapped", """
+    LAWS = {
+        "a": lambda x: x + <<1=>2>>,
+        "b": lambda x: x + <<2=>1>>,
+    }
+    @cached
+    def f(x): return LAWS["a"](x)
+""")
+changes("a list of functions of another module", """
+    from pkg.laws import LAWS
+    @cached
+    def f(x): return [law(x) for law in LAWS]
+    == pkg/laws.py
+    from pkg.add import add
+    LAWS = [add]
+    == pkg/add.py
+    def add(x): return x + <<1=>2>>
+""")
+changes("a nested dict of classes", """
+    class Add:
+        def run(self, x): return x + <<1=>2>>
+    KINDS = {"sums": ({"add": Add},)}
+    @cached
+    def f(x): return KINDS["sums"][0]["add"]().run(x)
+""")
+changes("a registry filled by a decorator in the same module", """
+    LAWS = {}
+    def law(function):
+        LAWS[function.__name__] = function
+        return function
+    @law
+    def add(x): return x + <<1=>2>>
+    @cached
+    def f(x): return LAWS["add"](x)
+""")
+changes("a registry filled by a decorator in another module", """
+    from pkg.registry import LAWS
+    import pkg.laws
+    @cached
+    def f(x): return LAWS["add"](x)
+    == pkg/registry.py
+    LAWS = {}
+    def law(name):
+        def keep(function):
+            LAWS[name] = function
+            return function
+        return keep
+    == pkg/laws.py
+    from pkg.registry import law
+    @law("add")
+    def add_numbers(x): return x + <<1=>2>>
+""")
+changes("one more kind in a registry", """
+    from pkg.registry import LAWS
+    import pkg.laws
+    @cached
+    def f(x): return [LAWS[name](x) for name in sorted(LAWS)]
+    == pkg/registry.py
+    LAWS = {}
+    def law(function):
+        LAWS[function.__name__] = function
+        return function
+    == pkg/laws.py
+    from pkg.registry import law
+    @law
+    def add(x): return x + 1
+    <<=>@law
+    def double(x): return x * 2>>
+""")
+changes("a registry filled by __init_subclass__", """
+    KINDS = {}
+    class Kind:
+        def __init_subclass__(cls): KINDS[cls.__name__] = cls
+    class Add(Kind):
+        def run(self, x): return x + <<1=>2>>
+    @cached
+    def f(x): return KINDS["Add"]().run(x)
+""")
+changes("functools.partial at the top: its argument", """
+    from functools import partial
+    def g(a, x): return a + x
+    h = partial(g, <<1=>2>>)
+    @cached
+    def f(x): return h(x)
+""")
+changes("functools.partial at the top: its keyword", """
+    from functools import partial
+    def g(x, a): return a + x
+    h = partial(g, a=<<1=>2>>)
+    @cached
+    def f(x): return h(x)
+""")
+changes("functools.partial at the top: its function", """
+    from functools import partial
+    def g(a, x): return a + x + <<1=>2>>
+    h = partial(g, 1)
+    @cached
+    def f(x): return h(x)
+""")
+changes("functools.partial of an imported function", """
+    from functools import partial
+    from pkg.other import g
+    h = partial(partial(g, 1), 2)
+    @cached
+    def f(x): return h(x)
+    == pkg/other.py
+    def g(a, b, x): return a + b + x + <<1=>2>>
+""")
+changes("functools.partial made in the function", """
+    from functools import partial
+    from pkg import other
+    @cached
+    def f(x): return partial(other.g, 1)(x)
+    == pkg/other.py
+    def g(a, x): return a + x + <<1=>2>>
+""")
+changes("functools.partialmethod", """
+    from functools import partialmethod
+    class C:
+        def g(self, a, x): return a + x
+        h = partialmethod(g, <<1=>2>>)
+    @cached
+    def f(x): return C().h(x)
+""")
+changes("functools.lru_cache over a callee", """
+    from functools import lru_cache
+    @lru_cache
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("functools.cache over a callee's callee", """
+    from functools import cache
+    def h(x): return x + <<1=>2>>
+    @cache
+    def g(x): return h(x)
+    @cached
+    def f(x): return g(x)
+""")
+changes("functools.cached_property", """
+    from functools import cached_property
+    class C:
+        @cached_property
+        def a(self): return <<1=>2>>
+    @cached
+    def f(x): return C().a + x
+""")
+changes("functools.singledispatch: a registered implementation", """
+    from functools import singledispatch
+    @singledispatch
+    def g(x): return 0
+    @g.register
+    def _(x: int): return x + <<1=>2>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("functools.singledispatch: an implementation of another module", """
+    from pkg.general import g
+    import pkg.special
+    @cached
+    def f(x): return g(x)
+    == pkg/general.py
+    from functools import singledispatch
+    @singledispatch
+    def g(x): return 0
+    == pkg/special.py
+    from pkg.general import g
+    @g.register(int)
+    def whole(x): return x + <<1=>2>>
+""")
+changes("functools.singledispatch: the type an implementation is registered for", """
+    from functools import singledispatch
+    @singledispatch
+    def g(x): return 0
+    @g.register(<<int=>str>>)
+    def _(x): return 1
+    @cached
+    def f(x): return g(x)
+""")
+changes("functools.singledispatchmethod", """
+    from functools import singledispatchmethod
+    class C:
+        @singledispatchmethod
+        def g(self, x): return 0
+        @g.register
+        def _(self, x: int): return x + <<1=>2>>
+    @cached
+    def f(x): return C().g(x)
+""")
+changes("functools.total_ordering", """
+    from functools import total_ordering
+    @total_ordering
+    class C:
+        def __init__(self, a): self.a = a
+        def __eq__(self, other): return self.a == other.a
+        def __lt__(self, other): return self.a <<<=>> >> other.a
+    @cached
+    def f(x): return C(x) >= C(5)
+""")
+changes("a closure's captured value", """
+    def make(a):
+        def g(x): return a + x
+        return g
+    g = make(<<1=>2>>)
+    @cached
+    def f(x): return g(x)
+""")
+changes("a closure's captured dict", """
+    def make(table):
+        def g(x): return table["a"] + x
+        return g
+    g = make({"a": <<1=>2>>})
+    @cached
+    def f(x): return g(x)
+""")
+changes("a closure over a function", """
+    def make(inner):
+        def g(x): return inner(x)
+        return g
+    def add(x): return x + <<1=>2>>
+    g = make(add)
+    @cached
+    def f(x): return g(x)
+""")
+changes("a closure over an instance", """
+    class Model:
+        def run(self, x): return x + <<1=>2>>
+    def make(model): return lambda x: model.run(x)
+    g = make(Model())
+    @cached
+    def f(x): return g(x)
+""")
+changes("the body of a factory-made function", """
+    def make(a):
+        def g(x): return a + x * <<1=>2>>
+        return g
+    g = make(1)
+    @cached
+    def f(x): return g(x)
+""")
+changes("a factory's own work before it captures", """
+    def make(a):
+        a = a * <<2=>3>>
+        def g(x): return a + x
+        return g
+    g = make(1)
+    @cached
+    def f(x): return g(x)
+""")
+changes("a cached function made by a factory: its captured value", """
+    def make(a):
+        @cached
+        def g(x): return a + x
+        return g
+    f = make(<<1=>2>>)
+""")
+changes("a closure with state by nonlocal", """
+    def counter():
+        n = <<0=>10>>
+        def count():
+            nonlocal n
+            n += 1
+            return n
+        return count
+    @cached
+    def f(x):
+        count = counter()
+        count()
+        return count()
+""")
+changes("a class made by a factory: its captured value", """
+    def make(a):
+        class C:
+            def run(self, x): return a + x
+        return C
+    C = make(<<1=>2>>)
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a callee that is cached itself", """
+    @cached
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x): return g.compute(x)
+""")
+changes("a callee of a callee that is cached itself", """
+    def h(x): return x + <<1=>2>>
+    @cached
+    def g(x): return h(x)
+    @cached
+    def f(x): return g.compute(x)
+""")
+
+# ---------------------------------------------------------------- decorators and defaults
+
+changes("a decorator with functools.wraps: its wrapper", """
+    from functools import wraps
+    def deco(function):
+        @wraps(function)
+        def inner(x): return function(x) * <<2=>3>>
+        return inner
+    @deco
+    def g(x): return x + 1
+    @cached
+    def f(x): return g(x)
+""")
+changes("a decorator with functools.wraps: the decorated function", """
+    from functools import wraps
+    def deco(function):
+        @wraps(function)
+        def inner(x): return function(x) * 2
+        return inner
+    @deco
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("a decorator without functools.wraps: its wrapper", """
+    def deco(function):
+        def inner(x): return function(x) * <<2=>3>>
+        return inner
+    @deco
+    def g(x): return x + 1
+    @cached
+    def f(x): return g(x)
+""")
+changes("a decorator without functools.wraps: the decorated function", """
+    def deco(function):
+        def inner(x): return function(x) * 2
+        return inner
+    @deco
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("a decorator is added", """
+    def deco(function): return lambda x: function(x) * 2
+    <<=>@deco>>
+    def g(x): return x + 1
+    @cached
+    def f(x): return g(x)
+""")
+changes("two decorators are swapped", """
+    def double(function): return lambda x: function(x) * 2
+    def add(function): return lambda x: function(x) + 1
+    <<@double=>@add>>
+    <<@add=>@double>>
+    def g(x): return x
+    @cached
+    def f(x): return g(x)
+""")
+changes("the argument of a decorator factory", """
+    from functools import wraps
+    def times(n):
+        def deco(function):
+            @wraps(function)
+            def inner(x): return function(x) * n
+            return inner
+        return deco
+    @times(<<2=>3>>)
+    def g(x): return x + 1
+    @cached
+    def f(x): return g(x)
+""")
+changes("a decorator's own callee in another module", """
+    from pkg.decorators import deco
+    @deco
+    def g(x): return x + 1
+    @cached
+    def f(x): return g(x)
+    == pkg/decorators.py
+    from functools import wraps
+    from pkg.amount import amount
+    def deco(function):
+        @wraps(function)
+        def inner(x): return function(x) * amount()
+        return inner
+    == pkg/amount.py
+    def amount(): return <<2=>3>>
+""")
+changes("a decorator that works at decoration and returns the same function", """
+    def deco(function):
+        function.offset = <<1=>2>>
+        return function
+    @deco
+    def g(x): return x + g.offset
+    @cached
+    def f(x): return g(x)
+""")
+changes("a decorator that is a class", """
+    class Times:
+        def __init__(self, function): self.function = function
+        def __call__(self, x): return self.function(x) * <<2=>3>>
+    @Times
+    def g(x): return x + 1
+    @cached
+    def f(x): return g(x)
+""")
+changes("a decorator below @cached", """
+    from functools import wraps
+    def deco(function):
+        @wraps(function)
+        def inner(x): return function(x) * <<2=>3>>
+        return inner
+    @cached
+    @deco
+    def f(x): return x + 1
+""")
+changes("the function below a decorator below @cached", """
+    from functools import wraps
+    def deco(function):
+        @wraps(function)
+        def inner(x): return function(x) * 2
+        return inner
+    @cached
+    @deco
+    def f(x): return x + <<1=>2>>
+""")
+changes("a decorator below @cached without functools.wraps", """
+    def deco(function):
+        def f(x): return function(x) * 2
+        return f
+    @cached
+    @deco
+    def f(x): return x + <<1=>2>>
+""")
+changes("a decorator above @cached: the function", """
+    from functools import wraps
+    def deco(cached_function):
+        @wraps(cached_function)
+        def inner(x): return cached_function(x)
+        inner.key, inner.compute = cached_function.key, cached_function.compute
+        return inner
+    @deco
+    @cached
+    def f(x): return x + <<1=>2>>
+""")
+changes("contextlib.contextmanager", """
+    from contextlib import contextmanager
+    @contextmanager
+    def scaled(x):
+        yield x * <<2=>3>>
+    @cached
+    def f(x):
+        with scaled(x) as y:
+            return y
+""")
+changes("a default value: a literal", """
+    @cached
+    def f(x, a=<<1=>2>>): return x + a
+""")
+changes("a default value of a callee", """
+    def g(x, a=<<1=>2>>): return x + a
+    @cached
+    def f(x): return g(x)
+""")
+changes("a default value: an expression", """
+    def g(x, a=[n * <<1=>2>> for n in range(3)]): return a[x - 1]
+    @cached
+    def f(x): return g(x)
+""")
+changes("a default value: a module constant", """
+    K = <<1=>2>>
+    def g(x, a=K): return x + a
+    @cached
+    def f(x): return g(x)
+""")
+changes("a default value: a constant of another module", """
+    from pkg import other
+    def g(x, a=other.K): return x + a
+    @cached
+    def f(x): return g(x)
+    == pkg/other.py
+    K = <<1=>2>>
+""")
+changes("a default value: by keyword only", """
+    def g(x, *, a=<<1=>2>>): return x + a
+    @cached
+    def f(x): return g(x)
+""")
+changes("a default value: a lambda", """
+    def g(x, a=lambda n: n + <<1=>2>>): return a(x)
+    @cached
+    def f(x): return g(x)
+""")
+changes("a default value: a function", """
+    def h(n): return n + <<1=>2>>
+    def g(x, a=h): return a(x)
+    @cached
+    def f(x): return g(x)
+""")
+changes("a default value: an instance", """
+    class Model:
+        def __init__(self, a): self.a = a
+    def g(x, model=Model(<<1=>2>>)): return x + model.a
+    @cached
+    def f(x): return g(x)
+""")
+changes("a default value: bound before the constant is bound again", """
+    K = <<1=>2>>
+    def g(x, a=K): return x + a
+    K = 9
+    @cached
+    def f(x): return g(x)
+""")
+changes("a loop binds each function's default", """
+    LAWS = []
+    for n in (1, <<2=>3>>):
+        def law(x, n=n): return x * n
+        LAWS.append(law)
+    @cached
+    def f(x): return [law(x) for law in LAWS]
+""")
+changes("a parameter becomes keyword-only with another meaning of its order", """
+    def g(<<a, b=>b, a>>): return a - b
+    @cached
+    def f(x): return g(x, 1)
+""")
+
+# ---------------------------------------------------------------- classes
+
+changes("a method of a class made inside", """
+    class C:
+        def run(self, x): return x + <<1=>2>>
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a method of a class of another module", """
+    from pkg import models
+    @cached
+    def f(x): return models.C().run(x)
+    == pkg/models.py
+    class C:
+        def run(self, x): return x + <<1=>2>>
+""")
+changes("__init__ of a class made inside", """
+    class C:
+        def __init__(self, x): self.x = x + <<1=>2>>
+    @cached
+    def f(x): return C(x).x
+""")
+changes("__new__ of a class made inside", """
+    class C:
+        def __new__(cls, x): return x + <<1=>2>>
+    @cached
+    def f(x): return C(x)
+""")
+changes("a callee of a method", """
+    def g(x): return x + <<1=>2>>
+    class C:
+        def run(self, x): return g(x)
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a class returned by a callee", """
+    class C:
+        def run(self, x): return x + <<1=>2>>
+    def make(): return C()
+    @cached
+    def f(x): return make().run(x)
+""")
+changes("a method of a base class", """
+    class Base:
+        def run(self, x): return x + <<1=>2>>
+    class C(Base):
+        pass
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a method of a base class's base class in another module", """
+    from pkg.base import Middle
+    class C(Middle):
+        pass
+    @cached
+    def f(x): return C().run(x)
+    == pkg/base.py
+    from pkg.ground import Ground
+    class Middle(Ground):
+        pass
+    == pkg/ground.py
+    class Ground:
+        def run(self, x): return self.step(x)
+        def step(self, x): return x + <<1=>2>>
+""")
+changes("another base class", """
+    class A:
+        def run(self, x): return x + 1
+    class B:
+        def run(self, x): return x + 2
+    class C(<<A=>B>>):
+        pass
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("the order of the base classes", """
+    class A:
+        def run(self, x): return x + 1
+    class B:
+        def run(self, x): return x + 2
+    class C(<<A, B=>B, A>>):
+        pass
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a mixin", """
+    class Mixin:
+        def run(self, x): return self.amount() + x
+    class Base:
+        def amount(self): return <<1=>2>>
+    class C(Mixin, Base):
+        pass
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("an override is added in a subclass", """
+    class Base:
+        def run(self, x): return self.step(x)
+        def step(self, x): return x + 1
+    class C(Base):
+        name = "c"
+        <<=>def step(self, x): return x + 2>>
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("super()", """
+    class Base:
+        def run(self, x): return x + <<1=>2>>
+    class C(Base):
+        def run(self, x): return super().run(x) * 2
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("an abstract base class", """
+    from abc import ABC, abstractmethod
+    class Base(ABC):
+        def run(self, x): return self.step(x) * <<2=>3>>
+        @abstractmethod
+        def step(self, x): ...
+    class C(Base):
+        def step(self, x): return x
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a generic class", """
+    from typing import Generic, TypeVar
+    T = TypeVar("T")
+    class C(Generic[T]):
+        def run(self, x): return x + <<1=>2>>
+    @cached
+    def f(x): return C[int]().run(x)
+""")
+changes("a metaclass", """
+    class Meta(type):
+        def __call__(cls, x):
+            made = super().__call__(x)
+            made.x += <<1=>2>>
+            return made
+    class C(metaclass=Meta):
+        def __init__(self, x): self.x = x
+    @cached
+    def f(x): return C(x).x
+""")
+changes("a method of a metaclass in another module", """
+    from pkg.meta import Meta
+    class C(metaclass=Meta):
+        pass
+    @cached
+    def f(x): return C.amount() + x
+    == pkg/meta.py
+    class Meta(type):
+        def amount(cls): return <<1=>2>>
+""")
+changes("another metaclass", """
+    class A(type):
+        def amount(cls): return 1
+    class B(type):
+        def amount(cls): return 2
+    class C(metaclass=<<A=>B>>):
+        pass
+    @cached
+    def f(x): return C.amount() + x
+""")
+changes("a class attribute", """
+    class C:
+        limit = <<1=>2>>
+    @cached
+    def f(x): return C.limit + x
+""")
+changes("a class attribute of a base class, read by an instance", """
+    class Base:
+        limit = <<1=>2>>
+    class C(Base):
+        def run(self, x): return self.limit + x
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a class attribute made from a constant of another module", """
+    from pkg.other import K
+    class C:
+        limit = K * 2
+    @cached
+    def f(x): return C.limit + x
+    == pkg/other.py
+    K = <<1=>2>>
+""")
+changes("a class attribute filled by a loop in the class body", """
+    class C:
+        table = {}
+        for i in range(4):
+            table[i] = i * <<2=>3>>
+    @cached
+    def f(x): return C.table[x]
+""")
+changes("a class attribute set below the class", """
+    class C:
+        limit = 1
+    C.limit = <<2=>3>>
+    @cached
+    def f(x): return C.limit + x
+""")
+changes("a class attribute set by setattr in another module", """
+    from pkg.models import C
+    import pkg.patch
+    @cached
+    def f(x): return C.limit + x
+    == pkg/models.py
+    class C:
+        limit = 1
+    == pkg/patch.py
+    from pkg import models
+    setattr(models.C, "limit", <<2=>3>>)
+""")
+changes("a method set below the class", """
+    class C:
+        pass
+    def run(self, x): return x + <<1=>2>>
+    C.run = run
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a method that is a lambda", """
+    class C:
+        run = lambda self, x: x + <<1=>2>>
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a property", """
+    class C:
+        @property
+        def limit(self): return <<1=>2>>
+    @cached
+    def f(x): return C().limit + x
+""")
+changes("the setter of a property", """
+    class C:
+        @property
+        def limit(self): return self._limit
+        @limit.setter
+        def limit(self, value): self._limit = value * <<2=>3>>
+    @cached
+    def f(x):
+        c = C()
+        c.limit = x
+        return c.limit
+""")
+changes("a static method", """
+    class C:
+        @staticmethod
+        def run(x): return x + <<1=>2>>
+    @cached
+    def f(x): return C.run(x)
+""")
+changes("a class method", """
+    class C:
+        @classmethod
+        def run(cls, x): return x + <<1=>2>>
+    @cached
+    def f(x): return C.run(x)
+""")
+changes("a callee of a class method", """
+    def g(x): return x + <<1=>2>>
+    class C:
+        @classmethod
+        def run(cls, x): return g(x)
+    @cached
+    def f(x): return C.run(x)
+""")
+changes("__call__", """
+    class C:
+        def __call__(self, x): return x + <<1=>2>>
+    @cached
+    def f(x): return C()(x)
+""")
+changes("__call__ of an instance of the module", """
+    class C:
+        def __call__(self, x): return x + <<1=>2>>
+    g = C()
+    @cached
+    def f(x): return g(x)
+""")
+changes("__getitem__", """
+    class C:
+        def __getitem__(self, x): return x + <<1=>2>>
+    @cached
+    def f(x): return C()[x]
+""")
+changes("__getattr__", """
+    class C:
+        def __getattr__(self, name): return len(name) + <<1=>2>>
+    @cached
+    def f(x): return C().anything + x
+""")
+changes("__iter__ and __len__", """
+    class C:
+        def __iter__(self): return iter(range(<<3=>4>>))
+        def __len__(self): return 3
+    @cached
+    def f(x): return [*C(), len(C())]
+""")
+changes("__contains__", """
+    class C:
+        def __contains__(self, x): return x > <<1=>5>>
+    @cached
+    def f(x): return x in C()
+""")
+changes("__add__", """
+    class C:
+        def __init__(self, a): self.a = a
+        def __add__(self, other): return self.a + other.a + <<0=>1>>
+    @cached
+    def f(x): return C(x) + C(1)
+""")
+changes("__eq__ and __hash__", """
+    class C:
+        def __init__(self, a): self.a = a
+        def __eq__(self, other): return <<True=>False>>
+        def __hash__(self): return 1
+    @cached
+    def f(x): return len({C(1), C(2)})
+""")
+changes("__lt__, called by sorted", """
+    class C:
+        def __init__(self, a): self.a = a
+        def __lt__(self, other): return self.a <<<=>> >> other.a
+    @cached
+    def f(x): return [c.a for c in sorted([C(1), C(3), C(2)])]
+""")
+changes("__enter__ and __exit__", """
+    class C:
+        def __enter__(self): return <<1=>2>>
+        def __exit__(self, *problem): return True
+    @cached
+    def f(x):
+        with C() as y:
+            return x + y
+""")
+changes("__set_name__ and __get__ of a descriptor", """
+    class Field:
+        def __set_name__(self, owner, name): self.name = name * <<2=>3>>
+        def __get__(self, instance, owner): return self.name
+    class C:
+        a = Field()
+    @cached
+    def f(x): return C().a
+""")
+changes("the argument of a descriptor", """
+    class Field:
+        def __init__(self, value): self.value = value
+        def __get__(self, instance, owner): return self.value
+    class C:
+        a = Field(<<1=>2>>)
+    @cached
+    def f(x): return C().a + x
+""")
+changes("__init_subclass__", """
+    class Base:
+        def __init_subclass__(cls, scale=1): cls.limit = scale * 2
+    class C(Base, scale=<<1=>2>>):
+        pass
+    @cached
+    def f(x): return C.limit + x
+""")
+changes("__class_getitem__", """
+    class C:
+        def __class_getitem__(cls, item): return item + <<1=>2>>
+    @cached
+    def f(x): return C[x]
+""")
+changes("__slots__", """
+    class C:
+        __slots__ = ("a", <<"b"=>"c">>)
+    @cached
+    def f(x): return hasattr(C, "b")
+""")
+changes("__repr__", """
+    class C:
+        def __repr__(self): return "<<a=>b>>"
+    @cached
+    def f(x): return f"{C()} {x}"
+""")
+changes("an exception's method", """
+    class Odd(Exception):
+        def __str__(self): return "<<odd=>uneven>>"
+    @cached
+    def f(x):
+        try:
+            raise Odd
+        except Odd as problem:
+            return str(problem)
+""")
+changes("the base class of an exception that is caught", """
+    class Problem(<<KeyError=>OSError>>):
+        pass
+    @cached
+    def f(x):
+        try:
+            raise Problem
+        except LookupError:
+            return "lookup"
+        except Exception:
+            return "other"
+""")
+changes("a nested class", """
+    class Outer:
+        class Inner:
+            limit = <<1=>2>>
+    @cached
+    def f(x): return Outer.Inner.limit + x
+""")
+changes("a default in a method of a nested class", """
+    class Outer:
+        class Inner:
+            def run(self, x, a=<<1=>2>>): return x + a
+    @cached
+    def f(x): return Outer.Inner().run(x)
+""")
+changes("a class decorator", """
+    def deco(cls):
+        cls.limit = <<1=>2>>
+        return cls
+    @deco
+    class C:
+        pass
+    @cached
+    def f(x): return C.limit + x
+""")
+changes("a class decorator is added", """
+    def deco(cls):
+        cls.limit = 2
+        return cls
+    <<=>@deco>>
+    class C:
+        limit = 1
+    @cached
+    def f(x): return C.limit + x
+""")
+changes("a method's decorator", """
+    def double(method):
+        def inner(self, x): return method(self, x) * <<2=>3>>
+        return inner
+    class C:
+        @double
+        def run(self, x): return x
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a base class made by a call", """
+    def base(limit): return type("Base", (), {"limit": limit})
+    class C(base(<<1=>2>>)):
+        pass
+    @cached
+    def f(x): return C.limit + x
+""")
+changes("a base class named by an alias of another module", """
+    from pkg.other import Base
+    class C(Base):
+        pass
+    @cached
+    def f(x): return C().run(x)
+    == pkg/other.py
+    class A:
+        def run(self, x): return x + 1
+    class B:
+        def run(self, x): return x + 2
+    Base = <<A=>B>>
+""")
+changes("a dict's __missing__", """
+    class Table(dict):
+        def __missing__(self, key): return key + <<1=>2>>
+    TABLE = Table()
+    @cached
+    def f(x): return TABLE[x]
+""")
+changes("a class made by type()", """
+    C = type("C", (), {"limit": <<1=>2>>, "run": lambda self, x: self.limit + x})
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a cached method", """
+    class C:
+        @cached
+        def run(self, x): return x + <<1=>2>>
+""", entry="pkg.mod:C.run", args="C(), 3")
+changes("a helper of a cached method", """
+    class C:
+        def helper(self, x): return x + <<1=>2>>
+        @cached
+        def run(self, x): return self.helper(x)
+""", entry="pkg.mod:C.run", args="C(), 3")
+changes("a base class's helper of a cached method", """
+    class Base:
+        def helper(self, x): return x + <<1=>2>>
+    class C(Base):
+        @cached
+        def run(self, x): return self.helper(x)
+""", entry="pkg.mod:C.run", args="C(), 3")
+changes("a subclass's helper of a cached method", """
+    class Base:
+        def helper(self, x): return x
+        @cached
+        def run(self, x): return self.helper(x)
+    class C(Base):
+        def helper(self, x): return x + <<1=>2>>
+""", entry="pkg.mod:Base.run", args="C(), 3")
+changes("super() in a cached method", """
+    class Base:
+        def run(self, x): return x + <<1=>2>>
+    class C(Base):
+        @cached
+        def run(self, x): return super().run(x)
+""", entry="pkg.mod:C.run", args="C(), 3")
+changes("a cached static method's helper", """
+    class C:
+        @staticmethod
+        def helper(x): return x + <<1=>2>>
+        @staticmethod
+        @cached
+        def run(x): return C.helper(x)
+""", entry="pkg.mod:C.run")
+
+# ---------------------------------------------------------------- declared classes
+
+changes("a dataclass field's default", """
+    from dataclasses import dataclass
+    @dataclass
+    class P:
+        a: int = <<1=>2>>
+    @cached
+    def f(x): return P().a + x
+""")
+changes("a dataclass field's default factory", """
+    from dataclasses import dataclass, field
+    @dataclass
+    class P:
+        a: list = field(default_factory=lambda: [<<1=>2>>])
+    @cached
+    def f(x): return P().a
+""")
+changes("a dataclass field's type", """
+    from dataclasses import dataclass, fields
+    @dataclass
+    class P:
+        a: <<int=>float>>
+    @cached
+    def f(x): return fields(P)[0].type.__name__
+""")
+changes("the order of dataclass fields", """
+    from dataclasses import dataclass
+    @dataclass
+    class P:
+        <<a=>b>>: int
+        <<b=>a>>: int
+    @cached
+    def f(x): return P(1, 2).a
+""")
+changes("a dataclass option", """
+    from dataclasses import dataclass
+    @dataclass(order=True, eq=<<True=>True, frozen=True>>)
+    class P:
+        a: int
+    @cached
+    def f(x): return P.__dataclass_params__.frozen
+""")
+changes("__post_init__", """
+    from dataclasses import dataclass
+    @dataclass
+    class P:
+        a: int
+        def __post_init__(self): self.a += <<1=>2>>
+    @cached
+    def f(x): return P(x).a
+""")
+changes("a dataclass's inherited field", """
+    from dataclasses import dataclass
+    @dataclass
+    class Base:
+        a: int = <<1=>2>>
+    @dataclass
+    class P(Base):
+        b: int = 0
+    @cached
+    def f(x): return P().a + x
+""")
+changes("an enum member's value", """
+    from enum import Enum
+    class Kind(Enum):
+        A = <<1=>2>>
+    @cached
+    def f(x): return Kind.A.value + x
+""")
+changes("the order of enum members", """
+    from enum import Enum, auto
+    class Kind(Enum):
+        <<A=>B>> = auto()
+        <<B=>A>> = auto()
+    @cached
+    def f(x): return Kind.A.value
+""")
+changes("an enum's method", """
+    from enum import IntEnum
+    class Kind(IntEnum):
+        A = 1
+        def double(self): return self * <<2=>3>>
+    @cached
+    def f(x): return Kind.A.double() + x
+""")
+changes("a named tuple's default", """
+    from typing import NamedTuple
+    class P(NamedTuple):
+        a: int = <<1=>2>>
+    @cached
+    def f(x): return P().a + x
+""")
+changes("the order of a named tuple's fields", """
+    from typing import NamedTuple
+    class P(NamedTuple):
+        <<a=>b>>: int
+        <<b=>a>>: int
+    @cached
+    def f(x): return P(1, 2).a
+""")
+changes("a named tuple's method", """
+    from typing import NamedTuple
+    class P(NamedTuple):
+        a: int
+        def double(self): return self.a * <<2=>3>>
+    @cached
+    def f(x): return P(x).double()
+""")
+changes("collections.namedtuple's fields", """
+    from collections import namedtuple
+    P = namedtuple("P", "<<a b=>b a>>")
+    @cached
+    def f(x): return P(1, 2).a
+""")
+changes("a pydantic field's default", """
+    from pydantic import BaseModel
+    class P(BaseModel):
+        a: int = <<1=>2>>
+    @cached
+    def f(x): return P().a + x
+""", needs=("pydantic",))
+changes("a pydantic field's type", """
+    from pydantic import BaseModel
+    class P(BaseModel):
+        a: <<int=>float>>
+    @cached
+    def f(x): return P(a=x).a
+""", needs=("pydantic",))
+changes("a pydantic field's type by an alias", """
+    from pydantic import BaseModel
+    from pkg.other import Number
+    class P(BaseModel):
+        a: Number
+    @cached
+    def f(x): return P(a=x).a
+    == pkg/other.py
+    Number = <<int=>float>>
+""", needs=("pydantic",))
+changes("a pydantic field's type with postponed annotations", """
+    from __future__ import annotations
+    from simcache import cached
+    from pydantic import BaseModel
+    class P(BaseModel):
+        a: <<int=>float>>
+    @cached
+    def f(x): return P(a=x).a
+""", needs=("pydantic",))
+changes("a pydantic field's limit", """
+    from pydantic import BaseModel, Field, ValidationError
+    class P(BaseModel):
+        a: int = Field(gt=<<1=>5>>)
+    @cached
+    def f(x):
+        try:
+            return P(a=x).a
+        except ValidationError:
+            return "refused"
+""", needs=("pydantic",))
+changes("a pydantic validator", """
+    from pydantic import BaseModel, field_validator
+    class P(BaseModel):
+        a: int
+        @field_validator("a")
+        @classmethod
+        def more(cls, value): return value + <<1=>2>>
+    @cached
+    def f(x): return P(a=x).a
+""", needs=("pydantic",))
+changes("a callee of an annotated pydantic validator", """
+    from typing import Annotated
+    from pydantic import AfterValidator, BaseModel
+    def more(value): return value + <<1=>2>>
+    class P(BaseModel):
+        a: Annotated[int, AfterValidator(more)]
+    @cached
+    def f(x): return P(a=x).a
+""", needs=("pydantic",))
+changes("a pydantic computed field", """
+    from pydantic import BaseModel, computed_field
+    class P(BaseModel):
+        a: int
+        @computed_field
+        @property
+        def double(self) -> int: return self.a * <<2=>3>>
+    @cached
+    def f(x): return P(a=x).model_dump()
+""", needs=("pydantic",))
+changes("a pydantic setting", """
+    from pydantic import BaseModel, ConfigDict
+    class P(BaseModel):
+        model_config = ConfigDict(coerce_numbers_to_str=<<True=>False>>)
+        a: str
+    @cached
+    def f(x):
+        try:
+            return P(a=x).a
+        except ValueError:
+            return "refused"
+""", needs=("pydantic",))
+changes("a pydantic base model's field in another module", """
+    from pkg.base import Base
+    class P(Base):
+        b: int = 0
+    @cached
+    def f(x): return P().a + x
+    == pkg/base.py
+    from pydantic import BaseModel
+    class Base(BaseModel):
+        a: int = <<1=>2>>
+""", needs=("pydantic",))
+changes("a nested pydantic model that only a field's type names", """
+    from pkg.other import Inner
+    from pydantic import BaseModel
+    class P(BaseModel):
+        inner: list[Inner] | None
+    @cached
+    def f(x): return P.model_validate({"inner": [{}]}).inner[0].a + x
+    == pkg/other.py
+    from pydantic import BaseModel
+    class Inner(BaseModel):
+        a: int = <<1=>2>>
+""", needs=("pydantic",))
+changes("a nested pydantic model that only a quoted type names", """
+    from pydantic import BaseModel
+    class P(BaseModel):
+        inner: "Inner"
+    class Inner(BaseModel):
+        a: int = <<1=>2>>
+    @cached
+    def f(x): return P.model_validate({"inner": {}}).inner.a + x
+""", needs=("pydantic",))
+changes("a kind of a discriminated union", """
+    from typing import Annotated, Literal
+    from pydantic import BaseModel, Field
+    class A(BaseModel):
+        kind: Literal["a"] = "a"
+    class B(BaseModel):
+        kind: Literal["b"] = "b"
+        limit: int = <<1=>2>>
+    AnyKind = Annotated[A | B, Field(discriminator="kind")]
+    class P(BaseModel):
+        law: AnyKind
+    @cached
+    def f(x): return P.model_validate({"law": {"kind": "b"}}).law.limit + x
+""", needs=("pydantic",))
+changes("a nested pydantic model's default", """
+    from pydantic import BaseModel
+    class Inner(BaseModel):
+        a: int = <<1=>2>>
+    class P(BaseModel):
+        inner: Inner = Inner()
+    @cached
+    def f(x): return P.model_validate({"inner": {}}).inner.a + x
+""", needs=("pydantic",))
+
+# ---------------------------------------------------------------- what arguments bring along
+
+changes("a method of a plain instance given as an argument", """
+    class C:
+        def __init__(self, a): self.a = a
+        def run(self): return self.a + <<1=>2>>
+    @cached
+    def f(c): return c.run()
+""", args="C(3)")
+changes("a method of a dataclass given as an argument", """
+    from dataclasses import dataclass
+    @dataclass
+    class P:
+        a: int
+        def run(self): return self.a + <<1=>2>>
+    @cached
+    def f(p): return p.run()
+""", args="P(3)")
+changes("a method of a pydantic model given as an argument", """
+    from pydantic import BaseModel
+    class P(BaseModel):
+        a: int
+        def run(self): return self.a + <<1=>2>>
+    @cached
+    def f(p): return p.run()
+""", args="P(a=3)", needs=("pydantic",))
+changes("a callee of a method of an argument's class in another module", """
+    from pkg.models import P
+    @cached
+    def f(p): return p.run()
+    == pkg/models.py
+    from dataclasses import dataclass
+    from pkg.other import g
+    @dataclass(frozen=True)
+    class P:
+        a: int
+        def run(self): return g(self.a)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""", args="P(3)")
+changes("a subclass given where the base class is annotated", """
+    from dataclasses import dataclass
+    @dataclass
+    class Base:
+        a: int
+        def run(self): return self.a
+    class P(Base):
+        def run(self): return self.a + <<1=>2>>
+    @cached
+    def f(p: Base) -> int: return p.run()
+""", args="P(3)")
+changes("an instance inside a list inside a dict given as an argument", """
+    from dataclasses import dataclass
+    @dataclass
+    class P:
+        a: int
+        def run(self): return self.a + <<1=>2>>
+    @cached
+    def f(tree): return tree["a"][0].run()
+""", args='{"a": [P(3)]}')
+changes("a field of a dataclass argument holds an instance", """
+    from dataclasses import dataclass
+    @dataclass
+    class Law:
+        a: int
+        def run(self): return self.a + <<1=>2>>
+    @dataclass
+    class P:
+        law: Law
+    @cached
+    def f(p): return p.law.run()
+""", args="P(Law(3))")
+changes("a function given as an argument", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(function, x): return function(x)
+""", args="g, 3")
+changes("a callee of a function given as an argument", """
+    from pkg.other import h
+    def g(x): return h(x)
+    @cached
+    def f(function, x): return function(x)
+    == pkg/other.py
+    def h(x): return x + <<1=>2>>
+""", args="g, 3")
+changes("a lambda given as an argument", """
+    g = lambda x: x + <<1=>2>>
+    @cached
+    def f(function, x): return function(x)
+""", args="g, 3")
+changes("a partial given as an argument: its function", """
+    from functools import partial
+    def g(a, x): return a + x + <<1=>2>>
+    @cached
+    def f(function, x): return function(x)
+""", args="partial(g, 1), 3")
+changes("a partial given as an argument: its value", """
+    from functools import partial
+    K = <<1=>2>>
+    def g(a, x): return a + x
+    @cached
+    def f(function, x): return function(x)
+""", args="partial(g, K), 3")
+changes("a class given as an argument", """
+    class C:
+        def run(self, x): return x + <<1=>2>>
+    @cached
+    def f(cls, x): return cls().run(x)
+""", args="C, 3")
+changes("a bound method given as an argument", """
+    from dataclasses import dataclass
+    @dataclass
+    class C:
+        a: int
+        def run(self, x): return self.a + x + <<1=>2>>
+    @cached
+    def f(run, x): return run(x)
+""", args="C(1).run, 3")
+changes("a closure given as an argument", """
+    def make(a): return lambda x: x + a
+    g = make(<<1=>2>>)
+    @cached
+    def f(function, x): return function(x)
+""", args="g, 3")
+changes("a callable instance given as an argument", """
+    class C:
+        def __init__(self, a): self.a = a
+        def __call__(self, x): return x + self.a * <<1=>2>>
+    @cached
+    def f(function, x): return function(x)
+""", args="C(1), 3")
+changes("an enum's method, given as an argument", """
+    from enum import Enum
+    class Kind(Enum):
+        A = 1
+        def run(self): return self.value + <<1=>2>>
+    @cached
+    def f(kind): return kind.run()
+""", args="Kind.A")
+changes("a method of a class with a cache key of its own", """
+    class C:
+        def __init__(self, a): self.a = a
+        def __cache_key__(self): return self.a
+        def run(self): return self.a + <<1=>2>>
+    @cached
+    def f(c): return c.run()
+""", args="C(3)")
+
+# ---------------------------------------------------------------- annotations that count, and settings
+
+changes("the return annotation of the cached function", """
+    @cached
+    def f(x) -> <<int=>float>>: return x
+""", result="same")
+changes("a field of the class that the return annotation names", """
+    from dataclasses import dataclass
+    @dataclass
+    class P:
+        a: int
+        b: int = <<1=>2>>
+    def make(x): return globals()["P"](x)
+    @cached
+    def f(x) -> P: return make(x).b
+""")
+changes("a field of a class inside the class that the return annotation names", """
+    from dataclasses import dataclass
+    @dataclass
+    class Inner:
+        a: <<int=>float>>
+    @dataclass
+    class P:
+        inner: Inner
+    @cached
+    def f(x) -> list[P]: return []
+""", result="same")
+changes("annotations of a callee that the function reads", """
+    from typing import get_type_hints
+    def g(x: <<int=>float>>): return x
+    @cached
+    def f(x): return get_type_hints(g)["x"](x)
+""")
+changes("a type alias in the return annotation", """
+    from dataclasses import dataclass
+    @dataclass
+    class A:
+        a: int
+    @dataclass
+    class B:
+        a: int
+    Answer = list[<<A=>B>>]
+    @cached
+    def f(x) -> Answer: return []
+""", result="same")
+changes("a type alias by a type statement", """
+    type Answer = list[<<int=>float>>]
+    @cached
+    def f(x) -> Answer: return []
+""", result="same", python=(3, 12))
+changes("annotations that a decorator reads", """
+    def convert(function):
+        wanted = function.__annotations__["x"]
+        def inner(x): return function(wanted(x))
+        return inner
+    @convert
+    def g(x: <<int=>float>>): return x
+    @cached
+    def f(x): return g(x)
+""")
+changes("annotations of a class that a class decorator reads", """
+    def collect(cls):
+        cls.names = list(cls.__annotations__)
+        return cls
+    @collect
+    class C:
+        <<a=>b>>: int
+    @cached
+    def f(x): return C.names
+""")
+changes("version=", """
+    @cached(version="<<2=>3>>")
+    def f(x): return x
+""", result="same")
+changes("code= names a package: a file that nothing imports", """
+    @cached(code=("pkg",))
+    def f(x): return x
+    == pkg/other.py
+    K = <<1=>2>>
+""", result="same")
+changes("code= names a package: a file appears", """
+    @cached(code=("pkg",))
+    def f(x): return x
+    == <<=>pkg/other.py>>
+    K = 1
+""", result="same")
+changes("code= names a package: a file of a subpackage", """
+    @cached(code=("laws",))
+    def f(x): return x
+    == laws/__init__.py
+    == laws/sub/__init__.py
+    == laws/sub/law.py
+    def law(x): return x + <<1=>2>>
+""", result="same")
+changes("code= names a package: a callee by a computed name", """
+    from pkg import other
+    @cached(code=("pkg.other",))
+    def f(x): return getattr(other, "".join(["g", "_", "h"]))(x)
+    == pkg/other.py
+    def g_h(x): return x + <<1=>2>>
+""")
+changes("code= names a module: code by exec", """
+    import pkg.other
+    @cached(code=("pkg.other",))
+    def f(x):
+        space = {}
+        exec(pkg.other.TEXT, space)
+        return space["g"](x)
+    == pkg/other.py
+    TEXT = "def g(x): return x + <<1=>2>>"
+""")
+
+# ---------------------------------------------------------------- compiled callees
+
+changes("numba: a jitted callee", """
+    from numba import njit
+    @njit
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x): return g(x)
+""", needs=("numba",))
+changes("numba: a jitted callee of a jitted callee in another module", """
+    from numba import njit
+    from pkg.law import law
+    @njit
+    def g(x): return law(x)
+    @cached
+    def f(x): return g(x)
+    == pkg/law.py
+    from numba import njit
+    @njit
+    def law(x): return x * <<2=>3>>
+""", needs=("numba",))
+changes("numba: a constant of a jitted callee", """
+    from numba import njit
+    K = <<1=>2>>
+    @njit
+    def g(x): return x + K
+    @cached
+    def f(x): return g(x)
+""", needs=("numba",))
+changes("numba: the cached function is jitted", """
+    from numba import njit
+    @cached
+    @njit
+    def f(x): return x + <<1=>2>>
+""", needs=("numba",))
+changes("numba: vectorize", """
+    from numba import vectorize
+    @vectorize(["float64(float64)"])
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x): return float(g(x))
+""", needs=("numba",))
+changes("numba: vectorize without signatures", """
+    from numba import vectorize
+    @vectorize
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x): return int(g(x))
+""", needs=("numba",))
+changes("numba: guvectorize", """
+    import numpy as np
+    from numba import guvectorize
+    @guvectorize(["void(float64[:], float64[:])"], "(n)->(n)")
+    def g(a, out):
+        for i in range(a.shape[0]):
+            out[i] = a[i] + <<1=>2>>
+    @cached
+    def f(x): return g(np.full(2, float(x))).tolist()
+""", needs=("numba",))
+changes("numba: register_jitable", """
+    from numba import njit
+    from pkg.law import law
+    @njit
+    def g(x): return law(x)
+    @cached
+    def f(x): return g(x)
+    == pkg/law.py
+    from numba.extending import register_jitable
+    @register_jitable
+    def law(x): return x * <<2=>3>>
+""", needs=("numba",))
+changes("numba: a kernel made by a factory from a law", """
+    from numba import njit
+    def build(law):
+        @njit
+        def loop(n, x):
+            for _ in range(n):
+                x = law(x)
+            return x
+        return loop
+    @njit
+    def law(x): return x * <<2=>3>>
+    loop = build(law)
+    @cached
+    def f(x): return loop(3, x)
+""", needs=("numba",))
+changes("numba: fastmath", """
+    from numba import njit
+    @njit(fastmath=<<False=>True>>)
+    def g(x): return x + 1
+    @cached
+    def f(x): return g(x)
+""", needs=("numba",), result="same")
+
+# ---------------------------------------------------------------- scripts
+
+_REPORT = """
+if __name__ == "__main__":
+    from probe import report
+    report(f, 3)
+"""
+changes("a script: its function", f"""
+== script.py
+@cached
+def f(x): return x + <<1=>2>>
+{_REPORT}
+""", entry="script.py")
+changes("a script: a helper", f"""
+== script.py
+def g(x): return x + <<1=>2>>
+@cached
+def f(x): return g(x)
+{_REPORT}
+""", entry="script.py")
+changes("a script: a constant", f"""
+== script.py
+K = <<1=>2>>
+@cached
+def f(x): return x + K
+{_REPORT}
+""", entry="script.py")
+changes("a script: a constant that its main block sets", f"""
+== script.py
+K = 1
+@cached
+def f(x): return x + K
+if __name__ == "__main__":
+    K = <<2=>3>>
+{_REPORT}
+""", entry="script.py")
+changes("a script: a class", f"""
+== script.py
+class C:
+    def run(self, x): return x + <<1=>2>>
+@cached
+def f(x): return C().run(x)
+{_REPORT}
+""", entry="script.py")
+changes("a script: a module beside it", f"""
+== script.py
+from beside import g
+@cached
+def f(x): return g(x)
+{_REPORT}
+== beside.py
+def g(x): return x + <<1=>2>>
+""", entry="script.py")
+
+# ---------------------------------------------------------------- edits that must keep the key: words and form
+
+same("a comment", """
+    def g(x):
+        return x  <<# one=># two>>
+    @cached
+    def f(x):
+        <<# a line of its own=>>>
+        return g(x)
+""")
+same("a comment above the decorator and at the end of the file", """
+    <<=># why>>
+    @cached  <<=># how>>
+    def f(x):
+        return x
+    <<=># end>>
+""")
+same("the docstring of a module", '''
+    <<"""One."""=>"""Another,
+
+    longer one."""
+    >>
+    from simcache import cached
+    @cached
+    def f(x):
+        return x
+''')
+same("the docstring of the function", '''
+    @cached
+    def f(x):
+        """One<<=>, or another>>."""
+        return x
+''')
+same("a docstring is added to the function", '''
+    @cached
+    def f(x):
+        <<=>"""New."""
+        >>return x
+''')
+same("the docstring of a callee in another module", '''
+    from pkg.other import g
+    @cached
+    def f(x):
+        return g(x)
+    == pkg/other.py
+    def g(x):
+        """<<One=>Two>>."""
+        return x
+''')
+same("the docstring of a class, a method and an attribute", '''
+    class C:
+        """<<One=>Two>>."""
+        limit = 1
+        """<<One=>Two>>."""
+        def run(self, x):
+            """<<One=>Two>>."""
+            return x + self.limit
+    @cached
+    def f(x):
+        return C().run(x)
+''')
+same("the docstring of another method of a class that is used", '''
+    class C:
+        def other(self):
+            """<<One=>Two>>."""
+        def run(self, x):
+            return x
+    @cached
+    def f(x):
+        return C().run(x)
+''')
+same("the docstring that is the whole body", '''
+    class Odd(Exception):
+        """<<One=>Two>>."""
+    def hook():
+        """<<One=>Two>>."""
+    @cached
+    def f(x):
+        try:
+            hook()
+            raise Odd
+        except Odd:
+            return x
+''')
+same("the docstring of a nested function", '''
+    @cached
+    def f(x):
+        def inner(y):
+            """<<One=>Two>>."""
+            return y
+        return inner(x)
+''')
+same("the docstrings of a dataclass and its fields", '''
+    from dataclasses import dataclass
+    @dataclass
+    class P:
+        """<<One=>Two>>."""
+        a: int
+        """<<One=>Two>>."""
+    @cached
+    def f(p):
+        return p.a
+''', args="P(3)")
+same("the docstrings of a pydantic model and its fields", '''
+    from pydantic import BaseModel
+    class P(BaseModel):
+        """<<One=>Two>>."""
+        a: int = 1
+        """<<One=>Two>>."""
+    @cached
+    def f(p):
+        return p.a
+''', args="P(a=3)", needs=("pydantic",))
+same("the docstring of an enum and of a named tuple", '''
+    from enum import Enum
+    from typing import NamedTuple
+    class Kind(Enum):
+        """<<One=>Two>>."""
+        A = 1
+    class P(NamedTuple):
+        """<<One=>Two>>."""
+        a: int
+    @cached
+    def f(x):
+        return P(x).a + Kind.A.value
+''')
+same("the docstring of a decorator and its wrapper", '''
+    from functools import wraps
+    def deco(function):
+        """<<One=>Two>>."""
+        @wraps(function)
+        def inner(x):
+            """<<One=>Two>>."""
+            return function(x)
+        return inner
+    @deco
+    def g(x):
+        """<<One=>Two>>."""
+        return x
+    @cached
+    def f(x):
+        return g(x)
+''')
+same("the docstring of a constant", '''
+    K = 1
+    """<<One=>Two>>."""
+    @cached
+    def f(x):
+        return x + K
+''')
+same("blank lines", """
+    def g(x):
+        y = x
+    <<=>
+
+    >>
+        return y
+    <<=>
+
+
+    >>
+    @cached
+    def f(x):
+        return g(x)
+""")
+same("quotes", """
+    K = {<<'a'=>"a">>: 'b'}
+    @cached
+    def f(x):
+        return <<'it is'=>"it is">> + K["a"] + <<f'{x}'=>f"{x}">>
+""")
+same("quotes with an escape", """
+    @cached
+    def f(x):
+        return <<'it\\'s'=>"it's">>
+""")
+same("triple quotes on one line", '''
+    @cached
+    def f(x):
+        return <<"one"=>"""one""">>
+''')
+same("parentheses that change nothing", """
+    K = <<1 + 2=>(1 + 2)>>
+    @cached
+    def f(x):
+        if <<x == 3=>(x == 3)>>:
+            return <<x + (K * 2)=>(x + K * 2)>>
+        return <<(x)=>x>>
+""")
+same("parentheses around a tuple, a loop target and a yield", """
+    @cached
+    def f(x):
+        for <<a, b=>(a, b)>> in [(1, 2)]:
+            pair = <<a, b=>(a, b)>>
+        return <<pair[0], pair[1]=>(pair[0], pair[1])>>
+""")
+same("line breaks", """
+    def g(a, b, c=0): return a + b + c
+    @cached
+    def f(x):
+        return g(<<x, 1, c=2=>
+            x,
+            1,
+            c=2,
+        >>)
+""")
+same("line breaks in a signature, a dict and a comprehension", """
+    K = <<{"a": 1, "b": 2}=>{
+        "a": 1,
+        "b": 2,
+    }>>
+    def g(<<a, b=1=>
+        a,
+        b=1,
+    >>):
+        return a + b
+    @cached
+    def f(x):
+        return <<[g(i) for i in range(x) if i in K.values()]=>[
+            g(i)
+            for i in range(x)
+            if i in K.values()
+        ]>>
+""")
+same("line breaks in a lambda in a dict", """
+    LAWS = {"add": <<lambda x: x + 1=>(
+        lambda x:
+            x + 1
+    )>>, "double": lambda x: x * 2}
+    @cached
+    def f(x):
+        return LAWS["add"](x)
+""")
+same("trailing commas", """
+    K = [1, 2<<=>,>>]
+    def g(a, b<<=>,>>): return a + b
+    @cached
+    def f(x):
+        return g(x, sum(K)<<=>,>>)
+""")
+same("backslashes at the end of a line", """
+    @cached
+    def f(x):
+        return x + <<\\
+            1=>1>>
+""")
+same("semicolons", """
+    @cached
+    def f(x):
+        y = x<<; =>
+        >>y += 1
+        return y
+""")
+same("a body on the line of its def", """
+    def g(x):<< =>
+        >>return x + 1
+    @cached
+    def f(x):
+        return g(x)
+""")
+same("spaces between tokens", """
+    def g(a, b=1): return a+b
+    @cached
+    def f(x):
+        return g(x,<<b=2=> b = 2>>)<<*2=> * 2>> if(x)else 0
+""")
+same("the letters of a number and of a prefix", """
+    @cached
+    def f(x):
+        return [<<0XFF=>0xff>>, <<1E5=>1e5>>, <<1J=>1j>>, <<B"a"=>b"a">>, <<F"{x}"=>f"{x}">>, <<u"a"=>"a">>]
+""")
+same("empty parentheses of a class and a decorator's line", """
+    class C<<()=>>>:
+        limit = 1
+    @cached
+    def f(x):
+        return C.limit + x
+""")
+same("deeper indentation of a body", """
+    @cached
+    def f(x):
+        if x:
+            <<=>    >>return 1
+        return 2
+""")
+same("a class body's order of lines around methods", """
+    class C:
+        limit = 1
+    <<=>
+        # the work
+    >>
+        def run(self, x):
+            return x
+    @cached
+    def f(x):
+        return C().run(x)
+""")
+_PLAIN = '''
+    K = {"a": [1, 2]}
+    class C:
+        """Doc."""
+        limit = 1
+        def run(self, x):
+            """Doc."""
+            text = """a
+            b"""
+            return x + self.limit + len(text)
+    def g(x):
+        return C().run(x) + K["a"][0]
+    @cached
+    def f(x):
+        h = lambda n: n + 1
+        return h(g(x))
+'''
+same("CRLF line ends", _PLAIN, rewrite=lambda content: content.replace(b"\n", b"\r\n"))
+same("CR line ends", _PLAIN, rewrite=lambda content: content.replace(b"\n", b"\r"))
+same("a byte order mark", _PLAIN, rewrite=lambda content: b"\xef\xbb\xbf" + content)
+same("an encoding cookie", _PLAIN, rewrite=lambda content: b"# -*- coding: utf-8 -*-\n" + content)
+same("no newline at the end of the file", _PLAIN, rewrite=lambda content: content.rstrip(b"\n"))
+same("spaces at the ends of lines", """
+    def g(x):<<=>  >>
+        return x<<=>  >>
+    <<=>    >>
+    @cached
+    def f(x):<<=> >>
+        return g(x)
+""")
+same("a form feed between functions", """
+    def g(x):
+        return x
+    <<=>\f>>
+    @cached
+    def f(x):
+        return g(x)
+""")
+same("tabs for spaces", """
+    def g(x):
+        if x:
+            return x
+        return 0
+    @cached
+    def f(x):
+        return g(x)
+""", rewrite=lambda content: content.replace(b"    ", b"\t"))
+same("two spaces for four", """
+    class C:
+        def g(self, x):
+            if x:
+                return x
+            return 0
+    @cached
+    def f(x):
+        return C().g(x)
+""", rewrite=lambda content: content.replace(b"    ", b"  "))
+same("the encoding of the file", """
+    @cached
+    def f(x):
+        return "\u00e9" * x
+""", rewrite=lambda content: b"# coding: latin-1\n" + content.decode().encode("latin-1"))
+
+# ---------------------------------------------------------------- edits that must keep the key: types
+
+same("a parameter's type hint", """
+    def g(x: <<int=>float>>, y: <<"str"=>object>> = "") -> <<int=>"float">>:
+        return x
+    @cached
+    def f(x: <<int=>float | int>>):
+        return g(x)
+""")
+same("type hints are added", """
+    def g(x<<=>: int>>, *more<<=>: int>>, y<<=1=>: int = 1>>, **rest<<=>: object>>)<<=> -> int>>:
+        return x + y
+    @cached
+    def f(x<<=>: int>>):
+        return g(x)
+""")
+same("the type hint of a local variable", """
+    @cached
+    def f(x):
+        y<<=>: int>> = x
+        z: <<int=>float>> = y
+        return z
+""")
+same("the type hint of a module constant", """
+    K<<=>: int>> = 1
+    @cached
+    def f(x):
+        return x + K
+""")
+same("the type hints of a method", """
+    class C:
+        def run(self, x: <<int=>float>>) -> <<int=>float>>:
+            return x
+    @cached
+    def f(x):
+        return C().run(x)
+""")
+same("a hint that names a class, whose method changes", """
+    class Unrelated:
+        def run(self): return <<1=>2>>
+    def g(x: Unrelated | int) -> "Unrelated | int":
+        return x
+    @cached
+    def f(x: Unrelated | int):
+        return g(x)
+""")
+same("imports for type checking only", """
+    from typing import TYPE_CHECKING
+    if TYPE_CHECKING:
+        <<from pkg.other import A=>from pkg.other import A, B>>
+    @cached
+    def f(x: "A"):
+        return x
+    == pkg/other.py
+    class A: pass
+    class B: pass
+""")
+same("overloads", """
+    from typing import overload
+    @overload
+    def g(x: int) -> int: ...
+    @overload
+    def g(x: <<str=>bytes>>) -> <<str=>bytes>>: ...
+    def g(x):
+        return x
+    @cached
+    def f(x):
+        return g(x)
+""")
+same("a cast's place: a comment for the type checker", """
+    @cached
+    def f(x):
+        return x  <<# type: ignore=># noqa: E501>>
+""")
+
+# ---------------------------------------------------------------- edits that must keep the key: what is not reached
+
+same("another function in the file changes", """
+    def other(x):
+        return x + <<1=>2>>
+    @cached
+    def f(x):
+        return x
+""")
+same("another function in a callee's file changes", """
+    from pkg.other import g
+    @cached
+    def f(x):
+        return g(x)
+    == pkg/other.py
+    def unrelated(x): return x + <<1=>2>>
+    def g(x): return x
+""")
+same("another function in a module reached by its name changes", """
+    from pkg import other
+    @cached
+    def f(x):
+        return other.g(x)
+    == pkg/other.py
+    def unrelated(x): return x + <<1=>2>>
+    def g(x): return x
+""")
+same("another function is added above", """
+    <<=>def other(x):
+        return x
+    >>
+    def g(x): return x
+    h = lambda x: g(x)
+    @cached
+    def f(x):
+        return h(x)
+""")
+same("another function is removed", """
+    <<def other(x):
+        return x
+    =>>>
+    @cached
+    def f(x):
+        return x
+""")
+same("another function calls this one", """
+    @cached
+    def f(x):
+        return x
+    def other():
+        return f(<<3=>4>>)
+""")
+same("another cached function in the file changes", """
+    @cached
+    def other(x):
+        return x + <<1=>2>>
+    @cached
+    def f(x):
+        return x
+""")
+same("an unrelated class changes", """
+    class Other:
+        def run(self): return <<1=>2>>
+    @cached
+    def f(x):
+        return x
+""")
+same("a subclass that is not reached changes", """
+    class Base:
+        def run(self, x): return x
+    class Other(Base):
+        def run(self, x): return x + <<1=>2>>
+    @cached
+    def f(x):
+        return Base().run(x)
+""")
+same("functions are put in another order", """
+    <<def a(x): return b(x)
+    def b(x): return x + 1=>def b(x): return x + 1
+    def a(x): return b(x)>>
+    @cached
+    def f(x):
+        return a(x) + b(x)
+""")
+same("constants are put in another order", """
+    <<A = 1
+    B = 2=>B = 2
+    A = 1>>
+    @cached
+    def f(x):
+        return x + A - B
+""")
+same("the function moves below and above others", """
+    <<@cached
+    def f(x):
+        return g(x) + K
+    =>>>
+    K = 1
+    def g(x): return x
+    <<=>
+    @cached
+    def f(x):
+        return g(x) + K
+    >>
+""")
+same("an import is added", """
+    <<=>import json
+    from pathlib import Path as P>>
+    @cached
+    def f(x):
+        return x
+""")
+same("imports are put in another order", """
+    <<import json
+    import math=>import math
+    import json>>
+    @cached
+    def f(x):
+        return json.dumps(math.floor(x))
+""")
+same("an import is split in two", """
+    from math import floor<<, ceil=>
+    from math import ceil>>
+    @cached
+    def f(x):
+        return floor(x) + ceil(x)
+""")
+same("an unused constant changes", """
+    UNUSED = {"a": <<1=>2>>}
+    @cached
+    def f(x):
+        return x
+""")
+same("an unused module-level dict is filled", """
+    UNUSED = {}
+    <<=>UNUSED["a"] = 1>>
+    @cached
+    def f(x):
+        return x
+""")
+same("an unused constant of a module reached by its name changes", """
+    from pkg import other
+    @cached
+    def f(x):
+        return other.K + x
+    == pkg/other.py
+    K = 1
+    UNUSED = <<1=>2>>
+""")
+same("a module that is imported but not used changes", """
+    import pkg.other
+    @cached
+    def f(x):
+        return x
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+same("__init__ exports one more name", """
+    from pkg import g
+    @cached
+    def f(x):
+        return g(x)
+    == pkg/__init__.py
+    from pkg.other import g as g<<=>, h as h>>
+    == pkg/other.py
+    def g(x): return x
+    def h(x): return x
+""")
+same("a module that nothing imports appears", """
+    @cached
+    def f(x):
+        return x
+    == <<=>pkg/new.py>>
+    K = 1
+""")
+same("a parameter has the name of an unrelated function", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(g):
+        return g + 1
+""")
+same("a local variable has the name of an unrelated function", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x):
+        g = x
+        return g
+""")
+same("the variable of a comprehension has the name of an unrelated function", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x):
+        return [g for g in range(x)]
+""")
+same("a loop's, a with's and an exception's variable have the names of unrelated functions", """
+    def a(x): return <<1=>2>>
+    def b(x): return <<1=>2>>
+    def c(x): return <<1=>2>>
+    from contextlib import nullcontext
+    @cached
+    def f(x):
+        for a in range(x):
+            pass
+        with nullcontext(1) as b:
+            pass
+        try:
+            raise ValueError("v")
+        except ValueError as c:
+            return (a, b, str(c))
+""")
+same("a local import has the name of an unrelated function", """
+    def floor(x): return x + <<1=>2>>
+    @cached
+    def f(x):
+        from math import floor
+        return floor(x)
+""")
+same("a nested function has the name of an unrelated function", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x):
+        def g(y): return y
+        return g(x)
+""")
+same("a captured variable has the name of an unrelated function", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x):
+        g = x
+        def inner(): return g
+        return inner()
+""")
+same("an attribute has the name of an unrelated function", """
+    def append(x): return x + <<1=>2>>
+    @cached
+    def f(x):
+        out = []
+        out.append(x)
+        return out
+""")
+same("a keyword, a string and a dict's key have the names of unrelated functions", """
+    def a(x): return <<1=>2>>
+    def b(x): return <<1=>2>>
+    @cached
+    def f(x):
+        return [dict(a=x), "b", {"a": 1}["a"]]
+""")
+same("a method has the name of an unrelated function", """
+    def run(x): return x + <<1=>2>>
+    class C:
+        def run(self, x): return x
+    @cached
+    def f(x):
+        return C().run(x)
+""")
+same("a class attribute has the name of an unrelated function", """
+    def limit(x): return x + <<1=>2>>
+    class C:
+        limit = 5
+        def run(self, x): return self.limit + x
+    @cached
+    def f(x):
+        return C().run(x)
+""")
+same("how often a series stores", """
+    @cached(every=<<10=>20>>)
+    def f(x):
+        while True:
+            yield x
+""")
+same("how the decorator is written", """
+    <<import simcache
+    =>from simcache import cached as keep
+    >>
+    @<<simcache.cached=>keep()>>
+    def f(x):
+        return x
+""")
+same("a list of public names is added", """
+    <<=>__all__ = ["f"]>>
+    @cached
+    def f(x):
+        return x
+""")
+same("a logger, a lock and a sentinel of the module are used", """
+    import logging
+    import threading
+    _LOG = logging.getLogger(__name__)
+    _LOCK = threading.Lock()
+    _MISSING = object()
+    _LOCAL = threading.local()
+    def g(x, y=_MISSING):
+        return y is _MISSING
+    @cached
+    def f(x):
+        _LOG.debug("in %s", x)
+        with _LOCK:
+            _LOCAL.x = x
+            return g(x)  <<=># why>>
+""")
+same("another argument's default stays what it is: a sentinel instance of a class of the module", """
+    class Missing:
+        pass
+    MISSING = Missing()
+    def g(x, y=MISSING): return y is MISSING
+    @cached
+    def f(x):
+        return g(x)  <<=># why>>
+""")
+same("sets of strings in the code and in a constant", """
+    KINDS = {"a", "b", "c", "d", "e"}
+    @cached
+    def f(x):
+        return "a" in KINDS and x in {1, 2, 3} and str(x) in {"1", "2", "3", "4"}  <<=># why>>
+""")
+same("the place of the file, kept in a constant", """
+    from pathlib import Path
+    HERE = Path(__file__).resolve().parent
+    @cached
+    def f(x):
+        return (HERE / "data").name * x  <<=># why>>
+""")
+same("a script: its main block", f"""
+== script.py
+@cached
+def f(x):
+    return x
+if __name__ == "__main__":
+    print(<<"one"=>"two">>, end="")
+    print(chr(8), end="\\n")
+{_REPORT}
+""", entry="script.py")
+same("a script: what it calls at the bottom", f"""
+== script.py
+@cached
+def f(x):
+    return x
+{_REPORT}
+<<=>f.compute(4)>>
+""", entry="script.py")
+same("a script: a comment and a docstring", f'''
+== script.py
+<<=>"""What it is for."""
+>>from simcache import cached
+@cached
+def f(x):
+    return x  <<=># why>>
+{_REPORT}
+''', entry="script.py")
+same("a script: another function", f"""
+== script.py
+def other(): return <<1=>2>>
+@cached
+def f(x):
+    return x
+{_REPORT}
+""", entry="script.py")
+same("numba: a comment in a jitted callee", """
+    from numba import njit
+    @njit
+    def g(x): return x + 1  <<# one=># two>>
+    @cached
+    def f(x): return g(x)
+""", needs=("numba",))

@@ -1,0 +1,321 @@
+"""The workshop keeps its word: the runner, the tools' settings, and what every file of the project has in common."""
+
+import ast
+import fcntl
+import importlib.util
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RUNNER = ROOT / "dev.py"
+COMMANDS = ("demo", "test", "check", "bench", "gpu", "docs")
+HEAVY = {"click", "fsspec", "joblib", "matplotlib", "numba", "numpy", "pydantic", "rich", "torch"}
+
+
+def files(*suffixes: str) -> list[Path]:
+    """The files that belong to the project: what Git would take, or all but the tools' own where there is no Git."""
+    asked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if asked.returncode == 0:
+        found = [ROOT / line for line in asked.stdout.splitlines()]
+    else:
+        made = re.compile(r"(^|/)(\.venv.*|\.git|\.local|__pycache__|[.\w]+_cache|\.hypothesis|[.\w]+\.egg-info)(/|$)")
+        found = [path for path in ROOT.rglob("*") if not made.search(path.relative_to(ROOT).as_posix())]
+    return sorted(path for path in found if path.is_file() and (not suffixes or path.suffix in suffixes))
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.relative_to(ROOT).as_posix() for path in paths]
+
+
+def dev(*arguments: str, root: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs dev.py as a person does, from another folder."""
+    return subprocess.run(
+        [sys.executable, str(root / "dev.py"), *arguments],
+        cwd=root.parent,
+        env=os.environ | {"PYTHONUTF8": "1"} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A small checkout of its own, whose environment may be spoilt."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for name in ("dev.py", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture
+def runner(checkout: Path) -> ModuleType:
+    """dev.py of that checkout, as a module."""
+    spec = importlib.util.spec_from_file_location("dev_of_checkout", checkout / "dev.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.VENV.mkdir()
+    module.PYTHON.parent.mkdir()
+    module.PYTHON.symlink_to(sys.executable)
+    return module
+
+
+def stamp(runner: ModuleType, **groups: bool) -> None:
+    record = {"made_from": runner._made_from(), "base": runner._base(), "indexes": runner._indexes(), "groups": groups}
+    runner.STAMP.write_text(json.dumps(record), encoding="utf-8")
+
+
+# --- the runner --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_runner_needs_the_standard_library_only() -> None:
+    """dev.py runs before anything is installed."""
+    nodes = list(ast.walk(ast.parse(RUNNER.read_text(encoding="utf-8"))))
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == set()
+
+
+def test_runner_is_readable_by_an_old_python() -> None:
+    """An old Python gets as far as the sentence that says which one is needed."""
+    source = RUNNER.read_text(encoding="utf-8")
+    newer = [type(node).__name__ for node in ast.walk(ast.parse(source)) if isinstance(node, ast.NamedExpr | ast.Match | ast.TryStar)]
+    before_the_check = ast.parse(source[: source.index("if sys.version_info < OLDEST")])
+    loaded = {alias.name for node in before_the_check.body if isinstance(node, ast.Import) for alias in node.names}
+
+    assert newer == []
+    assert "tomllib" not in loaded
+
+
+@pytest.mark.parametrize("arguments", [(), *((command,) for command in COMMANDS)], ids=lambda words: " ".join(words) or "all")
+def test_help_shows_an_example(arguments: tuple[str, ...]) -> None:
+    """`--help` of the whole and of each command answers at once and shows a line to type."""
+    done = dev(*arguments, "--help")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"  python3 dev.py {' '.join(arguments) or 'test'}" in done.stdout
+
+
+def test_help_names_every_command() -> None:
+    """The list of commands is the help's list."""
+    told = dev("--help").stdout
+
+    assert [command for command in COMMANDS if not re.search(rf"^    {command}\s", told, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("nonsense",), ("check", "nonsense"), ("gpu",)], ids=" ".join)
+def test_misuse_is_told(arguments: tuple[str, ...]) -> None:
+    """What dev.py does not know, it refuses with the usual code before anything is installed."""
+    done = dev(*arguments, SIMCACHE_VENV=os.devnull)
+
+    assert done.returncode == 2
+    assert "usage: dev.py" in done.stderr
+
+
+def test_gpu_says_what_is_missing(tmp_path: Path) -> None:
+    """Until there is a CUDA backend, `gpu` fails in one line and measures nothing."""
+    done = dev("gpu", "--out", str(tmp_path / "results"))
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "is not built yet" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_foreign_folder_is_left_alone(checkout: Path) -> None:
+    """An environment that dev.py did not make is never removed and never installed into."""
+    mine = checkout / ".venv" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("dear to me", encoding="utf-8")
+
+    done = dev("check", root=checkout)
+
+    assert done.returncode == 1
+    assert "was not made by dev.py" in done.stderr
+    assert mine.read_text(encoding="utf-8") == "dear to me"
+
+
+def test_a_ready_environment_starts_at_once(checkout: Path, runner: ModuleType) -> None:
+    """With nothing to install, dev.py goes straight to the program, passes its exit code on, and takes well under a second."""
+    stamp(runner, core=True)
+    (checkout / "examples").mkdir()
+    (checkout / "examples" / "demo.py").write_text("raise SystemExit(7)", encoding="utf-8")
+
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)  # not the clock: the other tests may keep the machine busy
+    done = dev("demo", root=checkout)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    assert (done.returncode, done.stderr) == (7, "")
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
+
+
+def test_a_changed_requirement_is_noticed(checkout: Path, runner: ModuleType) -> None:
+    """Another pin or dependency makes the environment out of date; another setting of a tool does not."""
+    stamp(runner, core=True, dev=True)
+    seen = [runner._wanting(runner._read_stamp(), ["dev"])]
+
+    settings = checkout / "pyproject.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + "\n[tool.other]\nx = 1\n", encoding="utf-8")
+    seen.append(runner._wanting(runner._read_stamp(), ["dev"]))
+    pins = checkout / "constraints.txt"
+    pins.write_text(pins.read_text(encoding="utf-8") + "another==1\n", encoding="utf-8")
+    seen.append(runner._wanting(runner._read_stamp(), ["dev"]))
+
+    assert seen == [[], [], ["dev"]]
+
+
+def test_a_half_made_environment_is_removed(runner: ModuleType) -> None:
+    """What a killed dev.py left behind is made anew, even if it had been complete once."""
+    stamp(runner, core=True)
+    runner.LOCK.write_text("making", encoding="utf-8")
+
+    runner._clear_unless_usable(runner._read_stamp())
+
+    assert not runner.VENV.exists()
+
+
+def test_an_environment_of_another_python_is_removed(runner: ModuleType) -> None:
+    """An environment cannot change its Python, so it is made anew."""
+    runner._clear_unless_usable({"base": ["cpython", "3.11.0"], "groups": {}})
+
+    assert not runner.VENV.exists()
+
+
+def test_two_runners_do_not_meet(runner: ModuleType) -> None:
+    """While one dev.py makes the environment, another one waits."""
+    with runner._lock(), runner.LOCK.open("ab") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_missing_torch_is_told(runner: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that cannot run for want of torch are named; where nobody would read it, that is a failure."""
+    monkeypatch.delenv("CI", raising=False)
+    runner._answer_for_missing_torch()
+    told = capsys.readouterr().err
+
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(runner.Trouble, match="CI must run every test"):
+        runner._answer_for_missing_torch()
+    assert "the tests of the weights codec will be skipped" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_missing_torch_is_tried_again_elsewhere(runner: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After pip was told another place to look at, torch is looked for again; until then no time is lost with it."""
+    stamp(runner, torch=False)
+    before = runner._wanting(runner._read_stamp(), ["torch"])
+
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://elsewhere.invalid/simple")
+
+    assert (before, runner._wanting(runner._read_stamp(), ["torch"])) == ([], ["torch"])
+
+
+def test_blocks_are_run_with_the_lines_of_their_page(runner: ModuleType, checkout: Path) -> None:
+    """A failing block is named by its page and the line in it; other blocks and other languages are left alone."""
+    page = checkout / "page.md"
+    page.write_text(
+        "# Page\n\n```python\nprint('fine')\n```\n\n```text\nnot python\n```\n\n- item\n\n  ```python\n  x = 1\n  assert x == 2\n  ```\n",
+        encoding="utf-8",
+    )
+
+    blocks = runner.python_blocks(page)
+    failures = [runner.failure_of(block).partition(" ")[0] for block in blocks]
+
+    assert [(block.line, block.source) for block in blocks] == [(4, "print('fine')\n"), (14, "x = 1\nassert x == 2\n")]
+    assert failures == ["", "page.md:15:"]
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(900)
+def test_a_fresh_clone_runs(tmp_path: Path) -> None:
+    """From nothing: the environment is made, a test runs in it, and a second run makes nothing."""
+    clone = tmp_path / "clone"
+    for path in files():
+        target = clone / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+
+    first = dev("test", "tests/test_workshop.py", "-k", "standard_library", "-n0", root=clone)
+    second = dev("test", "tests/test_workshop.py", "-k", "standard_library", "-n0", root=clone)
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stdout + first.stderr + second.stderr
+    assert "1 passed" in first.stdout
+    assert "dev: making .venv" in first.stderr
+    assert "dev: making" not in second.stderr
+
+
+# --- what all files have in common -------------------------------------------------------------------------------------------------------
+
+
+def test_every_python_file_begins_by_saying_what_it_is_for() -> None:
+    """Line 1 of a file is a docstring sentence."""
+
+    def says(path: Path) -> bool:
+        text = path.read_text(encoding="utf-8")
+        sentence = ast.get_docstring(ast.parse(text)) or ""
+        first = [line for line in text.splitlines() if not line.startswith("#!")][:1]
+        return bool(first) and first[0].startswith(('"""', 'r"""')) and sentence.partition("\n\n")[0].endswith((".", "?", '."'))
+
+    assert names([path for path in files(".py") if not says(path)]) == []
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    """Nothing in the repository points at a folder that only one machine has."""
+    places = re.compile(rb"(?<![\w.~-])/(work|root|home/\w+|Users/\w+|opt/(wheels|pypi))(/|\b)")
+    fixtures = ROOT / "tests" / "simcache" / "golden"
+
+    found = [path for path in files() if path != Path(__file__) and not path.is_relative_to(fixtures) and places.search(path.read_bytes())]
+
+    assert names(found) == []
+
+
+def test_every_package_is_typed() -> None:
+    """A type checker may trust what each package says."""
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"][
+        "packages"
+    ]
+
+    assert [package for package in packages if not (ROOT / package / "py.typed").is_file()] == []
+
+
+def test_every_ignored_rule_has_its_reason() -> None:
+    """A rule is switched off for a reason that stands beside it."""
+    lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if re.match(r'\s*"[A-Z]+\d*", *(#.*)?$', line)]
+
+    assert len(rules) > 20
+    assert [line for line in rules if not re.search(r"# \S", line)] == []
+
+
+def test_every_fragment_is_named_by_issue_and_kind() -> None:
+    """A change is found by its issue."""
+    fragments = [path.name for path in (ROOT / "changes").iterdir() if path.name != "README.md"]
+
+    assert [name for name in fragments if not re.fullmatch(r"\d+\.(feature|fix|break|docs)(\.\d+)?\.md", name)] == []
+
+
+def test_the_projects_own_store_says_its_format() -> None:
+    """The store that is committed is a store."""
+    assert json.loads((ROOT / "store" / "simcache.json").read_text(encoding="utf-8")) == {"format": 1}
+
+
+def test_importing_simcache_is_light() -> None:
+    """`import simcache` loads nothing heavy; that waits until it is used."""
+    program = "import simcache, sys; assert simcache.__file__; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert HEAVY & {name.partition(".")[0] for name in done.stdout.split()} == set()
