@@ -69,7 +69,7 @@ class Cache:
         self.durable = durable
         self.trust = trust
         self.tally = Tally(near.local)
-        self._entries: OrderedDict[str, tuple[object, list[Entry]]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[object, list[Entry], frozenset[str]]] = OrderedDict()
         self._written: set[str] = set()
         self._warned: set[str] = set()
         self._lock = threading.Lock()
@@ -87,8 +87,9 @@ class Cache:
     def lookup(self, function: str, key: str, into: object = None) -> Lookup:
         """The value of a key, from the nearest store that has it whole; damaged things are set aside on the way."""
         reasons: list[str] = []
+        withdrawn: set[str] = set()
         for index, layer in enumerate(self.store.layers()):
-            for entry in self.entries_in(layer, function, key, reasons):
+            for entry in self.entries_in(layer, function, key, reasons, withdrawn):
                 try:
                     if index:
                         self._bring(entry, layer)
@@ -99,25 +100,30 @@ class Cache:
 
     def entries(self, function: str, key: str) -> list[Entry]:
         """The sound entries of a key in the nearest store that has any, the one that is served first."""
+        withdrawn: set[str] = set()
         for layer in self.store.layers():
-            if found := self.entries_in(layer, function, key, []):
+            if found := self.entries_in(layer, function, key, [], withdrawn):
                 return found
         return []
 
-    def entries_in(self, layer: Store, function: str, key: str, reasons: list[str]) -> list[Entry]:
-        """The entries of a key in one layer: withdrawn ones left out, earliest made first, ties by digest."""
+    def entries_in(self, layer: Store, function: str, key: str, reasons: list[str], withdrawn: set[str]) -> list[Entry]:
+        """The entries of a key in one layer: withdrawn ones left out, earliest made first, ties by digest.
+
+        `withdrawn` holds what nearer layers take back, and what this one takes back is added: it counts further out too.
+        """
         prefix = entry_prefix(function, key)
         stamp = layer.stamp(prefix)
         remembered = self._entries.get(prefix) if stamp is not None and layer is self.near else None
         if remembered is not None and remembered[0] == stamp:
+            withdrawn |= remembered[2]
             return remembered[1]
         found = self._read_entries(layer, prefix, reasons)
-        withdrawn = {digest for entry, _ in found for digest in entry.withdraws}
+        withdrawn.update(digest for entry, _ in found for digest in entry.withdraws)
         served = sorted((e for e in found if e[0].kind != "withdrawn" and e[1] not in withdrawn), key=lambda e: (e[0].made.at, e[1]))
         entries = [entry for entry, _ in served]
         if stamp is not None and layer is self.near and not reasons:
             with self._lock:
-                self._entries[prefix] = (stamp, entries)
+                self._entries[prefix] = (stamp, entries, frozenset(withdrawn))
                 if len(self._entries) > _REMEMBERED:
                     self._entries.popitem(last=False)
         return entries
@@ -146,7 +152,10 @@ class Cache:
             raise Undecodable("the entry holds no value")
         if not (self.trust or self.near.capabilities.trusted or is_safe(described)):
             raise Untrusted(self.near.url)
-        return decode(described, self.blob(entry.blobs[described["blobs"][0]]), into)
+        data = self.blob(entry.blobs[described["blobs"][0]])
+        if state and data.readonly:
+            data = memoryview(bytearray(data))  # a state is gone on with, so it must be the generator's own to change
+        return decode(described, data, into)
 
     def blob(self, blob: Blob) -> memoryview:
         """The bytes of a blob, checked; a damaged copy is set aside and the next store is asked."""

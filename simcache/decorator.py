@@ -11,7 +11,7 @@ import typing
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from simcache.cache import Cache, Call, Lookup, record
 from simcache.codecs.reach import result_type
@@ -24,6 +24,7 @@ from simcache.settings import Settings, load
 
 if typing.TYPE_CHECKING:
     from simcache.explain import Explanation
+    from simcache.series import Series, Step
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -205,7 +206,7 @@ class Cached(Generic[P, R]):
             self._say_changed(str(problem))
             return await self.compute(*args, **kwargs)  # type: ignore[misc]
         cache = self.cache
-        async with _async_turn(cache, key):
+        async with _AsyncTurn(cache, key):
             found = cache.lookup(self.name, key, self.into)
             if found.entry is not None:
                 cache.tally.hit(self.name, found.entry.made.seconds)
@@ -452,10 +453,10 @@ def _mark_coroutine(function: Any) -> None:
     else:
         import asyncio
 
-        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001 - Python 3.11 has no other way
 
 
-class _async_turn:
+class _AsyncTurn:
     """The turn to compute a key, awaited so that other tasks of this thread go on."""
 
     def __init__(self, cache: Cache, key: str) -> None:
@@ -465,7 +466,7 @@ class _async_turn:
         import asyncio
 
         self._lock = self._cache.lock(self._key)
-        while not self._lock.try_acquire():
+        while not self._lock.try_acquire():  # noqa: ASYNC110 - it may be held by another process
             await asyncio.sleep(_POLL)
 
     async def __aexit__(self, *problem: object) -> None:
@@ -493,6 +494,21 @@ def _hints(function: Callable[..., Any]) -> dict[str, object]:
         return dict(getattr(function, "__annotations__", {}))
 
 
+class _Decorator(Protocol):
+    """What `@cached(…)` with options is, as a type."""
+
+    @overload
+    def __call__(self, function: "Callable[P, Iterator[Step[T]]]", /) -> "Cached[P, Series[T]]": ...
+    @overload
+    def __call__(self, function: Callable[P, Iterator[T]], /) -> "Cached[P, Series[T]]": ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Cached[P, R]: ...
+
+
+@overload
+def cached(function: "Callable[P, Iterator[Step[T]]]", /) -> "Cached[P, Series[T]]": ...
+@overload
+def cached(function: Callable[P, Iterator[T]], /) -> "Cached[P, Series[T]]": ...
 @overload
 def cached(function: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
@@ -506,8 +522,8 @@ def cached(
     cache: Cache | None = None,
     every: int = _EVERY,
     strict: bool = False,
-) -> Callable[[Callable[P, R]], Cached[P, R]]: ...
-def cached(function: Callable[P, R] | None = None, /, **options: Any) -> Cached[P, R] | Callable[[Callable[P, R]], Cached[P, R]]:
+) -> _Decorator: ...
+def cached(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Compute each call of a function once, anywhere; a generator function becomes a series.
 
     `ignore` names arguments that do not change the result, `code` packages to be followed as a whole, `packages` outside

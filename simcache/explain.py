@@ -51,7 +51,8 @@ class Explanation:
 def explain(cache: Cache, call: Call, used: Sequence[Fingerprint]) -> Explanation:
     """Look a call up without computing it, and compare it with what is stored."""
     reasons: list[str] = []
-    entries = [entry for layer in cache.store.layers() for entry in cache.entries_in(layer, call.function, call.key, reasons)]
+    withdrawn: set[str] = set()
+    entries = [entry for layer in cache.store.layers() for entry in cache.entries_in(layer, call.function, call.key, reasons, withdrawn)]
     for entry in entries[:1]:
         try:
             cache.blob(entry.blobs[(entry.value or {"blobs": [0]})["blobs"][0]])

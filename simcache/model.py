@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
+from itertools import product
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -90,7 +91,7 @@ class Made:
     simcache: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """A record that this key has this value, made by whom, when, from which code and arguments."""
 
@@ -135,12 +136,12 @@ class Entry:
         text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return text.encode() + b"\n"
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The first 16 hex digits of the SHA-256 of the entry's own bytes; part of its file name."""
         return entry_digest(self.to_bytes())
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{entry_prefix(self.function, self.key)}{self.digest}.json"
 
@@ -190,6 +191,7 @@ _MADE_TYPES: Mapping[str, tuple[type, ...]] = {
     "simcache": (str,),
 }
 """The fields of Made in their order, and what an entry may hold for each."""
+_SOUND_MADE = frozenset(product(*_MADE_TYPES.values()))
 
 
 def record_of(name: str, data: bytes) -> Json:
@@ -224,9 +226,9 @@ def _check_record(record: Json) -> None:
     if not isinstance(record["function"], str):
         raise TypeError("the function has no name")
     made = record["made"]
-    for name, types in _MADE_TYPES.items():
-        if not isinstance(made[name], types):
-            raise TypeError(f"made.{name} is {made[name]!r}")
+    if tuple(map(type, map(made.__getitem__, _MADE_TYPES))) not in _SOUND_MADE:
+        wrong = next(name for name, types in _MADE_TYPES.items() if type(made[name]) not in types)
+        raise TypeError(f"made.{wrong} is {made[wrong]!r}")
     blobs = record["blobs"]
     for sha, xxh3, size in blobs:
         if not _HEX_BOTH.fullmatch(f"{sha} {xxh3}") or type(size) is not int or size < 0:

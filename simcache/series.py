@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -132,10 +133,13 @@ class Series(Generic[T]):
                     time.sleep(_POLL)  # somebody else computes: look again soon
                 elif self.stored <= position:
                     stop = _Stop()
-                    for _, item in self._compute(None, stop):
-                        yield item
-                        position += 1
+                    for number, item in self._compute(None, stop):
+                        if number > position:
+                            position = number
+                            yield item
                     stop.deliver()
+                    if stop.ended:
+                        return
 
     def take(
         self, count: int, *, deadline: float | None = None, first: int = 0, progress: Callable[[int, int], None] | None = None
@@ -150,7 +154,7 @@ class Series(Generic[T]):
         while True:
             fresh = self._extend(count, until, progress)
             items: Items[T] = Items(self._stored_items(first, fresh.start))
-            if first + len(items) >= min(fresh.start, self.stored):
+            if len(items) >= max(0, fresh.start - first):
                 break  # else a damaged segment came up: it is computed again
         items.extend(fresh.items[max(0, first - fresh.start) :])
         chain = self._chain()
@@ -177,14 +181,16 @@ class Series(Generic[T]):
     def _stored_items(self, first: int, count: int | None = None) -> Iterator[T]:
         """Stored items from number `first` on; a damaged segment ends them, and is not looked at again."""
         position = first
+        chain = self._chain()
         while count is None or position < count:
-            entry = next((e for e in self._chain() if _range(e).start <= position < _range(e).stop), None)
-            if entry is None:
+            index = bisect_right(chain, position, key=lambda entry: _range(entry).start) - 1
+            if index < 0 or _range(chain[index]).stop <= position:
                 return
-            held = self._segment_items(entry)
+            start = _range(chain[index]).start
+            held = self._segment_items(chain[index])
             if held is None:
+                chain = self._chain()
                 continue
-            start = _range(entry).start
             for item in held[position - start : None if count is None else count - start]:
                 yield item
                 position += 1
@@ -324,9 +330,9 @@ class _Open:
                     state=state,
                     has_state=state is not None,
                 )
+            except Unstorable as problem:
+                reason = str(problem)
             except (CacheError, OSError) as problem:
-                if isinstance(problem, Unstorable):
-                    raise
                 reason = f"{self.cache.near.url} took no more: {problem}"
         if reason is not None:
             self.refused = True

@@ -92,7 +92,7 @@ def _as(value: Any, kind: type, inner: tuple[Any, ...], path: str) -> Any:
     if hasattr(kind, "model_validate"):
         return _made(kind.model_validate, value, path)
     if dataclasses.is_dataclass(kind):
-        return _record(value, kind, {field.name for field in dataclasses.fields(kind) if field.init}, path)
+        return _record(value, kind, [field.name for field in dataclasses.fields(kind) if field.init], path)
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
         fields: tuple[str, ...] = kind._fields
         as_dict = dict(zip(fields, value, strict=False)) if isinstance(value, list) and len(value) == len(fields) else value

@@ -5,6 +5,7 @@ objects loaded in this process are asked for what the text cannot tell: what was
 has come to hold, and whether the text is still the one that was loaded.
 """
 
+import contextlib
 import importlib
 import sys
 from collections import deque
@@ -193,19 +194,16 @@ class Closure:
             digest, reaches = digest_of(digest, piece.returns), (*reaches, *piece.returns_reaches)
         for package in piece.packages:
             self.package(package)
-        if piece.reads_outside and module.namespace is None:
-            module = module._replace(namespace=vars(importlib.import_module(module.name)))
         self.reads_annotations |= piece.reads_annotations
         self.entered.append((node, module, piece))
-        loaded = self.loaded.difference(module, name, piece)
         if piece.value:
-            digest, reaches = f"value {loaded or piece.value}", ()
-            loaded = ""
-        edges = [
-            text
-            for reach in sorted({*reaches, *piece.links})
-            for text in (reach if reach[:7] != "import " else "", self.resolve(module, reach))
-        ]
+            self.parts[node] = digest_of(f"value {self.loaded.difference(_now(module), name, piece) or piece.value}")[:16]
+            return
+        targets = [(reach, self.resolve(module, reach)) for reach in sorted({*reaches, *piece.links})]
+        if _needs_its_object(piece, targets):
+            _import(module.name)
+        loaded = self.loaded.difference(_now(module), name, piece)
+        edges = [text for reach, target in targets for text in ("" if reach.startswith("import ") else reach, target)]
         self.parts[node] = digest_of(digest, *edges, loaded)[:16]
 
     def annotate(self) -> None:
@@ -221,6 +219,26 @@ class Closure:
         key = (id(names.cell) if isinstance(names, Variable) else id(names), name)
         if record or key not in self.guards:
             self.guards[key] = guard_of(names, name, held, record=record)
+
+
+def _needs_its_object(piece: Piece, targets: Iterable[tuple[str, str]]) -> bool:
+    """Whether the text leaves open what a name is, so that every process must look at the object, not only those that have it."""
+    if piece.kind == "data":
+        return piece.state or piece.reads_outside or any(":" in target for _, target in targets)
+    return piece.kind == "def" and (not piece.simple or any(chain.endswith("singledispatch") for chain in piece.decorators))
+
+
+def _import(name: str) -> None:
+    """Load a module that the function would load itself; one that cannot be loaded here tells no more than its text."""
+    if name not in sys.modules:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+
+
+def _now(module: Module) -> Module:
+    """The module with its names, if it has been loaded meanwhile."""
+    loaded = sys.modules.get(module.name) if module.namespace is None else None
+    return module if loaded is None else module._replace(namespace=vars(loaded))
 
 
 def _exports(module: Module, name: str) -> bool:

@@ -79,7 +79,7 @@ class Loaded:
         if own:
             yield from self._defaults(inner, piece, path)
             attributes = {key: value for key, value in vars(inner).items() if not key.startswith("__") and isinstance(value, _PLAIN)}
-            if attributes:
+            if attributes and not piece.simple:
                 yield self.objects.value(attributes, path)
 
     def _defaults(self, function: types.FunctionType, piece: Piece, path: str) -> Iterator[str]:

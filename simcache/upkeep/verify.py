@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -131,7 +132,7 @@ class _Look:
     def at_entries(self) -> None:
         for names in self.held.entries():
             keys = [name[name.rfind("/") + 1 :][:32] for name in names]
-            twice = {key for key in keys if keys.count(key) > 1} if len(names) > 1 else frozenset()
+            twice = _repeated(keys) if len(names) > 1 else frozenset()
             group: dict[str, list[Entry]] = {}
             for name, key in zip(names, keys, strict=True):
                 record = self._record(name)
@@ -283,6 +284,11 @@ class _Look:
     def at_foreign(self) -> None:
         for path in sorted(set(self.held.foreign)):
             self.problems.append(Problem("foreign", path, "it is neither an entry nor a blob"))
+
+
+def _repeated(keys: Sequence[str]) -> frozenset[str]:
+    """The keys that stand there more than once."""
+    return frozenset(key for key, count in Counter(keys).items() if count > 1) if len(set(keys)) < len(keys) else frozenset()
 
 
 def pointer_oid(head: bytes) -> str:

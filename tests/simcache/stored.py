@@ -91,7 +91,7 @@ def files_under(folder: Path) -> dict[str, bytes]:
 
 def value_blob(entry: Entry) -> str:
     assert entry.value is not None
-    return entry.blobs[entry.value["blobs"][0]].name
+    return str(entry.blobs[entry.value["blobs"][0]].name)
 
 
 def project(folder: Path) -> Path:
@@ -104,8 +104,8 @@ def project(folder: Path) -> Path:
 
 def python(folder: Path, code: str) -> str:
     """Run some code in a project, in a process of its own; what it printed."""
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True, env=environment(folder))
-    return done.stdout
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, check=True, env=environment(folder))
+    return done.stdout.decode()
 
 
 def simcache(folder: Path, *arguments: str, stdin: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":

@@ -559,18 +559,17 @@ class TestRerun:
         assert {one.name, two.name} == {run.function for run in reports[0].reruns}
         assert [run.entry for run in reports[0].reruns] == [run.entry for run in reports[1].reruns]
 
-    def test_raises(self, cache: Cache) -> None:
+    def test_raises(self, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
         """A function that raises now is a finding, not a crash."""
-        fail: list[int] = []
 
         @cached(cache=cache)
         def shaky() -> int:
-            if fail:
+            if os.environ.get("TEST_FAILS"):
                 raise ValueError("no more")
             return 1
 
         shaky()
-        fail.append(1)
+        monkeypatch.setenv("TEST_FAILS", "1")
         report = rerun(cache, 1, Finder(shaky))
 
         assert [("failed", "computing it raised ValueError: no more")] == [(run.outcome, run.reason) for run in report.reruns]

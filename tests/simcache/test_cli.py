@@ -1,0 +1,454 @@
+"""The command line answers in one line, with the right exit code, and never with a traceback for a user's mistake."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from simcache.cache import Cache
+from simcache.cli import main
+from simcache.cli.arguments import Unfit, converted
+from simcache.cli.root import COMMANDS
+from tests.simcache import makers
+from tests.simcache.stored import environment, files_under, keep, keep_segment, key_of, project, python, simcache, value_blob
+
+FILL = "import model as m; m.travel(m.Road(10.0)); m.travel(m.Road(20.0)); m.grid(4); m.walk(2)[:6]"
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "store")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process, in a folder whose settings name a store."""
+    (tmp_path / "simcache.toml").write_text('store = "store"\n')
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments: str, code: int = 0, stdin: str | None = None) -> Result:
+        result = CliRunner().invoke(main, arguments, input=stdin)
+        assert code == result.exit_code, result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return invoke
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose functions were called once; nobody changes it."""
+    folder = project(tmp_path_factory.mktemp("project"))
+    python(folder, FILL)
+    return folder
+
+
+class TestForReal:
+    """In a process of its own."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "said"),
+        [
+            (("--version",), 0, "simcache 0.1.0"),
+            (("verify",), 0, "sound"),
+            (("verify", "--rerun", "4"), 0, "computed 4 of 4 again: all the same"),
+            (("ls", "model.travel", "--json"), 0, '"total": 2'),
+            (("call", "model:travel", "-"), 0, "30.0"),
+            (("show", "0123456789"), 1, "nothing is stored under 0123456789"),
+            (("show", "xyz"), 2, "is no key"),
+            (("sync",), 2, "No such command"),
+            (("call", "model:none", "-"), 2, "cached functions are: broken, grid, travel, walk"),
+            (("call", "nomodule:f"), 2, "no module 'nomodule'"),
+            (("call", "model:plain"), 2, "is not cached"),
+            (("call", "model:broken", "-"), 2, "the function has no such argument"),
+            (("call", "model:walk"), 2, "step: is needed"),
+            (("call", "model"), 2, "module:function"),
+        ],
+    )
+    def test_one_line(self, filled: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+        """The answer, the exit code, no traceback, no colour where there is no terminal."""
+        done = simcache(filled, *arguments, stdin='{"road": {"length": 10}}')
+
+        assert (code, True) == (done.returncode, said in done.stdout + done.stderr), done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+        assert not code or not done.stdout
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("raise RuntimeError('not today')", "importing other raised RuntimeError: not today"),
+            ("import nothing_like_this", "No module named 'nothing_like_this'"),
+            ("def f(:", "is no Python"),
+            ("raise SystemExit(3)", "importing other raised SystemExit"),
+        ],
+    )
+    def test_module_that_fails(self, tmp_path: Path, text: str, said: str) -> None:
+        """What goes wrong while a module is imported is told with its place."""
+        (project(tmp_path) / "other.py").write_text(text)
+        done = simcache(tmp_path, "call", "other:f")
+
+        assert (2, True, True) == (done.returncode, said in done.stderr, "other.py:1" in done.stderr), done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_function_that_raises(self, filled: Path) -> None:
+        """What a function raises is told with its place, and the exit code is 1."""
+        done = simcache(filled, "call", "model:broken", "-", stdin='{"n": 3}')
+
+        assert (1, True) == (done.returncode, "raised ValueError: no result for 3 (" in done.stderr), done.stderr
+        assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize(
+        ("spoil", "code", "said"),
+        [
+            (lambda store: (store / "simcache.json").write_text('{"format": 7}'), 2, "has format 7"),
+            (lambda store: (store / "simcache.json").write_text("{"), 2, "is damaged"),
+            (lambda store: (store.rename(store.with_name("moved")), store.write_text("x")), 2, "it is a file, not a folder"),
+            (lambda store: store.rename(store.with_name("moved")), 2, "nothing is there"),
+            (lambda store: (store.parent / "simcache.toml").write_text("store = "), 2, "is no TOML"),
+            (lambda store: (store.parent / "simcache.toml").write_text('stor = "x"'), 2, "no such setting"),
+            (lambda store: next(store.glob("blobs/*/*")).write_bytes(b"bad"), 1, "not sound"),
+        ],
+        ids=["newer", "damaged", "file", "gone", "toml", "setting", "blob"],
+    )
+    def test_bad_stores(self, tmp_path: Path, spoil: Callable[[Path], object], code: int, said: str) -> None:
+        """A store or settings that cannot be used are told in one line."""
+        keep(Cache(project(tmp_path) / "store"), 1, 1)
+        spoil(tmp_path / "store")
+        done = simcache(tmp_path, "verify")
+
+        assert (code, True) == (done.returncode, said in done.stdout + done.stderr), done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_quick_start(self, tmp_path: Path) -> None:
+        """Help and version need nothing heavy: no numpy, no rich, no pydantic, no decorator."""
+        code = (
+            "import sys; from simcache.cli import main; main(['--help'], standalone_mode=False); "
+            "print([name for name in ('numpy', 'rich', 'pydantic', 'fsspec', 'simcache.decorator', 'simcache.cache', 'asyncio') if name in sys.modules])"
+        )
+
+        assert "[]" == python(tmp_path, code).splitlines()[-1]
+
+    def test_closed_pipe(self, filled: Path) -> None:
+        """Whoever reads the answer may stop early (`simcache ls | head -1`)."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [sys.executable, "-m", "simcache", "ls"]
+        done = subprocess.run(command, cwd=filled, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, env=environment(filled))
+        os.close(writing)
+
+        assert "Traceback" not in done.stderr
+
+
+class TestHelp:
+    """Every command explains itself."""
+
+    @pytest.mark.parametrize(
+        "command", [*([name] for name in COMMANDS), ["remote", "add"], ["remote", "ls"], ["remote", "rm"]], ids=" ".join
+    )
+    def test_example(self, run: Run, command: list[str]) -> None:
+        """With an example."""
+        assert f"Example: {'echo' if command == ['call'] else f'simcache {command[0]}'}" in run(*command, "--help").output
+
+    def test_every_command_answers_in_json(self, run: Run) -> None:
+        """Every command has --json, and every one that looks into a store has --store."""
+        for name in COMMANDS:
+            command = main.get_command(None, name)  # type: ignore[arg-type]  # it needs no context
+            assert command is not None
+            options = {option for parameter in command.params for option in parameter.opts}
+            assert name == "remote" or "--json" in options
+            assert name == "remote" or "--store" in options
+
+
+class TestLook:
+    """ls, show, stats."""
+
+    def test_ls(self, run: Run, cache: Cache) -> None:
+        """A table for people, JSON for programs."""
+        entry = keep(cache, 1, "one")
+        keep_segment(cache, 2, 0, [1, 2])
+        [row] = json.loads(run("ls", entry.key[:6], "--json").output)["rows"]
+
+        assert entry.key in run("ls").output
+        assert "2 items" in run("ls").output
+        assert ("model.f", 0.5) == (row["function"], row["seconds"])
+        assert "1 more" in run("ls", "--limit", "1").output
+        assert "no such results" in run("ls", "zzz").output
+
+    def test_show(self, run: Run, cache: Cache) -> None:
+        """The arguments, who made it, the blobs, and the value if it is plain."""
+        entry = keep(cache, 1, {"a": 1.5}, arguments={"road": 3})
+        text = run("show", entry.key[:8], "--value").output
+        plain = json.loads(run("show", entry.key[:8], "--value", "--json").output)
+
+        assert all(said in text for said in ("road = 3", "on here", value_blob(entry), '{"a": 1.5}', "code followed: model:f"))
+        assert (entry.digest, {"a": 1.5}) == (plain["entries"][0]["digest"], plain["value"])
+
+    def test_ambiguous(self, run: Run, cache: Cache) -> None:
+        """A prefix of several keys lists them."""
+        entries = [keep(cache, number, number) for number in range(40)]
+        first = next(e for e in entries if sum(o.key[0] == e.key[0] for o in entries) > 1)
+
+        assert "keys begin with" in run("show", first.key[0], code=1).output
+
+    def test_one_of_several(self, run: Run, cache: Cache) -> None:
+        """KEY.DIGEST names one entry."""
+        keep(cache, 1, 1)
+        other = keep(cache, 1, 2)
+        plain = json.loads(run("show", f"{other.key[:8]}.{other.digest[:6]}", "--json").output)
+
+        assert [other.digest] == [entry["digest"] for entry in plain["entries"]]
+
+    def test_stats(self, run: Run, cache: Cache) -> None:
+        """A line a function and one for all."""
+        keep(cache, 1, 1)
+
+        assert "total" in run("stats").output
+        assert 1 == json.loads(run("stats", "--json").output)["entries"]
+
+    def test_other_store(self, run: Run, tmp_path: Path) -> None:
+        """--store takes a path, or the name of a remote."""
+        keep(Cache(tmp_path / "lab"), 1, 1)
+        run("remote", "add", "lab", "lab")
+
+        assert 1 == json.loads(run("ls", "--store", "lab", "--json").output)["total"]
+        assert 1 == json.loads(run("ls", "--store", str(tmp_path / "lab"), "--json").output)["total"]
+
+    def test_unknown_kind_of_store(self, run: Run) -> None:
+        """A URL that nothing opens is told."""
+        assert "simcache: " in run("ls", "--store", "nosuch://x", code=2).output
+
+
+class TestReasons:
+    """why and diff."""
+
+    def test_why(self, run: Run, cache: Cache) -> None:
+        """The argument that differs."""
+        keep(cache, 1, 1, arguments={"n": 1}, at="2026-01-01T00:00:00.000000Z")
+        new = keep(cache, 2, 2, arguments={"n": 2})
+
+        assert "n: 2, was 1" in run("why", new.key[:8]).output
+        assert "first result" in run("why", keep(cache, 3, 3, function="g.g").key).output
+
+    def test_diff(self, run: Run, cache: Cache) -> None:
+        """Two results of one key, and two keys."""
+        one, two = keep(cache, 1, 1.0), keep(cache, 1, 2.0)
+        text = run("diff", f"{one.key}.{one.digest}", f"{two.key}.{two.digest}").output
+
+        assert all(said in text for said in ("value: 2.0, was 1.0", "different bytes", "not reproducible"))
+        assert json.loads(run("diff", one.key, one.key, "--json").output)["same_bytes"]
+
+
+class TestCare:
+    """verify, prune, forget, withdraw."""
+
+    def test_verify_json(self, run: Run, cache: Cache, tmp_path: Path) -> None:
+        """What is wrong, for programs; the exit code tells it too."""
+        entry = keep(cache, 1, "one")
+        (tmp_path / "store" / value_blob(entry)).write_bytes(b"bad")
+        plain = json.loads(run("verify", "--json", code=1).output)
+
+        assert (False, ["corrupt"]) == (plain["sound"], [problem["kind"] for problem in plain["problems"]])
+
+    def test_repair_from(self, run: Run, cache: Cache, tmp_path: Path) -> None:
+        """A repair from another store mends, and the next verify is well."""
+        entry = keep(cache, 1, "one")
+        keep(Cache(tmp_path / "other"), 1, "one")
+        (tmp_path / "store" / value_blob(entry)).write_bytes(b"bad")
+
+        assert "fetched from" in run("verify", "--repair", "--from", "other").output
+        assert "sound" in run("verify", "store").output
+
+    def test_contradiction(self, run: Run, cache: Cache) -> None:
+        """Who made which."""
+        keep(cache, 1, 1.0, host="one")
+        keep(cache, 1, 2.0, host="two")
+        text = run("verify", code=1).output
+
+        assert all(said in text for said in ("contradiction", "on one", "on two", "withdraw"))
+
+    def test_wrong_use(self, run: Run, cache: Cache) -> None:
+        """Options that need another one say so."""
+        keep(cache, 1, 1)
+
+        assert "--repair" in run("verify", "--from", "x", code=2).output
+        assert "once" in run("verify", "store", "--store", "store", code=2).output
+        assert "is no size" in run("prune", "--max-size", "5 apples", code=2).output
+        assert "is no time" in run("prune", "--older-than", "soon", code=2).output
+
+    def test_prune(self, run: Run, cache: Cache, tmp_path: Path) -> None:
+        """A dry run changes nothing, a real one does."""
+        keep(cache, 1, "x" * 5000)
+        before = files_under(tmp_path / "store")
+        told = run("prune", "--max-size", "1kB", "--dry-run").output
+        unchanged = before == files_under(tmp_path / "store")
+
+        assert (True, True) == (unchanged, "would free" in told)
+        assert 1 == json.loads(run("prune", "--max-size", "1kB", "--json").output)["entries"]
+
+    def test_forget(self, run: Run, cache: Cache) -> None:
+        """The entries of one key go."""
+        entry, other = keep(cache, 1, 1), keep(cache, 2, 2)
+        run("forget", entry.key[:8])
+
+        assert [other.key] == [held.key for held in cache.all_entries()]
+
+    def test_withdraw(self, run: Run, cache: Cache) -> None:
+        """One of several is taken back, the other serves."""
+        wrong, right = keep(cache, 1, 1), keep(cache, 1, 2)
+        run("withdraw", f"{wrong.key}.{wrong.digest}", "--reason", "bad road")
+
+        assert 2 == Cache(cache.near.url).lookup(right.function, right.key).value
+        assert "bad road" in run("show", wrong.key).output
+        assert "--reason" in run("withdraw", wrong.key, code=2).output
+        assert "empty" in run("withdraw", wrong.key, "--reason", " ", code=2).output
+
+    def test_progress(self, run: Run, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A heartbeat tells how far it is, on stderr."""
+        from simcache.cli import progress
+
+        monkeypatch.setattr(progress, "_HEARTBEAT", 0.0)
+        for number in range(300):
+            keep(cache, number, str(number) * 100)
+
+        assert " of " in run("verify", "--progress").stderr
+        assert "" == run("verify").stderr
+
+
+class TestCall:
+    """Functions from the shell."""
+
+    def test_hit_and_miss(self, tmp_path: Path) -> None:
+        """With --json the answer says whether it was computed."""
+        project(tmp_path)
+        (tmp_path / "args.json").write_text('{"road": {"length": 10, "lanes": 2}}')
+        answers = [json.loads(simcache(tmp_path, "call", "model:travel", "args.json", "--json").stdout) for _ in range(2)]
+
+        assert [(False, 15.0), (True, 15.0)] == [(answer["hit"], answer["value"]) for answer in answers]
+        assert answers[0]["key"] == answers[1]["key"]
+
+    def test_series_and_arrays(self, filled: Path) -> None:
+        """A series needs a number of items; arrays are summed up."""
+        items = simcache(filled, "call", "model:walk", "-", "--items", "6", "--json", stdin='{"step": 2}')
+        array = simcache(filled, "call", "model:grid", "-", stdin='{"n": 4}')
+
+        assert (True, [2, 4, 6, 8, 10, 12]) == (json.loads(items.stdout)["hit"], json.loads(items.stdout)["value"])
+        assert {"array": "float64", "shape": [4], "min": 0.0, "mean": 1.5, "max": 3.0, "values": [0.0, 1.0, 2.0, 3.0]} == json.loads(
+            array.stdout
+        )["cells"]
+
+    def test_store(self, tmp_path: Path) -> None:
+        """--store says where results are kept."""
+        done = simcache(project(tmp_path), "call", "model:travel", "-", "--store", "other", stdin='{"road": {"length": 1}}')
+
+        assert (0, True, False) == (done.returncode, (tmp_path / "other").exists(), (tmp_path / "store").exists()), done.stderr
+
+    @pytest.mark.parametrize(
+        ("stdin", "said"),
+        [
+            ("{", "is no JSON"),
+            ("[1]", "must hold a JSON object"),
+            ("{}", "road: is needed"),
+            ('{"road": 5}', "road: 5 is not an object with the fields of Road"),
+            ('{"road": {"length": "x"}}', "road.length: 'x' is not a number"),
+            ('{"road": {"width": 1}}', "road.width: Road has no such field; it has length, lanes"),
+            ('{"road": {}}', "missing 1 required positional argument"),
+        ],
+    )
+    def test_bad_arguments(self, filled: Path, monkeypatch: pytest.MonkeyPatch, stdin: str, said: str) -> None:
+        """What does not fit is named by its path."""
+        done = simcache(filled, "call", "model:travel", "-", stdin=stdin)
+
+        assert (2, True) == (done.returncode, said in done.stderr), done.stderr
+
+    def test_no_file(self, run: Run) -> None:
+        """A file that is not there is told."""
+        assert "nothing.json" in run("call", "model:f", "nothing.json", code=2).output
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "expected"),
+    [
+        (1, float, 1.0),
+        ([1, 2], tuple[float, ...], (1.0, 2.0)),
+        ([1, "a"], tuple[int, str], (1, "a")),
+        (["a"], set[str], {"a"}),
+        ({"1": 2}, dict[int, float], {1: 2.0}),
+        (None, float | None, None),
+        (1, int | float, 1),
+        (1, float | str, 1.0),
+        ("RED", makers.Colour, makers.Colour.RED),
+        ("green", makers.Colour, makers.Colour.GREEN),
+        ([1.0, None], makers.Point, makers.Point(1.0)),
+        ("a/b", Path, Path("a/b")),
+        ({"a": 1}, object, {"a": 1}),
+    ],
+)
+def test_converted(value: object, hint: object, expected: object) -> None:
+    """A JSON value becomes the annotated type."""
+    found = converted(value, hint, "x")
+
+    assert (type(expected), expected) == (type(found), found)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (True, int),
+        (1.5, int),
+        ("1", float),
+        (1, str),
+        ([1], dict[str, int]),
+        ([1, 2], tuple[int]),
+        ("BLACK", makers.Colour),
+        ("x", bytes),
+        ({}, list[int]),
+    ],
+)
+def test_not_converted(value: object, hint: object) -> None:
+    """A JSON value that is something else is refused with its path."""
+    with pytest.raises(Unfit, match="^x"):
+        converted(value, hint, "x")
+
+
+def test_sizes_and_times(run: Run, cache: Cache) -> None:
+    """Units as people write them."""
+    from simcache.cli.words import Size, Span
+
+    assert [5_000_000_000, 2 * 1024**3, 0] == [Size().convert(text, None, None) for text in ("5GB", "2 GiB", "0")]
+    assert [30 * 86400.0, 5400.0] == [Span().convert(text, None, None) for text in ("30d", "1.5h")]
+
+
+def test_init_and_remotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new project in two commands; a second init says what is there."""
+    monkeypatch.chdir(tmp_path)
+    made = CliRunner().invoke(main, ["init"])
+    again = CliRunner().invoke(main, ["init", "--json"])
+    added = CliRunner().invoke(main, ["remote", "add", "lab", "/mnt/lab"])
+    listed = CliRunner().invoke(main, ["remote", "ls"])
+    removed = CliRunner().invoke(main, ["remote", "rm", "lab"])
+
+    assert [0] * 5 == [result.exit_code for result in (made, again, added, listed, removed)]
+    assert 2 == len(json.loads(again.output)["found"])
+    assert "/mnt/lab" in listed.output
+
+
+@pytest.mark.deep
+def test_start_time(tmp_path: Path) -> None:
+    """Help is there before one notices."""
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        simcache(tmp_path, "--help")
+        times.append(time.perf_counter() - began)
+
+    assert min(times) < 0.5
+    assert key_of(1)
