@@ -25,25 +25,25 @@ class Floor:
         self._folder = os.fspath(folder)
         self._durable = durable
         os.makedirs(self._folder, exist_ok=True)
+        self._locks = os.open(f"{self._folder}/locks", os.O_RDWR | os.O_CREAT)
 
     def __call__(self, function: Callable[..., Array], *args: object) -> Array:
-        path = f"{self._folder}/{xxh3_128_hexdigest(repr((function.__qualname__, args)).encode())}"
+        name = xxh3_128_hexdigest(repr((function.__qualname__, args)).encode())
+        path = f"{self._folder}/{name}"
         try:
             return load(path)
         except FileNotFoundError:
             pass
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT)
+        byte = int(name[:15], 16)
+        fcntl.lockf(self._locks, fcntl.LOCK_EX, 1, byte)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            try:
-                return load(path)
-            except FileNotFoundError:
-                value = function(*args)
-                store(path, value, durable=self._durable)
-                return value
+            return load(path)
+        except FileNotFoundError:
+            value = function(*args)
+            store(path, value, durable=self._durable)
+            return value
         finally:
-            os.unlink(f"{path}.lock")
-            os.close(lock)
+            fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, byte)
 
 
 def load(path: str) -> Array:

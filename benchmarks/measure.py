@@ -198,7 +198,12 @@ def _kept(name: str) -> dict[str, Any]:
 
 def _answer(record: Mapping[str, Any]) -> str:
     """One question in Markdown: the times, what was to be reached, and where it was measured."""
-    lines = [f"## {record['question']}", "", "| case | way | 10 % | median | 90 % | 99 % | calls |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        f"## {record['question']}",
+        "",
+        "| case | way | 10 % | median | 90 % | 99 % | calls |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     case = ""
     for row in record["rows"]:
         unit = "" if row["unit"] == "ms" else f" {row['unit']}"

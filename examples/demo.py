@@ -1,129 +1,120 @@
 """The cache at work on a small traffic simulation: every number that it prints was measured in this very run."""
 
-import itertools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from simcache import Cache, Step, cached
-from simcache.upkeep.verify import verify
+from simcache import Step, cached
 
-computed: Counter[str] = Counter()
-"""What this process has computed; only the simulation itself adds to it."""
+done = {"minutes": 0}  # of traffic, in this process; only the simulation itself adds to it
 
 
-@dataclass(frozen=True)
-class Road:
-    """A ring road with one traffic light; densities are shares of bumper to bumper."""
-
-    density: float = 0.175
-    cells: int = 200
-    green: int = 30
-
-
-def minute(road: Road, before: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """One minute in steps of a second (Godunov): what leaves a cell is what it can send, as far as the next one has room."""
-    computed["minutes"] += 1
-    density = before.copy()
+def minute(density: Any) -> Any:
+    """One minute on a ring road with a traffic light (Godunov): a cell sends what it can, as far as the next one has room."""
+    done["minutes"] += 1
     for second in range(60):
         send, room = np.minimum(density, 0.5), np.roll(np.maximum(density, 0.5), -1)
         flow = np.minimum(send * (1 - send), room * (1 - room))
-        flow[road.cells // 2] *= second < road.green
-        density += 0.6 * (np.roll(flow, 1) - flow)
+        flow[density.size // 2] *= second < 30
+        density = density + 0.6 * (np.roll(flow, 1) - flow)
     return density
 
 
 @cached
-def simulate(road: Road, minutes: int = 300) -> np.ndarray[Any, Any]:
-    """The density of every cell, minute by minute."""
-    history = [np.full(road.cells, road.density)]
+def simulate(density: float = 0.175, cells: int = 200, minutes: int = 300) -> Any:
+    """A function: the density of every cell, minute by minute."""
+    history = [np.full(cells, density)]
     while len(history) <= minutes:
-        history.append(minute(road, history[-1]))
+        history.append(minute(history[-1]))
     return np.stack(history)
 
 
 @cached(every=10)
-def traffic(road: Road, *, resume: Any = None) -> Any:
-    """The same as a series: as many minutes as anybody has ever asked for."""
-    density = np.full(road.cells, road.density) if resume is None else resume
+def traffic(density: float = 0.175, cells: int = 200, *, resume: Any = None) -> Any:
+    """A generator function, so a series: as many minutes as anybody has ever asked for."""
+    now = np.full(cells, density) if resume is None else resume
     while True:
-        density = minute(road, density)
-        yield Step(density, state=density)
+        now = minute(now)
+        yield Step(now, state=now)
 
 
-LONG, CONTESTED = Road(cells=20_000), Road(density=0.3)
-LAW = "def speed(density):\n    return 1.0 - density\n"
+LAW = "def speed(density):\n    return 1 - density\n"
+EDITS = {"as written": LAW, "comment added": f"# Greenshields\n{LAW}", "law squared": LAW.replace("1 - density", "(1 - density) ** 2")}
 MODEL = """from law import speed
 from simcache import cached
 @cached
 def flow(density: float) -> float:
     print("computed", end=" ")
     return density * speed(density)
-print(*flow.explain(0.25).differences, flow(0.25), sep=" -> ")
+why = flow.explain(0.25).differences
+print(flow(0.25), *why, sep=", as ")
 """
 
 
-def demo(folder: Path) -> None:
-    """Seven things that a cache of simulations should do, done."""
-    os.environ["SIMCACHE_STORE"] = str(folder / "store")
-    print("simcache at work on a ring road with a traffic light. The store is new, so the first call of all computes.")
-
-    title("A result is computed once")
-    first, took = timed(lambda: simulate(Road()))
-    say("first call", f"{computed['minutes']} minutes computed in {took:.2f} s")
-    again, took_again = timed(lambda: simulate(Road()))
-    say("second call", f"loaded and checked in {1000 * took_again:.1f} ms, {took / took_again:.0f} times faster, {same(first, again)}")
-
-    title("Another argument is another key")
-    say("density 0.2125", f"no hit: {'; '.join(map(str, simulate.explain(Road(density=0.2125)).differences))}")
-
-    title("A series grows by what is missing")
-    run = traffic(Road())
+def demo() -> None:
+    """Seven things that a cache of simulations should do, done in a new store."""
+    os.environ["SIMCACHE_STORE"] = str(store := Path(tempfile.mkdtemp(prefix="simcache-demo-"), "store"))
+    start = partial(subprocess.Popen, cwd=store.parent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    show("1  A result is computed once")
+    first, seconds, minutes = watch(simulate)
+    show("first call", f"{minutes} minutes of traffic computed in {seconds:.2f} s")
+    again, faster, minutes = watch(simulate)
+    show("second call", f"{minutes} computed: loaded and checked in {1000 * faster:.1f} ms, {seconds / faster:,.0f} times faster")
+    show("2  Another argument is another key")
+    show("density 0.2125", f"not stored; {simulate.explain(0.2125).differences[0]}")
+    show("3  A series grows by what is missing")
+    run = traffic()
     for length in (40, 80, 41):
-        say(f"{length} minutes", f"{counted(run.take, length)} computed, {run.stored} stored")
-    say("extended = straight", same(run[79], simulate.compute(Road(), 80)[80]))
-
-    title("A process that is told to stop keeps what it has")
-    series, process = traffic(LONG), child("long")
-    while series.stored < 10 and process.poll() is None:
+        show(f"{length} minutes", f"{watch(run.take, length)[2]} computed, {run.stored} stored")
+    show("a straight run", f"has the same bits: {np.array_equal(run.stack(80), simulate.compute(minutes=80)[1:])}")
+    show("4  A process that is told to stop keeps what it has")
+    series, other = traffic(cells=20_000), start([sys.executable, __file__, "long"])
+    while series.stored < 10 and other.poll() is None:
         time.sleep(0.01)
-    process.terminate()
-    say("the other process", f"asked for 1000 minutes, ended with {process.wait()}, left {series.stored}")
-    say("this one, 30 more", f"{counted(series.take, series.stored + 30)} computed, {series.stored} stored")
-
-    title("Edited code is another key (each line is a fresh process)")
-    edits = {"as written": LAW, "a comment": f"# Greenshields\n{LAW}", "the law squared": LAW.replace("1.0 - density", "(1.0 - density) ** 2")}
-    for edit, law in edits.items():
-        for name, text in {"law.py": law, "model.py": MODEL}.items():
-            (folder / name).write_text(text)
-        say(edit, subprocess.run([sys.executable, folder / "model.py"], capture_output=True, text=True, check=True).stdout.strip())
-
-    title("A damaged result is never served")
-    entry = simulate.entry(Road())
-    assert entry is not None and entry.value is not None
-    with (folder / "store" / entry.blobs[entry.value["blobs"][0]].name).open("r+b") as file:
-        file.seek(1000)
-        byte = file.read(1)[0]
-        file.seek(1000)
-        file.write(bytes([byte ^ 1]))
+    other.terminate()
+    show("SIGTERM", f"at work on 1000 minutes: it ended with {other.wait()} and left {series.stored}")
+    show("30 more, here", f"{watch(series.take, series.stored + 30)[2]} computed, {series.stored} stored")
+    show("5  Edited code is another key; each line is a new process")
+    for edit, law in EDITS.items():
+        (store.parent / "law.py").write_text(law)
+        show(edit, start([sys.executable, "-c", MODEL]).communicate()[0].strip())
+    show("6  A damaged result is never served")
+    damaged = store / simulate.cache.entries(simulate.name, simulate.key())[0].blobs[0].name
+    damaged.write_bytes(bytes([damaged.read_bytes()[0] ^ 1]) + damaged.read_bytes()[1:])
     with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        minutes = counted(lambda: say("one bit flipped", same(first, simulate(Road()))))
-    say("what was said", str(said[0].message))
-    say("computed again", f"{minutes} minutes")
+        again, _, minutes = watch(simulate)
+    show("one bit flipped", f"{minutes} minutes computed again, with the same bits: {np.array_equal(first, again)}")
+    show("it was said that", *(str(warning.message) for warning in said))
+    show("7  Of four processes that miss one key, one computes")
+    others = [start([sys.executable, __file__, "race"]) for _ in range(4)]
+    show("computed", " + ".join(other.communicate()[0].strip() for other in others) + " minutes")
+    command = f"{os.path.relpath(sys.executable)} -m simcache"
+    show(f"The store stays in {store}. Next, try:")
+    print(f"   {command} ls --store {store}\n   {command} verify --store {store}\n   {command} --help")
 
-    title("Of four processes that miss one key, one computes")
-    answers = [process.communicate()[0].split() for process in [child("race") for _ in range(4)]]
-    say("minutes computed", " + ".join(minutes for minutes, _ in answers))
-    say("answers", " ".join(answer for _, answer in answers))
-    ...
+
+def show(text: str, answer: str | None = None) -> None:
+    bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else ("", "")
+    print(f"\n{bold}{text}{plain}" if answer is None else f"   {text:18}{answer}", flush=True)
+
+
+def watch(call: Any, *arguments: Any) -> tuple[Any, float, int]:
+    """What a call gives, how many seconds it took, and how many minutes of traffic were computed for it."""
+    before, began = done["minutes"], time.perf_counter()
+    value = call(*arguments)
+    return value, time.perf_counter() - began, done["minutes"] - before
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Ctrl-C ends it without a word
+    parts: dict[str, Any] = {"long": lambda: traffic(cells=20_000).take(1000), "race": lambda: print(watch(simulate, 0.3)[2])}
+    parts.get(sys.argv[-1], demo)()

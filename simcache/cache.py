@@ -5,7 +5,7 @@ import tempfile
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -13,9 +13,9 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.codecs.base import Encoded
 from simcache.codecs.registry import decode, encode, is_safe
-from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing, NotStored, Undecodable, Unstorable, Untrusted
+from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing, NotStored, Unavailable, Undecodable, Unstorable, Untrusted
 from simcache.locks import KeyLock
-from simcache.model import Blob, Buffer, Entry, Json, Made, Segment, blob_of, check_name, entry_prefix, key_in_name
+from simcache.model import Blob, Buffer, Entry, Json, Made, Segment, blob_of, check_name, entry_prefix, folder_of, key_in_name
 from simcache.stores.base import Store
 from simcache.stores.layered import Layered
 from simcache.stores.registry import open_store
@@ -70,7 +70,6 @@ class Cache:
         self.trust = trust
         self.tally = Tally(near.local)
         self._entries: OrderedDict[str, tuple[object, list[Entry], frozenset[str]]] = OrderedDict()
-        self._written: set[str] = set()
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
@@ -139,7 +138,7 @@ class Cache:
             try:
                 found.append((Entry.from_bytes(name, layer.get(name)), name.rpartition(".json")[0][-16:]))
             except Corrupt as problem:
-                aside = layer.set_aside(name)
+                aside = layer.set_aside(name) if layer is self.near else None
                 reasons.append(f"{problem}{f' (set aside as {aside})' if aside else ''}")
             except (CacheError, OSError) as problem:
                 reasons.append(str(problem))
@@ -189,26 +188,38 @@ class Cache:
         except (CacheError, OSError) as problem:
             self.warn_once(f"what is found in {layer.url} cannot be kept in {self.near.url}: {problem}")
 
+    def fetch(self, function: str, key: str) -> int:
+        """Keep near what far stores have of a key and this one has not; how many entries that were."""
+        reasons: list[str] = []
+        withdrawn: set[str] = set()
+        near = {entry.name for entry in self.entries_in(self.near, function, key, reasons, withdrawn)}
+        count = 0
+        for layer in self.store.layers()[1:]:
+            for entry in self.entries_in(layer, function, key, reasons, withdrawn):
+                if entry.name not in near:
+                    near.add(entry.name)
+                    try:
+                        self._bring(entry, layer)
+                        count += 1
+                    except CacheError as problem:
+                        self.warn_once(f"an entry of {function} in {layer.url} is left there: {problem}")
+        return count
+
     def all_entries(self, function: str | None = None) -> Iterator[Entry]:
         """Every sound entry near, in no order; damaged ones are passed over (`simcache verify` names them)."""
-        from simcache.model import folder_of
-
-        for listed in self.near.list(f"entries/{folder_of(function)}/" if function else "entries/"):
-            try:
-                yield Entry.from_bytes(listed.name, self.near.get(listed.name))
-            except (Corrupt, Missing, FormatTooNew):
-                continue
+        return self._sound(listed.name for listed in self.near.list(f"entries/{folder_of(function)}/" if function else "entries/"))
 
     def find(self, key: str) -> list[Entry]:
         """The entries whose key begins with this text, earliest made first."""
-        names = [listed.name for listed in self.near.list("entries/") if key_in_name(listed.name).startswith(key)]
-        found = []
+        names = (listed.name for listed in self.near.list("entries/") if key_in_name(listed.name).startswith(key))
+        return sorted(self._sound(names), key=lambda entry: (entry.made.at, entry.digest))
+
+    def _sound(self, names: Iterable[str]) -> Iterator[Entry]:
         for name in names:
             try:
-                found.append(Entry.from_bytes(name, self.near.get(name)))
-            except (Corrupt, Missing):
+                yield Entry.from_bytes(name, self.near.get(name))
+            except (Corrupt, Missing, FormatTooNew, Unavailable):
                 continue
-        return sorted(found, key=lambda entry: (entry.made.at, entry.digest))
 
     def arguments_of(self, entry: Entry) -> dict[str, Json]:
         """What an entry recorded of each argument, with the bytes of the larger ones fetched."""
@@ -278,7 +289,7 @@ class Cache:
         blob = blob_of(chunks)
         if blob in blobs:
             return blobs.index(blob)
-        if durable or not self.near.claim(blob.name):
+        if durable or not self.near.claim(blob.name, blob.size):
             self.near.put(blob.name, chunks, durable=durable)
         blobs.append(blob)
         return len(blobs) - 1

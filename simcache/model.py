@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from xxhash import xxh3_128_hexdigest
 
-from simcache.errors import Corrupt, FormatTooNew
+from simcache.errors import Corrupt, FormatTooNew, Unavailable
 
 FORMAT = 1
 
@@ -26,6 +26,9 @@ _HEX_BOTH = re.compile(r"[0-9a-f]{64} [0-9a-f]{32}")
 # These forms are also what keeps a name inside its store: no name of either form can hold `..`, an absolute path or a NUL.
 _ENTRY_NAME = re.compile(r"entries/(?!\.\.?/)([A-Za-z0-9._~%+=@,-]+)/([0-9a-f]{2})/(\2[0-9a-f]{30})\.([0-9a-f]{16})\.json")
 _BLOB_NAME = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
+_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
+POINTER_AT_MOST = 1024
+"""Bytes: a longer file is no Git LFS pointer."""
 _FOLDER_LIMIT = 120
 
 
@@ -54,8 +57,10 @@ class Blob:
         return blob_name(self.sha256)
 
     def check(self, data: Buffer) -> None:
-        """Raise Corrupt unless these are the very bytes that were stored (at memory speed)."""
+        """Raise Corrupt unless these are the very bytes that were stored (at memory speed); Unavailable for an LFS pointer."""
         size = memoryview(data).nbytes
+        if size != self.size and size <= POINTER_AT_MOST and pointer_oid(bytes(data)) == self.sha256:
+            raise Unavailable(self.name, "only its Git LFS pointer is here; `git lfs pull` brings the content")
         if size != self.size:
             raise Corrupt(self.name, f"{size} bytes, expected {self.size}")
         if xxh3_128_hexdigest(data) != self.xxh3:
@@ -145,14 +150,6 @@ class Entry:
     def name(self) -> str:
         return f"{entry_prefix(self.function, self.key)}{self.digest}.json"
 
-    def blob_indices(self) -> frozenset[int]:
-        """Every index into `blobs` that this entry refers to."""
-        used = {self.parts} if self.parts is not None else set()
-        for described in (self.value, self.state):
-            used.update(described.get("blobs", ()) if described else ())
-        used.update(argument["blob"] for argument in self.arguments.values() if "blob" in argument)
-        return frozenset(used)
-
     @classmethod
     def from_bytes(cls, name: str, data: Buffer) -> "Entry":
         """Read and check an entry that was stored under `name`; Corrupt says what is wrong with it."""
@@ -221,8 +218,8 @@ def _check_record(record: Json) -> None:
     """Raise ValueError, KeyError, TypeError or AttributeError unless every field is what Entry says."""
     if record["kind"] not in ("value", "segment", "withdrawn"):
         raise ValueError(f"unknown kind {record['kind']!r}")
-    if not _HEX_KEY.fullmatch(record["key"]) or not _HEX_KEY.fullmatch(record["code"]):
-        raise ValueError("the key or the code version is not a digest")
+    if not _HEX_KEY.fullmatch(record["code"]):
+        raise ValueError("the code version is not a digest")
     if not isinstance(record["function"], str):
         raise TypeError("the function has no name")
     made = record["made"]
@@ -266,6 +263,14 @@ def blob_of(chunks: Sequence[Buffer]) -> Blob:
         fast.update(chunk)
         size += memoryview(chunk).nbytes
     return Blob(strong.hexdigest(), fast.hexdigest(), size)
+
+
+def pointer_oid(head: bytes) -> str:
+    """The SHA-256 that a Git LFS pointer stands for; empty if these bytes are no pointer."""
+    if not head.startswith(_POINTER):
+        return ""
+    lines = head.decode("utf-8", "replace").splitlines()
+    return next((line.removeprefix("oid sha256:") for line in lines if line.startswith("oid sha256:")), "")
 
 
 def blob_name(sha: str) -> str:

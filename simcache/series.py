@@ -131,7 +131,7 @@ class Series(Generic[T]):
             with self._cache.turn(self.key, wait=False) as turn:
                 if not turn.mine:
                     time.sleep(_POLL)  # somebody else computes: look again soon
-                elif self.stored <= position:
+                elif self.stored <= position and not self._cache.fetch(self._source.call.function, self.key):
                     stop = _Stop()
                     for number, item in self._compute(None, stop):
                         if number > position:
@@ -214,7 +214,7 @@ class Series(Generic[T]):
                 if not turn.mine:
                     time.sleep(_POLL)  # somebody else computes: look again soon
                     continue
-                if self._reaches(count):
+                if self._reaches(count) or (self._cache.fetch(self._source.call.function, self.key) and self._reaches(count)):
                     break
                 fresh: _Fresh[T] = _Fresh(self.stored, [], ended=False)
                 stop = _Stop(until)

@@ -55,12 +55,12 @@ class Store(ABC):
     def has(self, name: str) -> bool:
         """Whether bytes stand under this name; says nothing of their being sound."""
 
-    def claim(self, name: str) -> bool:
-        """Whether bytes stand under this name; if so, whoever prunes sees that they are wanted from now on.
+    def claim(self, name: str, size: int) -> bool:
+        """Whether so many bytes stand under this name; if so, whoever prunes sees that they are wanted from now on.
 
         A writer asks this of a blob that it need not write again, and names it in an entry soon after.
         """
-        return self.has(name)
+        return any(listed.name == name and listed.size == size for listed in self.list(name))
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[Listed]:

@@ -67,8 +67,8 @@ class Layered(Store):
     def has(self, name: str) -> bool:
         return self._near.has(name) or any(self._far_has(store, name) for store in self._far)
 
-    def claim(self, name: str) -> bool:
-        return self._near.claim(name)
+    def claim(self, name: str, size: int) -> bool:
+        return self._near.claim(name, size)
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
         seen: set[str] = set()

@@ -103,15 +103,18 @@ class LocalStore(Store):
         except OSError:
             return False
 
-    def claim(self, name: str) -> bool:
-        if not self.has(name):
-            return False
+    def claim(self, name: str, size: int) -> bool:
+        require_name(name)
+        path = f"{self._root}/{name}"
         try:
-            os.utime(f"{self._root}/{name}")
-        except FileNotFoundError:
+            status = os.stat(path)
+            if not S_ISREG(status.st_mode) or status.st_size != size:
+                return False
+            os.utime(path)
+        except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
-            pass  # another user's file: whoever may prune it is not slowed down, and a reader computes what is lost
+            return self.has(name)  # another user's file: whoever may prune it is not slowed down, and a reader computes what is lost
         return True
 
     def list(self, prefix: str = "") -> Iterator[Listed]:

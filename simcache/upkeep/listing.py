@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from simcache.errors import CacheError
 from simcache.model import Entry, folder_of
@@ -20,19 +20,26 @@ ORDERS: tuple[Order, ...] = ("time", "size", "seconds", "function")
 # Entries are canonical JSON with sorted keys. In no text is a quote without a backslash before it, and nothing after the code version
 # has a key of that name, so its last place is the place: arguments that look like an entry do not count.
 _CODE = b'],"code":"'
-_TEXT = rb'("(?:[^"\\]|\\.)*")'
+_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _FIELDS = re.compile(
-    rb'\],"code":"[0-9a-f]{32}","format":1,"function":' + _TEXT + rb',"key":"[0-9a-f]{32}","kind":"([a-z]+)",'
-    rb'"made":\{"at":' + _TEXT + rb',"device":"(?:[^"\\]|\\.)*","git":(?:null|"[^"]*"),"host":' + _TEXT + rb',"packages":\{[^{}]*\},'
-    rb'"platform":"[^"]*","python":"[^"]*","seconds":([0-9.e+-]+),'
+    rb'\],"code":"[0-9a-f]{32}","format":1,"function":(' + _TEXT + rb'),"key":"[0-9a-f]{32}","kind":"([a-z]+)",'
+    rb'"made":\{"at":('
+    + _TEXT
+    + rb'),"device":'
+    + _TEXT
+    + rb',"git":(?:null|'
+    + _TEXT
+    + rb'),"host":('
+    + _TEXT
+    + rb'),"packages":\{[^{}]*\},'
+    rb'"platform":' + _TEXT + rb',"python":' + _TEXT + rb',"seconds":([0-9.e+-]+),'
 )
 _SIZE = re.compile(rb",([0-9]+)\]")
 _SEGMENT = re.compile(rb'"segment":\[([0-9]+),([0-9]+),')
 
 
-@dataclass(frozen=True, slots=True)
-class Row(Report):
-    """The results of one key: one value (or several that contradict each other), or a series."""
+class Row(NamedTuple):
+    """The results of one key: one value (or several that contradict each other), or a series. A tuple, for there are thousands."""
 
     function: str
     key: str
@@ -60,8 +67,7 @@ class Listing(Report):
     total: int
 
 
-@dataclass(slots=True)
-class Fields:
+class Fields(NamedTuple):
     """What a listing reads of one entry."""
 
     function: str
@@ -69,7 +75,7 @@ class Fields:
     at: str
     host: str
     seconds: float
-    sizes: tuple[int, ...]
+    size: int
     stop: int | None
     """The number of the item after a segment's last one."""
 
@@ -115,7 +121,7 @@ def _rows(held: Contents, function: str | None) -> Iterator[Row]:
 def _row(key: str, found: list[Fields]) -> Row:
     if len(found) == 1 and found[0].stop is None:
         only = found[0]
-        return Row(only.function, key, only.kind, only.at, only.seconds, sum(only.sizes), only.host, 1, None)
+        return Row(only.function, key, only.kind, only.at, only.seconds, only.size, only.host, 1, None)
     results = [fields for fields in found if fields.kind != "withdrawn"] or found
     newest = max(results, key=attrgetter("at"))
     stops = [fields.stop for fields in results if fields.stop is not None]
@@ -126,7 +132,7 @@ def _row(key: str, found: list[Fields]) -> Row:
         "series" if stops else "withdrawn" if withdrawn else newest.kind,
         newest.at,
         sum(fields.seconds for fields in results),
-        sum(sum(fields.sizes) for fields in results),
+        sum(fields.size for fields in results),
         newest.host,
         len(results),
         max(stops, default=None),
@@ -150,7 +156,7 @@ def fields_of(held: Contents, name: str) -> Fields | None:
             _text(at),
             _text(host),
             float(seconds),
-            tuple(map(int, _SIZE.findall(blobs))),
+            sum(map(int, _SIZE.findall(blobs))),
             None if segment is None else int(segment[1]) + int(segment[2]),
         )
     except (CacheError, ValueError):
@@ -162,6 +168,6 @@ def _text(quoted: bytes) -> str:
 
 
 def _slowly(entry: Entry) -> Fields:
-    sizes = tuple(blob.size for blob in entry.blobs)
+    size = sum(blob.size for blob in entry.blobs)
     stop = None if entry.segment is None else entry.segment.stop
-    return Fields(entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, sizes, stop)
+    return Fields(entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, size, stop)

@@ -12,7 +12,7 @@ from typing import Literal
 from xxhash import xxh3_128_hexdigest
 
 from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing
-from simcache.model import Entry, Json, blob_name, record_of
+from simcache.model import POINTER_AT_MOST, Entry, Json, blob_name, pointer_oid, record_of
 from simcache.stores.base import Store
 from simcache.upkeep.contents import LARGE, Contents, Digests, Told, contents, root_of
 from simcache.upkeep.contradictions import Contradiction, contradictions, gap
@@ -21,8 +21,6 @@ from simcache.upkeep.report import Progress, Report
 
 _WORKERS = 2
 """Threads that hash large blobs: two keep a disk busy, and hashing does not hold the interpreter."""
-_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
-_POINTER_AT_MOST = 1024
 _SHOWN = 3
 
 
@@ -188,7 +186,7 @@ class _Look:
 
     def _small(self, name: str, claim: tuple[str, int] | None, size: int) -> None:
         try:
-            data = self.held.read(name, max(size, _POINTER_AT_MOST))
+            data = self.held.read(name, max(size, POINTER_AT_MOST))
         except Missing:
             return
         except CacheError as problem:
@@ -289,14 +287,6 @@ class _Look:
 def _repeated(keys: Sequence[str]) -> frozenset[str]:
     """The keys that stand there more than once."""
     return frozenset(key for key, count in Counter(keys).items() if count > 1) if len(set(keys)) < len(keys) else frozenset()
-
-
-def pointer_oid(head: bytes) -> str:
-    """The SHA-256 that a Git LFS pointer stands for; empty if these bytes are no pointer."""
-    if not head.startswith(_POINTER):
-        return ""
-    lines = head.decode("utf-8", "replace").splitlines()
-    return next((line.removeprefix("oid sha256:") for line in lines if line.startswith("oid sha256:")), "")
 
 
 def _listed(naming: Sequence[Naming]) -> str:

@@ -662,6 +662,167 @@ changes("a callee in another top-level module", """
     def g(x): return x + <<1=>2>>
 """)
 
+changes("a callee imported in a class body", """
+    class C:
+        from pkg.other import g
+        g = staticmethod(g)
+    @cached
+    def f(x): return C.g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a callee by __import__", """
+    @cached
+    def f(x): return __import__("pkg.other", fromlist=["g"]).g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("__all__ is put together", """
+    from pkg.a import *
+    from pkg.b import *
+    @cached
+    def f(x): return g(x)
+    == pkg/a.py
+    def g(x): return x + 1
+    == pkg/b.py
+    __all__ = ["h"] + <<[]=>["g"]>>
+    def g(x): return x + 2
+    h = g
+""")
+changes("a callee chosen at import by a condition", """
+    from pkg.settings import FAST
+    def a(x): return x + 1
+    def b(x): return x + 2
+    g = a if FAST else b
+    @cached
+    def f(x): return g(x)
+    == pkg/settings.py
+    FAST = <<True=>False>>
+""")
+changes("a callee chosen at import from a dict", """
+    from pkg import settings
+    def a(x): return x + 1
+    def b(x): return x + 2
+    g = {"a": a, "b": b}[settings.MODE]
+    @cached
+    def f(x): return g(x)
+    == pkg/settings.py
+    MODE = "<<a=>b>>"
+""")
+changes("a callee chosen at import by a computed name", """
+    from pkg import other
+    g = getattr(other, "law_" + "a")
+    @cached
+    def f(x): return g(x)
+    == pkg/other.py
+    def law_a(x): return x + <<1=>2>>
+""")
+changes("a callee by the name that a constant holds", """
+    from pkg import other
+    KIND = "g"
+    @cached
+    def f(x): return getattr(other, KIND)(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("the constant that names a callee", """
+    from pkg import other
+    KIND = "<<g=>h>>"
+    @cached
+    def f(x): return getattr(other, KIND)(x)
+    == pkg/other.py
+    def g(x): return x + 1
+    def h(x): return x + 2
+""")
+changes("a callee bound by a function at import: which", """
+    def h(x): return x + 1
+    def k(x): return x + 2
+    def install():
+        global g
+        g = <<h=>k>>
+    install()
+    @cached
+    def f(x): return g(x)
+""")
+changes("a callee bound by a function at import: its body", """
+    def h(x): return x + <<1=>2>>
+    def install():
+        global g
+        g = h
+    install()
+    @cached
+    def f(x): return g(x)
+""")
+changes("names bound in a loop through globals()", """
+    for name, value in {"A": 1, "B": <<2=>3>>}.items():
+        globals()[name] = value
+    @cached
+    def f(x): return B + x
+""")
+changes("a name bound by exec at import", """
+    exec("K = <<1=>2>>")
+    @cached
+    def f(x): return K + x
+""")
+changes("a function defined by exec at import", """
+    exec("def g(x): return x + <<1=>2>>")
+    @cached
+    def f(x): return g(x)
+""")
+changes("a name bound through sys.modules", """
+    import sys
+    setattr(sys.modules[__name__], "K", <<1=>2>>)
+    @cached
+    def f(x): return K + x
+""")
+changes("functions composed at import", """
+    from functools import reduce
+    def compose(g, h): return lambda x: h(g(x))
+    def add(x): return x + 1
+    def double(x): return x * <<2=>3>>
+    g = reduce(compose, [add, double, add])
+    @cached
+    def f(x): return g(x)
+""")
+changes("the order of functions composed at import", """
+    from functools import reduce
+    def compose(g, h): return lambda x: h(g(x))
+    def add(x): return x + 1
+    def double(x): return x * 2
+    g = reduce(compose, [<<add, double=>double, add>>])
+    @cached
+    def f(x): return g(x)
+""")
+changes("a lambda of a comprehension", """
+    LAWS = [lambda x, n=n: x * n + <<1=>2>> for n in (1, 2)]
+    @cached
+    def f(x): return [law(x) for law in LAWS]
+""")
+changes("a mangled name of a class", """
+    class C:
+        __limit = <<1=>2>>
+        def run(self, x): return self.__limit + x
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a mangled name of the module", """
+    _C__limit = <<1=>2>>
+    class C:
+        def run(self, x): return __limit + x
+    @cached
+    def f(x): return C().run(x)
+""")
+changes("a name that is no ASCII", """
+    größe = <<1=>2>>
+    @cached
+    def f(x): return größe + x
+""")
+changes("a name in a form that Python makes plain", """
+    fi = <<1=>2>>
+    @cached
+    def f(x): return \ufb01 + x
+""")
+
 # ---------------------------------------------------------------- what stands in a body
 
 changes("a string in the code", """
@@ -704,6 +865,11 @@ changes("the format of an f-string", """
     @cached
     def f(x): return f"{x:.<<1=>2>>f}"
 """)
+changes("the space in an f-string that shows its expression", """
+    @cached
+    def f(x): return f"{x<<=> >>=}"
+""")
+
 changes("the conversion of an f-string", """
     @cached
     def f(x): return f"{str(x)<<!r=>!s>>}"
@@ -1188,6 +1354,33 @@ changes("a constant only a method reads", """
     @cached
     def f(x): return C().get() + x
 """)
+changes("a constant with a type hint", """
+    from typing import Final
+    K: Final[int] = <<1=>2>>
+    @cached
+    def f(x): return K + x
+""")
+changes("a local variable with a type hint", """
+    @cached
+    def f(x):
+        k: int = <<1=>2>>
+        return k + x
+""")
+changes("a class attribute that hides and uses a constant", """
+    K = 1
+    class C:
+        K = K + <<1=>2>>
+    @cached
+    def f(x): return C.K + x
+""")
+changes("a constant used by a comprehension in a class body", """
+    K = <<1=>2>>
+    class C:
+        table = [K * i for i in range(4)]
+    @cached
+    def f(x): return C.table[x]
+""")
+
 changes("a dict filled by a loop", """
     TABLE = {}
     for i in range(5):
@@ -1738,6 +1931,53 @@ changes("a callee of a callee that is cached itself", """
     def f(x): return g.compute(x)
 """)
 
+changes("an instance inside an instance of the module", """
+    from pkg.other import Inner
+    class Outer:
+        def __init__(self, inner): self.inner = inner
+    OUTER = Outer(Inner())
+    @cached
+    def f(x): return OUTER.inner.run(x)
+    == pkg/other.py
+    class Inner:
+        def run(self, x): return x + <<1=>2>>
+""")
+changes("an instance that a function makes at import", """
+    from pkg.other import make
+    MODEL = make()
+    @cached
+    def f(x): return MODEL.run(x)
+    == pkg/other.py
+    from pkg.model import Model
+    def make(): return Model()
+    == pkg/model.py
+    class Model:
+        def run(self, x): return x + <<1=>2>>
+""")
+changes("a closure in a closure in a closure", """
+    def h(x): return x + <<1=>2>>
+    def wrap(function): return lambda x: function(x)
+    g = wrap(wrap(wrap(h)))
+    @cached
+    def f(x): return g(x)
+""")
+changes("a class in a closure", """
+    class C:
+        def run(self, x): return x + <<1=>2>>
+    def wrap(cls): return lambda x: cls().run(x)
+    g = wrap(C)
+    @cached
+    def f(x): return g(x)
+""")
+changes("an attribute getter", """
+    from operator import attrgetter
+    class C:
+        limit = <<1=>2>>
+    get = attrgetter("limit")
+    @cached
+    def f(x): return get(C) + x
+""")
+
 # ---------------------------------------------------------------- decorators and defaults
 
 changes("a decorator with functools.wraps: its wrapper", """
@@ -1920,6 +2160,25 @@ changes("a default value: a constant of another module", """
     == pkg/other.py
     K = <<1=>2>>
 """)
+changes("a default value: a call of another module's function", """
+    from pkg import other
+    def g(x, a=other.make()): return x + a
+    @cached
+    def f(x): return g(x)
+    == pkg/other.py
+    def make(): return <<1=>2>>
+""")
+changes("the constant in a decorator's argument", """
+    from pkg import other
+    @other.times(other.K)
+    def g(x): return x + 1
+    @cached
+    def f(x): return g(x)
+    == pkg/other.py
+    K = <<2=>3>>
+    def times(n): return lambda function: lambda x: function(x) * n
+""")
+
 changes("a default value: by keyword only", """
     def g(x, *, a=<<1=>2>>): return x + a
     @cached
@@ -2438,6 +2697,45 @@ changes("a dict's __missing__", """
     @cached
     def f(x): return TABLE[x]
 """)
+changes("a method that is another module's function", """
+    from pkg import other
+    class C:
+        run = other.g
+    @cached
+    def f(x): return C().run(x)
+    == pkg/other.py
+    def g(self, x): return x + <<1=>2>>
+""")
+changes("a property made by a call", """
+    def get(self): return <<1=>2>>
+    class C:
+        limit = property(get)
+    @cached
+    def f(x): return C().limit + x
+""")
+changes("a partial as a class attribute", """
+    from functools import partial
+    def g(a, x): return a + x
+    class C:
+        run = partial(g, <<1=>2>>)
+    @cached
+    def f(x): return C.run(x)
+""")
+changes("a diamond of base classes in two modules", """
+    from pkg.other import Left, Right
+    class C(Left, Right):
+        def run(self, x): return super().run(x)
+    @cached
+    def f(x): return C().run(x)
+    == pkg/other.py
+    class Top:
+        def run(self, x): return x
+    class Left(Top):
+        def run(self, x): return super().run(x) * 2
+    class Right(Top):
+        def run(self, x): return super().run(x) + <<1=>2>>
+""")
+
 changes("a class made by type()", """
     C = type("C", (), {"limit": <<1=>2>>, "run": lambda self, x: self.limit + x})
     @cached
@@ -2548,6 +2846,39 @@ changes("a dataclass's inherited field", """
     @cached
     def f(x): return P().a + x
 """)
+changes("a dataclass field becomes a class variable", """
+    from dataclasses import dataclass, fields
+    from typing import ClassVar
+    @dataclass
+    class P:
+        a: <<int=>ClassVar[int]>> = 1
+    @cached
+    def f(x): return len(fields(P))
+""")
+changes("a dataclass field's default factory of another module", """
+    from dataclasses import dataclass, field
+    from pkg import other
+    @dataclass
+    class P:
+        a: list = field(default_factory=other.make)
+    @cached
+    def f(x): return P().a
+    == pkg/other.py
+    def make(): return [<<1=>2>>]
+""")
+changes("a dataclass made by a call", """
+    from dataclasses import field, make_dataclass
+    P = make_dataclass("P", [("a", int, field(default=<<1=>2>>))])
+    @cached
+    def f(x): return P().a + x
+""")
+changes("an enum made by a call", """
+    from enum import Enum
+    Kind = Enum("Kind", {"A": <<1=>2>>})
+    @cached
+    def f(x): return Kind.A.value + x
+""")
+
 changes("an enum member's value", """
     from enum import Enum
     class Kind(Enum):
@@ -2685,6 +3016,44 @@ changes("a pydantic setting", """
         except ValueError:
             return "refused"
 """, needs=("pydantic",))
+changes("a pydantic model validator and a default factory", """
+    from pydantic import BaseModel, Field, model_validator
+    def make(): return <<1=>2>>
+    class P(BaseModel):
+        a: int = Field(default_factory=make)
+        @model_validator(mode="after")
+        def check(self): return self
+    @cached
+    def f(x): return P().a + x
+""", needs=("pydantic",))
+changes("a pydantic model made by a call", """
+    from pydantic import create_model
+    P = create_model("P", a=(int, <<1=>2>>))
+    @cached
+    def f(x): return P().a + x
+""", needs=("pydantic",))
+changes("the type given to a generic pydantic model", """
+    from typing import Generic, TypeVar
+    from pydantic import BaseModel
+    T = TypeVar("T")
+    class P(BaseModel, Generic[T]):
+        a: T
+    Q = P[<<int=>float>>]
+    @cached
+    def f(x): return Q(a=x).a
+""", needs=("pydantic",))
+changes("the classes of a union, taken from its type", """
+    from typing import get_args
+    class A:
+        limit = 1
+    class B:
+        limit = <<2=>3>>
+    AnyKind = A | B
+    KINDS = get_args(AnyKind)
+    @cached
+    def f(x): return [kind.limit for kind in KINDS]
+""")
+
 changes("a pydantic base model's field in another module", """
     from pkg.base import Base
     class P(Base):
@@ -2889,6 +3258,61 @@ changes("a method of a class with a cache key of its own", """
     def f(c): return c.run()
 """, args="C(3)")
 
+changes("a property of an argument's class reads a constant of another module", """
+    from pkg.models import P
+    @cached
+    def f(p): return p.double
+    == pkg/models.py
+    from dataclasses import dataclass
+    from pkg import other
+    @dataclass
+    class P:
+        a: int
+        @property
+        def double(self): return self.a * other.K
+    == pkg/other.py
+    K = <<2=>3>>
+""", args="P(3)")
+changes("a base class of an argument's class in another module", """
+    from dataclasses import dataclass
+    from pkg.base import Base
+    @dataclass
+    class P(Base):
+        b: int = 0
+    @cached
+    def f(p): return p.run()
+    == pkg/base.py
+    from dataclasses import dataclass
+    @dataclass
+    class Base:
+        a: int
+        def run(self): return self.a + <<1=>2>>
+""", args="P(3)")
+changes("a list of functions given as an argument", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(functions, x): return [function(x) for function in functions]
+""", args="[abs, g], 3")
+changes("a partial of a partial of a method given as an argument", """
+    from dataclasses import dataclass
+    from functools import partial
+    @dataclass
+    class C:
+        a: int
+        def run(self, b, x): return self.a + b + x + <<1=>2>>
+    @cached
+    def f(run): return run()
+""", args="partial(partial(C(1).run, 2), 3)")
+changes("a dict's subclass given as an argument", """
+    class Table(dict):
+        def __missing__(self, key): return key + <<1=>2>>
+    class Holder:
+        def __init__(self): self.table = {}
+        def get(self, key): return Table(self.table)[key]
+    @cached
+    def f(holder): return holder.get(3)
+""", args="Holder()")
+
 # ---------------------------------------------------------------- annotations that count, and settings
 
 changes("the return annotation of the cached function", """
@@ -3072,6 +3496,64 @@ changes("numba: register_jitable", """
     @register_jitable
     def law(x): return x * <<2=>3>>
 """, needs=("numba",))
+_SWITCH = """
+    from numba.extending import register_jitable
+    def switch(*cases):
+        head = cases[0]
+        if len(cases) == 1:
+            @register_jitable
+            def last(code, x): return head(x)
+            return last
+        tail = switch(*cases[1:])
+        @register_jitable
+        def choose(code, x): return head(x) if code == 0 else tail(code - 1, x)
+        return choose
+"""
+changes("numba: a law among the cases of a switch", f"""
+    from numba import njit
+    from pkg.laws import law
+    @njit
+    def g(code, x): return law(code, x)
+    @cached
+    def f(x): return g(1, x)
+    == pkg/laws.py{_SWITCH}
+    @register_jitable
+    def add(x): return x + 1
+    @register_jitable
+    def double(x): return x * <<2=>3>>
+    law = switch(add, double)
+""", needs=("numba",))
+changes("numba: the order of the cases of a switch", f"""
+    from numba import njit
+    from pkg.laws import law
+    @njit
+    def g(code, x): return law(code, x)
+    @cached
+    def f(x): return g(1, x)
+    == pkg/laws.py{_SWITCH}
+    @register_jitable
+    def add(x): return x + 1
+    @register_jitable
+    def double(x): return x * 2
+    law = switch(<<add, double=>double, add>>)
+""", needs=("numba",))
+changes("numba: an array of the module", """
+    import numpy as np
+    from numba import njit
+    K = np.array([1.0, <<2.0=>3.0>>])
+    @njit
+    def g(x): return x + K[1]
+    @cached
+    def f(x): return g(x)
+""", needs=("numba",))
+changes("numba: a jitted function given as an argument", """
+    from numba import njit
+    @njit
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(function, x): return function(x)
+""", args="g, 3", needs=("numba",))
+
 changes("numba: a kernel made by a factory from a law", """
     from numba import njit
     def build(law):
@@ -3320,6 +3802,18 @@ same("quotes", """
     def f(x):
         return <<'it is'=>"it is">> + K["a"] + <<f'{x}'=>f"{x}">>
 """)
+same("quotes inside an f-string", """
+    K = {"a": 1}
+    @cached
+    def f(x):
+        return <<f"{K['a']} {x}"=>f'{K["a"]} {x}'>>
+""")
+same("a string in two parts", """
+    @cached
+    def f(x):
+        return <<"one " "two"=>"one two">>
+""")
+
 same("quotes with an escape", """
     @cached
     def f(x):
@@ -3816,6 +4310,27 @@ same("a captured variable has the name of an unrelated function", """
         def inner(): return g
         return inner()
 """)
+same("what a pattern captures has the names of unrelated functions", """
+    def a(x): return <<1=>2>>
+    def b(x): return <<1=>2>>
+    def c(x): return <<1=>2>>
+    def d(x): return <<1=>2>>
+    @cached
+    def f(x):
+        match [x, {"k": 1}, 2, 3]:
+            case [int() as a, {"k": b}, c, *d]:
+                return (a, b, c, d)
+""")
+same("a walrus, a lambda's and a keyword-only parameter have the names of unrelated functions", """
+    def a(x): return <<1=>2>>
+    def b(x): return <<1=>2>>
+    def c(x): return <<1=>2>>
+    def d(x): return <<1=>2>>
+    @cached
+    def f(x, *c, d=1):
+        return [(a := i) + a + (lambda b: b)(i) + len(c) + d for i in range(x)]
+""")
+
 same("an attribute has the name of an unrelated function", """
     def append(x): return x + <<1=>2>>
     @cached

@@ -1103,6 +1103,41 @@ def test_a_function_made_by_exec_is_never_stale(world: World) -> None:
     assert [world.ask('[make(body)(3) for body in ("x * 2", "x * 3", "x * 2")]') for _ in range(2)] == ["[6, 9, 6]"] * 2
 
 
+@pytest.mark.parametrize("level", ["-O", "-OO"])
+def test_optimised_code_is_cached_too(level: str, world: World) -> None:
+    """Python leaves out assertions and docstrings: the loaded code is still recognised as its file's."""
+    world.write(
+        package('def g(x):\n    """Twice."""\n    assert x\n    return x * 2\n@cached\ndef f(x):\n    """Doc."""\n    return g(x)\n')
+    )
+    use = f"import sys; sys.path.insert(0, {str(world.checkout)!r}); from pkg.mod import f; print(f(3))"
+
+    assert [world.run([level, "-W", "error", "-c", use]).strip() for _ in range(2)] == ["6", "6"]
+    assert len(world.entries()) == 1
+
+
+def test_functions_of_a_test_file_are_cached_too(world: World) -> None:
+    """The test runner rewrites assertions, so the loaded code is not the file's: kept rightly, and without a warning."""
+    text = """
+from simcache import cached
+def g(x):
+    assert x == 3
+    return x * 2
+@cached
+def f(x):
+    assert x == 3, "three"
+    return g(x)
+def test_it():
+    assert f(3) == 6
+"""
+    world.write({"pyproject.toml": "", "test_it.py": text})
+    for _ in range(2):
+        world.run(["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_it.py"], cwd=world.checkout)
+    assert len(world.entries()) == 1
+    world.edit("test_it.py", "return x * 2", "return x + 3")
+    world.run(["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_it.py"], cwd=world.checkout)
+    assert len(world.entries()) == 2
+
+
 def test_code_compiled_under_a_files_name_is_not_that_files_code(world: World) -> None:
     """A function exec'd into a module, as a notebook's autoreload does it: its own code decides, not the file's text."""
     world.write(package("@cached\ndef f(x): return x * 2\n"))

@@ -22,7 +22,8 @@ from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from simcache.upkeep.contents import LARGE
 from simcache.upkeep.rerun import NotFound, Recomputable, rerun
-from simcache.upkeep.verify import VerifyReport, pointer_oid, verify
+from simcache.model import pointer_oid
+from simcache.upkeep.verify import VerifyReport, verify
 from tests.simcache.stored import files_under, keep, keep_segment, value_blob
 
 

@@ -1,0 +1,105 @@
+"""What ten thousand small results cost: to store each, to list them, to verify them."""
+
+import os
+import warnings
+from collections.abc import Callable
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+
+from cachier import cachier
+from diskcache import Cache as DiskCache
+from joblib import Memory
+
+from benchmarks.floor import Floor
+from benchmarks.measure import Limit, Question
+from benchmarks.values import small
+from simcache import Cache, cached
+from simcache.upkeep.listing import listing
+from simcache.upkeep.verify import verify
+
+BURST = 100
+
+
+def fresh(function: Callable[[int], object]) -> Callable[[], object]:
+    """A call with a seed that nobody has used."""
+    seeds = count()
+    return lambda: function(next(seeds))
+
+
+def raw(folder: Path) -> Callable[[int], None]:
+    """The raw limit: a file beside its place, renamed into one of 256 folders."""
+    for number in range(256):
+        (folder / f"{number:02x}").mkdir(parents=True)
+
+    def write(seed: int) -> None:
+        data = small(seed).tobytes()
+        name = sha256(data).hexdigest()
+        file = os.open(folder / f"{name}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        os.write(file, data)
+        os.close(file)
+        os.replace(folder / f"{name}.new", folder / name[:2] / name)
+
+    return write
+
+
+def raw_list(folder: Path) -> int:
+    """All names."""
+    return sum(len(os.listdir(folder / pair)) for pair in os.listdir(folder))
+
+
+def raw_verify(folder: Path) -> int:
+    """All bytes against their names."""
+    sound = 0
+    for pair in os.listdir(folder):
+        below = f"{folder}/{pair}"
+        for name in os.listdir(below):
+            file = os.open(f"{below}/{name}", os.O_RDONLY)
+            sound += sha256(os.read(file, 1 << 14)).hexdigest() == name
+            os.close(file)
+    return sound
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    with Question("many", "What do ten thousand small results cost: to store each, to list them, to verify them?") as question:
+        with question.folder() as folder:
+            cache, memory, floor = Cache(folder / "simcache"), Memory(folder / "joblib", verbose=0), Floor(folder / "floor")
+            question.compare(
+                "a result of 1 KB, computed and stored",
+                {
+                    "raw": fresh(raw(folder / "raw")),
+                    "floor": fresh(lambda seed: floor(small, seed)),
+                    "simcache": fresh(cached(cache=cache)(small)),
+                    "joblib": fresh(memory.cache(small)),
+                    "diskcache": fresh(DiskCache(str(folder / "diskcache"), size_limit=1 << 40).memoize()(small)),
+                    "cachier": fresh(cachier(cache_dir=str(folder / "cachier"), separate_files=True)(small)),
+                },
+                rounds=10_000 // BURST - 1,
+                burst=BURST,
+                limits=[Limit("simcache", 0.25)],
+            )
+            entries = len(listing(cache.store).rows)
+            question.compare(
+                f"list {entries:,} of them",
+                {
+                    "raw": lambda: raw_list(folder / "raw"),
+                    "simcache": lambda: listing(cache.store),
+                    "joblib": lambda: memory.store_backend.get_items(),
+                },
+                rounds=20,
+                limits=[Limit("simcache", 150)],
+            )
+            report = verify(cache.store)
+            if not report.sound or report.entries != entries:
+                raise SystemExit(f"the store is not sound: {report}")
+            question.compare(
+                f"verify {entries:,} of them",
+                {"raw": lambda: raw_verify(folder / "raw"), "simcache": lambda: verify(cache.store)},
+                rounds=20,
+                limits=[Limit("simcache", 300)],
+            )
+
+
+if __name__ == "__main__":
+    main()

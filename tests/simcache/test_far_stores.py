@@ -1,0 +1,84 @@
+"""Far stores behind a near one: what is stored anywhere is not computed again, and what only points to bytes is left alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from simcache import Cache, NotStored, Step, cached
+
+if TYPE_CHECKING:
+    from simcache.decorator import Cached
+    from simcache.series import Series
+
+
+def counting(cache: Cache, calls: list[int]) -> "Cached[[int], Series[int]]":
+    @cached(every=10, cache=cache)
+    def numbers(seed: int, *, resume: int | None = None) -> Iterator[Step[int]]:
+        number = 0 if resume is None else resume
+        while True:
+            number += 1
+            calls.append(number)
+            yield Step(number * seed, state=number)
+
+    return numbers
+
+
+def test_a_series_goes_on_where_a_far_store_ends(tmp_path: Path) -> None:
+    """40 items far, none near: 60 computes 20, and everything is near then."""
+    calls: list[int] = []
+    counting(Cache(tmp_path / "far"), calls)(3)[:40]
+    calls.clear()
+
+    run = counting(Cache(tmp_path / "near", far=[tmp_path / "far"]), calls)(3)
+    assert [3 * number for number in range(1, 61)] == run[:60]
+    assert calls == list(range(41, 61))
+    assert counting(Cache(tmp_path / "near"), calls)(3).stored == 60
+
+
+def test_a_near_series_is_joined_by_the_longer_far_one(tmp_path: Path) -> None:
+    """10 items near and 40 far: 40 are served without computing any."""
+    calls: list[int] = []
+    counting(Cache(tmp_path / "far"), calls)(3)[:40]
+    counting(Cache(tmp_path / "near"), calls)(3)[:10]
+    calls.clear()
+
+    run = counting(Cache(tmp_path / "near", far=[tmp_path / "far"]), calls)(3)
+    assert [3 * number for number in range(1, 41)] == run[:40]
+    assert calls == []
+
+
+def test_an_endless_loop_takes_the_far_items_too(tmp_path: Path) -> None:
+    """A loop over a series replays what is far before it computes."""
+    calls: list[int] = []
+    counting(Cache(tmp_path / "far"), calls)(3)[:20]
+    calls.clear()
+
+    run = counting(Cache(tmp_path / "near", far=[tmp_path / "far"]), calls)(3)
+    assert [item for item, _ in zip(run, range(22), strict=False)] == [3 * number for number in range(1, 23)]
+    assert calls == [21, 22, 23][: len(calls)]
+    assert len(calls) >= 2
+
+
+def test_an_lfs_pointer_is_no_damage(tmp_path: Path) -> None:
+    """Bytes that Git LFS has not fetched are computed again and written in the pointer's place; nothing is quarantined."""
+
+    @cached(cache=Cache(tmp_path))
+    def field(n: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+        return np.arange(float(n))
+
+    field(100)
+    entry = field.entry(100)
+    assert entry is not None
+    assert entry.value is not None
+    blob = entry.blobs[entry.value["blobs"][0]]
+    file = tmp_path / blob.name
+    content = file.read_bytes()
+    file.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{blob.sha256}\nsize {blob.size}\n")
+
+    with pytest.warns(NotStored, match="LFS pointer"):
+        assert field(100).tolist() == list(range(100))
+    assert file.read_bytes() == content
+    assert not (tmp_path / ".local" / "quarantine").exists()
