@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from simcache import Step, cached
 
-done = {"minutes": 0}  # of traffic, in this process; only the simulation itself adds to it
+done = {"minutes": 0}  # of traffic, computed in this process since the last look; only the simulation adds to it
 
 
 def minute(density: Any) -> Any:
@@ -39,7 +40,7 @@ def simulate(density: float = 0.175, cells: int = 200, minutes: int = 300) -> An
 
 
 @cached(every=10)
-def traffic(density: float = 0.175, cells: int = 200, *, resume: Any = None) -> Any:
+def traffic(density: float = 0.175, cells: int = 200, *, resume: Any = None) -> Iterator[Step[Any]]:
     """A generator function, so a series: as many minutes as anybody has ever asked for."""
     now = np.full(cells, density) if resume is None else resume
     while True:
@@ -109,9 +110,8 @@ def show(text: str, answer: str | None = None) -> None:
 
 def watch(call: Any, *arguments: Any) -> tuple[Any, float, int]:
     """What a call gives, how many seconds it took, and how many minutes of traffic were computed for it."""
-    before, began = done["minutes"], time.perf_counter()
-    value = call(*arguments)
-    return value, time.perf_counter() - began, done["minutes"] - before
+    done["minutes"], began = 0, time.perf_counter()
+    return call(*arguments), time.perf_counter() - began, done["minutes"]
 
 
 if __name__ == "__main__":

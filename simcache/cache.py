@@ -258,13 +258,14 @@ class Cache:
         into: object = None,
         segment: Segment | None = None,
         state: object = None,
+        state_into: object = None,
         has_state: bool = False,
     ) -> Entry:
         """Store a value under its key: its blobs, then the entry. Unstorable, StoreReadOnly or OSError if that fails."""
         blobs: list[Blob] = []
         durable = self.durable or segment is not None
         encoded = encode(value, codec, into)
-        encoded_state = encode(state, codec) if has_state else None
+        encoded_state = encode(state, codec, state_into) if has_state else None
         entry = Entry(
             key=call.key,
             function=call.function,

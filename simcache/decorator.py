@@ -1,5 +1,6 @@
 """`@cached`: from a call to its key, from the key to a value; the only reader of code versions."""
 
+import copy
 import functools
 import inspect
 import os
@@ -10,10 +11,12 @@ import types
 import typing
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from itertools import islice
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from simcache.cache import Cache, Call, Lookup, record
+from simcache.cache import Cache, Call, record
 from simcache.codecs.reach import result_type
 from simcache.errors import BadSettings, CacheError, Divergence, NotStored, Unstorable
 from simcache.identity.fingerprint import CodeVersions, Fingerprint, SourceChanged, fingerprint, function_name, note_loaded
@@ -91,7 +94,7 @@ class Cached(Generic[P, R]):
         cache = self.cache
         found = cache.lookup(self.name, key, self.into)
         if found.entry is None:
-            return self._missed(cache, key, used, arguments, args, kwargs)
+            return self._missed(cache, key, used, arguments, args, kwargs, found.reasons)
         cache.tally.hit(self.name, found.entry.made.seconds)
         return found.value  # type: ignore[no-any-return]
 
@@ -104,11 +107,14 @@ class Cached(Generic[P, R]):
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         name = getattr(self, "__qualname__", "")
-        if self.__module__ != "__main__" and "<" not in name and name:
+        found: object = sys.modules.get(self.__module__)
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is self and self.__module__ != "__main__":
             return name
         # A script's functions travel by value to workers that have another __main__. Plain pickle finds this one by its
         # dotted name, through the attribute that holds it.
-        if isinstance(self.compute, types.FunctionType) and not self.compute.__qualname__.endswith(".__wrapped__") and "<" not in name:
+        if found is self and isinstance(self.compute, types.FunctionType):
             self.compute.__qualname__ = f"{name}.__wrapped__"
         return Cached, (self.compute, self.options)
 
@@ -167,9 +173,12 @@ class Cached(Generic[P, R]):
 
     def _key(self, arguments: Mapping[str, object]) -> tuple[str, list[Fingerprint]]:
         code = self.fingerprint()
-        versions = CodeVersions(self.__module__, self.options.code)
+        versions = self._versions()
         keyed = self._binder.keyed(arguments)
         return make_key(self.name, code.version, keyed, versions), [code, *versions.used]
+
+    def _versions(self) -> CodeVersions:
+        return CodeVersions(self.__module__, self.options.code)
 
     def _call(self, key: str, arguments: Mapping[str, object], used: list[Fingerprint]) -> Call:
         parts = {name: digest for code in reversed(used) for name, digest in code.parts.items()}
@@ -185,13 +194,14 @@ class Cached(Generic[P, R]):
         arguments: Mapping[str, object],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
+        reasons: tuple[str, ...],
     ) -> R:
         with cache.turn(key):
             found = cache.lookup(self.name, key, self.into)  # whoever had the turn before may have stored it
             if found.entry is not None:
                 cache.tally.hit(self.name, found.entry.made.seconds)
                 return found.value  # type: ignore[no-any-return]
-            self._say_damaged(cache, found)
+            self._say_damaged(cache, reasons or found.reasons)
             call = self._call(key, arguments, used)
             began = time.perf_counter()
             value = self.compute(*args, **kwargs)
@@ -206,17 +216,20 @@ class Cached(Generic[P, R]):
             self._say_changed(str(problem))
             return await self.compute(*args, **kwargs)  # type: ignore[misc]
         cache = self.cache
-        async with _AsyncTurn(cache, key):
-            found = cache.lookup(self.name, key, self.into)
-            if found.entry is not None:
-                cache.tally.hit(self.name, found.entry.made.seconds)
-                return found.value
-            self._say_damaged(cache, found)
-            call = self._call(key, arguments, used)
-            began = time.perf_counter()
-            value: object = await self.compute(*args, **kwargs)  # type: ignore[misc]
-            self._keep(cache, call, value, time.perf_counter() - began, used, arguments)
-            return value
+        found = cache.lookup(self.name, key, self.into)
+        if found.entry is None:
+            reasons = found.reasons
+            async with _AsyncTurn(cache, key):
+                found = cache.lookup(self.name, key, self.into)  # whoever had the turn before may have stored it
+                if found.entry is None:
+                    self._say_damaged(cache, reasons or found.reasons)
+                    call = self._call(key, arguments, used)
+                    began = time.perf_counter()
+                    value: object = await self.compute(*args, **kwargs)  # type: ignore[misc]
+                    self._keep(cache, call, value, time.perf_counter() - began, used, arguments)
+                    return value
+        cache.tally.hit(self.name, found.entry.made.seconds)
+        return found.value
 
     def _keep(
         self, cache: Cache, call: Call, value: object, seconds: float, used: list[Fingerprint], arguments: Mapping[str, object]
@@ -258,16 +271,18 @@ class Cached(Generic[P, R]):
             _said.add(text)
             warnings.warn(text, NotStored, stacklevel=4)
 
-    def _say_damaged(self, cache: Cache, found: Lookup) -> None:
-        if found.reasons:
-            cache.warn_once(f"{self.name} is computed again: {'; '.join(found.reasons)}")
+    def _say_damaged(self, cache: Cache, reasons: tuple[str, ...]) -> None:
+        if reasons:
+            cache.warn_once(f"{self.name} is computed again: {'; '.join(reasons)}")
 
     # -- series
 
     def _series(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from simcache.series import Series, Source
 
-        arguments = self._binder(args, kwargs)
+        bound = self._binder.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = bound.arguments
         if arguments.get(_RESUME) is not None:
             raise TypeError(f"{self.name}: `{_RESUME}` is given by the cache; leave it out")
         edited: str | None = None
@@ -279,13 +294,26 @@ class Cached(Generic[P, R]):
             key = make_key(self.name, f"unknown {time.time_ns()}", {})
         call = self._call(key, arguments, used) if used else Call(self.name, key, "0" * 32, {}, {})
         resumable = _RESUME in self._binder.names
-        positional, keywords = list(args), {name: value for name, value in kwargs.items() if name != _RESUME}
+
+        def changed() -> str | None:
+            same = not used or make_key(self.name, used[0].version, self._binder.keyed(arguments), self._versions()) == key
+            return None if same else f"an argument of {self.name} was changed after the series was made"
 
         def generate(state: object) -> Iterator[Any]:
-            again = {**keywords, _RESUME: state} if resumable else keywords
-            return self.compute(*positional, **again)  # type: ignore[return-value]
+            if (problem := changed()) is not None:
+                raise ValueError(f"{problem}: call {self.name} again for the series of the new one")
+            given = {**arguments, _RESUME: state} if resumable else arguments
+            call = inspect.BoundArguments(bound.signature, given)
+            running = self.compute(*call.args, **call.kwargs)
+            if not isinstance(running, Iterator):
+                raise TypeError(
+                    f"{self.name} wraps a generator function and gives a {type(running).__qualname__}: put @cached next to the function"
+                )
+            return running
 
         def keepable() -> str | None:
+            if (problem := changed()) is not None:
+                return problem
             reason = edited or self._changed_since(used)
             return None if reason is None else f"{reason} was edited after this process loaded it; start anew to cache again"
 
@@ -296,6 +324,7 @@ class Cached(Generic[P, R]):
             every=self.options.every,
             strict=self.options.strict,
             into=self.into,
+            state_into=self._hints.get(_RESUME),
             codec=self.options.codec,
             made=lambda seconds: self._made(seconds, used, arguments),
             keepable=keepable,
@@ -358,7 +387,8 @@ class Cached(Generic[P, R]):
             return series
         again = self.compute(*args, **kwargs)
         for entry in series.segments:
-            items = [made.item if isinstance(made, Step) else made for made, _ in zip(again, range(entry.segment.length), strict=False)]  # type: ignore[call-overload]
+            made = islice(again, entry.segment.length)  # type: ignore[call-overload]
+            items = [copy.deepcopy(step.item if isinstance(step, Step) else step) for step in made]  # one array may come again and again
             if not _same_value(entry, items, self.options.codec, self.into):
                 self._say_divergence(series.key, entry, None)
                 break
@@ -423,7 +453,10 @@ class _Binder:
                 f"@cached(ignore={options.ignore!r})",
                 f"the function has no argument {min(unknown)!r}: it has {', '.join(self.names)}",
             )
-        self._unkeyed = frozenset({*options.ignore, _RESUME} if inspect.isgeneratorfunction(inspect.unwrap(function)) else options.ignore)
+        is_series = inspect.isgeneratorfunction(inspect.unwrap(function))
+        if is_series and _RESUME in self.names and self.signature.parameters[_RESUME].default is not None:
+            raise TypeError(f"{function_name(function)}: the cache gives `{_RESUME}`, and None to start: write {_RESUME}=None")
+        self._unkeyed = frozenset({*options.ignore, _RESUME} if is_series else options.ignore)
         self._simple = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
         self._defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self._needed = frozenset(self.names) - self._defaults.keys()
@@ -432,6 +465,8 @@ class _Binder:
         """The arguments by name; TypeError as the function itself would raise it."""
         if self._simple and len(args) <= len(self.names):
             given = dict(zip(self.names, args, strict=False))
+            if len(given) == len(self.names) and not kwargs:
+                return given
             total = len(given) + len(kwargs)
             given.update(kwargs)
             bound = {**self._defaults, **given}
@@ -459,18 +494,26 @@ def _mark_coroutine(function: Any) -> None:
 class _AsyncTurn:
     """The turn to compute a key, awaited so that other tasks of this thread go on."""
 
+    _held: ClassVar[ContextVar[frozenset[tuple[str, str]]]] = ContextVar("held", default=frozenset())
+    """The keys that this task, and those that wait for it, compute: none of them waits for itself."""
+
     def __init__(self, cache: Cache, key: str) -> None:
-        self._cache, self._key = cache, key
+        self._lock = cache.lock(key)
+        self._name = (cache.near.url, key)
 
     async def __aenter__(self) -> None:
         import asyncio
 
-        self._lock = self._cache.lock(self._key)
-        while not self._lock.try_acquire():  # noqa: ASYNC110 - it may be held by another process
-            await asyncio.sleep(_POLL)
+        held = self._held.get()
+        if self._name not in held:
+            while not self._lock.try_acquire():  # noqa: ASYNC110 - it may be held by another process
+                await asyncio.sleep(_POLL)
+            self._token = self._held.set(held | {self._name})
 
     async def __aexit__(self, *problem: object) -> None:
-        self._lock.release()
+        if self._lock.held:
+            self._held.reset(self._token)
+            self._lock.release()
 
 
 def _same_value(entry: Entry, value: object, codec: str | None, into: object) -> bool:
@@ -538,14 +581,16 @@ def cached(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
 
 
 def _checked(**given: Any) -> Options:
+    known = [option.name for option in fields(Options)]
+    if unknown := sorted(given.keys() - set(known)):
+        raise BadSettings(f"@cached({unknown[0]}=…)", f"there is no such option: there are {', '.join(known)}")
     for name in ("ignore", "code", "packages"):
         held = given.get(name, ())
-        if isinstance(held, str) or not all(isinstance(item, str) for item in held):
-            raise BadSettings(
-                f"@cached({name}={held!r})",
-                f"a tuple of names is needed: {name}=({held!r},)" if isinstance(held, str) else "names are texts",
-            )
+        if isinstance(held, str) or not isinstance(held, Iterable):
+            raise BadSettings(f"@cached({name}={held!r})", f"a tuple of names is needed: {name}=({held!r},)")
         given[name] = tuple(held)
+        if not all(isinstance(item, str) for item in given[name]):
+            raise BadSettings(f"@cached({name}={held!r})", "names are texts")
     every = given.get("every", _EVERY)
     if not isinstance(every, int) or isinstance(every, bool) or every < 1:
         raise BadSettings(f"@cached(every={every!r})", "a number of items from 1 on is needed")

@@ -1,10 +1,12 @@
 """A cached generator: a stream that is as long as anyone has ever needed it, kept in segments and extended on demand."""
 
+import copy
 import signal
 import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Generic, NamedTuple, Self, SupportsIndex, TypeVar, overload
@@ -49,6 +51,8 @@ class Source:
     every: int
     strict: bool
     into: object
+    state_into: object
+    """The annotated type of what `resume` takes."""
     codec: str | None
     made: Callable[[float], Made]
     keepable: Callable[[], str | None]
@@ -133,11 +137,13 @@ class Series(Generic[T]):
                     time.sleep(_POLL)  # somebody else computes: look again soon
                 elif self.stored <= position and not self._cache.fetch(self._source.call.function, self.key):
                     stop = _Stop()
-                    for number, item in self._compute(None, stop):
-                        if number > position:
-                            position = number
-                            yield item
-                    stop.deliver()
+                    try:
+                        for number, item in self._compute(None, stop):
+                            if number > position:
+                                position = number
+                                yield copy.deepcopy(item)  # theirs to change, while ours waits to be stored
+                    finally:
+                        stop.deliver()
                     if stop.ended:
                         return
 
@@ -171,12 +177,16 @@ class Series(Generic[T]):
 
     def _chain(self) -> list[Entry]:
         """The longest run of segments from item 0; among equally long ones the earliest made, then the smallest digest."""
+        return longest_chain(self._sound())
+
+    def _sound(self) -> list[Entry]:
+        """All segments that may be served."""
         entries = self._cache.entries(self._source.call.function, self.key)
         segments = [entry for entry in entries if entry.segment is not None and entry.name not in self._broken]
         if self._source.strict:
             here = environment(self._source.made(0.0))
             segments = [entry for entry in segments if environment(entry.made) == here]
-        return longest_chain(segments)
+        return segments
 
     def _stored_items(self, first: int, count: int | None = None) -> Iterator[T]:
         """Stored items from number `first` on; a damaged segment ends them, and is not looked at again."""
@@ -218,13 +228,16 @@ class Series(Generic[T]):
                     break
                 fresh: _Fresh[T] = _Fresh(self.stored, [], ended=False)
                 stop = _Stop(until)
-                with stop:
-                    for position, item in self._compute(count, stop):
-                        fresh.items.append(item)
-                        if progress is not None:
-                            progress(position, count)
-            stop.deliver()
-            return fresh._replace(ended=stop.ended)
+                try:
+                    with stop:
+                        for position, item in self._compute(count, stop):
+                            fresh.items.append(item)
+                            if progress is not None:
+                                progress(position, count)
+                finally:
+                    stop.deliver()
+            if not stop.met:
+                return fresh._replace(ended=stop.ended)
         return _Fresh(min(count, self.stored), [], ended=False)
 
     def _reaches(self, count: int) -> bool:
@@ -236,13 +249,15 @@ class Series(Generic[T]):
         source = self._source
         chain = self._chain()
         reach = _reach(chain)
+        further = {_range(entry).start for entry in self._sound() if _range(entry).start > reach}
         position, state = self._last_state(chain)
         segment = _Open(self._cache, source, reach)
+        item: Any = None
         running = source.generate(state)
         try:
-            while (count is None or position < count) and not stop.before_item(segment.longest):
+            while (count is None or position < count) and not stop.before_item():
+                began = time.perf_counter()
                 with stop:
-                    began = time.perf_counter()
                     try:
                         made = next(running)
                     except StopIteration:
@@ -250,13 +265,20 @@ class Series(Generic[T]):
                         stop.ended = True
                         return
                     position += 1
-                    if position <= reach:
-                        continue
-                    step = made if isinstance(made, Step) else Step(made)
-                    segment.add(step, time.perf_counter() - began)
-                    if position % source.every == 0 or position == count or stop.asked:
+                    if position > reach:
+                        item = segment.add(made if isinstance(made, Step) else Step(made), time.perf_counter() - began)
+                    if position % source.every == 0 or position == count or position in further:
                         segment.close(with_state=True)
-                yield position, step.item
+                stop.longest = max(stop.longest, time.perf_counter() - began)
+                if stop.asked:
+                    with stop:
+                        segment.close(with_state=True)
+                    stop.deliver()
+                if position > reach:
+                    yield position, item
+                if position in further and not segment.refused:  # a damaged segment is mended: what follows it is stored
+                    stop.met = True
+                    return
             segment.close(with_state=True)
         except GeneratorExit:
             segment.close(with_state=True)
@@ -276,7 +298,7 @@ class Series(Generic[T]):
                 if entry.state is None:
                     continue
                 try:
-                    return _range(entry).stop, self._cache.load(entry, state=True)
+                    return _range(entry).stop, self._cache.load(entry, self._source.state_into, state=True)
                 except CacheError as problem:
                     self._cache.warn_once(f"{entry.function} goes on from an earlier state: {problem}")
         return 0, None
@@ -300,14 +322,17 @@ class _Open:
         self.items: list[Any] = []
         self.state: Any = None
         self.seconds = 0.0
-        self.longest = 0.0
         self.refused = False
 
-    def add(self, step: Step[Any], seconds: float) -> None:
-        self.items.append(step.item)
+    def add(self, step: Step[Any], seconds: float) -> Any:
+        """Take an item in, as it is now: many generators change and yield one and the same array again and again."""
+        item = step.item
+        with suppress(Exception):  # what cannot be copied cannot be stored either, and closing says so
+            item = copy.deepcopy(item)
+        self.items.append(item)
         self.state = step.state
         self.seconds += seconds
-        self.longest = max(self.longest, seconds)
+        return item
 
     def close(self, *, ended: bool = False, with_state: bool) -> None:
         """Store what there is, durably, and begin the next segment; what cannot be stored is said once."""
@@ -328,6 +353,7 @@ class _Open:
                     into=self.source.into,
                     segment=segment,
                     state=state,
+                    state_into=self.source.state_into,
                     has_state=state is not None,
                 )
             except Unstorable as problem:
@@ -340,50 +366,71 @@ class _Open:
 
 
 class _Stop:
-    """Signals and deadlines, honoured between two items instead of in the middle of one."""
+    """Why computing stops: signals and deadlines, honoured between two items instead of in the middle of one."""
 
     def __init__(self, until: float | None = None) -> None:
         self.until = until
-        self.asked = False
+        self.longest = 0.0
+        """Seconds that the slowest item took, its storing included."""
         self.ended = False
         """The generator finished by itself."""
-        self.signal: int | None = None
+        self.met = False
+        """What follows is stored already."""
+        self._noted: list[int] = []
         self._depth = 0
         self._before: dict[int, Any] = {}
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal has come that was not delivered yet."""
+        return bool(self._noted)
 
     def __enter__(self) -> Self:
         self._depth += 1
         if self._depth == 1 and threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                before = signal.getsignal(number)
-                if before is not None and before != signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._note)
+            self._take_over()
         return self
 
     def __exit__(self, *problem: object) -> None:
         self._depth -= 1
         if self._depth == 0:
-            for number, before in self._before.items():
-                signal.signal(number, before)
-            self._before = {}
+            self._give_back()
+
+    def _take_over(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.getsignal(number)
+            if before is not None and before != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
+
+    def _give_back(self) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self.signal == number == signal.SIGINT:
-            raise KeyboardInterrupt  # asked twice: now, not after the item
-        self.asked = True
-        self.signal = number
+        if number == signal.SIGINT and number in self._noted:  # asked twice: now, not after the item
+            self._noted.remove(number)
+            self._raise(number)
+        else:
+            self._noted.append(number)
 
-    def before_item(self, longest: float) -> bool:
-        """Whether to stop here: a signal came, or an item as long as the longest so far would miss the deadline."""
-        if self.until is not None and time.monotonic() + longest >= self.until:
-            return True
-        return self.asked
+    def _raise(self, number: int) -> None:
+        taken = bool(self._before)
+        self._give_back()
+        try:
+            signal.raise_signal(number)
+        finally:
+            if taken:
+                self._take_over()
+
+    def before_item(self) -> bool:
+        """Whether to stop here, because an item as long as the longest so far would miss the deadline."""
+        return self.until is not None and time.monotonic() + self.longest >= self.until
 
     def deliver(self) -> None:
-        """Now that all is kept, let the signal do what it would have done."""
-        if self.signal is not None:
-            signal.raise_signal(self.signal)
+        """Now that all is kept, let each signal do what it would have done; if it lets us go on, we do."""
+        while self._noted:
+            self._raise(self._noted.pop(0))
 
 
 def longest_chain(segments: Sequence[Entry]) -> list[Entry]:

@@ -47,7 +47,7 @@ class Closure:
             if not self.queue and self.reads_annotations:
                 self.annotate()
         version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
-        return Fingerprint(version, dict(sorted(self.parts.items())), frozenset(self.outside), self.files, tuple(self.guards.values()))
+        return Fingerprint(version, dict(sorted(self.parts.items())), frozenset(self.outside - sys.stdlib_module_names), self.files, tuple(self.guards.values()))
 
     # -- modules
 
@@ -200,7 +200,7 @@ class Closure:
             self.parts[node] = digest_of(f"value {self.loaded.difference(_now(module), name, piece) or piece.value}")[:16]
             return
         targets = [(reach, self.resolve(module, reach)) for reach in sorted({*reaches, *piece.links})]
-        if _needs_its_object(piece, targets):
+        if module.namespace is None and _needs_its_object(piece, targets):
             _import(module.name)
         loaded = self.loaded.difference(_now(module), name, piece)
         edges = [text for reach, target in targets for text in ("" if reach.startswith("import ") else reach, target)]

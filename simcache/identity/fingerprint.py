@@ -28,14 +28,7 @@ def fingerprint(obj: Any, code: Iterable[str] = (), packages: Iterable[str] = ()
         closure = Closure(str(getattr(inner, "__module__", "") or ""), code)
         for name in sorted(closure.packages):
             closure.package(name)
-        if isinstance(obj, types.FunctionType):
-            path = function_name(obj)
-            wrapped = getattr(obj, "__wrapped__", None)
-            start = closure.objects.function(obj, path, start=True) + (
-                f" of {closure.objects.follow(wrapped, path)}" if callable(wrapped) else ""
-            )
-        else:
-            start = closure.objects.follow(obj, getattr(obj, "__qualname__", "code"))
+        start = closure.objects.follow(obj, function_name(obj), start=True)
         extra = [f"{name} {_installed(name)}" for name in sorted(packages)]
         return closure.finish(start, version or "", *extra)
 

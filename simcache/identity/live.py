@@ -100,18 +100,21 @@ class Live:
             return type(obj).__qualname__
         return value_digest(obj, path, lambda code: self.follow(code, path))
 
-    def follow(self, obj: Any, path: str) -> str:
-        """A function, class or wrapper of this process: what it is, as text; its pieces are entered."""
+    def follow(self, obj: Any, path: str, *, start: bool = False) -> str:
+        """A function, class or wrapper of this process: what it is, as text; its pieces are entered.
+
+        Of the function that a closure starts from, the return annotation counts too.
+        """
         known = self.objects.get(id(obj))
         if known is not None:
             return known
         self.kept.append(obj)  # so that its id is not given to another object meanwhile
-        self.objects[id(obj)] = f"{getattr(obj, '__module__', '')}.{getattr(obj, '__qualname__', path)}"
-        text = self._follow(obj, path)
+        self.objects[id(obj)] = f"{module_name(obj)}.{getattr(obj, '__qualname__', path)}"  # for code that leads back to itself
+        text = self._follow(obj, path, start=start)
         self.objects[id(obj)] = text
         return text
 
-    def _follow(self, obj: Any, path: str) -> str:
+    def _follow(self, obj: Any, path: str, *, start: bool) -> str:
         if isinstance(obj, functools.partial):
             parts = [self.follow(obj.func, path), self.value((list(obj.args), dict(obj.keywords)), path)]
             return f"partial({', '.join(parts)})"
@@ -124,7 +127,7 @@ class Live:
         if isinstance(obj, types.FunctionType):
             inner = getattr(obj, "__wrapped__", None)
             wrapped = f" of {self.follow(inner, path)}" if callable(inner) else ""
-            return self.function(obj, path) + wrapped
+            return self.function(obj, path, start=start) + wrapped
         held = None if self.is_foreign_wrapper(obj) else held_function(obj)
         if held is not None:
             options = getattr(obj, "targetoptions", None)
@@ -243,18 +246,13 @@ class Live:
     def without_file(self, function: types.FunctionType, path: str, *, start: bool) -> str:
         """A function of a notebook, the prompt or standard input: by its cell's text if there is one, else by its bytecode."""
         code = function.__code__
-        node = f"{module_name(function)}:{code.co_qualname}@{digest_of(*map(str, (code.co_filename, code.co_firstlineno)))[:8]}"
+        node = f"{module_name(function)}:{code.co_qualname}"
         piece = _cell_piece(function) or piece_of_code(code)
-        self.closure.parts[node] = ""
-        edges = [self.live_reach(function, reach, piece.changes) for reach in piece.reaches]
-        returns = piece.returns if start else ""
-        if start and not returns:
-            returns = str(function.__annotations__.get("return", ""))
-        digest = digest_of(piece.digest, returns, *(text for pair in zip(piece.reaches, edges, strict=True) for text in pair))
-        anonymous = f"{module_name(function)}:{code.co_qualname}"
-        del self.closure.parts[node]
-        self.closure.parts[anonymous] = digest_of(self.closure.parts.get(anonymous, ""), digest)[:16]
-        return f"{anonymous}={digest}{self.captured(function, piece, path)}{self.defaults(function, path)}"
+        edges = [text for reach in piece.reaches for text in (reach, self.live_reach(function, reach, piece.changes))]
+        returns = (piece.returns or str(function.__annotations__.get("return", ""))) if start else ""
+        digest = digest_of(piece.digest, returns, *edges)
+        self.closure.parts[node] = digest_of(self.closure.parts.get(node, ""), digest)[:16]
+        return f"{node}={digest}{self.captured(function, piece, path)}{self.defaults(function, path)}"
 
     def live_reach(self, function: types.FunctionType, reach: str, changed: tuple[str, ...]) -> str:
         if reach.startswith("import "):

@@ -23,8 +23,17 @@ class Fingerprint(NamedTuple):
     guards: tuple["Guard", ...]
 
     def holds(self) -> bool:
-        """Whether every name still stands for the object that it stood for when this was taken."""
-        return all(guard.holds() for guard in self.guards)
+        """Whether every name still stands for the object that it stood for when this was taken; asked at every hit."""
+        for names, name, held, inside, detail in self.guards:
+            if names.get(name, ABSENT) is not held:
+                return False
+            if inside is not None:
+                try:
+                    if inside(held) != detail:
+                        return False
+                except ValueError:  # an array has come in, which does not compare to one truth
+                    return False
+        return True
 
     def files_unchanged(self) -> bool:
         return all(signature_of(path) == signature for path, signature in self.files.items())
@@ -57,15 +66,6 @@ class Guard(NamedTuple):
     inside: Callable[[Any], object] | None
     """Tells what of the object may change in place: a function's code and defaults, what a container or a record holds."""
     detail: object
-
-    def holds(self) -> bool:
-        now = self.names.get(self.name, ABSENT)
-        if now is not self.held:
-            return False
-        try:
-            return self.inside is None or bool(self.inside(now) == self.detail)
-        except ValueError:  # an array has come in, which does not compare to one truth
-            return False
 
 
 ABSENT = object()

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from simcache.model import Buffer, Capabilities, digest_in_name
@@ -14,6 +15,7 @@ class Listed(NamedTuple):
     size: int
 
 
+@lru_cache(maxsize=4096)  # a hit asks for the same few names again and again
 def require_name(name: str) -> None:
     """Raise ValueError unless this is the name of a blob or an entry; every kind asks it first, so no name leads out of a store."""
     if not digest_in_name(name):
@@ -38,8 +40,8 @@ class Store(ABC):
     def get(self, name: str) -> memoryview:
         """The bytes under this name.
 
-        Large ones are a read-only map of the file, small ones a private copy. They are whole but not checked: whoever
-        knows the digest checks it. Missing if there are none, Unavailable if they exist but cannot be had now,
+        Large ones cannot be written to, and may be a map of the file; small ones are a private copy. They are whole but
+        not checked: whoever knows the digest checks it. Missing if there are none, Unavailable if they exist but cannot be had now,
         Corrupt if something else (a folder, say) stands in their place.
         """
 

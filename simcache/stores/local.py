@@ -16,7 +16,9 @@ from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_place
 
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 """Without waiting: a pipe that stands where a blob should be must not hang its reader."""
-_MAP_FROM = 64 * 1024
+_READ_ONLY_FROM = 64 * 1024
+_MAP_FROM = 256 * 1024
+"""Below it, reading takes half as long as mapping, checking and unmapping; from 1 MiB on, mapping is ever faster."""
 _READ_AT_ONCE = 64 * 1024 * 1024
 _MAPS_HOLD_FILES = hasattr(os, "sysconf") and sys.version_info < (3, 13) and os.sysconf("SC_OPEN_MAX") > 0
 _MAP_UP_TO = os.sysconf("SC_OPEN_MAX") // 2 if _MAPS_HOLD_FILES else sys.maxsize
@@ -66,14 +68,15 @@ class LocalStore(Store):
             status = os.fstat(file)
             if not S_ISREG(status.st_mode):
                 raise Corrupt(name, "something that is not a file stands in its place")
-            if status.st_size < _MAP_FROM:
-                return memoryview(_read(file, status.st_size))
-            if file < _MAP_UP_TO:
+            size = status.st_size
+            if size < _READ_ONLY_FROM:
+                return memoryview(bytearray(_read(file, size)))
+            if size >= _MAP_FROM and file < _MAP_UP_TO:
                 try:
-                    return memoryview(_map(file, status.st_size))
+                    return memoryview(_map(file, size))
                 except (OSError, ValueError):
                     pass  # it shrank this very moment, or cannot be mapped here: what there is can still be read
-            return memoryview(_read(file, status.st_size)).toreadonly()
+            return memoryview(_read(file, size)).toreadonly()
         except OSError as problem:
             raise self._unreadable(name, path, problem) from problem
         finally:
@@ -290,14 +293,14 @@ def _map(file: int, size: int) -> mmap.mmap:
     return mmap.mmap(file, size, access=mmap.ACCESS_READ)
 
 
-def _read(file: int, size: int) -> bytearray:
-    data = bytearray(os.read(file, min(size, _READ_AT_ONCE)))
-    while len(data) < size:
-        more = os.read(file, min(size - len(data), _READ_AT_ONCE))
-        if not more:
-            break  # it shrank this very moment: whoever checks the bytes will say so
-        data += more
-    return data
+def _read(file: int, size: int) -> bytes | bytearray:
+    data = os.read(file, min(size, _READ_AT_ONCE))
+    if len(data) == size:
+        return data
+    whole = bytearray(data)
+    while len(whole) < size and (more := os.read(file, min(size - len(whole), _READ_AT_ONCE))):
+        whole += more  # until the end: if it shrank this very moment, whoever checks the bytes will say so
+    return whole
 
 
 def _sync_folder(folder: str) -> tuple[int, int] | None:

@@ -1,0 +1,1 @@
+"""What holds at one point: numbers in, numbers out, for Python, CPU and CUDA alike."""

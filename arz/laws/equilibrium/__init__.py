@@ -1,0 +1,1 @@
+"""What speed drivers settle to in a given occupancy, for closures that leave it open."""

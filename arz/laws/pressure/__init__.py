@@ -1,0 +1,1 @@
+"""How fast traffic of a given marker moves in a given crowd."""

@@ -1,0 +1,45 @@
+"""What passes one point of a road: the flux of vehicles (veh/s per lane) between what stands before and behind it.
+
+No flux is negative: nothing here can push vehicles back out of a queue. The flux of y is always that of the vehicles times the marker
+upstream, which keeps every marker within the range of the data (the maximum principle).
+"""
+
+from arz.jit import device, like
+from arz.laws.order import larger, smaller
+from arz.laws.pressure.registry import fan, occupancy, velocity
+
+
+@device
+def demand(code: int, rho: float, w: float, own: float, scale: float, jam: float, shape: float) -> float:
+    """What a class that is alone sends if the road ahead is empty; `own` is its weight in its occupancy.
+
+    Demand and supply are the exact Godunov flux of the one-class system at a fixed point: Lebacque, Mammar and Haj-Salem 2007.
+    """
+    critical = fan(code, (w, like(w, 0), scale, jam, shape))
+    r = smaller(own * rho, critical)
+    return r * velocity(code, (w, r, scale, jam, shape)) / own
+
+
+@device
+def supply(code: int, w: float, v: float, own: float, scale: float, jam: float, shape: float) -> float:
+    """What the road ahead, on which traffic moves at v, takes of traffic with marker w: on *its* curve, whatever drives there now."""
+    critical = fan(code, (w, like(w, 0), scale, jam, shape))
+    r = occupancy(code, (w, v, scale, jam, shape))
+    # r·v and not r·velocity(w, r): behind standing traffic it is exactly 0.
+    return (r * v if r > critical else critical * velocity(code, (w, critical, scale, jam, shape))) / own
+
+
+@device
+def flux_exact(sent: float, taken: float) -> float:
+    """The Godunov flux of one class, from its demand upstream and its supply downstream."""
+    return smaller(sent, taken)
+
+
+@device
+def flux_coupled(rho: float, w: float, v_ahead: float) -> float:
+    """The flux of a class that shares the road: its density moves at the speed ahead, but no faster than its own marker.
+
+    After Hilliges and Weidlich 1995, doi:10.1016/0191-2615(95)00018-9. Demand and supply of one class with the other held fixed do not
+    converge where classes overtake.
+    """
+    return rho * smaller(larger(v_ahead, like(v_ahead, 0)), w)

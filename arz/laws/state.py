@@ -1,0 +1,38 @@
+"""The state of a cell: per class the density rho (veh/m per lane) and y = rho·w, both conserved, and what is read from them.
+
+Two classes feel each other through the occupancy r = own·rho + other·rho_other, of which each class has its own reading:
+the multiplicative closure counts a motorcycle as A_m cars for both classes, the additive one counts cars as α for motorcycles only.
+"""
+
+from arz.jit import device, like
+from arz.laws.order import between
+
+SOUND, NOT_A_NUMBER, NEGATIVE, OVERFULL = range(4)
+"""What `verdict` answers."""
+
+
+@device
+def occupancy_of(rho: float, rho_other: float, own: float, other: float) -> float:
+    """What a class of density rho feels (effective veh/m per lane); rho_other is 0 where it is alone."""
+    return own * rho + other * rho_other
+
+
+@device
+def marker(rho: float, y: float, low: float, high: float) -> float:
+    """The marker w = y/rho (m/s), within the range of the data.
+
+    An empty cell has the highest marker: who could drive there would be hindered by nobody, so nobody behind is hindered by it either.
+    """
+    return between(y / rho, low, high) if rho > like(rho, 0) else high
+
+
+@device
+def verdict(rho: float, y: float, r: float, ceiling: float) -> int:
+    """SOUND, or the first thing that is wrong with a state: none of the others may ever be met, whatever the data."""
+    # The difference is NaN for infinite numbers too, and NaN differs from itself.
+    total = rho + y + r
+    if total - total != like(rho, 0):
+        return NOT_A_NUMBER
+    if rho < like(rho, 0) or y < like(rho, 0):
+        return NEGATIVE
+    return OVERFULL if r > ceiling else SOUND
