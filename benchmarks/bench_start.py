@@ -77,7 +77,7 @@ def process(folder: Path, *arguments: str) -> Callable[[], None]:
     """Run this environment's Python in a folder, to its end."""
     folder.mkdir(exist_ok=True)
     own = {"SIMCACHE_STORE": str(folder / "store"), "XDG_CACHE_HOME": str(folder / "user"), "LOCALAPPDATA": str(folder / "user")}
-    environment = {**os.environ, **own}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | own
 
     def call() -> None:
         subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, check=True)
@@ -97,10 +97,15 @@ def main() -> None:
                 "python": process(bare, "-c", "pass"),
                 "import numpy": process(bare, "-c", "import numpy"),
                 "import simcache": process(bare, "-c", "import simcache"),
+                "from simcache import cached": process(bare, "-c", "from simcache import cached"),
                 **{way: process(folder / way, "main.py") for way in OPENINGS},
             },
             rounds=40,
-            limits=[Limit("simcache", 20.0, beyond="import numpy"), Limit("import simcache", 40.0, beyond="python")],
+            limits=[
+                Limit("simcache", 20.0, beyond="import numpy"),
+                Limit("import simcache", 40.0, beyond="python"),
+                Limit("from simcache import cached", 40.0, beyond="python"),
+            ],
         )
         project(folder / "plain", caching=False)
         project(folder / "cached", caching=True)

@@ -459,6 +459,7 @@ class _Binder:
         self._unkeyed = frozenset({*options.ignore, _RESUME} if is_series else options.ignore)
         self._simple = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
         self._defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self._sentinels = {name: default for name, default in self._defaults.items() if type(default) is object}
         self._needed = frozenset(self.names) - self._defaults.keys()
 
     def __call__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -477,8 +478,14 @@ class _Binder:
         return arguments.arguments
 
     def keyed(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Those that are part of the key."""
-        return {name: value for name, value in arguments.items() if name not in self._unkeyed} if self._unkeyed else arguments
+        """Those that are part of the key; a bare `object()` that stands for an argument left out is left out."""
+        if not self._unkeyed and not self._sentinels:
+            return arguments
+        return {
+            name: value
+            for name, value in arguments.items()
+            if name not in self._unkeyed and (name not in self._sentinels or value is not self._sentinels[name])
+        }
 
 
 def _mark_coroutine(function: Any) -> None:

@@ -14,7 +14,7 @@ from arz.laws.pressure.registry import lowered
 def limited(
     code: int, y: float, rho: float, r: float, v_max: float, low: float, high: float, scale: float, jam: float, shape: float
 ) -> float:
-    """y such that its speed is at most v_max, the fastest of the cell and its neighbours before the step, and low ≤ w ≤ high.
+    """Gives y such that its speed is at most v_max, the fastest of the cell and its neighbours before the step, and low ≤ w ≤ high.
 
     The range comes last and wins: the maximum principle for markers is exact.
     """

@@ -18,14 +18,14 @@ def minmod(a: float, b: float) -> float:
 
 @device
 def halfway_density(rho: float, v: float, slope_rho: float, slope_v: float, ratio: float) -> float:
-    """rho in the middle of the cell after half a step; slopes are differences over the cell, ratio is dt/dx."""
+    """Gives rho in the middle of the cell after half a step; slopes are differences over the cell, ratio is dt/dx."""
     moved = rho - like(rho, 0.5) * ratio * (rho * slope_v + v * slope_rho)
     return larger(moved, like(rho, 0))
 
 
 @device
 def halfway_marker(w: float, v: float, slope_w: float, ratio: float) -> float:
-    """w in the middle of the cell after half a step: it moves with v. The speed follows from both by the closure."""
+    """Gives w in the middle of the cell after half a step: it moves with v. The speed follows from both by the closure."""
     return w - like(w, 0.5) * ratio * v * slope_w
 
 

@@ -13,7 +13,7 @@ def decay(dt: float, tau: float) -> float:
 
 @device
 def relaxed(y: float, rho: float, target: float, left: float) -> float:
-    """y after the time that leaves the share `left` (see `decay`) of the deviation of w from its target.
+    """Gives y after the time that leaves the share `left` (see `decay`) of the deviation of w from its target.
 
     Densities stand still meanwhile, and the target depends on them only; so this is the exact solution of dy/dt = (rho·target − y)/tau
     for both closures, for every dt, and the first order limit for left = 0.

@@ -43,3 +43,17 @@ def flux_coupled(rho: float, w: float, v_ahead: float) -> float:
     converge where classes overtake.
     """
     return rho * smaller(larger(v_ahead, like(v_ahead, 0)), w)
+
+
+@device
+def thinning(weight_m: float, weight_c: float, fill_m: float, fill_c: float) -> float:
+    """The factor ≤ 1 on both densities at which two classes that share an approach flow most, if the road ahead is empty.
+
+    weight is own·rho·w of a class, fill its occupancy over its occupancy of greatest flow (`fan` at 0). A queue that is let go thins out
+    as a whole, so the demand of a class is its flux at both densities times this factor. For the multiplicative closure it is the exact
+    maximum along that ray, and for one class alone, or two equal ones, for every closure.
+    """
+    one = like(weight_m, 1)
+    crowding = weight_m * fill_m + weight_c * fill_c
+    weight = weight_m + weight_c
+    return weight / crowding if crowding > weight else one

@@ -16,7 +16,7 @@ from simcache.errors import BadSettings
 from simcache.identity.files import Signature, SourceChanged, SourceFile, check_bytecode, is_outside, loaded_signature, read
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
-from simcache.identity.modules import Module, absolute_name, locate
+from simcache.identity.modules import Module, absolute_name, compiled_as_written, locate
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Names, Variable, guard_of
 
@@ -47,7 +47,13 @@ class Closure:
             if not self.queue and self.reads_annotations:
                 self.annotate()
         version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
-        return Fingerprint(version, dict(sorted(self.parts.items())), frozenset(self.outside - sys.stdlib_module_names), self.files, tuple(self.guards.values()))
+        return Fingerprint(
+            version,
+            dict(sorted(self.parts.items())),
+            frozenset(self.outside - sys.stdlib_module_names),
+            self.files,
+            tuple(self.guards.values()),
+        )
 
     # -- modules
 
@@ -75,7 +81,8 @@ class Closure:
         self.files[path] = file.signature
         if loaded is not None:
             check_bytecode(file)
-        return Module(name, file, name if folders else name.rpartition(".")[0], folders, None if loaded is None else vars(loaded))
+        package = name if folders else name.rpartition(".")[0]
+        return Module(name, file, package, folders, None if loaded is None else vars(loaded), compiled_as_written(loaded))
 
     def package(self, name: str) -> None:
         """Every file of a package that was named by hand."""
@@ -125,14 +132,20 @@ class Closure:
 
     def unbound(self, module: Module, root: str, chain: list[str]) -> str:
         """A name that the text does not bind: from a star import, a builtin, or put there at run time."""
+        candidates = []
         for star in reversed(module.file.summary.stars):
             _, level, name, _ = star.split(" ", 3)
             absolute = absolute_name(module, int(level), name)
             source = self.module(absolute)
             if source is None:
                 self.outside.add(absolute.partition(".")[0])
-            elif _exports(source, root) and (found := self.name(source, root, chain)):
-                return found
+            elif _may_export(source, root) and (found := self.name(source, root, chain)):
+                candidates.append(found)
+                if not _makes_up_exports(source):
+                    break
+                candidates.append(self.name(source, "__all__", []))
+        if candidates:
+            return "|".join(candidates)
         if module.namespace is None or root.startswith("__"):
             return ""
         if root not in module.namespace:
@@ -241,10 +254,15 @@ def _now(module: Module) -> Module:
     return module if loaded is None else module._replace(namespace=vars(loaded))
 
 
-def _exports(module: Module, name: str) -> bool:
-    """Whether a star import takes this name along."""
+def _may_export(module: Module, name: str) -> bool:
+    """Whether a star import may take this name along."""
     exports = module.file.summary.exports
-    return not name.startswith("_") if exports is None else name in exports
+    return name in exports if exports is not None else not name.startswith("_") or _makes_up_exports(module)
+
+
+def _makes_up_exports(module: Module) -> bool:
+    """Whether the text does not tell what a star import takes."""
+    return module.file.summary.exports is None and "__all__" in module.file.summary.names
 
 
 _NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), ""))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
 from simcache.identity.bytecode import piece_of_code, same_code
-from simcache.identity.files import Signature, SourceChanged, SourceFile, codes_of, compiled, is_new, is_outside, read
+from simcache.identity.files import Signature, SourceChanged, codes_of, compiled, is_new, is_outside, loaded_signature, read
 from simcache.identity.modules import Module, held_function, locate, module_name, underlying
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.source import summarise, value_digest
@@ -210,11 +210,11 @@ class Live:
                 if piece is not None:
                     node = self.closure.piece(module, top, piece, start=start)
                     if is_new(module.file):
-                        check_code(module.file, code)
+                        check_code(module, code)
                     return node + self.captured(function, piece, path)
             piece = module.file.summary.nested.get(qualname)
             if is_new(module.file) or piece is None:
-                check_code(module.file, code)
+                check_code(module, code)
             if piece is not None:
                 return self.nested(module, function, piece, path, start=start)
         return self.without_file(function, path, start=start)
@@ -275,9 +275,14 @@ class Live:
         return self.live(held, root)
 
 
-def check_code(file: SourceFile, code: types.CodeType) -> None:
-    """Raise SourceChanged unless the file still holds the code that was loaded from it."""
-    if not any(same_code(code, found) for found in codes_of(file).get(code.co_qualname, ())):
+def check_code(module: Module, code: types.CodeType) -> None:
+    """Raise SourceChanged unless a module's file still holds the code that was loaded from it."""
+    file = module.file
+    if not module.as_written:
+        noted = loaded_signature(file.path)
+        if noted is not None and noted != file.signature:
+            raise SourceChanged(file.path)
+    elif not any(same_code(code, found) for found in codes_of(file).get(code.co_qualname, ())):
         raise SourceChanged(file.path)
 
 

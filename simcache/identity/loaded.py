@@ -60,7 +60,7 @@ class Loaded:
         if not isinstance(inner, types.FunctionType):
             return None
         if inner.__code__.co_filename == module.file.path and is_new(module.file):
-            check_code(module.file, inner.__code__)
+            check_code(module, inner.__code__)
         return inner
 
     def _function(self, module: Module, name: str, piece: Piece, held: Any) -> Iterator[str]:

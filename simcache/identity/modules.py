@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib.machinery
 import inspect
 import os
 import sys
@@ -24,6 +25,14 @@ class Module(NamedTuple):
     folder: tuple[str, ...]
     """Where its submodules lie, if it is a package."""
     namespace: dict[str, Any] | None
+    as_written: bool = True
+    """Its code was compiled from just its text; a test runner may have rewritten it before."""
+
+
+def compiled_as_written(module: types.ModuleType | None) -> bool:
+    """Whether a module was loaded by Python's own loader, which changes nothing in the code."""
+    loader = getattr(getattr(module, "__spec__", None), "loader", None)
+    return loader is None or type(loader) is importlib.machinery.SourceFileLoader
 
 
 def absolute_name(module: Module, level: int, name: str) -> str:

@@ -15,10 +15,11 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 class Scope:
     """The names that one function or class body binds, and which of them are imports."""
 
-    def __init__(self, names: Iterable[str], links: dict[str, tuple[str, ...]], *, of_class: bool) -> None:
+    def __init__(self, names: Iterable[str], links: dict[str, tuple[str, ...]], *, of_class: str | None = None) -> None:
         self.names = frozenset(names)
         self.links = links
         self.of_class = of_class
+        """The name of the class whose body this is, if it is one."""
 
 
 class Reach:
@@ -65,13 +66,19 @@ class Reach:
         if stores and self.is_foreign(root):
             self.changed.add(root)
         elif scope is None:
-            self.reached[text] = None
+            self.reached[self.mangled(text)] = None
         for link in () if scope is None else scope.links.get(root, ()):
             self.reached[link + (f".{rest}" if rest and not link.endswith(" ") else rest)] = None
 
+    def mangled(self, chain: str) -> str:
+        """Inside a class, a private name of the module is another one (`__limit` in C is `_C__limit`)."""
+        around = next((scope.of_class for scope in reversed(self.scopes) if scope.of_class is not None), None)
+        root = chain.partition(".")[0]
+        return f"_{around.lstrip('_')}{chain}" if around and root.startswith("__") and not root.endswith("__") else chain
+
     def lookup(self, name: str) -> Scope | None:
         for distance, scope in enumerate(reversed(self.scopes)):
-            if name in scope.names and (distance == 0 or not scope.of_class):
+            if name in scope.names and (distance == 0 or scope.of_class is None):
                 return scope
         return None
 
@@ -99,14 +106,14 @@ class Reach:
                         self.visit(unquoted(argument.annotation))
                 if node.returns is not None:
                     self.visit(unquoted(node.returns))
-        self.inside(body, names, of_class=False)
+        self.inside(body, names)
 
     def class_(self, node: ast.ClassDef) -> None:
         for part in (*node.decorator_list, *node.bases, *node.keywords):
             self.visit(part)
-        self.inside(node.body, set(), of_class=True)
+        self.inside(node.body, set(), of_class=node.name)
 
-    def inside(self, body: Iterable[ast.AST], names: set[str], *, of_class: bool) -> None:
+    def inside(self, body: Iterable[ast.AST], names: set[str], *, of_class: str | None = None) -> None:
         body = list(body)
         bound, links, _ = bindings(body)
         self.scopes.append(Scope(names | bound, links, of_class=of_class))
@@ -119,7 +126,7 @@ class Reach:
         first = node.generators[0]
         self.visit(first.iter)
         targets = {name.id for generator in node.generators for name in ast.walk(generator.target) if isinstance(name, ast.Name)}
-        self.scopes.append(Scope(targets, {}, of_class=False))
+        self.scopes.append(Scope(targets, {}))
         for generator in node.generators:
             if generator is not first:
                 self.visit(generator.iter)
@@ -130,7 +137,7 @@ class Reach:
         self.scopes.pop()
 
     def assignment(self, node: ast.AnnAssign) -> None:
-        if self.scopes and self.scopes[-1].of_class:
+        if self.scopes and self.scopes[-1].of_class is not None:
             self.visit(unquoted(node.annotation))
         self.note_target(node.target)
         self.visit(node.target)

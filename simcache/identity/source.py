@@ -280,7 +280,7 @@ def _changes_its_instance(method: ast.stmt) -> bool:
     if any(called(decorator).rpartition(".")[2] == "cached_property" for decorator in method.decorator_list):
         return True
     instance = next((argument.arg for argument in (*method.args.posonlyargs, *method.args.args)), "")
-    reach = Reach([Scope([instance], {}, of_class=False)])
+    reach = Reach([Scope([instance], {})])
     for statement in method.body:
         reach.visit(statement)
     return instance in reach.changed
@@ -320,7 +320,7 @@ def _inner(
             inside = [node.body] if isinstance(node, ast.Lambda) else node.body
             every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
             bound, links, _ = bindings(inside)
-            scope = Scope(bound | {argument.arg for argument in every if argument is not None}, links, of_class=False)
+            scope = Scope(bound | {argument.arg for argument in every if argument is not None}, links)
             outside = [*node.args.defaults, *node.args.kw_defaults, *getattr(node, "decorator_list", ())]
             yield from _inner([part for part in outside if part is not None], prefix, scopes, within_function=within_function)
             yield from _inner(inside, f"{name}.<locals>.", (*scopes, scope), within_function=True)
@@ -349,6 +349,11 @@ def _evaluated(node: ast.expr, known: Mapping[str, object]) -> object:
             return known[name]
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _SIGNS:
             return _SIGNS[type(op)](_number(_evaluated(operand, known)))
+        case ast.BinOp(left=left, op=ast.Add(), right=right) if isinstance(joined := _evaluated(left, known), (list, tuple, str)):
+            more = _evaluated(right, known)
+            if type(more) is not type(joined):
+                raise ValueError("not of one kind")
+            return joined + more  # type: ignore[operator]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
             return _number(_ARITHMETIC[type(op)](_number(_evaluated(left, known)), _number(_evaluated(right, known))))
     raise ValueError("not a constant")

@@ -1,6 +1,6 @@
 """v = w·max(1 − r/jam, 0): the default. Velocity and occupancy keep their bounds by construction, and no uniform flow is unstable.
 
-The form v = w·φ(r) is a generic second order model (Lebacque, Mammar and Haj-Salem 2007, ISBN 978-0-08-045375-0), here with
+The form v = w·φ(r) is a generic second order model (Lebacque, Mammar and Haj-Salem 2007, 17th ISTTT), here with
 Greenshields' φ (1935); a motorcycle's jam occupancy beyond a car's is the creeping of Fan and Work 2015, doi:10.1137/140977977.
 """
 

@@ -1,0 +1,1 @@
+"""Who passes where roads meet."""

@@ -1,0 +1,20 @@
+"""What a junction promises."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Junction:
+    """One kind of node: it shares the room on the roads ahead among the approaches, for one class of vehicles.
+
+    share(moved, demand, room, ratio, priority) fills moved[i, j], the flow from approach i to exit j, in veh/s like demand[i] and room[j].
+    ratio[i, j] is the part of approach i that wants to go to j, each row adding up to 1; priority[i] > 0 need not be normalised.
+
+    For every kind: 0 ≤ moved[i, j] ≤ ratio[i, j]·demand[i]; the sum over i is at most room[j], up to rounding; an approach without demand
+    sends exactly 0; what leaves i for j is the very number that arrives in j from i, so nothing is lost or made.
+    """
+
+    name: str
+    share: Callable[[Any, Any, Any, Any, Any], None]
