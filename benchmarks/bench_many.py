@@ -62,43 +62,43 @@ def raw_verify(folder: Path) -> int:
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    with Question("many", "What do ten thousand small results cost: to store each, to list them, to verify them?") as question:
-        with question.folder() as folder:
-            cache, memory, floor = Cache(folder / "simcache"), Memory(folder / "joblib", verbose=0), Floor(folder / "floor")
-            question.compare(
-                "a result of 1 KB, computed and stored",
-                {
-                    "raw": fresh(raw(folder / "raw")),
-                    "floor": fresh(lambda seed: floor(small, seed)),
-                    "simcache": fresh(cached(cache=cache)(small)),
-                    "joblib": fresh(memory.cache(small)),
-                    "diskcache": fresh(DiskCache(str(folder / "diskcache"), size_limit=1 << 40).memoize()(small)),
-                    "cachier": fresh(cachier(cache_dir=str(folder / "cachier"), separate_files=True)(small)),
-                },
-                rounds=10_000 // BURST - 1,
-                burst=BURST,
-                limits=[Limit("simcache", 0.25)],
-            )
-            entries = len(listing(cache.store).rows)
-            question.compare(
-                f"list {entries:,} of them",
-                {
-                    "raw": lambda: raw_list(folder / "raw"),
-                    "simcache": lambda: listing(cache.store),
-                    "joblib": lambda: memory.store_backend.get_items(),
-                },
-                rounds=20,
-                limits=[Limit("simcache", 150)],
-            )
-            report = verify(cache.store)
-            if not report.sound or report.entries != entries:
-                raise SystemExit(f"the store is not sound: {report}")
-            question.compare(
-                f"verify {entries:,} of them",
-                {"raw": lambda: raw_verify(folder / "raw"), "simcache": lambda: verify(cache.store)},
-                rounds=20,
-                limits=[Limit("simcache", 300)],
-            )
+    sentence = "What do ten thousand small results cost: to store each, to list them, to verify them?"
+    with Question("many", sentence) as question, question.folder() as folder:
+        cache, memory, floor = Cache(folder / "simcache"), Memory(folder / "joblib", verbose=0), Floor(folder / "floor")
+        question.compare(
+            "a result of 1 KB, computed and stored",
+            {
+                "raw": fresh(raw(folder / "raw")),
+                "floor": fresh(lambda seed: floor(small, seed)),
+                "simcache": fresh(cached(cache=cache)(small)),
+                "joblib": fresh(memory.cache(small)),
+                "diskcache": fresh(DiskCache(str(folder / "diskcache"), size_limit=1 << 40).memoize()(small)),
+                "cachier": fresh(cachier(cache_dir=str(folder / "cachier"), separate_files=True)(small)),
+            },
+            rounds=10_000 // BURST - 1,
+            burst=BURST,
+            limits=[Limit("simcache", 0.25)],
+        )
+        entries = len(listing(cache.store).rows)
+        question.compare(
+            f"list {entries:,} of them",
+            {
+                "raw": lambda: raw_list(folder / "raw"),
+                "simcache": lambda: listing(cache.store),
+                "joblib": memory.store_backend.get_items,
+            },
+            rounds=20,
+            limits=[Limit("simcache", 150)],
+        )
+        report = verify(cache.store)
+        if not report.sound or report.entries != entries:
+            raise SystemExit(f"the store is not sound: {report}")
+        question.compare(
+            f"verify {entries:,} of them",
+            {"raw": lambda: raw_verify(folder / "raw"), "simcache": lambda: verify(cache.store)},
+            rounds=20,
+            limits=[Limit("simcache", 300)],
+        )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,12 @@ GIVEN_UP = 10.0
 _spawn = multiprocessing.get_context("spawn")
 
 
+def as_function(kept: Any) -> Callable[..., object]:
+    """What a library without types gives."""
+    function: Callable[..., object] = kept
+    return function
+
+
 def keeper(way: str, folder: Path) -> Callable[..., object]:
     """The slow function, its results kept by one way."""
     if way == "floor":
@@ -36,18 +42,14 @@ def keeper(way: str, folder: Path) -> Callable[..., object]:
     if way == "joblib":
         from joblib import Memory
 
-        memory: Any = Memory(folder, verbose=0)
-        kept: Callable[..., object] = memory.cache(slow)
-        return kept
+        return as_function(Memory(folder, verbose=0).cache(slow))
     if way == "diskcache":
         from diskcache import Cache as DiskCache
 
-        kept = DiskCache(str(folder)).memoize()(slow)
-        return kept
+        return as_function(DiskCache(str(folder)).memoize()(slow))
     from cachier import cachier
 
-    kept = cachier(cache_dir=str(folder))(slow)
-    return kept
+    return as_function(cachier(cache_dir=str(folder))(slow))
 
 
 def call(way: str, folder: Path, log: Path, seconds: float, ready: Barrier, done: Path) -> None:

@@ -23,6 +23,9 @@ SIZES = {"131 KB": (1 << 14, 50, 4), "8 MiB": (1 << 20, 12, 2), "256 MiB": (1 <<
 
 LARGE = 100 << 20
 
+Way = Callable[[int, int], object]
+"""A function of how many numbers and a seed, its results kept by one way."""
+
 
 def clear(folder: Path) -> None:
     """Remove what is very large, so that a few GB of disk are enough. Small files stay: removing some slows the making of others."""
@@ -33,13 +36,13 @@ def clear(folder: Path) -> None:
                 os.unlink(path)
 
 
-def written(folder: Path, numbers: int, *, durable: bool) -> Callable[[], None]:
+def written(folder: Path, *, durable: bool) -> Way:
     """The raw limit: create, write, rename, with fsync of the file before and of the folder after."""
     folder.mkdir()
     names = count()
 
-    def call() -> None:
-        data = field(numbers, 0).data.cast("B")
+    def call(numbers: int, seed: int) -> None:
+        data = field(numbers, seed).data.cast("B")
         name = str(folder / str(next(names)))
         file = os.open(f"{name}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         done = 0
@@ -57,48 +60,56 @@ def written(folder: Path, numbers: int, *, durable: bool) -> Callable[[], None]:
     return call
 
 
-def fresh(function: Callable[..., object], numbers: int) -> Callable[[], object]:
-    """A call with a seed that nobody has used."""
-    seeds = count()
-    return lambda: function(numbers, next(seeds))
-
-
-def quick_ways(folder: Path, numbers: int) -> dict[str, Callable[[], object]]:
+def quick_ways(folder: Path) -> dict[str, Way]:
     """A miss by each way that leaves the disk to the system; and the digest alone that names a blob."""
     floor = Floor(folder / "floor")
-    memory = held(numbers).data.cast("B")
     return {
-        "raw": written(folder / "raw", numbers, durable=False),
-        "SHA-256 alone": lambda: sha256(memory).digest(),
-        "floor": fresh(lambda *args: floor(field, *args), numbers),
-        "simcache": fresh(cached(cache=Cache(folder / "simcache"))(field), numbers),
-        "joblib": fresh(Memory(folder / "joblib", verbose=0).cache(field), numbers),
-        "diskcache": fresh(DiskCache(str(folder / "diskcache"), size_limit=1 << 40).memoize()(field), numbers),
-        "cachier": fresh(cachier(cache_dir=str(folder / "cachier"), separate_files=True)(field), numbers),
+        "raw": written(folder / "raw", durable=False),
+        "SHA-256 alone": lambda numbers, _: sha256(held(numbers).data.cast("B")).digest(),
+        "floor": lambda numbers, seed: floor(field, numbers, seed),
+        "simcache": cached(cache=Cache(folder / "simcache"))(field),
+        "joblib": Memory(folder / "joblib", verbose=0).cache(field),
+        "diskcache": DiskCache(str(folder / "diskcache"), size_limit=1 << 40).memoize()(field),
+        "cachier": cachier(cache_dir=str(folder / "cachier"), separate_files=True)(field),
     }
 
 
-def durable_ways(folder: Path, numbers: int) -> dict[str, Callable[[], object]]:
+def durable_ways(folder: Path) -> dict[str, Way]:
     """A miss that has reached the disk when the call returns; no peer offers that."""
     floor = Floor(folder / "floor", durable=True)
     return {
-        "raw": written(folder / "raw", numbers, durable=True),
-        "floor": fresh(lambda *args: floor(field, *args), numbers),
-        "simcache": fresh(cached(cache=Cache(folder / "simcache", durable=True))(field), numbers),
+        "raw": written(folder / "raw", durable=True),
+        "floor": lambda numbers, seed: floor(field, numbers, seed),
+        "simcache": cached(cache=Cache(folder / "simcache", durable=True))(field),
     }
+
+
+def fresh(way: Way, numbers: int) -> Callable[[], object]:
+    """A call with a seed that nobody has used."""
+    seeds = count()
+    return lambda: way(numbers, next(seeds))
+
+
+def compare(question: Question, ways: dict[str, Way], folder: Path, *, note: str, limit: Limit) -> None:
+    """All sizes, in stores that are in use: their folders are there, as they are after some hundred results."""
+    for way in ways.values():
+        for seed in range(100 if question.quick else 1000):
+            way(2, seed)
+    for size, (numbers, rounds, burst) in SIZES.items():
+        calls = {name: fresh(way, numbers) for name, way in ways.items()}
+        between = partial(clear, folder) if numbers * 8 >= LARGE else None
+        question.compare(f"{size}{note}", calls, rounds=rounds, burst=burst, between=between, limits=[limit])
 
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    with Question("store", "How long does a miss take, the result stored: without fsync, and durable?") as question:
-        for size, (numbers, rounds, burst) in SIZES.items():
-            for ways, case, limits in (
-                (quick_ways, size, [Limit("simcache", 1.5, times="floor")]),
-                (durable_ways, f"{size}, durable", [Limit("simcache", 1.3, times="raw")]),
-            ):
-                with question.folder() as folder:
-                    between = partial(clear, folder) if numbers * 8 >= LARGE else None
-                    question.compare(case, ways(folder, numbers), rounds=rounds, burst=burst, between=between, limits=limits)
+    sentence = "How long does a miss take, the result stored: without fsync, and durable?"
+    with Question("store", sentence) as question, question.folder() as folder:
+        quick, durable = folder / "quick", folder / "durable"
+        quick.mkdir()
+        durable.mkdir()
+        compare(question, quick_ways(quick), quick, note="", limit=Limit("simcache", 1.5, times="floor"))
+        compare(question, durable_ways(durable), durable, note=", durable", limit=Limit("simcache", 1.3, times="raw"))
 
 
 if __name__ == "__main__":

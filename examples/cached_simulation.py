@@ -51,7 +51,10 @@ print(f"computed once: {again.passed:.1f} cars passed, {again.density.shape[1]} 
 assert not again.density.flags.writeable
 print("a large array comes back as a read-only map of the file: copy it before you change it")
 
-one_car_more = replace(monday, start=monday.start + 0.001)
-assert simulate(one_car_more) is not None
+busier = simulate(replace(monday, start=monday.start + 0.0375))
 assert runs == ["monday", "monday"]
-print(f"the same name with another road is another run: {simulate.explain(replace(monday, green=31)).differences[0]}")
+print(f"the same name on a busier road is another run: {busier.passed:.1f} cars passed")
+
+assert simulate.key(replace(monday, green=30)) == simulate.key(monday)
+assert len({simulate.key(replace(monday, green=green)) for green in (29, 30, 31)}) == 3
+print("a field left at its default equals the same field given; every other value is another key")

@@ -13,7 +13,7 @@ folder = TemporaryDirectory()
 computed: list[float] = []
 
 
-@cached(cache=Cache(folder.name), every=10)
+@cached(cache=Cache(f"{folder.name}/store"), every=10)
 def traffic(density: float, *, resume: Any = None) -> Iterator[Step[float]]:
     """One item per minute. The state carries everything that the next minute depends on, here also the random numbers."""
     rng = np.random.default_rng(7)
@@ -45,7 +45,7 @@ print("25 asked: nothing computed")
 assert len(run[:81]) == len(computed) == 81
 print("81 asked: one computed")
 
-straight = cached(cache=Cache("memory://straight"))(traffic.compute)
+straight = cached(cache=Cache(f"{folder.name}/straight"))(traffic.compute)
 assert straight(0.3)[:81] == run[:81]
 print("extended three times or run in one go: the same bits")
 

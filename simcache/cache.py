@@ -1,21 +1,20 @@
 """The cache: from a key to a checked value, and from a value to an entry; near before far, blob before entry."""
 
 import os
-import tempfile
 import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, ClassVar, NamedTuple, Self
 
-from xxhash import xxh3_128_hexdigest
+from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from simcache.codecs.base import Encoded
 from simcache.codecs.registry import decode, encode, is_safe
-from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing, NotStored, Unavailable, Undecodable, Unstorable, Untrusted
+from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing, NotAStore, NotStored, Unavailable, Undecodable, Unstorable, Untrusted
 from simcache.locks import KeyLock
-from simcache.model import Blob, Buffer, Entry, Json, Made, Segment, blob_of, check_name, entry_prefix, folder_of, key_in_name
+from simcache.model import Blob, Buffer, Entry, Json, Made, Segment, check_name, entry_digest, entry_prefix, folder_of, key_in_name
 from simcache.stores.base import Store
 from simcache.stores.layered import Layered
 from simcache.stores.registry import open_store
@@ -25,6 +24,7 @@ _REMEMBERED = 4096
 _INLINE = 1024
 _REBUILT = 1 << 20
 _TEXT = 200
+_EXACT = 2.0**53
 
 
 class Lookup(NamedTuple):
@@ -35,8 +35,7 @@ class Lookup(NamedTuple):
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One call of a function, as the cache sees it: its name and key, and what they were made from."""
 
     function: str
@@ -64,13 +63,16 @@ class Cache:
     ) -> None:
         """Open the stores. `durable` has every result reach the disk before the call returns; `trust` lets far pickles in."""
         near = open_store(store)
-        self.store: Store = Layered(near, *(open_store(url, create=False) for url in far)) if far else near
+        beyond = [opened for url in far if (opened := _opened_far(url)) is not None]
+        self.store: Store = Layered(near, *beyond) if beyond else near
         self.near = near
         self.durable = durable
         self.trust = trust
         self.tally = Tally(near.local)
         self._entries: OrderedDict[str, tuple[object, list[Entry], frozenset[str]]] = OrderedDict()
         self._warned: set[str] = set()
+        self._parts: dict[str, tuple[Mapping[str, str], Blob, bool]] = {}
+        """What was last stored of each function's code, and whether durably: most calls store the same again."""
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -83,16 +85,19 @@ class Cache:
 
     # -- reading
 
-    def lookup(self, function: str, key: str, into: object = None) -> Lookup:
-        """The value of a key, from the nearest store that has it whole; damaged things are set aside on the way."""
+    def lookup(self, function: str, key: str, into: object = None, codec: str | None = None) -> Lookup:
+        """The value of a key, from the nearest store that has it whole; damaged things are set aside on the way.
+
+        `codec` is the one that was asked for by name, if so.
+        """
         reasons: list[str] = []
         withdrawn: set[str] = set()
         for index, layer in enumerate(self.store.layers()):
             for entry in self.entries_in(layer, function, key, reasons, withdrawn):
                 try:
                     if index:
-                        self._bring(entry, layer)
-                    return Lookup(entry, self.load(entry, into), tuple(reasons))
+                        self.bring(entry, layer)
+                    return Lookup(entry, self.load(entry, into, codec=codec), tuple(reasons))
                 except CacheError as problem:
                     reasons.append(str(problem))
         return Lookup(None, None, tuple(reasons))
@@ -131,8 +136,8 @@ class Cache:
         found = []
         try:
             names = [listed.name for listed in layer.list(prefix)]
-        except CacheError as problem:
-            reasons.append(str(problem))
+        except (CacheError, OSError) as problem:
+            reasons.append(f"{layer.url} cannot be asked: {problem}")
             return []
         for name in names:
             try:
@@ -144,12 +149,16 @@ class Cache:
                 reasons.append(str(problem))
         return found
 
-    def load(self, entry: Entry, into: object = None, *, state: bool = False) -> Any:
-        """The value of an entry (or the state after its segment), every byte checked."""
+    def load(self, entry: Entry, into: object = None, *, state: bool = False, codec: str | None = None) -> Any:
+        """The value of an entry (or the state after its segment), every byte checked.
+
+        A pickle is opened for who asked for this `codec` by name, not wherever one was planted; or for who trusts all.
+        """
         described = entry.state if state else entry.value
         if described is None:
             raise Undecodable("the entry holds no value")
-        if not (self.trust or self.near.capabilities.trusted or is_safe(described)):
+        asked_for = described["codec"] == codec and self.near.capabilities.trusted
+        if not (asked_for or self.trust or is_safe(described)):
             raise Untrusted(self.near.url)
         data = self.blob(entry.blobs[described["blobs"][0]])
         if state and data.readonly:
@@ -173,37 +182,38 @@ class Cache:
                 raise Corrupt(name, f"{problem.reason} (set aside as {aside})") from problem
         return data
 
-    def _bring(self, entry: Entry, layer: Store) -> None:
-        """Keep near what was found far: every blob, then the entry, so that nobody near meets a name without its bytes."""
-        if not (self.trust or layer.capabilities.trusted) and not all(
-            is_safe(described) for described in (entry.value, entry.state) if described
-        ):
+    def bring(self, entry: Entry, layer: Store) -> None:
+        """Keep near what was found far: every blob, then the entry, so that nobody near meets a name without its bytes.
+
+        Untrusted if it holds a pickle and the far store is not trusted; where near has no room, it is read from far.
+        """
+        described = (entry.value, entry.state, *(argument.get("describe") for argument in entry.arguments.values()))
+        if not (self.trust or layer.capabilities.trusted or all(is_safe(one) for one in described if one)):
             raise Untrusted(layer.url)
         for blob in entry.blobs:
             self.blob(blob)
         data = entry.to_bytes()
         check_name(entry.name, data)
+        if not all(self.near.has(blob.name) for blob in entry.blobs):
+            return  # it could not be kept, as was said
         try:
             self.near.put(entry.name, [data], durable=self.durable)
         except (CacheError, OSError) as problem:
-            self.warn_once(f"what is found in {layer.url} cannot be kept in {self.near.url}: {problem}")
+            self.warn_once(f"what is found in {layer.url} cannot be kept in {self.near.url}", str(problem))
 
-    def fetch(self, function: str, key: str) -> int:
-        """Keep near what far stores have of a key and this one has not; how many entries that were."""
+    def far_entries(self, function: str, key: str) -> dict[str, tuple[Entry, Store]]:
+        """The entries of a key that far stores have and the near one has not, by name, and where each lies."""
         reasons: list[str] = []
         withdrawn: set[str] = set()
-        near = {entry.name for entry in self.entries_in(self.near, function, key, reasons, withdrawn)}
-        count = 0
+        near = {entry.name for entry in self.entries_in(self.near, function, key, [], withdrawn)}
+        found: dict[str, tuple[Entry, Store]] = {}
         for layer in self.store.layers()[1:]:
             for entry in self.entries_in(layer, function, key, reasons, withdrawn):
                 if entry.name not in near:
-                    near.add(entry.name)
-                    try:
-                        self._bring(entry, layer)
-                        count += 1
-                    except CacheError as problem:
-                        self.warn_once(f"an entry of {function} in {layer.url} is left there: {problem}")
-        return count
+                    found.setdefault(entry.name, (entry, layer))
+        if reasons:
+            self.warn_once(f"{function} may be computed again: {'; '.join(reasons)}")
+        return found
 
     def all_entries(self, function: str | None = None) -> Iterator[Entry]:
         """Every sound entry near, in no order; damaged ones are passed over (`simcache verify` names them)."""
@@ -223,17 +233,20 @@ class Cache:
 
     def arguments_of(self, entry: Entry) -> dict[str, Json]:
         """What an entry recorded of each argument, with the bytes of the larger ones fetched."""
-        recorded = {}
-        for name, argument in entry.arguments.items():
-            recorded[name] = dict(argument)
-            if "blob" in argument and argument["describe"].get("codec") == "json":
-                import json
+        return {
+            name: self._argument(entry, argument) if "blob" in argument else dict(argument) for name, argument in entry.arguments.items()
+        }
 
-                try:
-                    recorded[name] = {"json": json.loads(bytes(self.blob(entry.blobs[argument["blob"]])))}
-                except (CacheError, ValueError) as problem:
-                    recorded[name] = {"digest": entry.blobs[argument["blob"]].sha256, "text": f"not readable: {problem}"}
-        return recorded
+    def _argument(self, entry: Entry, argument: Json) -> Json:
+        blob = entry.blobs[argument["blob"]]
+        if argument["describe"].get("codec") != "json":
+            return {"digest": blob.sha256, "text": _described(argument["describe"], blob.size)}
+        import json
+
+        try:
+            return {"json": json.loads(bytes(self.blob(blob)))}
+        except (CacheError, ValueError) as problem:
+            return {"digest": blob.sha256, "text": f"not readable: {problem}"}
 
     def parts_of(self, entry: Entry) -> dict[str, str]:
         """The functions behind an entry's code version, and their digests; empty if they cannot be read."""
@@ -274,12 +287,13 @@ class Cache:
             code=call.code,
             value=self._put(encoded, blobs, durable=durable),
             state=self._put(encoded_state, blobs, durable=durable) if encoded_state is not None else None,
-            parts=self._put_parts(call.parts, blobs, durable=durable),
+            parts=self._put_parts(call, blobs, durable=durable),
             arguments=self._put_arguments(call.recorded, blobs, durable=durable),
             segment=segment,
+            blobs=tuple(blobs),  # after all that add to them
         )
-        entry = replace(entry, blobs=tuple(blobs))
-        self.near.put(entry.name, [entry.to_bytes()], durable=durable)
+        data = entry.to_bytes()
+        self.near.put(f"{entry_prefix(call.function, call.key)}{entry_digest(data)}.json", [data], durable=durable)
         return entry
 
     def _put(self, encoded: Encoded, blobs: list[Blob], *, durable: bool) -> Json:
@@ -287,35 +301,27 @@ class Cache:
         return {**encoded.describe, "blobs": [index]}
 
     def _put_blob(self, chunks: Sequence[Buffer], blobs: list[Blob], *, durable: bool) -> int:
-        blob = blob_of(chunks)
-        if blob in blobs:
-            return blobs.index(blob)
-        if durable or not self.near.claim(blob.name, blob.size):
-            self.near.put(blob.name, chunks, durable=durable)
-        blobs.append(blob)
-        return len(blobs) - 1
+        return _index(self.near.put_blob(chunks, durable=durable), blobs)
 
-    def _put_parts(self, parts: Mapping[str, str], blobs: list[Blob], *, durable: bool) -> int | None:
-        if not parts:
+    def _put_parts(self, call: Call, blobs: list[Blob], *, durable: bool) -> int | None:
+        if not call.parts:
             return None
+        known = self._parts.get(call.function)
+        if known is not None and known[0] is call.parts and known[2] >= durable and self.near.claim(known[1].name, known[1].size):
+            return _index(known[1], blobs)
         import json
 
-        return self._put_blob([json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()], blobs, durable=durable)
+        index = self._put_blob([json.dumps(call.parts, sort_keys=True, separators=(",", ":")).encode()], blobs, durable=durable)
+        self._parts[call.function] = (call.parts, blobs[index], durable)
+        return index
 
     def _put_arguments(self, recorded: Mapping[str, Json], blobs: list[Blob], *, durable: bool) -> dict[str, Json]:
         """Arguments as they stand in an entry: the larger ones as blobs, which calls with an equal argument share."""
-        import json
-
         kept: dict[str, Json] = {}
         for name, argument in recorded.items():
             kept[name] = dict(argument)
-            if (
-                "json" in argument
-                and len(text := json.dumps(argument["json"], ensure_ascii=False).encode("utf-8", "surrogatepass")) > _INLINE
-            ):
-                kept[name] = {**argument, "blob": self._put_blob([text], blobs, durable=durable), "describe": {"codec": "json"}}
-                del kept[name]["json"]
-            elif "bytes" in argument:
+            if "bytes" in argument:
+                kept[name].pop("json", None)
                 kept[name]["blob"] = self._put_blob([kept[name].pop("bytes")], blobs, durable=durable)
         return kept
 
@@ -340,18 +346,19 @@ class Cache:
 
     def lock(self, key: str) -> KeyLock:
         """The lock that whoever computes this key holds, among all processes that share the near store."""
-        folder = self.near.local or os.path.join(tempfile.gettempdir(), f"simcache-{os.getpid()}")
-        return KeyLock(os.path.join(folder, "locks"), key)
+        if self.near.local is None:
+            return KeyLock(self.near.url, key, shared=False)
+        return KeyLock(os.path.join(self.near.local, "locks"), key)
 
     def turn(self, key: str, *, wait: bool = True) -> "Turn":
         """The turn to compute this key, which one thread of all processes that share the near store has at a time."""
         return Turn(self.lock(key), (self.near.url, key), wait=wait)
 
-    def warn_once(self, text: str) -> None:
-        """One warning per text and process: a full disk would otherwise say so a thousand times."""
+    def warn_once(self, text: str, reason: str = "") -> None:
+        """One warning per text and process, whatever the reasons: a full disk would otherwise say so a thousand times."""
         if text not in self._warned:
             self._warned.add(text)
-            warnings.warn(text, NotStored, stacklevel=4)
+            warnings.warn(f"{text}: {reason}" if reason else text, NotStored, stacklevel=4)
 
 
 class Turn:
@@ -386,24 +393,64 @@ def record(arguments: Mapping[str, object], ignored: Container[str], hints: Mapp
 
     Those in `ignored` are not part of the key and are written down all the same; `hints` are the annotated types.
     """
-    import json
-
     recorded: dict[str, Json] = {}
     for name, value in arguments.items():
         try:
-            encoded = encode(value, None, hints.get(name))
-            size = sum(memoryview(chunk).nbytes for chunk in encoded.chunks)
-            if size > _REBUILT:
-                recorded[name] = {"digest": blob_of(encoded.chunks).xxh3, "text": _short(value)}
-            elif encoded.describe.get("codec") == "json":
-                recorded[name] = {"json": json.loads(b"".join(encoded.chunks))}
-            else:
-                recorded[name] = {"bytes": b"".join(encoded.chunks), "describe": dict(encoded.describe)}
+            recorded[name] = {"json": value} if _is_plain(value) else _recorded(value, hints.get(name))
         except Unstorable:
             recorded[name] = {"digest": xxh3_128_hexdigest(_short(value).encode("utf-8", "replace")), "text": _short(value)}
         if name in ignored:
             recorded[name]["ignored"] = True
     return recorded
+
+
+def comparable(recorded: Mapping[str, Json]) -> dict[str, Json]:
+    """Arguments of a call as `arguments_of` gives those of an entry."""
+    return {
+        name: {"digest": sha256(argument["bytes"]).hexdigest(), "text": _described(argument["describe"], len(argument["bytes"]))}
+        if "bytes" in argument and "json" not in argument
+        else argument
+        for name, argument in recorded.items()
+    }
+
+
+def _described(describe: Json, size: int) -> str:
+    """A value that is no text, for people."""
+    shape = f" {describe['dtype']} of shape {tuple(describe['shape'])}" if describe.get("codec") == "array" else ""
+    return f"{describe.get('codec')}{shape}, {size} bytes"
+
+
+def _index(blob: Blob, blobs: list[Blob]) -> int:
+    """Where a blob stands in a list, to which it is added if it is new."""
+    if blob not in blobs:
+        blobs.append(blob)
+    return blobs.index(blob)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON holds the value just as it is; most arguments are so."""
+    kind = type(value)
+    if kind is str:
+        return len(value) <= _TEXT and value.isascii()
+    return value is None or kind is bool or ((kind is int or kind is float) and -_EXACT < value < _EXACT)
+
+
+def _recorded(value: object, hint: object) -> Json:
+    encoded = encode(value, None, hint)
+    size = sum(memoryview(chunk).nbytes for chunk in encoded.chunks)
+    if size > _REBUILT:
+        digest = xxh3_128()
+        for chunk in encoded.chunks:
+            digest.update(chunk)
+        return {"digest": digest.hexdigest(), "text": _short(value)}
+    data = b"".join(encoded.chunks)
+    stored = {"bytes": data, "describe": dict(encoded.describe)}
+    if encoded.describe.get("codec") != "json":
+        return stored
+    import json
+
+    plain = {"json": json.loads(data)}
+    return plain if size <= _INLINE else {**plain, **stored}
 
 
 def _short(value: object) -> str:
@@ -412,6 +459,15 @@ def _short(value: object) -> str:
     except Exception as problem:
         text = f"<{type(value).__qualname__}, whose repr fails: {type(problem).__name__}>"
     return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
+
+
+def _opened_far(url: str | os.PathLike[str] | Store) -> Store | None:
+    """A far store; one that is not there now (a mount, a network) is left out and said, as it can only save work."""
+    try:
+        return open_store(url, create=False)
+    except (NotAStore, Unavailable) as problem:
+        warnings.warn(f"a far store is left out: {problem}", RuntimeWarning, stacklevel=4)
+        return None
 
 
 def _reopened(near: str, far: Sequence[str], durable: bool, trust: bool) -> Cache:

@@ -12,7 +12,6 @@ import typing
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
@@ -38,8 +37,7 @@ _POLL = 0.01
 _RESUME = "resume"
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(typing.NamedTuple):
     """How a function is cached, as given to `@cached(…)`."""
 
     ignore: tuple[str, ...] = ()
@@ -57,14 +55,14 @@ class Cached(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], options: Options) -> None:
         """Made by `@cached`; nothing is read or followed before the first call."""
-        if isinstance(function, (classmethod, staticmethod)):
-            raise TypeError("put @cached below @classmethod or @staticmethod, next to the function")
+        if isinstance(function, (classmethod, staticmethod, property, functools.cached_property)):
+            raise TypeError(f"put @cached below @{type(function).__name__}, next to the function")
         if isinstance(function, type) or not callable(function):
             raise TypeError(f"@cached takes a function, and {function!r} is none")
         if inspect.isasyncgenfunction(inspect.unwrap(function)):
             raise TypeError(f"{function!r} is an asynchronous generator, which @cached cannot keep: make it a plain generator")
         functools.update_wrapper(self, function)
-        self.compute = function
+        self.compute: Callable[P, Any] = function
         """The plain function, without the cache."""
         self.name = function_name(function)
         self.options = options
@@ -90,9 +88,9 @@ class Cached(Generic[P, R]):
             key, used = self._key(arguments)
         except SourceChanged as problem:
             self._say_changed(str(problem))
-            return self.compute(*args, **kwargs)
+            return self.compute(*args, **kwargs)  # type: ignore[no-any-return]
         cache = self.cache
-        found = cache.lookup(self.name, key, self.into)
+        found = cache.lookup(self.name, key, self.into, self.options.codec)
         if found.entry is None:
             return self._missed(cache, key, used, arguments, args, kwargs, found.reasons)
         cache.tally.hit(self.name, found.entry.made.seconds)
@@ -181,7 +179,7 @@ class Cached(Generic[P, R]):
         return CodeVersions(self.__module__, self.options.code)
 
     def _call(self, key: str, arguments: Mapping[str, object], used: list[Fingerprint]) -> Call:
-        parts = {name: digest for code in reversed(used) for name, digest in code.parts.items()}
+        parts = used[0].parts if len(used) == 1 else {name: digest for code in reversed(used) for name, digest in code.parts.items()}
         return Call(self.name, key, used[0].version, parts, record(arguments, self.options.ignore, self._hints))
 
     # -- computing and keeping
@@ -197,14 +195,14 @@ class Cached(Generic[P, R]):
         reasons: tuple[str, ...],
     ) -> R:
         with cache.turn(key):
-            found = cache.lookup(self.name, key, self.into)  # whoever had the turn before may have stored it
+            found = cache.lookup(self.name, key, self.into, self.options.codec)  # whoever had the turn before may have stored it
             if found.entry is not None:
                 cache.tally.hit(self.name, found.entry.made.seconds)
                 return found.value  # type: ignore[no-any-return]
             self._say_damaged(cache, reasons or found.reasons)
             call = self._call(key, arguments, used)
             began = time.perf_counter()
-            value = self.compute(*args, **kwargs)
+            value: R = self.compute(*args, **kwargs)
             self._keep(cache, call, value, time.perf_counter() - began, used, arguments)
             return value
 
@@ -214,18 +212,18 @@ class Cached(Generic[P, R]):
             key, used = self._key(arguments)
         except SourceChanged as problem:
             self._say_changed(str(problem))
-            return await self.compute(*args, **kwargs)  # type: ignore[misc]
+            return await self.compute(*args, **kwargs)
         cache = self.cache
-        found = cache.lookup(self.name, key, self.into)
+        found = cache.lookup(self.name, key, self.into, self.options.codec)
         if found.entry is None:
             reasons = found.reasons
             async with _AsyncTurn(cache, key):
-                found = cache.lookup(self.name, key, self.into)  # whoever had the turn before may have stored it
+                found = cache.lookup(self.name, key, self.into, self.options.codec)  # whoever had the turn before may have stored it
                 if found.entry is None:
                     self._say_damaged(cache, reasons or found.reasons)
                     call = self._call(key, arguments, used)
                     began = time.perf_counter()
-                    value: object = await self.compute(*args, **kwargs)  # type: ignore[misc]
+                    value: object = await self.compute(*args, **kwargs)
                     self._keep(cache, call, value, time.perf_counter() - began, used, arguments)
                     return value
         cache.tally.hit(self.name, found.entry.made.seconds)
@@ -244,11 +242,11 @@ class Cached(Generic[P, R]):
         except Unstorable as problem:
             cache.warn_once(f"a result of {self.name} is not stored: {problem}")
         except (CacheError, OSError) as problem:
-            cache.warn_once(f"results of {self.name} are not stored: {cache.near.url} cannot be written ({problem})")
+            cache.warn_once(f"results of {self.name} are not stored", f"{cache.near.url} cannot be written ({problem})")
         return None
 
     def _made(self, seconds: float, used: list[Fingerprint], arguments: Mapping[str, object]) -> Any:
-        packages = frozenset(name for code in used for name in code.outside)
+        packages = frozenset().union(*(code.outside for code in used))
         return made_now(seconds, packages, source=self._source, device=str(arguments.get("device") or "cpu"))
 
     def _changed_since(self, used: list[Fingerprint]) -> str | None:
@@ -364,7 +362,7 @@ class Cached(Generic[P, R]):
         before = self.entry(*args, **kwargs)
         call = self._call(key, arguments, used)
         began = time.perf_counter()
-        value = self.compute(*args, **kwargs)
+        value: R = self.compute(*args, **kwargs)
         after = self._keep(cache, call, value, time.perf_counter() - began, used, arguments) if before is None else None
         if before is not None and not _same_value(before, value, self.options.codec, self.into):
             after = self._keep(cache, call, value, time.perf_counter() - began, used, arguments)
@@ -387,7 +385,7 @@ class Cached(Generic[P, R]):
             return series
         again = self.compute(*args, **kwargs)
         for entry in series.segments:
-            made = islice(again, entry.segment.length)  # type: ignore[call-overload]
+            made = islice(again, entry.segment.length)
             items = [copy.deepcopy(step.item if isinstance(step, Step) else step) for step in made]  # one array may come again and again
             if not _same_value(entry, items, self.options.codec, self.into):
                 self._say_divergence(series.key, entry, None)
@@ -444,6 +442,7 @@ class _Binder:
     """From the arguments of a call to their names, defaults filled in."""
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
+        self.name = getattr(function, "__qualname__", repr(function))
         self.signature = inspect.signature(function)
         parameters = self.signature.parameters.values()
         self.names = tuple(parameter.name for parameter in parameters)
@@ -473,7 +472,10 @@ class _Binder:
             bound = {**self._defaults, **given}
             if len(given) == total and len(bound) == len(self.names) and self._needed <= given.keys():
                 return bound
-        arguments = self.signature.bind(*args, **kwargs)
+        try:
+            arguments = self.signature.bind(*args, **kwargs)
+        except TypeError as problem:
+            raise TypeError(f"{self.name}() {problem}") from None
         arguments.apply_defaults()
         return arguments.arguments
 
@@ -588,9 +590,8 @@ def cached(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
 
 
 def _checked(**given: Any) -> Options:
-    known = [option.name for option in fields(Options)]
-    if unknown := sorted(given.keys() - set(known)):
-        raise BadSettings(f"@cached({unknown[0]}=…)", f"there is no such option: there are {', '.join(known)}")
+    if unknown := sorted(given.keys() - set(Options._fields)):
+        raise BadSettings(f"@cached({unknown[0]}=…)", f"there is no such option: there are {', '.join(Options._fields)}")
     for name in ("ignore", "code", "packages"):
         held = given.get(name, ())
         if isinstance(held, str) or not isinstance(held, Iterable):

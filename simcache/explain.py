@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from simcache.cache import Cache, Call
+from simcache.cache import Cache, Call, comparable
+from simcache.errors import CacheError
 from simcache.identity.difference import Difference, code_differences, differences, nearest
 from simcache.identity.fingerprint import Fingerprint
 from simcache.model import Entry
@@ -52,23 +53,18 @@ def explain(cache: Cache, call: Call, used: Sequence[Fingerprint]) -> Explanatio
     """Look a call up without computing it, and compare it with what is stored."""
     reasons: list[str] = []
     withdrawn: set[str] = set()
-    entries = [entry for layer in cache.store.layers() for entry in cache.entries_in(layer, call.function, call.key, reasons, withdrawn)]
-    for entry in entries[:1]:
-        try:
-            cache.blob(entry.blobs[(entry.value or {"blobs": [0]})["blobs"][0]])
-        except Exception as problem:
-            reasons.append(str(problem))
-            entries = []
-    near = entries[0] if entries else _nearest(cache, call)
+    stored = [entry for layer in cache.store.layers() for entry in cache.entries_in(layer, call.function, call.key, reasons, withdrawn)]
+    served = next((entry for entry in stored if _is_whole(cache, entry, reasons)), None)
+    near = served or _nearest(cache, call)
     found: list[Difference] = []
-    if not entries and near is not None:
-        found = differences(cache.arguments_of(near), call.recorded)
+    if served is None and near is not None:
+        found = differences(cache.arguments_of(near), comparable(call.recorded))
         if near.code != call.code:
             found += code_differences(cache.parts_of(near), call.parts) or [Difference("code version", near.code, call.code, "code")]
     return Explanation(
         function=call.function,
         key=call.key,
-        hit=bool(entries),
+        hit=served is not None,
         store=cache.near.url,
         reasons=tuple(reasons),
         entry=near,
@@ -78,7 +74,17 @@ def explain(cache: Cache, call: Call, used: Sequence[Fingerprint]) -> Explanatio
     )
 
 
+def _is_whole(cache: Cache, entry: Entry, reasons: list[str]) -> bool:
+    try:
+        cache.blob(entry.blobs[(entry.value or {"blobs": [0]})["blobs"][0]])
+    except CacheError as problem:
+        reasons.append(str(problem))
+        return False
+    return True
+
+
 def _nearest(cache: Cache, call: Call) -> Entry | None:
     entries = [entry for entry in islice(cache.all_entries(call.function), _LOOKED_AT) if entry.kind != "withdrawn"]
+    entries.sort(key=lambda entry: entry.made.at, reverse=True)  # of equally near ones the newest is told
     same_code = [entry for entry in entries if entry.code == call.code]
-    return nearest(((entry, cache.arguments_of(entry)) for entry in same_code or entries), call.recorded)
+    return nearest(((entry, cache.arguments_of(entry)) for entry in same_code or entries), comparable(call.recorded))

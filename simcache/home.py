@@ -2,10 +2,9 @@
 
 import os
 import sys
-from pathlib import Path
 
 
-def user_folder() -> Path:
+def user_folder() -> str:
     """The folder of simcache among this user's caches, by the rules of the system; it need not exist yet."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or os.path.expanduser(r"~\AppData\Local")
@@ -13,4 +12,4 @@ def user_folder() -> Path:
         base = os.path.expanduser("~/Library/Caches")
     else:
         base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "simcache"
+    return os.path.join(base, "simcache")

@@ -1,5 +1,6 @@
 """One computation per key among processes and threads: a lock that dies with whoever holds it."""
 
+import errno
 import os
 import struct
 import sys
@@ -7,8 +8,9 @@ import threading
 import time
 import warnings
 from contextlib import suppress
-from hashlib import blake2b
 from typing import Self
+
+from xxhash import xxh3_64_intdigest
 
 if sys.platform == "win32":
     import msvcrt
@@ -16,6 +18,8 @@ else:
     import fcntl
 
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_NO_ROOM = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT})
+"""Nothing can be written here: whoever keeps the result says so, and once is enough."""
 _FILE = "keys"
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.02
@@ -38,10 +42,12 @@ class KeyLock:
     degraded: str
     """Why other processes are not excluded; empty where they are."""
 
-    def __init__(self, folder: str | os.PathLike[str], key: str) -> None:
+    def __init__(self, folder: str | os.PathLike[str], key: str, *, shared: bool = True) -> None:
+        """The lock of a key in a folder; where only this process has what it guards, `shared=False` leaves the disk alone."""
         self._folder = os.fspath(folder)
         self._key = key
-        self._byte = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") >> 2
+        self._shared = shared
+        self._byte = xxh3_64_intdigest(key.encode()) >> 2
         self._file: int | None = None
         self._holder = 0
         self.degraded = ""
@@ -96,6 +102,9 @@ class KeyLock:
     def _lock(self, deadline: float | None) -> bool:
         """Exclude other processes; True also where that cannot be done."""
         self.degraded = ""
+        if not self._shared:
+            self._holder = os.getpid()
+            return True
         file: int | None = None
         locked = False
         try:
@@ -103,7 +112,8 @@ class KeyLock:
             locked = _wait(file, self._byte, deadline)
         except OSError as problem:
             self.degraded = problem.strerror or str(problem)
-            _tell(self._folder, self.degraded)
+            if problem.errno not in _NO_ROOM:
+                _tell(self._folder, self.degraded)
         finally:
             if file is not None and not locked:
                 _close(file)

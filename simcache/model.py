@@ -3,12 +3,11 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from itertools import product
-from typing import Any, Literal, TypeAlias
-from urllib.parse import quote
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from xxhash import xxh3_128_hexdigest
 
@@ -30,10 +29,11 @@ _POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 POINTER_AT_MOST = 1024
 """Bytes: a longer file is no Git LFS pointer."""
 _FOLDER_LIMIT = 120
+_IN_FOLDERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~+=@,")
+"""What stands in a folder's name as it is; other bytes are written as %XX. (urllib's `quote` takes 3 ms to load.)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What a kind of store can do, as data: nobody asks what class a store is."""
 
     writes: bool = True
@@ -44,8 +44,7 @@ class Capabilities:
     """Other processes see the same bytes, so a computation must be locked against them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(NamedTuple):
     """The names of some bytes: SHA-256 is the address, XXH3-128 is checked on every load."""
 
     sha256: str
@@ -67,8 +66,7 @@ class Blob:
             raise Corrupt(self.name, "the bytes differ from what was stored (XXH3-128)")
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Which items of a series an entry holds."""
 
     start: int
@@ -81,8 +79,7 @@ class Segment:
         return self.start + self.length
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """Who made an entry, when, and on what: compared when two results differ, never part of the key."""
 
     at: str
@@ -123,7 +120,7 @@ class Entry:
     def to_bytes(self) -> bytes:
         """One canonical JSON line: sorted keys, no spaces, UTF-8, LF at the end."""
         record: Json = {"format": FORMAT, "key": self.key, "function": self.function, "kind": self.kind, "code": self.code}
-        record["made"] = {f.name: _plain(getattr(self.made, f.name)) for f in fields(Made)}
+        record["made"] = self.made._asdict() | {"packages": dict(self.made.packages)}
         record["blobs"] = [[blob.sha256, blob.xxh3, blob.size] for blob in self.blobs]
         record["arguments"] = dict(self.arguments)
         if self.parts is not None:
@@ -284,7 +281,7 @@ def entry_digest(data: bytes) -> str:
 @lru_cache(maxsize=512)
 def folder_of(function: str) -> str:
     """A function's name as one folder name that every file system takes."""
-    folder = quote(function, safe="._-+=@,")
+    folder = "".join(chr(byte) if byte in _IN_FOLDERS else f"%{byte:02X}" for byte in function.encode())
     if folder in (".", ".."):
         folder = folder.replace(".", "%2E")
     if len(folder) > _FOLDER_LIMIT:
@@ -319,10 +316,6 @@ def key_in_name(name: str) -> str:
     """The key that an entry's name holds; empty for any other name."""
     match = _ENTRY_NAME.fullmatch(name)
     return match[3] if match else ""
-
-
-def _plain(value: object) -> object:
-    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _natural(number: object) -> int:

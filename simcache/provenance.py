@@ -5,21 +5,25 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simcache.model import Made
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 VERSION = "0.1.0"
+_PYTHON = ".".join(map(str, sys.version_info[:3]))
 
 
 def made_now(seconds: float, packages: Iterable[str], *, source: str | None, device: str = "cpu") -> Made:
     """A record of this moment and this machine; `packages` are those that the code reaches, `source` the file it is from."""
     return Made(
-        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        at=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         seconds=round(seconds, 6),
         host=_host(),
         device=device,
-        python=".".join(map(str, sys.version_info[:3])),
+        python=_PYTHON,
         platform=_platform(),
         packages=versions(frozenset(packages)),
         git=commit_of(os.path.dirname(source)) if source else None,
@@ -66,6 +70,8 @@ def versions(packages: frozenset[str]) -> Mapping[str, str]:
 @functools.lru_cache(maxsize=64)
 def commit_of(folder: str) -> str | None:
     """The Git commit that is checked out around a folder, read from Git's files; None outside a repository."""
+    from pathlib import Path
+
     for above in (Path(folder).absolute(), *Path(folder).absolute().parents):
         git = above / ".git"
         try:
@@ -73,12 +79,12 @@ def commit_of(folder: str) -> str | None:
                 git = (above / git.read_text("utf-8").removeprefix("gitdir:").strip()).resolve()
             if git.is_dir():
                 return _head(git)
-        except OSError:
+        except (OSError, ValueError):  # Git's files are not ours: one that is damaged must cost no result
             return None
     return None
 
 
-def _head(git: Path) -> str | None:
+def _head(git: "Path") -> str | None:
     head = (git / "HEAD").read_text("utf-8").strip()
     if not head.startswith("ref:"):
         return head or None

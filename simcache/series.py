@@ -6,15 +6,17 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Generic, NamedTuple, Self, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, SupportsIndex, TypeVar, overload
 
 from simcache.cache import Cache, Call
 from simcache.errors import CacheError, Unstorable
 from simcache.model import Entry, Made, Segment
 from simcache.provenance import environment
+
+if TYPE_CHECKING:
+    from simcache.stores.base import Store
 
 T = TypeVar("T")
 
@@ -67,6 +69,7 @@ class Series(Generic[T]):
         self._cache = cache
         self._source = source
         self._broken: set[str] = set()
+        self._far: dict[str, tuple[Entry, Store]] | None = None
 
     def __repr__(self) -> str:
         return f"<series {self._source.call.function} {self.key}: {self.stored} items stored>"
@@ -79,21 +82,22 @@ class Series(Generic[T]):
     @property
     def stored(self) -> int:
         """How many items are stored already."""
-        return _reach(self._chain())
+        return _reach(self.segments)
 
     @property
     def ended(self) -> bool:
         """Whether the generator is known to finish after the stored items."""
-        return _has_ended(self._chain())
+        return _has_ended(self.segments)
 
     @property
     def mixed(self) -> bool:
         """Whether the stored items were made in more than one environment."""
-        return len({environment(entry.made) for entry in self._chain()}) > 1
+        return len({environment(entry.made) for entry in self.segments}) > 1
 
     @property
     def segments(self) -> list[Entry]:
-        """The entries behind the stored items, in order."""
+        """The entries behind the stored items, in order, near and far."""
+        self._ask_far()
         return self._chain()
 
     @overload
@@ -135,13 +139,13 @@ class Series(Generic[T]):
             with self._cache.turn(self.key, wait=False) as turn:
                 if not turn.mine:
                     time.sleep(_POLL)  # somebody else computes: look again soon
-                elif self.stored <= position and not self._cache.fetch(self._source.call.function, self.key):
+                elif self.stored <= position:
                     stop = _Stop()
                     try:
                         for number, item in self._compute(None, stop):
                             if number > position:
                                 position = number
-                                yield copy.deepcopy(item)  # theirs to change, while ours waits to be stored
+                                yield _copied(item)  # theirs to change, while ours waits to be stored
                     finally:
                         stop.deliver()
                     if stop.ended:
@@ -179,9 +183,21 @@ class Series(Generic[T]):
         """The longest run of segments from item 0; among equally long ones the earliest made, then the smallest digest."""
         return longest_chain(self._sound())
 
+    def _ask_far(self) -> bool:
+        """Learn once what far stores have beyond the near one; whether that is anything."""
+        if self._far is None:
+            self._far = self._cache.far_entries(self._source.call.function, self.key)
+            return bool(self._far)
+        return False
+
     def _sound(self) -> list[Entry]:
-        """All segments that may be served."""
-        entries = self._cache.entries(self._source.call.function, self.key)
+        """All segments that may be served, near and as far as far stores were asked."""
+        reasons: list[str] = []
+        near = self._cache.entries_in(self._cache.near, self._source.call.function, self.key, reasons, set())
+        for reason in reasons:
+            self._cache.warn_once(f"a segment of {self._source.call.function} is computed again: {reason}")
+        names = {entry.name for entry in near} if self._far else set()
+        entries = [*near, *(entry for name, (entry, _) in (self._far or {}).items() if name not in names)]
         segments = [entry for entry in entries if entry.segment is not None and entry.name not in self._broken]
         if self._source.strict:
             here = environment(self._source.made(0.0))
@@ -207,13 +223,21 @@ class Series(Generic[T]):
 
     def _segment_items(self, entry: Entry) -> Sequence[T] | None:
         try:
-            held = self._cache.load(entry, self._source.into)
+            held = self._load(entry)
         except CacheError as problem:
             self._broken.add(entry.name)
             self._cache.warn_once(f"a segment of {entry.function} is computed again: {problem}")
             return None
         self._cache.tally.hit(entry.function, entry.made.seconds)
         return list(held)
+
+    def _load(self, entry: Entry, *, state: bool = False) -> Any:
+        """The items of a segment, or the state after it; one that lies far is brought near first."""
+        found = (self._far or {}).get(entry.name)
+        if found is not None and not self._cache.near.has(entry.name):
+            self._cache.bring(*found)
+        into = self._source.state_into if state else self._source.into
+        return self._cache.load(entry, into, state=state, codec=self._source.codec)
 
     # -- computing
 
@@ -224,9 +248,9 @@ class Series(Generic[T]):
                 if not turn.mine:
                     time.sleep(_POLL)  # somebody else computes: look again soon
                     continue
-                if self._reaches(count) or (self._cache.fetch(self._source.call.function, self.key) and self._reaches(count)):
+                if self._reaches(count) or (self._ask_far() and self._reaches(count)):
                     break
-                fresh: _Fresh[T] = _Fresh(self.stored, [], ended=False)
+                fresh: _Fresh[T] = _Fresh(_reach(self._chain()), [], ended=False)
                 stop = _Stop(until)
                 try:
                     with stop:
@@ -238,7 +262,7 @@ class Series(Generic[T]):
                     stop.deliver()
             if not stop.met:
                 return fresh._replace(ended=stop.ended)
-        return _Fresh(min(count, self.stored), [], ended=False)
+        return _Fresh(min(count, _reach(self._chain())), [], ended=False)
 
     def _reaches(self, count: int) -> bool:
         chain = self._chain()
@@ -298,7 +322,7 @@ class Series(Generic[T]):
                 if entry.state is None:
                     continue
                 try:
-                    return _range(entry).stop, self._cache.load(entry, self._source.state_into, state=True)
+                    return _range(entry).stop, self._load(entry, state=True)
                 except CacheError as problem:
                     self._cache.warn_once(f"{entry.function} goes on from an earlier state: {problem}")
         return 0, None
@@ -326,9 +350,7 @@ class _Open:
 
     def add(self, step: Step[Any], seconds: float) -> Any:
         """Take an item in, as it is now: many generators change and yield one and the same array again and again."""
-        item = step.item
-        with suppress(Exception):  # what cannot be copied cannot be stored either, and closing says so
-            item = copy.deepcopy(item)
+        item = _copied(step.item)
         self.items.append(item)
         self.state = step.state
         self.seconds += seconds
@@ -362,7 +384,7 @@ class _Open:
                 reason = f"{self.cache.near.url} took no more: {problem}"
         if reason is not None:
             self.refused = True
-            self.cache.warn_once(f"{self.source.call.function} is computed and not stored: {reason}")
+            self.cache.warn_once(f"{self.source.call.function} is computed and not stored", reason)
 
 
 class _Stop:
@@ -433,6 +455,14 @@ class _Stop:
             self._raise(self._noted.pop(0))
 
 
+def _copied(item: T) -> T:
+    """An item of its own; one that cannot be copied cannot be stored either, and storing says so."""
+    try:
+        return copy.deepcopy(item)
+    except Exception:  # whatever a user's class raises
+        return item
+
+
 def longest_chain(segments: Sequence[Entry]) -> list[Entry]:
     """The segments that reach furthest from item 0 without a gap, by the rule that every reader follows."""
     starting: dict[int, list[Entry]] = {}
@@ -452,8 +482,8 @@ def _better(reach: int, entry: Entry, than: tuple[int, list[Entry]]) -> bool:
     first = than[1][0]
     if reach != than[0]:
         return reach > than[0]
-    if _range(entry).length == 0 or _range(first).length == 0:
-        return _range(entry).length > _range(first).length
+    if (_range(entry).length == 0) != (_range(first).length == 0):
+        return _range(first).length == 0
     return (entry.made.at, entry.digest) < (first.made.at, first.digest)
 
 

@@ -2,23 +2,20 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from simcache.errors import BadSettings
 from simcache.home import user_folder
 
 FILE = "simcache.toml"
-_URL = re.compile(r"[a-z][a-z0-9+.-]+:(//|[^\\/])", re.IGNORECASE)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(//|[^\\/])")
 _FIELDS = {"store": str, "far": list, "durable": bool, "trust": bool, "remotes": dict}
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Where results are kept, and what the other stores are called."""
 
     store: str
@@ -27,58 +24,69 @@ class Settings:
     """Stores to read from after the near one: whole paths, URLs or names of remotes made into those."""
     durable: bool = False
     trust: bool = False
-    remotes: Mapping[str, str] = field(default_factory=dict)
+    remotes: Mapping[str, str] = MappingProxyType({})
     file: str | None = None
     """The file that these come from; None if there is none."""
 
 
 def load(start: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings that hold for a file or folder: of the nearest file above it, with the environment's word over it."""
-    found = _nearest(Path(start or os.getcwd()).absolute())
-    table, file = found if found is not None else ({}, None)
-    base = file.parent if file is not None else Path.cwd()
-    where = str(file) if file is not None else "settings"
+    table, file = _nearest(os.path.abspath(start or os.getcwd()))
+    base = os.getcwd() if file is None else os.path.dirname(file)
+    where = file or "settings"
     remotes = {name: located(url, base) for name, url in _remotes(table, where).items()}
     store = environment.get("SIMCACHE_STORE")
-    far = [item for item in environment.get("SIMCACHE_FAR", "").split(os.pathsep) if item] or _texts(table.get("far", []), f"{where}: far")
+    far = [item for item in environment.get("SIMCACHE_FAR", "").split(",") if item] or _texts(table.get("far", []), f"{where}: far")
     return Settings(
-        store=located(store, Path.cwd()) if store else located(table["store"], base) if "store" in table else str(user_folder() / "store"),
+        store=located(store, os.getcwd())
+        if store
+        else located(table["store"], base)
+        if "store" in table
+        else os.path.join(user_folder(), "store"),
         far=tuple(remotes.get(item) or located(item, base) for item in far),
         durable=_truth(environment, "SIMCACHE_DURABLE", default=table.get("durable", False)),
         trust=_truth(environment, "SIMCACHE_TRUST", default=table.get("trust", False)),
         remotes=remotes,
-        file=None if file is None else str(file),
+        file=file,
     )
 
 
-def located(store: str, base: Path) -> str:
+def located(store: str, base: str | os.PathLike[str]) -> str:
     """A store as written in a file: a URL as it is, a path made whole from the file's folder."""
     if _URL.match(store):
         return store
-    return os.path.normpath(base / os.path.expanduser(store))
+    return os.path.normpath(os.path.join(base, os.path.expanduser(store)))
 
 
-def _nearest(start: Path) -> tuple[dict[str, Any], Path] | None:
-    for folder in (start, *start.parents):
+def _nearest(folder: str) -> tuple[dict[str, Any], str | None]:
+    """The settings in the nearest file, from this folder upwards, and that file."""
+    while True:
         for name in (FILE, "pyproject.toml"):
-            file = folder / name
-            table = _table(file) if file.is_file() else None
+            file = os.path.join(folder, name)
+            table = _table(file) if os.path.isfile(file) else None
             if table is not None:
-                _check(table, str(file))
+                _check(table, file)
                 return table, file
-    return None
+        if folder == os.path.dirname(folder):
+            return {}, None
+        folder = os.path.dirname(folder)
 
 
-def _table(file: Path) -> dict[str, Any] | None:
+def _table(file: str) -> dict[str, Any] | None:
+    import tomllib  # 4 ms, where there is a file
+
+    own = os.path.basename(file) == FILE
     try:
-        content = tomllib.loads(file.read_text("utf-8"))
+        with open(file, encoding="utf-8") as opened:
+            text = opened.read()
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
-        if file.name != FILE:
+        if not own:
             return None  # somebody else's file: whoever reads the rest of it says so
-        raise BadSettings(str(file), f"is no TOML: {problem}") from None
+        raise BadSettings(file, f"is no TOML: {problem}") from None
     except (OSError, UnicodeDecodeError) as problem:
-        raise BadSettings(str(file), f"cannot be read: {problem}") from None
-    if file.name == FILE:
+        raise BadSettings(file, f"cannot be read: {problem}") from None
+    if own:
         return content
     held = content.get("tool", {}).get("simcache")
     if held is not None and not isinstance(held, dict):

@@ -8,7 +8,6 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from pathlib import Path
 
 _FLUSH_AFTER = 60.0
 
@@ -17,7 +16,7 @@ class Tally:
     """Counts hits; written as one line per process and minute, so that a hit costs no write."""
 
     def __init__(self, folder: str | None) -> None:
-        self._path = None if folder is None else Path(folder) / "hits.jsonl"
+        self._path = None if folder is None else os.path.join(folder, "hits.jsonl")
         self._counts: dict[str, list[float]] = {}
         self._lock = threading.Lock()
         self._since = time.monotonic()
@@ -40,7 +39,7 @@ class Tally:
         with self._lock:
             counts, self._counts = self._counts, {}
             self._since = time.monotonic()
-        if not counts or self._path is None or not self._path.parent.is_dir():
+        if not counts or self._path is None or not os.path.isdir(os.path.dirname(self._path)):
             return
         line = json.dumps({name: [int(hits), round(seconds, 6)] for name, (hits, seconds) in sorted(counts.items())}) + "\n"
         with contextlib.suppress(OSError):
@@ -61,10 +60,13 @@ class Tally:
         return total
 
     def _lines(self) -> Iterator[dict[str, tuple[int, float]]]:
-        if self._path is None or not self._path.is_file():
-            return
-        for line in self._path.read_text("utf-8", "replace").splitlines():
-            with contextlib.suppress(ValueError, TypeError):  # a line that was cut by a full disk
+        lines: list[str] = []
+        with contextlib.suppress(OSError):
+            if self._path is not None:
+                with open(self._path, encoding="utf-8", errors="replace") as file:
+                    lines = file.read().splitlines()
+        for line in lines:
+            with contextlib.suppress(ValueError, TypeError, AttributeError, OverflowError):  # a line that was cut or damaged
                 counts = json.loads(line)
                 yield {str(name): (int(hits), float(seconds)) for name, (hits, seconds) in counts.items()}
 

@@ -1,6 +1,12 @@
 """What every test stands on: a clean environment, how hard hypothesis tries, and which tests wait for `--deep`."""
 
+import json
 import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,8 +27,37 @@ def pytest_configure(config: pytest.Config) -> None:
     """Settings of the person who runs the tests must not reach them, nor the programs that they start."""
     for name in [name for name in os.environ if name.startswith("SIMCACHE_")]:
         del os.environ[name]
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers and all that they start inherit it
+        os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="simcache-tests-")
     in_ci = os.environ.get("CI", "").lower() in {"1", "true"}
     settings.load_profile("deep" if config.getoption("--deep") else "ci" if in_ci else "work")
+
+
+def pytest_unconfigure() -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """After the whole deep run, write down how it went and on which commit, to be committed."""
+    if not config.getoption("--deep") or config.invocation_params.args[-1:] != ("--deep",):
+        return
+    stats = terminalreporter.stats
+    record = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "HEAD"),
+        "changed since": _git("status", "--porcelain").splitlines(),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "passed": len(stats.get("passed", [])),
+        "failed": sorted(report.nodeid for name in ("failed", "error") for report in stats.get(name, [])),
+        "skipped": sorted(f"{report.nodeid}: {report.longrepr[2]}" for report in stats.get("skipped", [])),
+    }
+    (Path(__file__).parent / "deep.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def _git(*command: str) -> str:
+    return subprocess.run(["git", *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

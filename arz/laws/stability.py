@@ -6,7 +6,6 @@ Unlike the laws around it this is no device code: it needs complex eigenvalues, 
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from arz.laws.pressure.base import Closure
 from arz.laws.state import occupancy_of
@@ -33,7 +32,7 @@ def growth(
     The unknowns are (rho_m, rho_c, w_m, w_c); the matrix is that of the linear system at wave number 2π/wavelength.
     """
     wave = 1j * 2 * np.pi / wavelength
-    matrix: NDArray[np.complex128] = np.zeros((4, 4), dtype=np.complex128)
+    matrix = np.zeros((4, 4), dtype=np.complex128)
     for k in (0, 1):
         numbers = (scale[k], jam[k], shape[k])
         r = occupancy_of(rho[k], rho[1 - k], own[k], other[k])

@@ -12,7 +12,7 @@ from simcache.cli.words import Size, Span, counted, moment, size, span
 
 if TYPE_CHECKING:
     from simcache.stores.base import Store
-    from simcache.upkeep.contradictions import Contradiction
+    from simcache.upkeep.divergences import Divergence
     from simcache.upkeep.prune import PruneReport
     from simcache.upkeep.rerun import RerunReport
     from simcache.upkeep.verify import VerifyReport
@@ -73,8 +73,8 @@ def _verdict(report: "VerifyReport", *, repaired: bool) -> Sequence[str]:
     ]
     if len(report.problems) > _SHOWN:
         lines.append(f"… and {len(report.problems) - _SHOWN} more: --json lists all")
-    for found in report.contradictions[:_SHOWN]:
-        lines += _contradiction(found)
+    for found in report.divergences[:_SHOWN]:
+        lines += _divergence(found)
     lines += [f"note: {said}" for said in _notes(report)]
     if report.sound:
         return [*lines, click.style("sound", fg="green") + (", after repair" if report.problems else "")]
@@ -85,8 +85,8 @@ def _red(text: str) -> str:
     return click.style(text, fg="red")
 
 
-def _contradiction(found: "Contradiction") -> list[str]:
-    lines = [f"{_red('contradiction')} {found.function} {found.key}: different bytes for its {found.what}"]
+def _divergence(found: "Divergence") -> list[str]:
+    lines = [f"{_red('divergence')} {found.function} {found.key}: different bytes for its {found.what}"]
     for one in found.results:
         packages = ", ".join(f"{name} {version}" for name, version in sorted(one.packages.items()))
         on = f"{one.host} ({one.device}, {one.platform}, Python {one.python}{', ' if packages else ''}{packages})"
@@ -117,9 +117,9 @@ def _advice(report: "VerifyReport", *, repaired: bool) -> str:
         )
     elif open_problems:
         advice.append(f"{counted(open_problems, 'problem')} left; `--from STORE` fetches good copies from another store")
-    if report.contradictions:
+    if report.divergences:
         advice.append(
-            f"{counted(len(report.contradictions), 'contradiction')}; `simcache diff` compares, `simcache withdraw KEY.DIGEST --reason …` takes one back"
+            f"{counted(len(report.divergences), 'divergence')}; `simcache diff` compares, `simcache withdraw KEY.DIGEST --reason …` takes one back"
         )
     return "; ".join(advice)
 

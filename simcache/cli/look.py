@@ -79,7 +79,7 @@ def show(key: str, store_url: str | None, *, with_value: bool, as_json: bool) ->
 
 def _shown(cache: "Cache", entries: Sequence["Entry"], *, with_value: bool) -> Sequence[str]:
     from simcache.identity.difference import shown
-    from simcache.upkeep.contradictions import in_service
+    from simcache.upkeep.divergences import in_service
 
     first = served_first(entries)
     lines = [f"{first.function} {first.key}", f"code {first.code}"]

@@ -69,7 +69,7 @@ def chosen(store: Store, name: str) -> list[Entry]:
 
 def served_first(entries: Sequence[Entry]) -> Entry:
     """Of the entries of one key the one that is served; of withdrawn ones the last."""
-    from simcache.upkeep.contradictions import in_service
+    from simcache.upkeep.divergences import in_service
 
     return next(iter(in_service(entries)), entries[-1])
 

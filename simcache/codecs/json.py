@@ -22,6 +22,7 @@ What JSON has is written as itself: None, bool, str, int, finite float, list, an
 and, in a tree (tree.py) only: $array, $raw, $tensor. An object that is held twice is written twice, and comes back as two.
 """
 
+from importlib import import_module
 from typing import Any, Final
 
 from simcache.codecs.base import Codec, Encoded
@@ -41,11 +42,16 @@ class JsonCodec(Codec):
         return type(value) in _ATOMS
 
     def encode(self, value: Any, into: object = None) -> Encoded:
-        return encoded(text_of(value, Writer(into)))
+        return encoded(text_of(value, Writer(rarer, into)))
 
     def decode(self, describe: Json, data: memoryview, into: object = None) -> Any:
         del describe
         return value_of(data, Reader(into))
+
+
+def rarer(writer: Writer, value: object) -> Any:
+    """The form of a value that is not of the basic types; loaded when there is one, as most plain data has none."""
+    return import_module("simcache.codecs.others").form(writer, value)
 
 
 def encoded(text: str) -> Encoded:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from simcache.codecs.base import Codec, Encoded
-from simcache.codecs.json import encoded
+from simcache.codecs.json import encoded, rarer
 from simcache.codecs.reading import Reader, listed, value_of
 from simcache.codecs.writing import Writer, text_of
 from simcache.errors import Undecodable
@@ -33,7 +33,7 @@ class TreeCodec(Codec):
 
     def encode(self, value: Any, into: object = None) -> Encoded:
         leaves = _Leaves()
-        text = text_of(value, Writer(into, leaves.form))
+        text = text_of(value, Writer(rarer, into, leaves.form))
         if not leaves.placed:
             return encoded(text)
         content = text.encode()

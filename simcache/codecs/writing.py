@@ -5,8 +5,6 @@ import struct
 from base64 import b64encode
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
-from importlib import import_module
 from math import isfinite, isinf
 from typing import Any, Final, TypeAlias
 
@@ -38,11 +36,15 @@ def text_of(value: object, writer: "Writer") -> str:
 
 
 class Writer:
-    """Turns one value into what JSON has; `leaf` gives a tagged form of its own for what is kept elsewhere."""
+    """Turns one value into what JSON has.
 
-    __slots__ = ("_open", "into", "leaf")
+    `rarer` writes a value that is not of the basic types; `leaf` gives a tagged form of its own for what is kept elsewhere.
+    """
 
-    def __init__(self, into: object = None, leaf: Leaf | None = None) -> None:
+    __slots__ = ("_open", "_rarer", "into", "leaf")
+
+    def __init__(self, rarer: "Write", into: object = None, leaf: Leaf | None = None) -> None:
+        self._rarer = rarer
         self.into = into
         self.leaf = leaf
         self._open: set[int] = set()
@@ -118,7 +120,7 @@ class Writer:
     def _other(self, value: object) -> Any:
         if self.leaf is not None and (form := self.leaf(value)) is not None:
             return form
-        return _others().form(self, value)
+        return self._rarer(self, value)
 
 
 def encodable(text: str) -> bool:
@@ -239,11 +241,6 @@ _WRITE: dict[type, Write] = {
     OrderedDict: _ordereddict,
     deque: _deque,
 }
-
-
-@cache
-def _others() -> Any:
-    return import_module("simcache.codecs.others")  # most plain data needs none of the rarer types
 
 
 def _shown(key: object) -> str:

@@ -10,7 +10,6 @@ import importlib
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from simcache.errors import BadSettings
 from simcache.identity.files import Signature, SourceChanged, SourceFile, check_bytecode, is_outside, loaded_signature, read
@@ -18,7 +17,7 @@ from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.modules import Module, absolute_name, compiled_as_written, locate
 from simcache.identity.piece import Piece, Summary, digest_of
-from simcache.identity.taken import ABSENT, Fingerprint, Guard, Names, Variable, guard_of
+from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of
 
 
 class Closure:
@@ -52,7 +51,7 @@ class Closure:
             dict(sorted(self.parts.items())),
             frozenset(self.outside - sys.stdlib_module_names),
             self.files,
-            tuple(self.guards.values()),
+            Guards(self.guards.values()),
         )
 
     # -- modules
@@ -86,6 +85,8 @@ class Closure:
 
     def package(self, name: str) -> None:
         """Every file of a package that was named by hand."""
+        from pathlib import Path  # 4 ms, for what few ask
+
         path, folders = locate(name)
         roots = [Path(folder) for folder in folders] or ([Path(path)] if path and path.endswith(".py") else [])
         if not roots:

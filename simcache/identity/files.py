@@ -6,12 +6,10 @@ import importlib.util
 import marshal
 import os
 import sys
-import sysconfig
 import threading
 import time
 import types
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from xxhash import xxh3_128_hexdigest
@@ -21,8 +19,11 @@ from simcache.identity.bytecode import same_code
 from simcache.identity.piece import Summary, digest_of
 from simcache.identity.source import summarise
 
+# What sysconfig calls stdlib and platstdlib; that module takes 3 ms to say so.
+_LIBRARY = "Lib" if os.name == "nt" else os.path.join(sys.platlibdir, f"python{sys.version_info.major}.{sys.version_info.minor}")
 _OUTSIDE_FOLDERS = tuple(
-    os.path.normcase(os.path.realpath(path)) + os.sep for name in ("stdlib", "platstdlib") if (path := sysconfig.get_path(name))
+    os.path.normcase(os.path.realpath(path)) + os.sep
+    for path in (os.path.dirname(os.__file__), *(os.path.join(prefix, _LIBRARY) for prefix in (sys.base_exec_prefix, sys.exec_prefix)))
 )
 _BYTECODE_HEADER = 16
 _TICK = 20_000_000
@@ -65,6 +66,11 @@ def signature_of(path: str) -> Signature | None:
     return Signature(found.st_ctime_ns, found.st_mtime_ns, found.st_size, found.st_ino)
 
 
+def _bytes_of(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def read(path: str) -> SourceFile | None:
     """The file as it is now; None if it cannot be read or is no Python that this version reads."""
     before = signature_of(path)
@@ -72,7 +78,7 @@ def read(path: str) -> SourceFile | None:
     if known is not None and known.signature == before:
         return known
     try:
-        content = Path(path).read_bytes()
+        content = _bytes_of(path)
         summary = _remembered(content)
     except (OSError, SyntaxError, ValueError):
         return None
@@ -85,27 +91,28 @@ def read(path: str) -> SourceFile | None:
 
 def _remembered(content: bytes) -> Summary:
     """The summary of a text: taken from the memo on disk, which is keyed by the content, or made and kept there."""
-    folder = user_folder() / "code"
-    memo = folder / f"{xxh3_128_hexdigest(content)}.json"
+    folder = os.path.join(user_folder(), "code")
+    memo = os.path.join(folder, f"{xxh3_128_hexdigest(content)}.json")
     with contextlib.suppress(OSError, ValueError, TypeError):
-        check, _, text = memo.read_text("utf-8", "surrogatepass").partition("\n")
+        check, _, text = _bytes_of(memo).decode("utf-8", "surrogatepass").partition("\n")
         if check == digest_of(text) and (found := Summary.from_json(text)) is not None:
             return found
     summary = summarise(content)
     text = summary.to_json()
     # The memo only saves time: where it cannot be written (a full or read-only disk), the next process reads the source again.
     with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = memo.with_name(f"{memo.name}.{os.getpid()}-{threading.get_ident()}")
-        unfinished.write_text(f"{digest_of(text)}\n{text}", "utf-8", "surrogatepass")
-        unfinished.replace(memo)
+        os.makedirs(folder, exist_ok=True)
+        unfinished = f"{memo}.{os.getpid()}-{threading.get_ident()}"
+        with open(unfinished, "wb") as file:
+            file.write(f"{digest_of(text)}\n{text}".encode("utf-8", "surrogatepass"))
+        os.replace(unfinished, memo)
     return summary
 
 
 def _process_start() -> int:
     """When this process (or the one it was forked from) began, in ns since the epoch; 0 where the system does not tell."""
     try:
-        ticks = int(Path("/proc/self/stat").read_text("ascii").rpartition(")")[2].split()[19])
+        ticks = int(_bytes_of("/proc/self/stat").rpartition(b")")[2].split()[19])
         since_boot = ticks / os.sysconf("SC_CLK_TCK")
         return time.time_ns() - int((time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot) * 1e9)
     except (OSError, ValueError, IndexError, AttributeError):
@@ -129,8 +136,15 @@ def note_loaded() -> None:
 @functools.lru_cache(maxsize=4096)
 def is_outside(path: str) -> bool:
     """Whether a file belongs to Python or to an installed package."""
-    real = os.path.normcase(os.path.realpath(path))
+    name = os.path.realpath(path) if os.path.islink(path) else os.path.join(_real_folder(os.path.dirname(path)), os.path.basename(path))
+    real = os.path.normcase(name)
     return any(part in _INSTALLED for part in real.split(os.sep)) or real.startswith(_OUTSIDE_FOLDERS)
+
+
+@functools.lru_cache(maxsize=1024)
+def _real_folder(folder: str) -> str:
+    """Remembered, because the system is asked about every folder above, and a program's files lie in few."""
+    return os.path.realpath(folder)
 
 
 def is_new(file: SourceFile) -> bool:
@@ -170,7 +184,7 @@ def check_bytecode(file: SourceFile) -> None:
 def _is_bytecode_of(cached: str, made: Signature, path: str, content: bytes) -> bool:
     del made  # it is here so that bytecode that was written anew is read anew
     try:
-        found = marshal.loads(Path(cached).read_bytes()[_BYTECODE_HEADER:])  # noqa: S302 - Python itself has just run it
+        found = marshal.loads(_bytes_of(cached)[_BYTECODE_HEADER:])  # noqa: S302 - Python itself has just run it
         return isinstance(found, types.CodeType) and same_code(found, compile(content, path, "exec", dont_inherit=True))
     except (OSError, ValueError, EOFError, TypeError, SyntaxError):
         return True  # Python could not run it either, and has read the source

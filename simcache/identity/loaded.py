@@ -12,12 +12,12 @@ from simcache.identity.files import SourceChanged, is_new, is_outside, loaded_si
 from simcache.identity.live import Live, check_code
 from simcache.identity.modules import Module, absolute_name, underlying
 from simcache.identity.piece import Piece
-from simcache.identity.taken import Names
+from simcache.identity.taken import Guard, Names, guard_of
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, frozenset)
 
-_first_seen: dict[tuple[int, str], object] = {}
-"""What a name of a module stood for when it was first followed; another object later was bound at run time."""
+_first_seen: dict[tuple[int, str], Guard] = {}
+"""What a name of a module stood for when it was first followed; what it holds later was bound or changed at run time."""
 
 
 class Guarding(Protocol):
@@ -118,11 +118,12 @@ class Loaded:
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"
-        first = _first_seen.setdefault((id(namespace), name), held)
+        guard = guard_of(namespace, name, held)
+        first = _first_seen.setdefault((id(namespace), name), guard)
         if piece.value:
             digest = self.objects.value_digest(held, path)
             return "" if digest == piece.value else digest
-        if first is not held:
+        if not first.holds():
             return self.objects.value(held, path)
         noted = loaded_signature(module.file.path)
         if noted is not None and noted != module.file.signature and is_new(module.file):
@@ -145,9 +146,9 @@ class Loaded:
         if namespace is None or name not in namespace:
             return ""
         held = namespace[name]
-        first = _first_seen.setdefault((id(namespace), name), held)
+        first = _first_seen.setdefault((id(namespace), name), Guard(namespace, name, held, None, None))
         self.closure.guard(namespace, name, held)
-        same = first is held and any(self._stands_for(module, link, held) for link in piece.links)
+        same = first.holds() and any(self._stands_for(module, link, held) for link in piece.links)
         return "" if same else f"={self.objects.live(held, f'{module.name}.{name}')}"
 
     def _stands_for(self, module: Module, link: str, held: object) -> bool:

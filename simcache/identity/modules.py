@@ -8,7 +8,6 @@ import os
 import sys
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from simcache.identity.files import SourceFile
@@ -67,11 +66,13 @@ def locate(name: str) -> tuple[str | None, tuple[str, ...]]:
 
 def script_name(path: str) -> str:
     """A script's dotted name: its place below the project's root, so that moving the checkout does not change it."""
-    file = Path(os.path.abspath(path))
-    for folder in file.parents:
-        if any((folder / mark).exists() for mark in _ROOT_MARKS):
-            return ".".join(file.relative_to(folder).with_suffix("").parts)
-    return file.stem
+    name = os.path.splitext(os.path.abspath(path))[0]
+    folder = os.path.dirname(name)
+    while not any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
+        if folder == os.path.dirname(folder):
+            return os.path.basename(name)
+        folder = os.path.dirname(folder)
+    return os.path.relpath(name, folder).replace(os.sep, ".")
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -112,6 +113,8 @@ def underlying(obj: Any) -> Any:
 
 def held_function(obj: Any) -> Any:
     """The function that a wrapper or a compiled function was made from."""
+    if type(obj) is types.FunctionType and not obj.__dict__:
+        return None  # the usual one: it carries nothing, and a closure asks of thousands
     for name in ("py_func", "__wrapped__"):
         inner = inspect.getattr_static(obj, name, None)
         if inner is None:

@@ -27,6 +27,7 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
+_CONTAINERS: dict[str, Callable[..., Any]] = {"frozenset": frozenset, "list": list, "set": set, "tuple": tuple}
 _SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
 _LARGEST_FOLDED = 1 << 256
 
@@ -44,7 +45,9 @@ class _Reader:
         self.tree = tree
         self.cached_names = _cached_names(self.statements)
         self.normal = Normal(self.cached_names)
-        self.changes = {node.name: _changes_of(node) for node in self.statements if isinstance(node, FUNCTIONS)}
+        # What a cached function changes as it runs (a log, a counter) is no part of how anything is made.
+        plain = [node for node in self.statements if isinstance(node, FUNCTIONS) and not self._is_cached(node)]
+        self.changes = {node.name: _changes_of(node) for node in plain}
         self.state = set().union(*self._changed_inside_functions())
         self.parts: dict[str, list[ast.stmt]] = {}
         self.links: dict[str, tuple[str, ...]] = {}
@@ -62,6 +65,9 @@ class _Reader:
         exports = known.get("__all__")
         listed = tuple(map(str, exports)) if isinstance(exports, (list, tuple)) else None
         return Summary(dict(sorted(names.items())), self._nested(), tuple(self.stars), listed, digest_of(*texts))
+
+    def _is_cached(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        return any(called(decorator) in self.cached_names for decorator in node.decorator_list)
 
     def _changed_inside_functions(self) -> Iterator[set[str]]:
         yield set()
@@ -244,12 +250,23 @@ def _together(pieces: list[Piece]) -> Piece:
 
 
 def _flattened(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements of a module; what only a type checker sees stands among the others, one by one."""
+    """Statements of a module; what only a type checker sees, or only a script does, stands among the others, one by one."""
     for statement in body:
-        if isinstance(statement, ast.If) and chain_of(statement.test).rpartition(".")[2] == "TYPE_CHECKING" and not statement.orelse:
+        if isinstance(statement, ast.If) and not statement.orelse and (_is_for_types(statement.test) or _is_for_scripts(statement.test)):
             yield from _flattened(statement.body)
         else:
             yield statement
+
+
+def _is_for_types(test: ast.expr) -> bool:
+    return chain_of(test).rpartition(".")[2] == "TYPE_CHECKING"
+
+
+def _is_for_scripts(test: ast.expr) -> bool:
+    match test:
+        case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]):
+            return True
+    return False
 
 
 def _imported_only(links: dict[str, tuple[str, ...]], parts: dict[str, list[ast.stmt]]) -> set[str]:
@@ -345,6 +362,10 @@ def _evaluated(node: ast.expr, known: Mapping[str, object]) -> object:
             return {_evaluated(part, known) for part in parts}
         case ast.Dict(keys=keys, values=values) if None not in keys:
             return {_evaluated(key, known): _evaluated(value, known) for key, value in zip(keys, values, strict=True) if key is not None}
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=named) if "dict" not in known and all(word.arg for word in named):
+            return {word.arg: _evaluated(word.value, known) for word in named}
+        case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]) if name in _CONTAINERS and name not in known and len(parts) <= 1:
+            return _CONTAINERS[name](*(_evaluated(part, known) for part in parts))
         case ast.Name(id=name) if name in known:
             return known[name]
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _SIGNS:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from simcache.model import Buffer, Capabilities, digest_in_name
+from simcache.model import Blob, Buffer, Capabilities, blob_of, digest_in_name
 
 
 class Listed(NamedTuple):
@@ -52,6 +52,16 @@ class Store(ABC):
         What stands there already is replaced (a name has only one content). With `durable` the bytes and the name
         have reached the disk on return. StoreReadOnly if the store takes no writes; OSError if it is full.
         """
+
+    def put_blob(self, chunks: Sequence[Buffer], *, durable: bool = False) -> Blob:
+        """Keep these bytes under the name that they themselves make, as `put` does, and tell that name.
+
+        Bytes that are there already are claimed, not written again, unless they must be durable.
+        """
+        blob = blob_of(chunks)
+        if durable or not self.claim(blob.name, blob.size):
+            self.put(blob.name, chunks, durable=durable)
+        return blob
 
     @abstractmethod
     def has(self, name: str) -> bool:

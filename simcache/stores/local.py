@@ -5,11 +5,14 @@ import mmap
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from stat import S_ISREG
 
+from xxhash import xxh3_128
+
 from simcache.errors import CacheError, Corrupt, Missing, StoreReadOnly, Unavailable
-from simcache.model import Buffer, Capabilities, digest_in_name
+from simcache.model import Blob, Buffer, Capabilities, blob_name, digest_in_name
 from simcache.stores import unfinished
 from simcache.stores.base import Listed, Store, require_name
 from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_place
@@ -20,6 +23,10 @@ _READ_ONLY_FROM = 64 * 1024
 _MAP_FROM = 256 * 1024
 """Below it, reading takes half as long as mapping, checking and unmapping; from 1 MiB on, mapping is ever faster."""
 _READ_AT_ONCE = 64 * 1024 * 1024
+_HASHED_ASIDE_FROM = 1024 * 1024
+"""From here on SHA-256, which takes twice as long as writing, is computed in a thread beside it; below, a thread costs more."""
+_DEPTHS = {"blobs": 2, "entries": 3}
+"""How many folders, one inside the other, lead to names."""
 _MAPS_HOLD_FILES = hasattr(os, "sysconf") and sys.version_info < (3, 13) and os.sysconf("SC_OPEN_MAX") > 0
 _MAP_UP_TO = os.sysconf("SC_OPEN_MAX") // 2 if _MAPS_HOLD_FILES else sys.maxsize
 """Before Python 3.13 a map keeps its file open. Descriptors are given out lowest first, so one beyond half of what the
@@ -84,20 +91,22 @@ class LocalStore(Store):
 
     def put(self, name: str, chunks: Sequence[Buffer], *, durable: bool = False) -> None:
         require_name(name)
-        views = [memoryview(chunk).cast("B") for chunk in chunks if memoryview(chunk).nbytes]
         path = f"{self._root}/{name}"
-        try:
-            if self._prepared_by != os.getpid():
-                self._prepare()
-            try:
-                self._write(views, path, durable=durable)
-            except FileNotFoundError:  # somebody removed the store while it was open: it begins anew
-                self._prepare()
-                self._write(views, path, durable=durable)
-            if durable:
-                self._sync_folders(path)
-        except OSError as problem:
-            raise self._unwritable(problem) from problem
+        self._put(_views(chunks), lambda: path, durable=durable)
+
+    def put_blob(self, chunks: Sequence[Buffer], *, durable: bool = False) -> Blob:
+        views = _views(chunks)
+        size = sum(view.nbytes for view in views)
+        if size < _HASHED_ASIDE_FROM:
+            return super().put_blob(chunks, durable=durable)
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as pool:
+            strong, fast = pool.submit(_sha256_of, views), xxh3_128()
+            for view in views:
+                fast.update(view)
+            self._put(views, lambda: f"{self._root}/{blob_name(strong.result())}", durable=durable)
+        return Blob(strong.result(), fast.hexdigest(), size)
 
     def has(self, name: str) -> bool:
         require_name(name)
@@ -160,7 +169,7 @@ class LocalStore(Store):
 
     def stamp(self, prefix: str) -> object:
         folder = prefix[: prefix.rfind("/")]
-        if folder.count("/") != (2 if folder.startswith("entries/") else 1):
+        if folder.count("/") + 1 != _DEPTHS.get(folder[: folder.find("/")]):
             return None  # names under this prefix lie in many folders, and only the innermost one's time would change
         try:
             status = os.stat(f"{self._root}/{folder}")
@@ -177,20 +186,35 @@ class LocalStore(Store):
 
     # how a file gets its name
 
+    def _put(self, views: Sequence[memoryview], path: Callable[[], str], *, durable: bool) -> None:
+        """Keep these bytes under a path that is asked for when they are written."""
+        try:
+            if self._prepared_by != os.getpid():
+                self._prepare()
+            try:
+                self._write(views, path, durable=durable)
+            except FileNotFoundError:  # somebody removed the store while it was open: it begins anew
+                self._prepare()
+                self._write(views, path, durable=durable)
+            if durable:
+                self._sync_folders(path())
+        except OSError as problem:
+            raise self._unwritable(problem) from problem
+
     def _prepare(self) -> None:
         """Make and mark the folder if that is still to do, and clear away what dead writers left."""
         os.makedirs(self._tmp, exist_ok=True)
         ignore = os.path.join(self.local, ".gitignore")
         if not os.path.lexists(ignore):
-            self._write([memoryview(b"*\n")], ignore, durable=False)
+            self._write([memoryview(b"*\n")], lambda: ignore, durable=False)
         if not check_place(self._root):
             # Durable always: an empty mark after a power cut would make the whole store unreadable.
-            self._write([memoryview(FORMAT_BYTES)], os.path.join(self._root, FORMAT_FILE), durable=True)
+            self._write([memoryview(FORMAT_BYTES)], lambda: os.path.join(self._root, FORMAT_FILE), durable=True)
         self.sweep()
         self._prepared_by = os.getpid()
 
-    def _write(self, views: Sequence[memoryview], path: str, *, durable: bool) -> None:
-        unfinished.write_whole(self._tmp, views, lambda temporary: self._give_name(temporary, path), durable=durable)
+    def _write(self, views: Sequence[memoryview], path: Callable[[], str], *, durable: bool) -> None:
+        unfinished.write_whole(self._tmp, views, lambda temporary: self._give_name(temporary, path()), durable=durable)
 
     def _give_name(self, temporary: str, path: str) -> bool:
         """Move a whole file under its name, making room for it; False if the file has vanished."""
@@ -251,6 +275,12 @@ class LocalStore(Store):
 
     def _leaf_folders(self, prefix: str) -> Iterator[str]:
         """The folders that can hold names with this prefix, each with a slash at its end; one that is named is not looked for."""
+        above = prefix[: max(0, prefix.rfind("/"))]
+        parts = above.split("/")
+        if len(parts) == _DEPTHS.get(parts[0]):  # asked by every miss
+            if {"", ".", ".."}.isdisjoint(parts) and "\0" not in above:
+                yield f"{above}/"
+            return
         for top, depth in (("blobs/", 1), ("entries/", 2)):
             folders = [top]
             for _ in range(depth):
@@ -285,6 +315,17 @@ class LocalStore(Store):
         if problem.errno in _NOT_WRITABLE:
             return StoreReadOnly(self.url, f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem.strerror))
         return problem
+
+
+def _views(chunks: Sequence[Buffer]) -> list[memoryview]:
+    return [view.cast("B") for chunk in chunks if (view := memoryview(chunk)).nbytes]
+
+
+def _sha256_of(views: Sequence[memoryview]) -> str:
+    digest = sha256()
+    for view in views:
+        digest.update(view)
+    return digest.hexdigest()
 
 
 def _map(file: int, size: int) -> mmap.mmap:

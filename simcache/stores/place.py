@@ -43,7 +43,7 @@ def _check_unmarked(root: str, *, create: bool) -> None:
         names = []
     except OSError as problem:
         raise Unavailable(root, f"the folder cannot be read ({problem.strerror})") from problem
-    if "entries" in names or "blobs" in names:
+    if not {"entries", "blobs", FORMAT_FILE}.isdisjoint(names):  # the mark may have come this very moment
         return
     others = sorted(name for name in names if not name.startswith("."))
     if others:

@@ -3,12 +3,11 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from urllib.parse import unquote, urlsplit
 
 from simcache.errors import BadSettings
 from simcache.stores.base import Store
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://|git\+lfs:", re.IGNORECASE)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[Gg][Ii][Tt]\+[Ll][Ff][Ss]:")
 _SOON = frozenset({"git+lfs", "kaggle", "http", "https", "s3", "gs", "az", "sftp"})
 
 
@@ -19,6 +18,8 @@ def _path(url: str, create: bool) -> Store:
 
 
 def _file(url: str, create: bool) -> Store:
+    from urllib.parse import unquote, urlsplit
+
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost") or not parts.path:
         raise BadSettings(url, "a file URL has three slashes and a whole path: file:///folder/store")

@@ -14,7 +14,7 @@ from simcache.locks import KeyLock
 from simcache.model import Blob, Entry, Json, record_of
 from simcache.stores.base import Store
 from simcache.upkeep.contents import Contents, contents, root_of
-from simcache.upkeep.contradictions import in_service
+from simcache.upkeep.divergences import in_service
 from simcache.upkeep.report import Report
 
 GRACE = 3600.0

@@ -1,6 +1,7 @@
 """Stored results computed again and compared, byte for byte: the only proof that a cache tells the truth."""
 
 import asyncio
+import copy
 import inspect
 import json
 import time
@@ -10,12 +11,12 @@ from itertools import islice
 from typing import Any, Literal, Protocol
 
 from simcache.cache import Cache
-from simcache.codecs.registry import decode, encode
+from simcache.codecs.registry import decode, encode, is_safe
 from simcache.errors import CacheError, Undecodable, Unstorable
 from simcache.model import Entry, Json, blob_of
 from simcache.provenance import environment, made_now
 from simcache.series import Step, longest_chain
-from simcache.upkeep.contradictions import in_service
+from simcache.upkeep.divergences import in_service
 from simcache.upkeep.report import Report
 
 _RESUME = "resume"
@@ -169,7 +170,7 @@ def _arguments(cache: Cache, entry: Entry, function: Recomputable) -> inspect.Bo
 def _argument(cache: Cache, entry: Entry, name: str, recorded: Json, hint: object) -> object:
     if "json" in recorded:
         return decode({"codec": "json"}, memoryview(json.dumps(recorded["json"]).encode()), hint)
-    if "blob" in recorded:
+    if "blob" in recorded and is_safe(recorded["describe"]):
         return decode(recorded["describe"], cache.blob(entry.blobs[recorded["blob"]]), hint)
     raise Undecodable(f"the argument {name} was too large or of too special a type to be written down: {recorded.get('text', '')}")
 
@@ -186,12 +187,12 @@ def _segment(cache: Cache, entry: Entry, function: Recomputable, bound: inspect.
     segment = entry.segment
     if segment is None:
         raise TypeError(f"{entry.name} is no segment")
-    start, state = _state_before(cache, entry, segment.start) if _RESUME in bound.signature.parameters else (0, None)
+    start, state = _state_before(cache, entry, segment.start, function) if _RESUME in bound.signature.parameters else (0, None)
     if _RESUME in bound.signature.parameters:
         bound.arguments[_RESUME] = state
     running = iter(function.compute(*bound.args, **bound.kwargs))
     try:
-        steps = list(islice(running, segment.start - start, segment.stop - start))
+        steps = [_as_it_is(step) for step in islice(running, segment.start - start, segment.stop - start)]
         if segment.ended and next(running, None) is not None:
             return f"it goes on after item {segment.stop - 1}, where it had ended"
     finally:
@@ -210,12 +211,17 @@ def _segment(cache: Cache, entry: Entry, function: Recomputable, bound: inspect.
     return _differing(entry, entry.state, after, function.codec, None, f"the state after item {segment.stop - 1}")
 
 
-def _state_before(cache: Cache, entry: Entry, start: int) -> tuple[int, Any]:
+def _as_it_is(step: Any) -> Any:
+    """A step with its item as it is now: the generator may go on to change the very object that it gave."""
+    return step._replace(item=copy.deepcopy(step.item)) if isinstance(step, Step) else copy.deepcopy(step)
+
+
+def _state_before(cache: Cache, entry: Entry, start: int, function: Recomputable) -> tuple[int, Any]:
     """The stored state nearest before an item, and how many items come before that; (0, None) for the beginning."""
     segments = [one for one in cache.entries(entry.function, entry.key) if one.segment is not None]
     for one in reversed(longest_chain(segments)):
         if one.segment is not None and one.segment.stop <= start and one.state is not None:
-            return one.segment.stop, cache.load(one, state=True)
+            return one.segment.stop, cache.load(one, function.hints.get(_RESUME), state=True, codec=function.codec)
     return 0, None
 
 

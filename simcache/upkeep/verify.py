@@ -15,7 +15,7 @@ from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing
 from simcache.model import POINTER_AT_MOST, Entry, Json, blob_name, pointer_oid, record_of
 from simcache.stores.base import Store
 from simcache.upkeep.contents import LARGE, Contents, Digests, Told, contents, root_of
-from simcache.upkeep.contradictions import Contradiction, contradictions, gap
+from simcache.upkeep.divergences import Divergence, divergences, gap
 from simcache.upkeep.repair import Naming, mend
 from simcache.upkeep.report import Progress, Report
 
@@ -46,7 +46,7 @@ class VerifyReport(Report):
     blobs: int
     bytes: int
     problems: tuple[Problem, ...]
-    contradictions: tuple[Contradiction, ...]
+    divergences: tuple[Divergence, ...]
     """Results of one key that differ: the function is not reproducible, or a machine is broken."""
     unavailable: tuple[str, ...]
     """Blobs of which only a Git LFS pointer is here: nothing is wrong with them, `git lfs pull` brings them."""
@@ -61,7 +61,7 @@ class VerifyReport(Report):
     @property
     def sound(self) -> bool:
         """Nothing is wrong, or all of it was mended."""
-        return not self.contradictions and all(problem.mended for problem in self.problems)
+        return not self.divergences and all(problem.mended for problem in self.problems)
 
     def to_json(self) -> Json:
         # Named, because a class with slots is made anew by its decorator, and `super()` would mean the first one.
@@ -95,7 +95,7 @@ def verify(store: Store, *, repair: bool = False, source: Store | None = None, p
         blobs=look.blobs,
         bytes=look.told.bytes + look.entry_bytes,
         problems=tuple(problems),
-        contradictions=tuple(look.contradictions),
+        divergences=tuple(look.divergences),
         unavailable=tuple(unavailable),
         gaps=tuple(look.gaps),
         unreferenced=look.unreferenced,
@@ -112,7 +112,7 @@ class _Look:
         self.told = Told()
         self.entries = self.blobs = self.entry_bytes = self.unreferenced = 0
         self.problems: list[Problem] = []
-        self.contradictions: list[Contradiction] = []
+        self.divergences: list[Divergence] = []
         self.unavailable: list[str] = []
         self.gaps: list[str] = []
         self.naming: Mapping[str, list[Naming]] = {}
@@ -242,10 +242,10 @@ class _Look:
         for sha in sorted(self._at_odds - damaged - self._missing):
             self._blame(sha)
         for entries in self._several:
-            self.contradictions += contradictions(entries, self._bytes)
+            self.divergences += divergences(entries, self._bytes)
             if (said := gap(entries)) is not None:
                 self.gaps.append(said)
-        self.contradictions.sort(key=lambda found: (found.function, found.key, found.what))
+        self.divergences.sort(key=lambda found: (found.function, found.key, found.what))
         self.gaps.sort()
 
     def _who_names(self, wanted: set[str]) -> Mapping[str, list[Naming]]:

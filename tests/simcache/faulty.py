@@ -3,7 +3,7 @@
 import errno
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from simcache.errors import StoreReadOnly, Unavailable
@@ -119,7 +119,7 @@ def full(store: Store, *, after: int = 0) -> Faulty:
 def read_only(store: Store) -> Faulty:
     """A store that takes no writes and says so in its capabilities."""
     wrapped = Faulty(store, Fault(error=lambda *_: StoreReadOnly(store.url, "Read-only file system"), calls=frozenset({"put", "delete"})))
-    wrapped.capabilities = replace(store.capabilities, writes=False, deletes=False)
+    wrapped.capabilities = store.capabilities._replace(writes=False, deletes=False)
     return wrapped
 
 
@@ -151,5 +151,5 @@ def lies_about_length(store: Store, by: int = 1) -> Faulty:
 def untrusted(store: Store) -> Faulty:
     """A sound store that others may write to."""
     wrapped = Faulty(store)
-    wrapped.capabilities = replace(store.capabilities, trusted=False)
+    wrapped.capabilities = store.capabilities._replace(trusted=False)
     return wrapped

@@ -1,5 +1,6 @@
 """Programs that a test starts for real, sends signals to and ends: Python in a folder of its own, and waits with a bound."""
 
+import ast
 import subprocess
 import sys
 import time
@@ -39,7 +40,7 @@ class Programs:
         path.write_text(dedent(text), "utf-8")
         return path
 
-    def start(self, *command: str | Path, options: dict[str, Any] | None = None, **variables: str) -> "subprocess.Popen[str]":
+    def start(self, *command: str | Path, **variables: str) -> "subprocess.Popen[str]":
         """A program: a script of the folder with its arguments, or `-c` and some code."""
         program = subprocess.Popen(
             [sys.executable, *map(str, command)],
@@ -49,21 +50,20 @@ class Programs:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            **(options or {}),
         )
         self._started.append(program)
         return program
 
-    def run(self, *command: str | Path, options: dict[str, Any] | None = None, **variables: str) -> str:
+    def run(self, *command: str | Path, **variables: str) -> str:
         """What a program prints that ends well, and says nothing else."""
-        out, err = finish(program := self.start(*command, options=options, **variables))
+        out, err = finish(program := self.start(*command, **variables))
 
         assert (0, "") == (program.returncode, err), err
         return out.strip()
 
-    def ask(self, expression: str, module: str = "model", **variables: str) -> str:
-        """The value of an expression in a module, in a process of its own."""
-        return self.run("-c", f"from {module} import *; print({expression})", **variables)
+    def ask(self, expression: str, module: str = "model", variables: dict[str, str] | None = None) -> Any:
+        """The value of an expression in a module, in a process of its own: whatever can be written down."""
+        return ast.literal_eval(self.run("-c", f"from {module} import *; print(repr(({expression})))", **(variables or {})))
 
     def ticks(self) -> list[str]:
         """What was computed so far, by whomever."""

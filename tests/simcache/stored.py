@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,7 @@ def keep(
     code: str = CODE,
 ) -> Entry:
     """One entry of the key that this name stands for, as a cache stores it."""
-    made = replace(made_now(0.5, (), source=None), at=at, host=host)
+    made = made_now(0.5, (), source=None)._replace(at=at, host=host)
     recorded = {"n": {"json": str(name)}} if arguments is None else {key: {"json": held} for key, held in arguments.items()}
     call = Call(function, key_of(name), code, parts if parts is not None else {"model:f": "cd" * 16}, recorded)
     return cache.keep(call, value, made, segment=segment, state=state, has_state=state is not None)

@@ -267,13 +267,13 @@ class TestCare:
         assert "fetched from" in run("verify", "--repair", "--from", "other").output
         assert "sound" in run("verify", "store").output
 
-    def test_contradiction(self, run: Run, cache: Cache) -> None:
+    def test_divergence(self, run: Run, cache: Cache) -> None:
         """Who made which."""
         keep(cache, 1, 1.0, host="one")
         keep(cache, 1, 2.0, host="two")
         text = run("verify", code=1).output
 
-        assert all(said in text for said in ("contradiction", "on one", "on two", "withdraw"))
+        assert all(said in text for said in ("divergence", "on one", "on two", "withdraw"))
 
     def test_wrong_use(self, run: Run, cache: Cache) -> None:
         """Options that need another one say so."""

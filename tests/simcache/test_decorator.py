@@ -6,6 +6,7 @@ import functools
 import inspect
 import math
 import pickle
+import statistics
 import threading
 import time
 import warnings
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
@@ -66,7 +67,7 @@ class TestCalls:
     def test_each_way_of_writing_a_call_is_one_key(self, cache: Cache) -> None:
         """By place, by name, in any order, a default given or left out: computed once."""
         f, made = counted(cache)
-        answers = [f(1), f(1, 2), f(1, b=2), f(a=1), f(a=1, b=2), f(b=2, a=1), f(*[1], **{"b": 2})]
+        answers = [f(1), f(1, 2), f(1, b=2), f(a=1), f(a=1, b=2), f(b=2, a=1), f(*[1], b=2)]
 
         assert [(1, 2)] * 7 == answers
         assert [(1, 2)] == made
@@ -97,9 +98,7 @@ class TestCalls:
         assert len(given) == len(made)
         assert len(given) == len({f.key(value) for value in given})
 
-    @pytest.mark.parametrize(
-        ("args", "kwargs"), [((), {}), ((1, 2, 3), {}), ((1,), {"a": 1}), ((1,), {"c": 1}), ((), {"b": 1})], ids=str
-    )
+    @pytest.mark.parametrize(("args", "kwargs"), [((), {}), ((1, 2, 3), {}), ((1,), {"a": 1}), ((1,), {"c": 1}), ((), {"b": 1})], ids=str)
     def test_a_wrong_call_is_the_type_error_it_always_was(self, cache: Cache, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Too few, too many, twice, unknown: nothing is computed and nothing is kept, also when the key alone is asked."""
         f, made = counted(cache)
@@ -112,13 +111,16 @@ class TestCalls:
 
     def test_ignored_arguments_are_handed_over_and_not_keyed(self, cache: Cache) -> None:
         """Even one that could not be keyed at all; the entry writes it down as ignored."""
-        f, made = counted(cache, ignore=("b",))
-        unkeyable = lambda: made  # noqa: E731 - any callable will do
-        f(1, "first")
-        f(1, "second")
-        f(2, unkeyable)
+        made: list[object] = []
 
-        assert [(1, "first"), (2, unkeyable)] == made
+        @cached(cache=cache, ignore=("b",))
+        def f(a: int, b: object = None) -> int:
+            made.append(b)
+            return a
+
+        unkeyable = threading.Lock()
+        assert [1, 1, 2, 2] == [f(1, "first"), f(1, "second"), f(2, unkeyable), f(2)]
+        assert ["first", unkeyable] == made
         assert f.key(1, "x") == f.key(1)
         entry = f.entry(1)
         assert entry is not None
@@ -279,7 +281,8 @@ class TestForms:
 
     def test_class_and_static_methods_and_properties(self) -> None:
         """`@cached` stands next to the function; all else works as without it."""
-        assert ["Road x", "Motorway x", "Road x"] == [Road.named("x"), Motorway.named("x"), Road(1.0).named("x")]
+        bound: list[Any] = [Road.named, Motorway.named, Road(1.0).named]
+        assert ["Road x", "Motorway x", "Road x"] == [named("x") for named in bound]
         assert ["y", "y"] == [Road.plain("y"), Road(1.0).plain("y")]
         assert (4.0, 6.0, 6.0) == (Road(2.0).double, Road(3.0).double, Road(2.0).triple)
 
@@ -340,9 +343,9 @@ class TestForms:
         assert [10, 15, 10, 15] == [make(factor)(5) for factor in (2, 3, 2, 3)]
 
     def test_functions_of_python_and_of_packages(self, cache: Cache) -> None:
-        """They need no source."""
+        """They need no source of the project."""
         assert (2.0, 2.0) == tuple(cached(cache=cache)(math.sqrt)(4.0) for _ in range(2))
-        assert [3, 3] == [cached(cache=cache)(np.count_nonzero)([1, 0, 1, 1]) for _ in range(2)]
+        assert [2.0, 2.0] == [cached(cache=cache)(statistics.fmean)([1.0, 3.0]) for _ in range(2)]
 
     def test_twice_decorated(self, cache: Cache) -> None:
         """A cached function can be cached again: no lock waits for itself."""
@@ -368,7 +371,7 @@ class TestForms:
             yield from range(n)
 
         with pytest.raises(TypeError, match="gives a list: put @cached next to the function"):
-            numbers(3)[:3]  # type: ignore[index]
+            numbers(3)[:3]
 
     def test_recursion(self, cache: Cache) -> None:
         """A function that calls itself with other arguments computes each of them once."""
@@ -466,7 +469,7 @@ class TestCoroutines:
             return n
 
         async def main() -> list[int]:
-            return await asyncio.gather(f(1), f(1), f(1), f(2))
+            return list(await asyncio.gather(f(1), f(1), f(1), f(2)))
 
         assert [1, 1, 1, 2] == asyncio.run(main())
         assert [1, 2, -1, -2] == log
@@ -484,7 +487,7 @@ class TestCoroutines:
             return n
 
         async def main() -> list[Any]:
-            return await asyncio.gather(f(1), f(1), f(1), return_exceptions=True)
+            return list(await asyncio.gather(f(1), f(1), f(1), return_exceptions=True))
 
         failed, *fine = asyncio.run(main())
         assert (ValueError, [1, 1], [1, 1]) == (type(failed), fine, made)
@@ -642,7 +645,7 @@ class TestTravels:
         assert "Motorway z" == pickle.loads(pickle.dumps(Motorway.named))("z")
 
     def test_local_functions_by_value(self, cache: Cache) -> None:
-        """cloudpickle takes a closure along, with its options and its store."""
+        """With cloudpickle, a closure travels, with its options and its store."""
         factor = 3
 
         @cached(cache=cache, ignore=("more",), version="2")
@@ -681,7 +684,7 @@ class TestTravels:
     @pytest.mark.parametrize("way", ["loky", "executor", "fork", "spawn", "forkserver"])
     @pytest.mark.parametrize("where", ["script", "module"])
     def test_worker_processes(self, programs: Programs, way: str, where: str) -> None:
-        """joblib and multiprocessing run cached functions and methods of scripts and modules; all share one store and one key."""
+        """With joblib and multiprocessing: cached functions and methods of scripts and modules work, and share one store and one key."""
         programs.write("jobs.py", SCRIPT + MAIN)
         programs.write("start.py", IMPORTED)
         if where == "module":
@@ -738,11 +741,11 @@ class TestCare:
 
     def test_refresh_of_what_is_not(self, cache: Cache) -> None:
         """A Divergence warning names function, host and key; both results are kept, and the first stays the one that is served."""
-        results = iter("abc")
+        results = ["b", "a"]
 
         @cached(cache=cache)
         def f(n: int) -> str:
-            return next(results)
+            return results.pop()
 
         assert "a" == f(1)
         with pytest.warns(Divergence, match=f"f gave another result than the one that .* under {f.key(1)}; both are kept"):
@@ -796,11 +799,11 @@ class TestCare:
 
     def test_explain_and_the_call_agree_about_damage(self, cache: Cache) -> None:
         """What a call would compute again is explained as a miss, with the reason; a second sound result is a hit."""
-        results = iter("abc")
+        results = ["b", "a"]
 
         @cached(cache=cache)
         def f(n: int) -> str:
-            return next(results)
+            return results.pop()
 
         f(1)
         with pytest.warns(Divergence):
@@ -835,7 +838,7 @@ class TestCare:
         assert f.explain(1).hit
         assert f.entry(1) is not None
         with pytest.raises(TypeError, match="is asynchronous"):
-            f.refresh(1)
+            _ = f.refresh(1)
         assert 1 == f.forget(1)
 
 
@@ -854,9 +857,6 @@ class TestDefaultCache:
 
         assert str(programs.store) == programs.run("-c", ask.format(str(programs.folder)))
         assert str(programs.folder / "inner" / "kept") == programs.run("-c", ask.format(str(programs.folder / "inner" / "deep")))
-        assert str(programs.folder / "inner" / "kept") == programs.run(
-            "-c", ask.format(str(programs.folder / "inner" / "deep")), options={"cwd": "/"} if False else None
-        )
 
     def test_a_pyproject_without_settings_is_passed_by(self, programs: Programs) -> None:
         """Only a file that speaks of simcache counts."""
@@ -880,8 +880,8 @@ class TestDefaultCache:
         """SIMCACHE_STORE, a relative one from the working directory."""
         programs.write("model.py", MODEL)
 
-        assert str(programs.folder / "mine") == programs.ask("where", SIMCACHE_STORE="mine")
-        assert "memory://mine" == programs.ask("where", SIMCACHE_STORE="memory://mine")
+        assert str(programs.folder / "mine") == programs.ask("where", variables={"SIMCACHE_STORE": "mine"})
+        assert "memory://mine" == programs.ask("where", variables={"SIMCACHE_STORE": "memory://mine"})
 
     def test_it_can_change_between_two_calls(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A test, or a notebook, that sets SIMCACHE_STORE is followed at the next call; so is its being unset."""
@@ -916,7 +916,7 @@ class TestDefaultCache:
         programs.store.rename(programs.folder / "shared")
         programs.write("simcache.toml", 'store = "store"\nfar = ["team"]\n[remotes]\nteam = "shared"\n')
 
-        assert "1" == programs.ask("f(1)")
+        assert 1 == programs.ask("f(1)")
         assert ["1"] == programs.ticks()
         assert files_under(programs.folder / "shared").keys() == files_under(programs.store).keys()
 
@@ -1018,7 +1018,7 @@ class TestNearAndFar:
             with pytest.warns(NotStored, match=problem.strerror):
                 assert (1, 2) == g(1)
 
-        assert 2 == len(made)
+        assert 4 == len(made)
 
     def test_near_cannot_be_written(self, far: Path, near: Path) -> None:
         """A read-only near store still serves what is far, with one warning; nothing is computed."""
@@ -1156,9 +1156,7 @@ class TestThreads:
         def read() -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                for _ in range(60):
-                    if (answer := f(1)) != (1, 2):
-                        wrong.append(answer)
+                wrong.extend(answer for answer in (f(1) for _ in range(60)) if answer != (1, 2))
             stop.set()
 
         def spoil() -> None:

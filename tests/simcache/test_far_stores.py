@@ -82,3 +82,26 @@ def test_an_lfs_pointer_is_no_damage(tmp_path: Path) -> None:
         assert field(100).tolist() == list(range(100))
     assert file.read_bytes() == content
     assert not (tmp_path / ".local" / "quarantine").exists()
+
+
+def test_a_far_store_that_is_not_there_is_left_out(tmp_path: Path) -> None:
+    """A laptop away from the lab's mount works as without it, with one warning that names the place."""
+    with pytest.warns(RuntimeWarning, match="mount"):
+        cache = Cache(tmp_path / "near", far=[tmp_path / "mount"])
+
+    def twice(x: int) -> int:
+        return 2 * x
+
+    assert cached(cache=cache)(twice)(3) == 6
+
+
+def test_a_call_with_an_array_is_explained(tmp_path: Path) -> None:
+    """Arrays among the arguments are compared by content: equal ones are no difference."""
+
+    @cached(cache=Cache(tmp_path))
+    def total(field: "np.ndarray[tuple[int], np.dtype[np.float64]]", n: int = 1) -> float:
+        return float(field.sum()) * n
+
+    total(np.zeros(3))
+    assert ["n: 2, was 1"] == [str(difference) for difference in total.explain(np.zeros(3), 2).differences]
+    assert ["field"] == [difference.path for difference in total.explain(np.ones(3)).differences]

@@ -88,3 +88,39 @@ def test_a_hit_does_not_load_what_only_the_computation_needs(tmp_path: Path) -> 
     heavy = tmp_path / "heavy.py"
     heavy.write_text(heavy.read_text().replace("FACTOR = 3", "FACTOR = 4"))
     assert run(text, tmp_path, as_file=True) == ["heavy is loaded", "8"]
+
+
+def test_what_a_script_prints_at_its_end_is_no_part_of_its_key(tmp_path: Path) -> None:
+    """A cached function that logs its calls stays the same when the main block around those calls is edited."""
+    text = """
+        from simcache import cached
+        calls = []
+        @cached
+        def f(x):
+            calls.append(x)
+            return x
+        if __name__ == "__main__":
+            note = "one"
+            print(f.key(1.0), f(1.0))
+    """
+    edited = text.replace('"one"', '"two"').replace("print(f.key(1.0), f(1.0))", "print(f.key(1.0), f(1.0), len(calls))")
+    [before], [after] = run(text, tmp_path, as_file=True), run(edited, tmp_path, as_file=True)
+    assert after == f"{before} 0"
+
+
+def test_a_container_that_a_call_made_is_watched(tmp_path: Path) -> None:
+    """`dict(a=1.0)` in a module, changed in place from outside: the old result is not served for it."""
+    (tmp_path / "tables.py").write_text("import collections\nTABLE = dict(a=1.0)\nMORE = collections.OrderedDict(a=1.0)\nLIST = list(range(2))\n")
+    text = """
+        import tables
+        from simcache import cached
+        @cached
+        def f(): return tables.TABLE["a"]
+        @cached
+        def g(): return tables.LIST[0]
+        print(f(), g())
+        tables.TABLE["a"] = 5.0
+        tables.LIST[0] = 7
+        print(f(), g())
+    """
+    assert [run(text, tmp_path, as_file=True) for _ in range(2)] == [["1.0 0", "5.0 7"]] * 2

@@ -22,7 +22,7 @@ class TestLoad:
         """Without any file the store is in the user's cache folder."""
         held = load(tmp_path, {})
 
-        assert (str(user_folder() / "store"), None, False) == (held.store, held.file, held.durable)
+        assert (os.path.join(user_folder(), "store"), None, False) == (held.store, held.file, held.durable)
         assert str(home) in held.store
 
     def test_nearest_file(self, tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ class TestFolder:
         monkeypatch.setattr(local, "_MAP_UP_TO", 0)
         got = store.get(name)
 
-        assert "bytearray" == type(got.obj).__name__
+        assert "bytes" == type(got.obj).__name__
         assert got.readonly
         assert data == bytes(got)
 

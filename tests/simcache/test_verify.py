@@ -73,7 +73,7 @@ class TestSound:
 
         assert report.sound
         assert (4, sum(sizes)) == (report.entries, report.bytes)
-        assert ((), (), (), 0) == (report.problems, report.contradictions, report.gaps, report.unreferenced)
+        assert ((), (), (), 0) == (report.problems, report.divergences, report.gaps, report.unreferenced)
 
     def test_progress(self, cache: Cache) -> None:
         """Long work tells how many bytes are done and how many there are."""
@@ -318,14 +318,14 @@ class TestPointers:
         assert "" == pointer_oid(b"version 1\noid sha256:00")
 
 
-class TestContradictions:
+class TestDivergences:
     """One key, different bytes: told with who made which, on what."""
 
     def test_values(self, cache: Cache) -> None:
         """Two values of one key contradict each other; the one that is served comes first."""
         late = keep(cache, 1, 2.0, at="2026-02-01T00:00:00.000000Z", host="laptop")
         early = keep(cache, 1, 1.0, at="2026-01-01T00:00:00.000000Z", host="cluster")
-        [found] = verify(cache.near).contradictions
+        [found] = verify(cache.near).divergences
 
         assert ("value", early.key) == (found.what, found.key)
         assert ["cluster", "laptop"] == [one.host for one in found.results]
@@ -364,7 +364,7 @@ class TestContradictions:
 
         keep_segment(cache, 1, 0, [item(n) for n in range(6)], host="one")
         keep_segment(cache, 1, 2, [item(2), item(3), item(99), item(5)], host="two")
-        [found] = verify(cache.near).contradictions
+        [found] = verify(cache.near).divergences
 
         assert ("item 4", {"one", "two"}) == (found.what, {one.host for one in found.results})
 

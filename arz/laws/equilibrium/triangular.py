@@ -5,14 +5,15 @@
 
 from arz.jit import device, like
 from arz.laws.equilibrium.base import Equilibrium
-from arz.laws.order import larger
+from arz.laws.order import larger, smaller
 
 
 @device
 def share(r: float, jam: float, shape: float) -> float:
     if r <= shape * jam:
         return like(r, 1)
-    return shape * larger(jam - r, like(r, 0)) / ((like(r, 1) - shape) * r)
+    # At the kink the last bit may fall either way.
+    return smaller(shape * larger(jam - r, like(r, 0)) / ((like(r, 1) - shape) * r), like(r, 1))
 
 
 TRIANGULAR = Equilibrium("triangular", share)

@@ -24,7 +24,8 @@ class Closure:
     velocity: Law5
     """(w, r, …) → v, never below 0."""
     slope: Law5
-    """(w, r, …) → ∂v/∂r ≤ 0; 0 where the velocity is held at 0."""
+    """(w, r, …) → ∂v/∂r ≤ 0, at a kink from the side of less occupancy. An additive closure gives it as if v were not held at 0: the
+    start wave of standing traffic, which a time step must resolve, is there whichever way the last bit of w fell."""
     occupancy: Law5
     """(w, v, …) → the occupancy in which the marker w moves at v ≥ 0; an uncongested one where v ≥ w."""
     fan: Law5

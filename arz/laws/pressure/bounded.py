@@ -18,7 +18,7 @@ def velocity(w: float, r: float, scale: float, jam: float, shape: float) -> floa
 @device
 def slope(w: float, r: float, scale: float, jam: float, shape: float) -> float:  # noqa: ARG001 - see above
     room = jam - r
-    return -scale * jam / (room * room) if w * room > scale * r else like(w, 0)
+    return -scale * jam / (room * room) if room > like(w, 0) else like(w, 0)
 
 
 @device

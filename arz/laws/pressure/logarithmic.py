@@ -26,7 +26,7 @@ def velocity(w: float, r: float, scale: float, jam: float, shape: float) -> floa
 
 @device
 def slope(w: float, r: float, scale: float, jam: float, shape: float) -> float:  # noqa: ARG001 - see above
-    return -scale / (like(w, LN2) * (jam + r)) if w > pressure(r, scale, jam) else like(w, 0)
+    return -scale / (like(w, LN2) * (jam + r))
 
 
 @device

@@ -11,12 +11,13 @@ from arz.laws.pressure.base import Closure
 
 @device
 def velocity(w: float, r: float, scale: float, jam: float, shape: float) -> float:  # noqa: ARG001 - one signature for all closures
-    return w * larger(jam - r, like(w, 0)) / jam
+    # The share first: it is exactly 1 on an empty road and never more.
+    return w * (larger(jam - r, like(w, 0)) / jam)
 
 
 @device
 def slope(w: float, r: float, scale: float, jam: float, shape: float) -> float:  # noqa: ARG001 - see above
-    return -w / jam if r < jam else like(w, 0)
+    return -w / jam if r <= jam else like(w, 0)
 
 
 @device

@@ -22,10 +22,7 @@ def velocity(w: float, r: float, scale: float, jam: float, shape: float) -> floa
 
 @device
 def slope(w: float, r: float, scale: float, jam: float, shape: float) -> float:
-    one = like(w, 1)
-    if w <= pressure(r, scale, jam, shape):
-        return like(w, 0)
-    return -scale * shape / jam * math.pow(r / jam, shape - one)
+    return -scale * shape / jam * math.pow(r / jam, shape - like(w, 1))
 
 
 @device

@@ -5,7 +5,7 @@ cell transmission model of Daganzo 1994, doi:10.1016/0191-2615(94)90002-7.
 """
 
 from arz.jit import device, like
-from arz.laws.order import larger
+from arz.laws.order import larger, smaller
 from arz.laws.pressure.base import Closure
 
 
@@ -13,12 +13,13 @@ from arz.laws.pressure.base import Closure
 def velocity(w: float, r: float, scale: float, jam: float, shape: float) -> float:  # noqa: ARG001 - one signature for all closures
     if r <= shape * jam:
         return w
-    return w * shape * larger(jam - r, like(w, 0)) / ((like(w, 1) - shape) * r)
+    # At the kink the last bit may fall either way.
+    return w * smaller(shape * larger(jam - r, like(w, 0)) / ((like(w, 1) - shape) * r), like(w, 1))
 
 
 @device
 def slope(w: float, r: float, scale: float, jam: float, shape: float) -> float:  # noqa: ARG001 - see above
-    if r <= shape * jam or r >= jam:
+    if r <= shape * jam or r > jam:
         return like(w, 0)
     return -w * shape * jam / ((like(w, 1) - shape) * r * r)
 

@@ -32,7 +32,7 @@ class Testimony(Report):
 
 
 @dataclass(frozen=True, slots=True)
-class Contradiction(Report):
+class Divergence(Report):
     """One key that has results with different bytes."""
 
     key: str
@@ -43,7 +43,7 @@ class Contradiction(Report):
     """The one that is served first."""
 
 
-def contradictions(entries: Sequence[Entry], read: Callable[[str], bytes]) -> list[Contradiction]:
+def divergences(entries: Sequence[Entry], read: Callable[[str], bytes]) -> list[Divergence]:
     """Among the entries of one key, those not withdrawn whose bytes differ; `read` gives the bytes of a blob."""
     served = in_service(entries)
     found = []
@@ -52,11 +52,11 @@ def contradictions(entries: Sequence[Entry], read: Callable[[str], bytes]) -> li
         if entry.segment is None:
             values.setdefault(_identity(entry), entry)
     if len(values) > 1:
-        found.append(_contradiction(list(values.values()), "value"))
+        found.append(_divergence(list(values.values()), "value"))
     segments = [(entry, entry.segment) for entry in served if entry.segment is not None]
     for (one, first), (other, second) in combinations(segments, 2):
         if (item := _differing(one, first, other, second, read)) is not None:
-            found.append(_contradiction([one, other], f"item {item}"))
+            found.append(_divergence([one, other], f"item {item}"))
     return found
 
 
@@ -89,8 +89,8 @@ def _sha(entry: Entry) -> str:
     return entry.blobs[entry.value["blobs"][0]].sha256 if entry.value else ""
 
 
-def _contradiction(entries: Sequence[Entry], what: str) -> Contradiction:
-    return Contradiction(entries[0].key, entries[0].function, what, tuple(map(_testimony, entries)))
+def _divergence(entries: Sequence[Entry], what: str) -> Divergence:
+    return Divergence(entries[0].key, entries[0].function, what, tuple(map(_testimony, entries)))
 
 
 def _testimony(entry: Entry) -> Testimony:

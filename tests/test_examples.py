@@ -1,0 +1,172 @@
+"""Every example runs by itself in an empty folder, says what it shows, and is right about it."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simcache.stores.registry import open_store
+from simcache.upkeep.verify import verify
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+LONGEST = {"demo.py": 120}
+LONGEST_OF_OTHERS = 60
+
+# What each prints: `#` stands for a number that was measured, `*` for any text.
+SAYS = {
+    "cached_function.py": """
+two equal calls: computed once
+by name, with the default written out, with another ignored argument: still the same call
+another argument is no hit: speed: 10.0, was 12.5
+500 and 500.0 are two arguments: equal, but not the same to the code that gets them
+each result says who made it: Python #, simcache #, in # s
+forget() deletes a result here, compute() is the function without its cache
+""",
+    "cached_simulation.py": """
+computed once: 71.8 cars passed, 100 cells of float64 came back bit for bit
+a large array comes back as a read-only map of the file: copy it before you change it
+the same name on a busier road is another run: 72.5 cars passed
+a field left at its default equals the same field given; every other value is another key
+""",
+    "demo.py": """
+
+1  A result is computed once
+   first call        300 minutes of traffic computed in # s
+   second call       0 computed: loaded and checked in # ms, # times faster
+
+2  Another argument is another key
+   density 0.2125    not stored; density: 0.2125, was 0.175
+
+3  A series grows by what is missing
+   40 minutes        40 computed, 40 stored
+   80 minutes        40 computed, 80 stored
+   41 minutes        0 computed, 80 stored
+   a straight run    has the same bits: True
+
+4  A process that is told to stop keeps what it has
+   SIGTERM           at work on 1000 minutes: it ended with -15 and left #
+   30 more, here     30 computed, # stored
+
+5  Edited code is another key; each line is a new process
+   as written        computed 0.1875
+   comment added     0.1875
+   law squared       computed 0.140625, as law.py: speed has changed
+
+6  A damaged result is never served
+   one bit flipped   300 minutes computed again, with the same bits: True
+   it was said that  *blobs/* is damaged: * (set aside as *)
+
+7  Of four processes that miss one key, one computes
+   computed          * minutes
+
+The store stays in *. Next, try:
+   *
+   *
+   *
+""",
+    "resumed_run.py": """
+SIGTERM: the step at hand was finished, # steps are kept
+30 more steps: computed # to #, and none twice
+cut and resumed equals straight, bit for bit: the loss went from # to #
+""",
+    "series_extended.py": """
+40 asked: 40 computed
+80 asked: 40 more computed
+25 asked: nothing computed
+81 asked: one computed
+extended three times or run in one go: the same bits
+a million asked, with a deadline of 0.2 s: # there after # s, and all of them kept
+mean flow of the first 40 minutes: #
+""",
+    "shared_baseline.py": """
+two trainings, one baseline: they save 8.5% and 11.6%
+the other road with this name is another key: scenario.density: 0.175, was 0.2125
+against the baseline of the name, the second training would have seemed to save -13.5%
+""",
+}
+
+
+def says(text: str) -> re.Pattern[str]:
+    return re.compile(re.escape(text.removeprefix("\n")).replace(r"\#", r"\d[\d,.]*").replace(r"\*", ".*"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to run in, beside one for temporary files."""
+    del home  # so that nothing is kept in the home of whoever runs the tests
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    return tmp_path / "here"
+
+
+def run(path: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(path)], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_every_example_is_listed() -> None:
+    """A new example is tested by being there."""
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(SAYS)
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_an_example_is_a_screen(name: str) -> None:
+    """Who reads one should not have to scroll much."""
+    assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= LONGEST.get(name, LONGEST_OF_OTHERS)
+
+
+@pytest.mark.parametrize("name", sorted(set(SAYS) - {"demo.py"}))
+def test_an_example_says_what_it_shows(name: str, folder: Path) -> None:
+    """It runs without a warning, prints its claims, and leaves nothing behind; so a second run says the same."""
+    for _ in range(2):
+        done = run(EXAMPLES / name, folder)
+
+        assert (done.returncode, done.stderr) == (0, "")
+        assert says(SAYS[name]).fullmatch(done.stdout), done.stdout
+        assert [*folder.iterdir(), *(folder.parent / "tmp").iterdir()] == []
+
+
+def test_the_demo_says_what_it_shows(folder: Path) -> None:
+    """It prints its claims; the store that it leaves is sound, and each command that it advises works."""
+    done = run(EXAMPLES / "demo.py", folder)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert says(SAYS["demo.py"]).fullmatch(done.stdout), done.stdout
+    (race,) = re.findall(r"computed +(\d+ \+ .*) minutes", done.stdout)
+    assert sorted(map(int, race.split(" + "))) == [0, 0, 0, 300]
+
+    (store,) = (folder.parent / "tmp").glob("simcache-demo-*/store")
+    assert f"The store stays in {store}. " in done.stdout
+    assert verify(open_store(store)).sound
+    for command in done.stdout.partition("Next, try:\n")[2].splitlines():
+        subprocess.run(shlex.split(command), cwd=folder, capture_output=True, check=True)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such signal to send")
+@pytest.mark.parametrize("after", ["1 ", "4 "])
+def test_ctrl_c_ends_the_demo_without_a_traceback(after: str, folder: Path) -> None:
+    """Whatever it is doing, it and the processes that it started end, and nothing is printed about it."""
+    with subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "demo.py")],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if line.startswith(after):
+                break
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        said = process.stderr.read()
+
+    assert (process.returncode, said) == (130, "")
