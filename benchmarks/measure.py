@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
+from statistics import median
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +28,8 @@ QUESTIONS = ("hit", "store", "key", "start", "many", "race")
 """In the order of the page."""
 
 _PERCENTS = (10, 50, 90, 99)
+_QUICK_FILE = 0.06
+_LONGEST_WAIT = 400.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ class Question:
     def folder(self) -> Iterator[Path]:
         """A new folder on the disk of this checkout, removed at the end."""
         with tempfile.TemporaryDirectory(prefix=".bench-", dir=HERE, ignore_cleanup_errors=True) as made:
+            if not self.quick:
+                _wait_for_disk(Path(made, "probe"))
             yield Path(made)
 
     def compare(
@@ -159,6 +165,19 @@ class Question:
             measured -= medians[limit.beyond]
             what = f"{limit.way}: {unit} beyond {limit.beyond}"
         self._verdicts.append(Verdict(case, what, round(measured, 4), limit.at_most, measured <= limit.at_most))
+
+
+def _wait_for_disk(probe: Path) -> None:
+    """Wait until making a file is quick again: ext4 searches its way past files that were removed a while ago, for some minutes."""
+    numbers = count()
+
+    def make() -> None:
+        os.close(os.open(f"{probe}{next(numbers)}", os.O_CREAT | os.O_EXCL))
+
+    deadline = time.monotonic() + _LONGEST_WAIT
+    while (took := median(_timed(make) for _ in range(31))) > _QUICK_FILE and time.monotonic() < deadline:
+        print(f"a new file takes {took:.3f} ms here, as files were removed lately; waiting a little", file=sys.stderr)
+        time.sleep(30)
 
 
 def _timed(call: Callable[[], object]) -> float:

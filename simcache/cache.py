@@ -12,7 +12,18 @@ from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from simcache.codecs.base import Encoded
 from simcache.codecs.registry import decode, encode, is_safe
-from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing, NotAStore, NotStored, Unavailable, Undecodable, Unstorable, Untrusted
+from simcache.errors import (
+    CacheError,
+    Corrupt,
+    FormatTooNew,
+    Missing,
+    NotAStore,
+    NotStored,
+    Unavailable,
+    Undecodable,
+    Unstorable,
+    Untrusted,
+)
 from simcache.locks import KeyLock
 from simcache.model import Blob, Buffer, Entry, Json, Made, Segment, check_name, entry_digest, entry_prefix, folder_of, key_in_name
 from simcache.stores.base import Store

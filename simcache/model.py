@@ -20,6 +20,7 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 Json: TypeAlias = dict[str, Any]
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _HEX_KEY = re.compile(r"[0-9a-f]{32}")
 _HEX_BOTH = re.compile(r"[0-9a-f]{64} [0-9a-f]{32}")
 # These forms are also what keeps a name inside its store: no name of either form can hold `..`, an absolute path or a NUL.
@@ -135,8 +136,7 @@ class Entry:
             record["withdraws"] = list(self.withdraws)
         if self.reason is not None:
             record["reason"] = self.reason
-        text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return text.encode() + b"\n"
+        return _ENCODER.encode(record).encode() + b"\n"
 
     @cached_property
     def digest(self) -> str:

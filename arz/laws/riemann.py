@@ -40,7 +40,8 @@ def flux_coupled(rho: float, w: float, v_ahead: float) -> float:
     """The flux of a class that shares the road: its density moves at the speed ahead, but no faster than its own marker.
 
     After Hilliges and Weidlich 1995, doi:10.1016/0191-2615(95)00018-9. Demand and supply of one class with the other held fixed do not
-    converge where classes overtake.
+    converge where classes overtake. A cell is filled from behind at its own speed, up to w·(1 − r/jam), so it cannot overfill as long as
+    dt·w/dx ≤ 1 for the highest marker w; the waves alone, which are slower than w in medium traffic, do not bound the step enough.
     """
     return rho * smaller(larger(v_ahead, like(v_ahead, 0)), w)
 

@@ -10,7 +10,7 @@ import numpy as np
 from arz.laws.pressure.base import Closure
 from arz.laws.state import occupancy_of
 
-Pair = tuple[float, float]
+Pair = tuple[float, ...]
 
 
 def growth(

@@ -20,6 +20,12 @@ def same_code(one: types.CodeType, other: types.CodeType) -> bool:
     return one is other or _meaning(one) == _meaning(other)
 
 
+def place_of(code: types.CodeType) -> tuple[int, int]:
+    """Where the text of a function stands in its file: the line that it begins with, and its body's first column."""
+    columns = [column for _, _, column, end in code.co_positions() if column is not None and end]
+    return code.co_firstlineno, min(columns, default=0)
+
+
 def _meaning(code: types.CodeType) -> tuple[object, ...]:
     return (
         code.co_code,

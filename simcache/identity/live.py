@@ -9,9 +9,9 @@ import types
 from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
-from simcache.identity.bytecode import piece_of_code, same_code
+from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.files import Signature, SourceChanged, codes_of, compiled, is_new, is_outside, loaded_signature, read
-from simcache.identity.modules import Module, held_function, locate, module_name, underlying
+from simcache.identity.modules import Module, held_function, locate, module_name, own_function, underlying
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.source import summarise, value_digest
 from simcache.identity.taken import Names, Variable
@@ -184,6 +184,8 @@ class Live:
             if code is None:
                 return module
         main = sys.modules.get("__main__")
+        own = own_function(obj)
+        code = getattr(own, "__code__", None)
         path = code.co_filename if code is not None else getattr(main, "__file__", None)
         if not path or not path.endswith(".py") or not os.path.isfile(path):
             return None
@@ -194,7 +196,7 @@ class Live:
         key = f"{name} {path}"
         if key not in self.closure.modules:
             package = getattr(main, "__package__", None) or ""
-            self.closure.modules[key] = Module(name, file, package, (), getattr(obj, "__globals__", vars(main) if main else None))
+            self.closure.modules[key] = Module(name, file, package, (), getattr(own, "__globals__", vars(main) if main else None))
         return self.closure.modules[key]
 
     def function(self, function: types.FunctionType, path: str, *, start: bool = False) -> str:
@@ -211,7 +213,7 @@ class Live:
                     node = self.closure.piece(module, top, piece, start=start)
                     if is_new(module.file):
                         check_code(module, code)
-                    return node + self.captured(function, piece, path)
+                    return f"{node}{'' if start else qualname.removeprefix(top)}{_which(module, code, piece)}{self.captured(function, piece, path)}"
             piece = module.file.summary.nested.get(qualname)
             if is_new(module.file) or piece is None:
                 check_code(module, code)
@@ -221,9 +223,9 @@ class Live:
 
     def nested(self, module: Module, function: types.FunctionType, piece: Piece, path: str, *, start: bool) -> str:
         """A function made inside another: its own text, what it captured and its defaults."""
-        node = f"{module.name}:{function.__code__.co_qualname}"
-        self.closure.piece(module, function.__code__.co_qualname, piece, start=start)
-        return f"{node}{self.captured(function, piece, path)}{self.defaults(function, path)}"
+        node = self.closure.piece(module, function.__code__.co_qualname, piece, start=start)
+        which = _which(module, function.__code__, piece)
+        return f"{node}{which}{self.captured(function, piece, path)}{self.defaults(function, path)}"
 
     def captured(self, function: types.FunctionType, piece: Piece, path: str) -> str:
         """The values of captured variables, but for those that the function itself changes as it runs."""
@@ -284,6 +286,17 @@ def check_code(module: Module, code: types.CodeType) -> None:
             raise SourceChanged(file.path)
     elif not any(same_code(code, found) for found in codes_of(file).get(code.co_qualname, ())):
         raise SourceChanged(file.path)
+
+
+def _which(module: Module, code: types.CodeType, piece: Piece) -> str:
+    """Which of several functions of one name this is (every lambda has one name): its place among them in the file."""
+    if piece.simple:
+        return ""
+    found = sorted(codes_of(module.file).get(code.co_qualname, ()), key=place_of)
+    same = [
+        number for number, other in enumerate(found) if (same_code(code, other) if module.as_written else place_of(code) == place_of(other))
+    ]
+    return f" {same[0]}" if same else f" {piece_of_code(code).digest}"
 
 
 def _cell_piece(function: types.FunctionType) -> Piece | None:

@@ -88,11 +88,22 @@ def module_name(obj: object) -> str:
         return str(name)
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
-    code = getattr(obj, "__code__", None)
+    code = getattr(own_function(obj), "__code__", None)
     path = code.co_filename if code is not None else getattr(main, "__file__", None)
     if spec is not None and spec.origin == path:
         return str(spec.name).removesuffix(".__main__")
     return script_name(path) if path and os.path.isfile(path) else "__main__"
+
+
+def own_function(obj: Any) -> Any:
+    """The function that tells where an object's text is: a class of a script that was shipped to a worker has only its methods."""
+    if not isinstance(obj, type):
+        return obj
+    for member in vars(obj).values():
+        inner = underlying(member)
+        if isinstance(inner, types.FunctionType) and inner.__code__.co_qualname == f"{obj.__qualname__}.{inner.__name__}":
+            return inner
+    return obj
 
 
 def underlying(obj: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from xxhash import xxh3_128_hexdigest
 
-SOURCE_FORMAT = 1
+SOURCE_FORMAT = 2
 
 
 class Piece(NamedTuple):

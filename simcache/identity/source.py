@@ -246,7 +246,7 @@ def _class_constants(body: Iterable[ast.stmt], known: Mapping[str, object]) -> I
 
 def _together(pieces: list[Piece]) -> Piece:
     reaches = tuple(sorted({chain for piece in pieces for chain in piece.reaches}))
-    return pieces[0]._replace(digest=digest_of(*sorted(piece.digest for piece in pieces)), reaches=reaches)
+    return pieces[0]._replace(digest=digest_of(*sorted(piece.digest for piece in pieces)), reaches=reaches, simple=False)
 
 
 def _flattened(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:

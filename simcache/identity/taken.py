@@ -86,8 +86,7 @@ class Guards:
             if isinstance(guard.held, types.FunctionType) and isinstance(guard.detail, tuple):
                 self._functions.append(guard.held)
                 self._state.append(guard.detail)
-        self._singly += [together[0] for together in spaces.values() if len(together) == 1]
-        self._spaces = [_together(together) for together in spaces.values() if len(together) > 1]
+        self._spaces = [_together(together) for together in spaces.values()]
 
     def hold(self) -> bool:
         """Whether every name still stands for what it stood for, and nothing has changed inside."""
@@ -95,14 +94,18 @@ class Guards:
             for names, asked, held in self._spaces:
                 if not all(map(is_, asked(names), held)):
                     return False
-            return list(map(_inside, self._functions)) == self._state and all(guard.holds() for guard in self._singly)
+            for names, name, held, inside, detail in self._singly:
+                if names.get(name, ABSENT) is not held or (inside is not None and inside(held) != detail):
+                    return False
+            return not self._functions or list(map(_inside, self._functions)) == self._state
         except (KeyError, ValueError):  # a name is gone; an array has come in, which does not compare to one truth
             return False
 
 
 def _together(guards: Sequence[Guard]) -> tuple[Any, Callable[[Any], tuple[object, ...]], tuple[object, ...]]:
-    """Several names of one namespace, asked at once."""
-    return guards[0].names, itemgetter(*(guard.name for guard in guards)), tuple(guard.held for guard in guards)
+    """The names of one namespace, asked at once; the last one twice, for a single one would not be given as a tuple."""
+    asked = [*guards, guards[-1]]
+    return guards[0].names, itemgetter(*(guard.name for guard in asked)), tuple(guard.held for guard in asked)
 
 
 ABSENT = object()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from simcache.errors import CacheError
 from simcache.model import Blob, Buffer, Capabilities, blob_of, digest_in_name
 
 
@@ -56,12 +57,19 @@ class Store(ABC):
     def put_blob(self, chunks: Sequence[Buffer], *, durable: bool = False) -> Blob:
         """Keep these bytes under the name that they themselves make, as `put` does, and tell that name.
 
-        Bytes that are there already are claimed, not written again, unless they must be durable.
+        Bytes that are there already, and sound, are claimed, not written again, unless they must be durable.
         """
         blob = blob_of(chunks)
-        if durable or not self.claim(blob.name, blob.size):
+        if durable or not (self.claim(blob.name, blob.size) and self._has_sound(blob)):
             self.put(blob.name, chunks, durable=durable)
         return blob
+
+    def _has_sound(self, blob: Blob) -> bool:
+        try:
+            blob.check(self.get(blob.name))
+        except CacheError:
+            return False
+        return True
 
     @abstractmethod
     def has(self, name: str) -> bool:

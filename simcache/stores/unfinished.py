@@ -69,7 +69,7 @@ def sweep(folder: str) -> int:
 def _begin(folder: str) -> tuple[str, int]:
     """A new file of this process in the folder, open and locked."""
     for _ in range(_TRIES):
-        path = os.path.join(folder, f"{os.getpid()}-{_process}-{next(_numbers)}")
+        path = f"{folder}/{os.getpid()}-{_process}-{next(_numbers)}"
         held = os.open(path, _NEW_FILE, 0o666)
         if _take(held):
             return path, held

@@ -19,7 +19,7 @@ from arz.laws.riemann import demand, supply
 from tests.arz.line import Traffic, queue_demand
 from tests.arz.makers import LIMIT, MULTIPLICATIVE_PAIR, R_M
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 every = pytest.mark.parametrize("junction", JUNCTIONS, ids=lambda junction: junction.name)
 FIFO, LANES = code_of("fifo"), code_of("lanes")
 POWER = closures.code_of("power")
@@ -183,7 +183,8 @@ def power_node(approaches: list[tuple[float, float]], exits: list[tuple[float, f
         "priority": np.full(len(approaches), 0.5),
         "lanes": np.ones(len(exits)),
     }
-    return solve(met, traffic, junction)[0][0]
+    moved, _ = solve(met, traffic, junction)
+    return np.asarray(moved[0])
 
 
 def test_the_numbers_of_the_specification() -> None:
@@ -220,8 +221,8 @@ def test_a_queue_of_two_classes_flows_as_much_as_it_can(share_of_m: float, fill:
     """What an approach sends is what it does in free flow, and in a queue the most that any thinning of the mixture would."""
     rho = np.array([fill * share_of_m * 0.15 / 0.4, fill * (1 - share_of_m) * 0.15])
     w, out = np.array(LIMIT), np.empty(2)
-    table = [np.array(getattr(MULTIPLICATIVE_PAIR, name)) for name in ("own", "other", "scale", "jam", "shape")]
-    queue_demand(rho, w, *table, 0, out)
+    own, other, scale, jam, shape = (np.array(getattr(MULTIPLICATIVE_PAIR, name)) for name in ("own", "other", "scale", "jam", "shape"))
+    queue_demand(rho, w, own, other, scale, jam, shape, 0, out)
     s = np.linspace(0, 1, 401)[:, None]
     crowd = s * fill * 0.15
     along = s * rho * w * np.maximum(1 - crowd / np.array([R_M, 0.15]), 0) * np.array([0.4, 1.0])

@@ -186,6 +186,28 @@ class StoreContract:
 
         assert data == backdoor.read(name)
 
+    @pytest.mark.parametrize("durable", [False, True])
+    @pytest.mark.parametrize("sizes", [[], [5], [3, 0, LARGE], [1_000_000, 1_000_000]])
+    def test_put_blob_finds_the_name(self, store: Store, backdoor: Backdoor, sizes: list[int], durable: bool) -> None:
+        """Bytes are kept under the name that they themselves make, and that name is told."""
+        chunks: list[Buffer] = [bytes([number]) * size for number, size in enumerate(sizes)]
+        expected = blob_of(chunks)
+
+        assert expected == store.put_blob(chunks, durable=durable)
+        assert expected == store.put_blob(chunks)
+        assert b"".join(chunks) == backdoor.read(expected.name)
+        assert {expected.name} == backdoor.names()
+        assert 0 == backdoor.leftovers()
+
+    @pytest.mark.parametrize("size", [1000, 2_000_000])
+    def test_put_blob_mends_what_was_cut(self, store: Store, backdoor: Backdoor, size: int) -> None:
+        """A file that is too short under that name is not taken for the blob."""
+        blob = blob_of([b"w" * size])
+        backdoor.write(blob.name, b"w" * (size // 2))
+        store.put_blob([b"w" * size])
+
+        assert b"w" * size == backdoor.read(blob.name)
+
     def test_put_again_is_harmless(self, store: Store, backdoor: Backdoor) -> None:
         """A retried put succeeds and leaves one name."""
         name, data = a_blob(b"again")

@@ -58,10 +58,10 @@ BEGINNINGS = {begin.__name__: begin for begin in (fresh, used, checkout, obstruc
 
 def write(folder: Path, sizes: Sequence[int], *, durable: bool) -> None:
     """What a cache does after a miss: under the lock of the key, the blob, then the entry."""
-    chunks, blob, entry = contents(sizes)
+    chunks, _, entry = contents(sizes)
     store = LocalStore(folder)
     with KeyLock(folder / ".local" / "locks", KEY):
-        store.put(blob.name, chunks, durable=durable)
+        store.put_blob(chunks, durable=durable)
         store.put(entry.name, [entry.to_bytes()], durable=durable)
 
 

@@ -342,6 +342,30 @@ class TestForms:
 
         assert [10, 15, 10, 15] == [make(factor)(5) for factor in (2, 3, 2, 3)]
 
+    @pytest.mark.parametrize("way", ["decorated", "given", "captured", "default"])
+    def test_functions_of_one_class_or_one_name(self, cache: Cache, way: str) -> None:
+        """Methods of one class, lambdas of one line, nested functions of one name: none answers for another, however it is used."""
+        functions = _alike()
+        expected = [function(0) for function in functions]
+
+        def use(function: Callable[[int], int]) -> int:
+            if way == "decorated":
+                return cached(cache=cache)(function)(0)
+            if way == "given":
+                return _applied(function, 0)
+
+            @cached(cache=cache)
+            def captured(n: int) -> int:
+                return function(n)
+
+            @cached(cache=cache)
+            def default(n: int, function: Callable[[int], int] = function) -> int:
+                return function(n)
+
+            return captured(0) if way == "captured" else default(0)
+
+        assert expected == [use(function) for function in functions] == [use(function) for function in functions]
+
     def test_functions_of_python_and_of_packages(self, cache: Cache) -> None:
         """They need no source of the project."""
         assert (2.0, 2.0) == tuple(cached(cache=cache)(math.sqrt)(4.0) for _ in range(2))
@@ -418,6 +442,60 @@ class TestForms:
 
         assert [10, 10, 15, 10] == answers
         assert len(made) <= 4
+
+
+class _Rules:
+    """Methods of all kinds, and classes with methods of one name."""
+
+    @staticmethod
+    def one(n: int) -> int:
+        return n + 1
+
+    @staticmethod
+    def two(n: int) -> int:
+        return n + 2
+
+    @classmethod
+    def three(cls, n: int) -> int:
+        return n + 3
+
+    @classmethod
+    def four(cls, n: int) -> int:
+        return n + 4
+
+    def five(self, n: int) -> int:
+        return n + 5
+
+    def six(self, n: int) -> int:
+        return n + 6
+
+    class Inner:
+        @staticmethod
+        def one(n: int) -> int:
+            return n + 7
+
+
+def _alike() -> list[Callable[[int], int]]:
+    def nested() -> Callable[[int], int]:
+        def inner(n: int) -> int:
+            return n + 8
+
+        return inner
+
+    def other() -> Callable[[int], int]:
+        def inner(n: int) -> int:
+            return n + 9
+
+        return inner
+
+    methods = [_Rules.one, _Rules.two, _Rules.three, _Rules.four, _Rules().five, _Rules().six, _Rules.Inner.one]
+    lambdas = [lambda n: n + 10, lambda n: n + 11, lambda n: n + 12]
+    return [*methods, nested(), other(), *lambdas, functools.partial(_Rules.one), functools.partial(_Rules.two)]
+
+
+@cached(cache=Cache(MemoryStore("test_decorator")))
+def _applied(function: Callable[[int], int], n: int) -> int:
+    return function(n)
 
 
 def _scaled(n: int, factor: int) -> int:

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="kill -9")
 _SOME = [
     ("fresh", [1000], False, 0.5),
     ("fresh", [1000, 0, 70_000], True, 0.5),
+    ("fresh", [1000, 2_000_000], True, 0.5),
     ("used", [3, 5], True, 1.0),
     ("checkout", [100], False, 0.0),
     ("obstructed", [10], False, 0.5),

@@ -15,7 +15,14 @@ def run(text: str, folder: Path, *, as_file: bool) -> list[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMCACHE_STORE": str(folder / "store"), "XDG_CACHE_HOME": str(folder / "home")}
     command = [sys.executable, "program.py"] if as_file else [sys.executable, "-"]
     done = subprocess.run(
-        command, cwd=folder, env=environment, input=None if as_file else dedent(text), capture_output=True, text=True, check=False, timeout=60
+        command,
+        cwd=folder,
+        env=environment,
+        input=None if as_file else dedent(text),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
@@ -67,15 +74,24 @@ def test_one_script_is_the_same_from_a_file_and_by_m(tmp_path: Path) -> None:
             print(twice(3))
     """
     assert run(text, tmp_path, as_file=True) == ["computed", "6"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMCACHE_STORE": str(tmp_path / "store"), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "SIMCACHE_STORE": str(tmp_path / "store"),
+        "XDG_CACHE_HOME": str(tmp_path / "home"),
+    }
     for command in (["-m", "program"], ["-c", "import program; print(program.twice(3))"]):
-        done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
         assert done.stdout == "6\n"
 
 
 def test_a_hit_does_not_load_what_only_the_computation_needs(tmp_path: Path) -> None:
     """A module that the function imports itself is followed through its text: a hit starts without it."""
-    (tmp_path / "heavy.py").write_text("import sys\nprint('heavy is loaded')\nfrom numbers import Number\nFACTOR = 3\ndef work(x): return FACTOR * x\n")
+    (tmp_path / "heavy.py").write_text(
+        "import sys\nprint('heavy is loaded')\nfrom numbers import Number\nFACTOR = 3\ndef work(x): return FACTOR * x\n"
+    )
     text = """
         from simcache import cached
         @cached
@@ -110,7 +126,9 @@ def test_what_a_script_prints_at_its_end_is_no_part_of_its_key(tmp_path: Path) -
 
 def test_a_container_that_a_call_made_is_watched(tmp_path: Path) -> None:
     """`dict(a=1.0)` in a module, changed in place from outside: the old result is not served for it."""
-    (tmp_path / "tables.py").write_text("import collections\nTABLE = dict(a=1.0)\nMORE = collections.OrderedDict(a=1.0)\nLIST = list(range(2))\n")
+    (tmp_path / "tables.py").write_text(
+        "import collections\nTABLE = dict(a=1.0)\nMORE = collections.OrderedDict(a=1.0)\nLIST = list(range(2))\n"
+    )
     text = """
         import tables
         from simcache import cached

@@ -452,7 +452,7 @@ class TestExtending:
         for every, length in counts:
             numbers = counted(cache, every=every)
             before = numbers.call().stored
-            assert upto(length, before + 1) == numbers.computed(lambda numbers=numbers, length=length: numbers.call()[:length])
+            assert upto(length, before + 1) == numbers.computed(partial(numbers.call().take, length))
             assert upto(length) == numbers.call()[:length]
 
         assert [(0, 10), (10, 14), (14, 15), (15, 18), (18, 20), (20, 21), (21, 22), (22, 28), (28, 30)] == ranges(counted(cache).call())

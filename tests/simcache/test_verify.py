@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 from simcache.cache import Cache
 from simcache.decorator import cached
 from simcache.errors import CacheError, Corrupt
-from simcache.model import Entry, blob_name, entry_digest, entry_prefix, folder_of, record_of
+from simcache.model import Entry, blob_name, entry_digest, entry_prefix, folder_of, pointer_oid, record_of
 from simcache.provenance import made_now
 from simcache.series import Step
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from simcache.upkeep.contents import LARGE
 from simcache.upkeep.rerun import NotFound, Recomputable, rerun
-from simcache.model import pointer_oid
 from simcache.upkeep.verify import VerifyReport, verify
 from tests.simcache.stored import files_under, keep, keep_segment, value_blob
 

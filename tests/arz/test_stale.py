@@ -1,0 +1,86 @@
+"""Compiled code is kept between processes and is never older than the laws that it was made of."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import pytest
+
+from arz import jit
+
+KERNEL = """
+from arz.jit import compiled
+from arz.laws.relaxation import relaxed
+
+@compiled
+def kernel(y):
+    return relaxed(y, 1.0, 0.0, 0.5)
+
+if __name__ == "__main__":
+    print(kernel(8.0), sum(kernel.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A copy of the package with a kernel beside it."""
+    shutil.copytree(jit.PACKAGE, tmp_path / "arz", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "kernel.py").write_text(KERNEL)
+    return tmp_path
+
+
+def answer(house: Path, cache: str = "cache") -> tuple[float, int]:
+    done = subprocess.run(
+        [sys.executable, "kernel.py"],
+        cwd=house,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(house / cache), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    value, hits = done.stdout.split()
+    return float(value), int(hits)
+
+
+def test_an_edited_law_in_another_file_changes_the_answer(house: Path) -> None:
+    """A fresh process takes the compiled code of the last one, and never after a law was edited, in whatever file it stands."""
+    law = house / "arz" / "laws" / "relaxation.py"
+
+    assert answer(house) == (4.0, 0)
+    assert answer(house) == (4.0, 1)
+    law.write_text(law.read_text().replace("return at_rest + (y - at_rest) * left", "return at_rest + (y - at_rest) * left * left"))
+    assert answer(house) == (2.0, 0)
+    assert answer(house) == (2.0, 1)
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(house: Path) -> None:
+    """Where nothing can be kept, the kernel is compiled anew each time, and nothing is written beside the sources."""
+    (house / "file").write_text("")
+
+    assert answer(house, "file") == (4.0, 0)
+    assert answer(house, "file") == (4.0, 0)
+    assert not list(house.rglob("*.nbi"))
+
+
+def test_the_digest_names_the_sources(monkeypatch: pytest.MonkeyPatch, house: Path) -> None:
+    """The digest changes with any law and with the name of a file, and with nothing else of the package."""
+    monkeypatch.setattr(jit, "PACKAGE", house / "arz")
+    first = jit.digest()
+    (house / "arz" / "errors.py").write_text("")
+    assert jit.digest() == first
+    (house / "arz" / "laws" / "state.py").write_text("")
+    second = jit.digest()
+    assert second != first
+    (house / "arz" / "laws" / "state.py").rename(house / "arz" / "laws" / "states.py")
+    assert jit.digest() not in {first, second}
+
+
+def test_other_users_of_numba_keep_their_setting() -> None:
+    """Compiling a kernel leaves numba's own folder as it was."""
+    before = numba.config.CACHE_DIR
+    jit.compiled(lambda x: x)
+
+    assert before == numba.config.CACHE_DIR
