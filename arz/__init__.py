@@ -1,1 +1,1 @@
-"""Traffic on road networks by the Aw-Rascle-Zhang equations; the solver will stand here."""
+"""Traffic on road networks by the Aw-Rascle-Zhang equations: the laws stand in `arz.laws`, the solver will stand on them."""

@@ -73,6 +73,7 @@ class Shop:
         self.fill(Cache(self.root))
         self.sound = files_under(self.root)
         self.names = sorted(name for name in self.sound if name != "simcache.json")
+        self.folders = {name.rpartition("/")[0] for name in self.names}
 
     @staticmethod
     def fill(cache: Cache) -> None:
@@ -87,8 +88,11 @@ class Shop:
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             (self.root / name).write_bytes(data)
 
-    def check(self, *spoiled: str) -> None:
-        """Every call is right, with a reason where it computes what was stored; then all is healed, and nothing computes."""
+    def check(self, *spoiled: str, gone: bool = False) -> None:
+        """Every call is right, with a reason where it computes what was stored; then all is healed, and nothing computes.
+
+        An entry that is simply `gone` needs no reason: nothing is stored then.
+        """
         before = {name: _seen(self.root / name) for name in spoiled}
         for name, (call, expected) in CALLS.items():
             made.clear()
@@ -96,7 +100,7 @@ class Shop:
                 got = call(Cache(self.root))
             assert identical(expected, got), (name, spoiled)
             again = [one for one in made if name != "longer series" or one not in (("item", 9), ("item", 10))]
-            assert not again or said, (name, spoiled, made)
+            assert not again or said or gone, (name, spoiled, made)
         for name, (call, expected) in CALLS.items():
             made.clear()
             with heard() as said:
@@ -104,10 +108,10 @@ class Shop:
             assert identical(expected, got), (name, spoiled)
             assert ([], []) == (made, said), (name, spoiled)
         report = verify(LocalStore(self.root))
-        bad = {problem.name for problem in report.problems}
+        bad = {problem.name for problem in report.problems if problem.kind != "missing"} - self.folders
         assert bad <= set(spoiled) - self.needed(), (bad, spoiled)
         assert not report.divergences
-        assert not bad or all(before[name] == _seen(self.root / name) for name in bad)
+        assert all(before[name] == _seen(self.root / name) for name in bad)
 
     def needed(self) -> set[str]:
         """The files that a hit reads; what an entry only tells of its arguments, code and state is read by who asks for it."""
@@ -174,7 +178,6 @@ def spoil(shop: Shop, name: str, change: Callable[[bytes], bytes]) -> bool:
     return changed != shop.sound[name]
 
 
-@settings(max_examples=settings().max_examples // 2)
 @given(data=st.data(), change=ranges)
 def test_any_byte_range_of_any_file(shop: Shop, data: st.DataObject, change: Callable[[bytes], bytes]) -> None:
     """One file flipped, overwritten, cut, emptied, lengthened or with a hole of zeros, anywhere: right values, with reasons; healed."""
@@ -209,7 +212,7 @@ def all_flips(shop: Shop, step: int) -> None:
 
 def test_bytes_of_every_file(shop: Shop) -> None:
     """A flipped byte in each stretch of every file."""
-    all_flips(shop, 211)
+    all_flips(shop, 97)
 
 
 @pytest.mark.deep
@@ -267,7 +270,7 @@ def test_files_that_become_something_else(shop: Shop, change: Callable[[Path], N
         shop.restore()
         beside = [other for other in shop.names if Path(other).parent == Path(name).parent]
         change(shop.root / name)
-        shop.check(*beside)
+        shop.check(*beside, gone=True)
 
 
 def test_swapped_files(shop: Shop) -> None:
@@ -288,7 +291,7 @@ def test_an_entry_of_another_key(shop: Shop) -> None:
         forged = f"{name.rpartition('/')[0]}/{Path(name).name.partition('.')[0]}.{Path(other).name.partition('.')[2]}"
         (shop.root / name).unlink()
         (shop.root / forged).write_bytes(shop.sound[other])
-        shop.check(name, forged)
+        shop.check(name, forged, gone=True)
 
 
 def test_a_damaged_mark_of_the_store(shop: Shop) -> None:
@@ -310,10 +313,10 @@ def test_a_damaged_mark_of_the_store(shop: Shop) -> None:
 def test_what_was_damaged_is_put_aside(shop: Shop) -> None:
     """A person can look at what was found; the warning names it, its fault and where it lies now."""
     shop.restore()
-    cache = Cache(shop.root)
-    entry = cached(cache=cache)(value).entry(2)
+    entry = cached(cache=Cache(shop.root))(value).entry(2)
     assert entry is not None
     for name in (value_blob(entry), entry.name):
+        shop.restore()
         (shop.root / name).write_bytes(b"spoiled")
         with heard() as said:
             CALLS["value"][0](Cache(shop.root))
