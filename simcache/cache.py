@@ -2,7 +2,6 @@
 
 import os
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -13,6 +12,7 @@ from xxhash import xxh3_128, xxh3_128_hexdigest
 from simcache.codecs.base import Encoded
 from simcache.codecs.registry import decode, encode, is_safe
 from simcache.errors import (
+    BadSettings,
     CacheError,
     Corrupt,
     FormatTooNew,
@@ -23,6 +23,7 @@ from simcache.errors import (
     Undecodable,
     Unstorable,
     Untrusted,
+    warn,
 )
 from simcache.locks import KeyLock
 from simcache.model import Blob, Buffer, Entry, Json, Made, Segment, check_name, entry_digest, entry_prefix, folder_of, key_in_name
@@ -73,6 +74,8 @@ class Cache:
         trust: bool = False,
     ) -> None:
         """Open the stores. `durable` has every result reach the disk before the call returns; `trust` lets far pickles in."""
+        if isinstance(far, str):
+            raise BadSettings(f"Cache(far={far!r})", f"a list of stores is needed: far=[{far!r}]")
         near = open_store(store)
         beyond = [opened for url in far if (opened := _opened_far(url)) is not None]
         self.store: Store = Layered(near, *beyond) if beyond else near
@@ -84,7 +87,6 @@ class Cache:
         self._warned: set[str] = set()
         self._parts: dict[str, tuple[Mapping[str, str], Blob, bool]] = {}
         """What was last stored of each function's code, and whether durably: most calls store the same again."""
-        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         near, *far = (store.url for store in self.store.layers())
@@ -137,10 +139,10 @@ class Cache:
         served = sorted((e for e in found if e[0].kind != "withdrawn" and e[1] not in withdrawn), key=lambda e: (e[0].made.at, e[1]))
         entries = [entry for entry, _ in served]
         if stamp is not None and layer is self.near and not reasons:
-            with self._lock:
-                self._entries[prefix] = (stamp, entries, frozenset(withdrawn))
-                if len(self._entries) > _REMEMBERED:
-                    self._entries.popitem(last=False)
+            # No lock: each step is whole by itself, and a fork or a signal may come between any two.
+            self._entries[prefix] = (stamp, entries, frozenset(withdrawn))
+            if len(self._entries) > _REMEMBERED:
+                self._entries.popitem(last=False)
         return entries
 
     def _read_entries(self, layer: Store, prefix: str, reasons: list[str]) -> list[tuple[Entry, str]]:
@@ -168,7 +170,7 @@ class Cache:
         described = entry.state if state else entry.value
         if described is None:
             raise Undecodable("the entry holds no value")
-        asked_for = described["codec"] == codec and self.near.capabilities.trusted
+        asked_for = described.get("codec") == codec and self.near.capabilities.trusted
         if not (asked_for or self.trust or is_safe(described)):
             raise Untrusted(self.near.url)
         data = self.blob(entry.blobs[described["blobs"][0]])
@@ -369,7 +371,7 @@ class Cache:
         """One warning per text and process, whatever the reasons: a full disk would otherwise say so a thousand times."""
         if text not in self._warned:
             self._warned.add(text)
-            warnings.warn(f"{text}: {reason}" if reason else text, NotStored, stacklevel=4)
+            warn(f"{text}: {reason}" if reason else text, NotStored)
 
 
 class Turn:
@@ -477,7 +479,7 @@ def _opened_far(url: str | os.PathLike[str] | Store) -> Store | None:
     try:
         return open_store(url, create=False)
     except (NotAStore, Unavailable) as problem:
-        warnings.warn(f"a far store is left out: {problem}", RuntimeWarning, stacklevel=4)
+        warn(f"a far store is left out: {problem}", RuntimeWarning)
         return None
 
 

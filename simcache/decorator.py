@@ -5,11 +5,9 @@ import functools
 import inspect
 import os
 import sys
-import threading
 import time
 import types
 import typing
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from itertools import islice
@@ -17,12 +15,13 @@ from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, o
 
 from simcache.cache import Cache, Call, record
 from simcache.codecs.reach import result_type
-from simcache.errors import BadSettings, CacheError, Divergence, NotStored, Unstorable
+from simcache.errors import BadSettings, CacheError, Divergence, NotStored, Unstorable, warn
 from simcache.identity.fingerprint import CodeVersions, Fingerprint, SourceChanged, fingerprint, function_name, note_loaded
 from simcache.identity.key import make_key
 from simcache.model import Entry, blob_of
 from simcache.provenance import made_now
 from simcache.settings import Settings, load
+from simcache.stores.base import Store
 
 if typing.TYPE_CHECKING:
     from simcache.explain import Explanation
@@ -74,7 +73,6 @@ class Cached(Generic[P, R]):
         self._fingerprint: Fingerprint | None = None
         self._default: tuple[str | None, Cache] | None = None
         self._into: object = _UNKNOWN
-        self._lock = threading.RLock()
         note_loaded()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -161,8 +159,7 @@ class Cached(Generic[P, R]):
         """The code that the results depend on, as this process loaded it."""
         held = self._fingerprint
         if held is None or not held.holds():
-            with self._lock:
-                held = self._fingerprint = self._taken()
+            held = self._fingerprint = self._taken()
         return held
 
     def _taken(self) -> Fingerprint:
@@ -267,7 +264,7 @@ class Cached(Generic[P, R]):
         text = f"{self.name} is computed and not stored: {path} was edited after this process loaded it; start anew to cache again"
         if text not in _said:
             _said.add(text)
-            warnings.warn(text, NotStored, stacklevel=4)
+            warn(text, NotStored)
 
     def _say_damaged(self, cache: Cache, reasons: tuple[str, ...]) -> None:
         if reasons:
@@ -374,7 +371,7 @@ class Cached(Generic[P, R]):
             f"{self.name} gave another result than the one that {before.made.host} stored on {before.made.at} under {key}"
             f"{'; both are kept' if after else ''}: see `simcache diff`, or take the old one back with `.withdraw(…, reason=…)`"
         )
-        warnings.warn(text, Divergence, stacklevel=4)
+        warn(text, Divergence)
 
     def _refreshed_series(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
         from simcache.series import Step
@@ -607,7 +604,11 @@ def _checked(**given: Any) -> Options:
 
         codec_named(codec)
     if (held := given.get("cache")) is not None and not isinstance(held, Cache):
+        if not isinstance(held, (str, os.PathLike, Store)):
+            raise BadSettings(f"@cached(cache={held!r})", "a Cache is needed, or the path or URL of a store")
         given["cache"] = Cache(held)
+    if not isinstance(strict := given.get("strict", False), bool):
+        raise BadSettings(f"@cached(strict={strict!r})", "True or False is needed")
     if (version := given.get("version")) is not None:
         given["version"] = str(version)
     return Options(**given)

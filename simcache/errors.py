@@ -1,5 +1,8 @@
 """Every way a cache can fail: one class per thing a caller would do differently."""
 
+import sys
+import warnings
+
 
 class CacheError(Exception):
     """The base of all errors of simcache; catch it to go on without a cache."""
@@ -144,3 +147,11 @@ class NotStored(UserWarning):
 
 class Divergence(UserWarning):
     """One key has results with different bytes: the function is not reproducible; `simcache verify` lists them."""
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's own that led here, wherever in simcache this is said."""
+    level, frame = 1, sys._getframe()  # noqa: SLF001 - `skip_file_prefixes` comes with Python 3.12
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=level)

@@ -6,11 +6,12 @@ import struct
 import sys
 import threading
 import time
-import warnings
 from contextlib import suppress
 from typing import Self
 
 from xxhash import xxh3_64_intdigest
+
+from simcache.errors import warn
 
 if sys.platform == "win32":
     import msvcrt
@@ -223,11 +224,7 @@ def _wait(file: int, byte: int, deadline: float | None) -> bool:
 def _tell(folder: str, reason: str) -> None:
     if folder not in _told:
         _told.add(folder)
-        warnings.warn(
-            f"no locks in {folder} ({reason}): processes that miss one result at once will each compute it",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+        warn(f"no locks in {folder} ({reason}): processes that miss one result at once will each compute it", RuntimeWarning)
 
 
 if sys.platform == "win32":

@@ -1,6 +1,7 @@
 """A cached generator: a stream that is as long as anyone has ever needed it, kept in segments and extended on demand."""
 
 import copy
+import math
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, SupportsIndex, TypeVar, overload
 
 from simcache.cache import Cache, Call
-from simcache.errors import CacheError, Unstorable
+from simcache.errors import CacheError, Undecodable, Unstorable
 from simcache.model import Entry, Made, Segment
 from simcache.provenance import environment
 
@@ -116,6 +117,8 @@ class Series(Generic[T]):
             kept: Items[T] = Items(list.__getitem__(taken, slice(None, None, index.step)))
             kept.complete, kept.ended, kept.mixed = taken.complete, taken.ended, taken.mixed
             return kept
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"the items of a series have numbers, and {index!r} is none")
         position = index.__index__()
         if position < 0:
             raise IndexError("a series has no end to count back from: use an index from 0 on")
@@ -158,8 +161,12 @@ class Series(Generic[T]):
 
         Whatever was computed is kept. `progress` is told how many items there are and how many were asked for.
         """
+        if isinstance(count, bool) or not hasattr(count, "__index__"):
+            raise TypeError(f"a series has a whole number of items, and {count!r} is none")
         if count < 0:
             raise ValueError(f"a series has no {count} items: ask for 0 or more")
+        if deadline is not None and math.isnan(deadline):
+            raise ValueError("a deadline is a number of seconds, and nan is none")
         until = None if deadline is None else time.monotonic() + deadline
         while True:
             fresh = self._extend(count, until, progress)
@@ -224,12 +231,14 @@ class Series(Generic[T]):
     def _segment_items(self, entry: Entry) -> Sequence[T] | None:
         try:
             held = self._load(entry)
+            if not isinstance(held, list) or len(held) != _range(entry).length:
+                raise Undecodable(f"{entry.name} does not hold the {_range(entry).length} items that it names")
         except CacheError as problem:
             self._broken.add(entry.name)
             self._cache.warn_once(f"a segment of {entry.function} is computed again: {problem}")
             return None
         self._cache.tally.hit(entry.function, entry.made.seconds)
-        return list(held)
+        return held
 
     def _load(self, entry: Entry, *, state: bool = False) -> Any:
         """The items of a segment, or the state after it; one that lies far is brought near first."""

@@ -4,12 +4,13 @@ import atexit
 import contextlib
 import json
 import os
-import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterator
 
 _FLUSH_AFTER = 60.0
+_MANY = 10_000
 
 
 class Tally:
@@ -17,31 +18,31 @@ class Tally:
 
     def __init__(self, folder: str | None) -> None:
         self._path = None if folder is None else os.path.join(folder, "hits.jsonl")
-        self._counts: dict[str, list[float]] = {}
-        self._lock = threading.Lock()
+        self._hits: deque[tuple[str, float]] = deque()
         self._since = time.monotonic()
         self._registered = False
 
     def hit(self, function: str, seconds: float) -> None:
         """Count one hit of a function whose computation had taken so many seconds."""
-        with self._lock:
-            count = self._counts.setdefault(function, [0, 0.0])
-            count[0] += 1
-            count[1] += seconds
+        self._hits.append((function, seconds))  # without a lock: a fork or a signal may come at any moment
         if not self._registered:
             self._registered = True
             atexit.register(_flush, weakref.ref(self))
-        if time.monotonic() - self._since > _FLUSH_AFTER:
+        if len(self._hits) > _MANY or time.monotonic() - self._since > _FLUSH_AFTER:
             self.flush()
 
     def flush(self) -> None:
         """Append what was counted; a store that cannot be written keeps no count, and nothing else depends on it."""
-        with self._lock:
-            counts, self._counts = self._counts, {}
-            self._since = time.monotonic()
+        self._since = time.monotonic()
+        counts: dict[str, tuple[int, float]] = {}
+        with contextlib.suppress(IndexError):
+            while True:
+                function, seconds = self._hits.popleft()
+                hits, saved = counts.get(function, (0, 0.0))
+                counts[function] = (hits + 1, saved + seconds)
         if not counts or self._path is None or not os.path.isdir(os.path.dirname(self._path)):
             return
-        line = json.dumps({name: [int(hits), round(seconds, 6)] for name, (hits, seconds) in sorted(counts.items())}) + "\n"
+        line = json.dumps({name: [hits, round(saved, 6)] for name, (hits, saved) in sorted(counts.items())}) + "\n"
         with contextlib.suppress(OSError):
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:

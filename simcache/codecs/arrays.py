@@ -53,6 +53,8 @@ def pack(array: "NDArray[Any]") -> tuple[tuple[Any, list[int], str], memoryview]
         kind = type(array).__qualname__
         raise Unstorable("", f"a {kind} is more than its array: return np.asarray(…) of it, or store it with codec='pickle'")
     dtype = array.dtype
+    if dtype.metadata:
+        raise Unstorable("", "its dtype carries metadata, which is not kept: return the array with a plain dtype")
     form = _plain_form(dtype) if dtype.names is None else dtype_form(dtype)
     shape, flags = list(array.shape), array.flags
     if array.nbytes == 0:

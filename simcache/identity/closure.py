@@ -35,6 +35,8 @@ class Closure:
         self.queue: deque[Callable[[], None]] = deque()
         self.entered: list[tuple[str, Module, Piece]] = []
         self.annotated: set[str] = set()
+        self.states: list[tuple[str, Module, str, Piece]] = []
+        self.settled: set[str] = set()
         self.reads_annotations = False
         self.resolving: set[tuple[str, str]] = set()
         self.objects = Live(self)
@@ -45,6 +47,8 @@ class Closure:
             self.queue.popleft()()
             if not self.queue and self.reads_annotations:
                 self.annotate()
+            if not self.queue:
+                self.settle()
         version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
         return Fingerprint(
             version,
@@ -210,6 +214,8 @@ class Closure:
             self.package(package)
         self.reads_annotations |= piece.reads_annotations
         self.entered.append((node, module, piece))
+        if piece.state:
+            self.states.append((node, module, name, piece))
         if piece.value:
             self.parts[node] = digest_of(f"value {self.loaded.difference(_now(module), name, piece) or piece.value}")[:16]
             return
@@ -219,6 +225,17 @@ class Closure:
         loaded = self.loaded.difference(_now(module), name, piece)
         edges = [text for reach, target in targets for text in ("" if reach.startswith("import ") else reach, target)]
         self.parts[node] = digest_of(digest, *edges, loaded)[:16]
+
+    def settle(self) -> None:
+        """Look again at what functions of a module change: where none of them is reached, it was set up and is data here."""
+        for node, module, name, piece in self.states:
+            if node not in self.settled and not any(f"{module.name}:{changer}" in self.parts for changer in piece.changed_by):
+                self.settled.add(node)
+                now = _now(module)
+                if piece.kind == "data" and now.namespace is not None and name in now.namespace:
+                    self.parts[node] = digest_of(self.parts[node], self.loaded.as_it_stands(now.namespace, f"{module.name}.{name}", name))[
+                        :16
+                    ]
 
     def annotate(self) -> None:
         """Something that is reached looks at annotations: those of every function count then."""
@@ -239,6 +256,8 @@ def _needs_its_object(piece: Piece, targets: Iterable[tuple[str, str]]) -> bool:
     """Whether the text leaves open what a name is, so that every process must look at the object, not only those that have it."""
     if piece.kind == "data":
         return piece.state or piece.reads_outside or any(":" in target for _, target in targets)
+    if piece.reads_outside or (piece.kind == "class" and not piece.simple):
+        return True
     return piece.kind == "def" and (not piece.simple or any(chain.endswith("singledispatch") for chain in piece.decorators))
 
 

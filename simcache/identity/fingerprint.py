@@ -1,5 +1,6 @@
 """The code version of a function: one digest over all of the project's own source that it can reach."""
 
+import os
 import threading
 import types
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from simcache.identity.modules import underlying
 from simcache.identity.taken import Fingerprint as Fingerprint
 
 _lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a child must not wait for a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def fingerprint(obj: Any, code: Iterable[str] = (), packages: Iterable[str] = (), version: str | None = None) -> Fingerprint:

@@ -35,7 +35,7 @@ class Followed(Protocol):
     def module(self, name: str) -> Module | None: ...
     def imported(self, name: str, chain: list[str]) -> str: ...
     def piece(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
-    def guard(self, names: Names, name: str, held: object) -> None: ...
+    def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
 
 
 class Live:
@@ -237,7 +237,7 @@ class Live:
                 held = cell.cell_contents
             except ValueError:  # a name that the function around it has not bound yet
                 continue
-            self.closure.guard(Variable(cell), name, held)
+            self.closure.guard(Variable(cell), name, held, record=self.is_record(held))
             texts.append(f" {name}={self.live(held, f'{path}.<captured {name}>')}")
         return "".join(texts)
 

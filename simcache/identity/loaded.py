@@ -78,6 +78,8 @@ class Loaded:
             yield from sorted(f"{kind.__qualname__}={self.objects.follow(function, path)}" for kind, function in registry.items())
         if own:
             yield from self._defaults(inner, piece, path)
+            if piece.reads_outside:
+                yield from self._read_in({f"default {index}": value for index, value in enumerate(_defaults_of(inner))}, path)
             attributes = {key: value for key, value in vars(inner).items() if not key.startswith("__") and isinstance(value, _PLAIN)}
             if attributes and not piece.simple:
                 yield self.objects.value(attributes, path)
@@ -92,6 +94,25 @@ class Loaded:
             now = self.objects.value_digest(held[name], path) if name in held else "none"
             if now != digest:
                 yield f"{name}={now}"
+
+    def as_it_stands(self, namespace: dict[str, Any], path: str, name: str) -> str:
+        """The value of a name that others have set up, watched from now on; its kind where it has no canonical form."""
+        held = namespace[name]
+        try:
+            told = self.objects.live(held, path)
+        except Unkeyable:
+            return self.objects.registered(held)
+        self.closure.guard(namespace, name, held, record=hasattr(held, "__dict__"))
+        return told
+
+    def _read_in(self, values: Mapping[str, object], path: str) -> Iterator[str]:
+        """Values that were read from outside when the module was loaded, as far as they are data."""
+        for name, value in sorted(values.items()):
+            if not callable(value) and not hasattr(type(value), "__get__"):
+                try:
+                    yield f"{name}={self.objects.value(value, f'{path}.{name}')}"
+                except Unkeyable:  # an open file, say: its text has to do
+                    continue
 
     def _class(self, module: Module, name: str, piece: Piece, held: Any) -> Iterator[str]:
         path = f"{module.name}.{name}"
@@ -115,6 +136,9 @@ class Loaded:
                 now = self.objects.value_digest(member, f"{path}.{key}")
                 if now != constants[key]:
                     yield f"{key}={now}"
+
+        if piece.reads_outside:
+            yield from self._read_in({key: value for key, value in vars(held).items() if not key.startswith("__")}, path)
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"
@@ -163,6 +187,10 @@ class Loaded:
             return True
         found = inspect.getattr_static(source, attribute, None)
         return found is held or found is None or sys.modules.get(f"{absolute}.{attribute}") is held or _same_text(found, held)
+
+
+def _defaults_of(function: types.FunctionType) -> list[object]:
+    return [*(function.__defaults__ or ()), *(value for _, value in sorted((function.__kwdefaults__ or {}).items()))]
 
 
 def _members(held: object) -> dict[str, Any]:

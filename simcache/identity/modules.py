@@ -46,7 +46,8 @@ def locate(name: str) -> tuple[str | None, tuple[str, ...]]:
     """The source file and the submodule folders of a module, found without importing anything."""
     loaded = sys.modules.get(name)
     if loaded is not None:
-        return getattr(loaded, "__file__", None), tuple(getattr(loaded, "__path__", ()))
+        names = vars(loaded)  # asking the module itself could run its own `__getattr__`
+        return names.get("__file__"), tuple(names.get("__path__", ()))
     parent, _, _ = name.rpartition(".")
     search = None
     if parent:

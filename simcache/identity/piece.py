@@ -49,7 +49,9 @@ class Piece(NamedTuple):
     changes_itself: bool = False
     """A class with methods that change their instance after it is made."""
     reads_outside: bool = False
-    """A constant whose statement reads a file or the environment, so that its text does not tell its value."""
+    """What is worked out at import (a constant, a default, a class attribute) reads a file or the environment."""
+    changed_by: tuple[str, ...] = ()
+    """Functions of the module that change it in place or bind it anew; it is state only for code that reaches one of them."""
 
 
 class Summary(NamedTuple):

@@ -48,7 +48,10 @@ class _Reader:
         # What a cached function changes as it runs (a log, a counter) is no part of how anything is made.
         plain = [node for node in self.statements if isinstance(node, FUNCTIONS) and not self._is_cached(node)]
         self.changes = {node.name: _changes_of(node) for node in plain}
-        self.state = set().union(*self._changed_inside_functions())
+        self.changers = {node.name: _changes_of(node) for node in self.statements if isinstance(node, (*FUNCTIONS, ast.ClassDef))}
+        self.fills = {node.name: _filled_by(node) for node in plain}
+        reading = [node.name for node in plain if not _READS_OUTSIDE.isdisjoint(_all_words(node.body))]
+        self.reading = _READS_OUTSIDE.union(reading)
         self.parts: dict[str, list[ast.stmt]] = {}
         self.links: dict[str, tuple[str, ...]] = {}
         self.stars: list[str] = []
@@ -68,12 +71,6 @@ class _Reader:
 
     def _is_cached(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         return any(called(decorator) in self.cached_names for decorator in node.decorator_list)
-
-    def _changed_inside_functions(self) -> Iterator[set[str]]:
-        yield set()
-        for statement in self.statements:
-            if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
-                yield _changes_of(statement)
 
     def _sort_in(self, statement: ast.stmt) -> None:
         if is_text(statement):
@@ -99,16 +96,21 @@ class _Reader:
             touched = reach.changed
         for chain in chains:
             touched |= self.changes.get(chain, set())
+        match statement:
+            case ast.Expr(value=ast.Call(func=ast.Name(id=function), args=given)):
+                filled = (given[index] for index in self.fills.get(function, ()) if index < len(given))
+                touched |= {argument.id for argument in filled if isinstance(argument, ast.Name)}
         return {name for name in touched if name not in _imported_only(self.links, self.parts)}
 
     def _piece(self, name: str, parts: list[ast.stmt]) -> Piece:
         last = next((part for part in reversed(parts) if isinstance(part, (*FUNCTIONS, ast.ClassDef)) and part.name == name), None)
         kind = "data" if last is None else "class" if isinstance(last, ast.ClassDef) else "def"
-        return self._described(kind, parts, last)._replace(links=self.links.get(name, ()), state=name in self.state)
+        changed_by = tuple(sorted(changer for changer, changed in self.changers.items() if name in changed))
+        return self._described(kind, parts, last)._replace(links=self.links.get(name, ()), state=bool(changed_by), changed_by=changed_by)
 
     def _described(self, kind: str, parts: list[ast.stmt], last: ast.stmt | None, scopes: tuple[Scope, ...] = ()) -> Piece:
         plain = self._digest_and_reach(parts, scopes, annotated=False)
-        words = {word for part in parts for node in ast.walk(part) for word in _words(node)}
+        words = _all_words(parts)
         piece = Piece(
             kind,
             plain[0],
@@ -116,7 +118,7 @@ class _Reader:
             changes=plain[2],
             simple=len(parts) == 1,
             reads_annotations=not words.isdisjoint(_READS_ANNOTATIONS),
-            reads_outside=kind == "data" and not words.isdisjoint(_READS_OUTSIDE),
+            reads_outside=not self.reading.isdisjoint(_all_words(at_import for part in parts for at_import in _at_import(part))),
         )
         if isinstance(last, FUNCTIONS):
             annotated = self._digest_and_reach(parts, scopes, annotated=True)
@@ -197,7 +199,7 @@ class _Reader:
                         names[name] = names[name]._replace(value=digest)
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if names[name].simple:
                     names[name] = names[name]._replace(constants=tuple(_default_constants(statement.args, known)))
-                case ast.ClassDef(name=name) if names[name].simple:
+                case ast.ClassDef(name=name):
                     names[name] = names[name]._replace(constants=tuple(_class_constants(statement.body, known)))
         return known
 
@@ -289,6 +291,31 @@ def _changes_of(node: ast.stmt) -> set[str]:
     reach = Reach()
     reach.visit(node)
     return reach.changed
+
+
+def _at_import(statement: ast.stmt) -> Iterator[ast.AST]:
+    """The parts of a statement that run when the module is loaded."""
+    if isinstance(statement, FUNCTIONS):
+        yield from statement.args.defaults
+        yield from (default for default in statement.args.kw_defaults if default is not None)
+    elif isinstance(statement, ast.ClassDef):
+        for inner in statement.body:
+            yield from _at_import(inner)
+    else:
+        yield statement
+
+
+def _filled_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, ...]:
+    """Which of a function's arguments it changes in place."""
+    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+    reach = Reach([Scope(names, {})])
+    for statement in function.body:
+        reach.visit(statement)
+    return tuple(index for index, name in enumerate(names) if name in reach.changed)
+
+
+def _all_words(nodes: Iterable[ast.AST]) -> set[str]:
+    return {word for node in nodes for inner in ast.walk(node) for word in _words(inner)}
 
 
 def _changes_its_instance(method: ast.stmt) -> bool:

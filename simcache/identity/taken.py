@@ -1,6 +1,7 @@
 """A code version once it is taken: what was followed, and what must stay as it was for the version to hold."""
 
 import types
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter, is_, itemgetter
 from typing import Any, NamedTuple, Protocol
@@ -10,6 +11,8 @@ from simcache.identity.files import Signature, signature_of
 _CONTAINERS = (dict, list, set)
 _COPIED = 256
 """Containers up to this many items are watched for changes in place, larger ones for being replaced."""
+_WATCHED = 1 << 16
+"""The same for arrays, in bytes."""
 
 
 class Fingerprint(NamedTuple):
@@ -94,8 +97,8 @@ class Guards:
             for names, asked, held in self._spaces:
                 if not all(map(is_, asked(names), held)):
                     return False
-            for names, name, held, inside, detail in self._singly:
-                if names.get(name, ABSENT) is not held or (inside is not None and inside(held) != detail):
+            for space, name, one, inside, detail in self._singly:
+                if space.get(name, ABSENT) is not one or (inside is not None and inside(one) != detail):
                     return False
             return not self._functions or list(map(_inside, self._functions)) == self._state
         except (KeyError, ValueError):  # a name is gone; an array has come in, which does not compare to one truth
@@ -118,7 +121,11 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
         inside = _of_function
     elif type(held) in _CONTAINERS and len(held) <= _COPIED:  # type: ignore[arg-type]
         inside = _copied
-    elif record:
+    elif type(held) is deque:
+        inside = list
+    elif type(held).__module__ == "numpy" and getattr(held, "nbytes", _WATCHED + 1) <= _WATCHED:
+        inside = _of_array
+    elif record and hasattr(held, "__dict__"):
         inside = _of_record
     return Guard(names, name, held, inside, None if inside is None else inside(held))
 
@@ -129,6 +136,10 @@ _inside = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__dict__")
 def _of_function(function: types.FunctionType) -> tuple[object, ...]:
     code, defaults, keyword_defaults, attributes = _inside(function)
     return code, defaults, keyword_defaults, dict(attributes)
+
+
+def _of_array(array: Any) -> object:
+    return array.tobytes()
 
 
 def _of_record(record: Any) -> object:

@@ -1,9 +1,8 @@
 """A near store that reads on in far ones: what is found far is checked, and kept near."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 
-from simcache.errors import CacheError, Corrupt, Missing, NotStored, StoreReadOnly, Unavailable
+from simcache.errors import CacheError, Corrupt, Missing, NotStored, StoreReadOnly, Unavailable, warn
 from simcache.model import Buffer, Capabilities, check_name
 from simcache.stores.base import Listed, Store
 
@@ -119,7 +118,7 @@ class Layered(Store):
         """Warn once for each store: one that is down or full stays so for the calls that follow."""
         if url not in self._told:
             self._told.add(url)
-            warnings.warn(text, category, stacklevel=3)
+            warn(text, category)
 
 
 def _worst(name: str, problems: Sequence[CacheError]) -> CacheError:

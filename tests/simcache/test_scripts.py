@@ -142,3 +142,104 @@ def test_a_container_that_a_call_made_is_watched(tmp_path: Path) -> None:
         print(f(), g())
     """
     assert [run(text, tmp_path, as_file=True) for _ in range(2)] == [["1.0 0", "5.0 7"]] * 2
+
+
+def in_turn(first: str, second: str, text: str, folder: Path) -> list[list[str]]:
+    """What a program prints with one content of `d.json` and, in a fresh process, with another."""
+    printed = []
+    for content in (first, second):
+        (folder / "d.json").write_text(content)
+        printed.append(run(text, folder, as_file=True))
+    return printed
+
+
+def test_files_that_classes_and_defaults_read_at_import(tmp_path: Path) -> None:
+    """Data that a class body or a default reads when the module is loaded counts by its value, also through a helper."""
+    text = """
+        import json
+        from simcache import cached
+        def fetch(): return json.load(open("d.json"))
+        class Road:
+            TABLE = json.load(open("d.json"))
+        class Lane(Road): pass
+        def h(n, d=fetch()): return d[n]
+        def k(n, *, d=json.load(open("d.json"))): return d[n]
+        KEPT = fetch()
+        @cached
+        def f(n: str) -> int: return Lane.TABLE[n]
+        @cached
+        def g(n: str) -> int: return h(n) + k(n) + KEPT[n]
+        print(f("a"), g("a"))
+    """
+    assert in_turn('{"a": 1}', '{"a": 2}', text, tmp_path) == [["1 3"], ["2 6"]]
+
+
+def test_a_global_that_a_setter_sets_is_data_for_code_that_never_calls_it(tmp_path: Path) -> None:
+    """`set_dt(2)` before the first call is another setting, not the state of a running program."""
+    (tmp_path / "config.py").write_text(
+        "DT = 0\nTABLE = {}\ndef set_dt(value):\n    global DT\n    DT = value\n    TABLE['dt'] = value\ndef step(n): return DT + TABLE['dt']\n"
+    )
+    text = """
+        import sys, config
+        from simcache import cached
+        config.set_dt(int(open("d.json").read()))
+        @cached
+        def f(n): return config.step(n)
+        print(f(1))
+    """
+    assert in_turn("1", "2", text, tmp_path) == [["2"], ["4"]]
+
+
+def test_what_is_changed_in_place_between_two_calls(tmp_path: Path) -> None:
+    """Class attributes, arrays, deques and captured records of the running program: the second call sees the change."""
+    text = """
+        import collections, types, numpy as np
+        from simcache import cached
+        class P: k = 1
+        A = np.zeros(2)
+        Q = collections.deque([1])
+        def make(record):
+            @cached
+            def captured(n): return record.k
+            return captured
+        record = types.SimpleNamespace(k=1)
+        captured = make(record)
+        @cached
+        def f(n): return P.k, float(A[0]), len(Q)
+        print(f(1), captured(1))
+        P.k = 7; A[0] = 8; Q.append(1); record.k = 2
+        print(f(1), captured(1))
+    """
+    assert run(text, tmp_path, as_file=True) == ["(1, 0.0, 1) 1", "(7, 8.0, 2) 2"]
+
+
+def test_an_array_that_a_helper_fills(tmp_path: Path) -> None:
+    """`fill(T)` at module level makes T, so the helper's text counts."""
+    text = """
+        import numpy as np
+        from simcache import cached
+        def fill(a): a[4] = 2
+        T = np.zeros(5)
+        fill(T)
+        @cached
+        def f(n): return float(T[n])
+        print(f(4))
+    """
+    edited = text.replace("a[4] = 2", "a[4] = 33")
+    assert [run(text, tmp_path, as_file=True), run(edited, tmp_path, as_file=True)] == [["2.0"], ["33.0"]]
+
+
+def test_a_lazy_module_is_not_run_by_being_looked_at(tmp_path: Path) -> None:
+    """A module whose `__getattr__` raises whatever it likes is followed without asking it anything."""
+    (tmp_path / "lazy.py").write_text(
+        "def __getattr__(name):\n    import importlib\n    return getattr(importlib.import_module('lazy_' + name), name)\n"
+    )
+    (tmp_path / "lazy_thing.py").write_text("def thing(n): return n * 2\n")
+    text = """
+        from simcache import cached
+        import lazy
+        @cached
+        def f(n): return lazy.thing(n)
+        print(f(4))
+    """
+    assert [run(text, tmp_path, as_file=True) for _ in range(2)] == [["8"], ["8"]]
