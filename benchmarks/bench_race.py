@@ -20,6 +20,8 @@ WAYS = ("floor", "simcache", "joblib", "diskcache", "cachier")
 PROCESSES = 8
 GIVEN_UP = 10.0
 """Seconds after which a process that still waits counts as hung."""
+STARTED = 60.0
+"""Seconds in which every process must have begun."""
 
 _spawn = multiprocessing.get_context("spawn")
 
@@ -74,8 +76,8 @@ def started(count: int, *arguments: Any, done: Path) -> Iterator[tuple[list[Spaw
     processes = [_spawn.Process(target=call, args=(*arguments, ready, done)) for _ in range(count)]
     for process in processes:
         process.start()
-    ready.wait()
     try:
+        ready.wait(STARTED)
         yield processes, time.time()
     finally:
         for process in processes:

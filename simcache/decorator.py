@@ -73,6 +73,8 @@ class Cached(Generic[P, R]):
         self._fingerprint: Fingerprint | None = None
         self._default: tuple[str | None, Cache] | None = None
         self._into: object = _UNKNOWN
+        self._known_hints: Mapping[str, object] | None = None  # no cached_property: before Python 3.12 it has a lock, and a fork may come
+        self._source: str | None = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
         note_loaded()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -134,11 +136,6 @@ class Cached(Generic[P, R]):
             self._default = (wanted, _cache_of(load(os.path.dirname(source) if source and os.path.isfile(source) else None)))
         return self._default[1]
 
-    @functools.cached_property
-    def _source(self) -> str | None:
-        code = getattr(inspect.unwrap(self.compute), "__code__", None)
-        return None if code is None else code.co_filename
-
     @property
     def into(self) -> object:
         """The annotated type of the result, which leads to the classes that it may hold."""
@@ -146,9 +143,11 @@ class Cached(Generic[P, R]):
             self._into = result_type(self.compute)
         return self._into
 
-    @functools.cached_property
+    @property
     def _hints(self) -> Mapping[str, object]:
-        return _hints(self.compute)
+        if self._known_hints is None:
+            self._known_hints = _hints(self.compute)
+        return self._known_hints
 
     @property
     def code_version(self) -> str:

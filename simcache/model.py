@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from hashlib import sha256
 from itertools import product
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -138,12 +138,14 @@ class Entry:
             record["reason"] = self.reason
         return _ENCODER.encode(record).encode() + b"\n"
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """The first 16 hex digits of the SHA-256 of the entry's own bytes; part of its file name."""
-        return entry_digest(self.to_bytes())
+        if "_digest" not in self.__dict__:  # no cached_property: before Python 3.12 it has a lock, which a forked child may find taken
+            self.__dict__["_digest"] = entry_digest(self.to_bytes())
+        return str(self.__dict__["_digest"])
 
-    @cached_property
+    @property
     def name(self) -> str:
         return f"{entry_prefix(self.function, self.key)}{self.digest}.json"
 

@@ -161,10 +161,11 @@ class Series(Generic[T]):
 
         Whatever was computed is kept. `progress` is told how many items there are and how many were asked for.
         """
-        if isinstance(count, bool) or not hasattr(count, "__index__"):
-            raise TypeError(f"a series has a whole number of items, and {count!r} is none")
-        if count < 0:
-            raise ValueError(f"a series has no {count} items: ask for 0 or more")
+        for number in (count, first):
+            if isinstance(number, bool) or not hasattr(number, "__index__"):
+                raise TypeError(f"a series has a whole number of items, and {number!r} is none")
+            if number < 0:
+                raise ValueError(f"a series has no {number} items: ask for 0 or more")
         if deadline is not None and math.isnan(deadline):
             raise ValueError("a deadline is a number of seconds, and nan is none")
         until = None if deadline is None else time.monotonic() + deadline

@@ -5,8 +5,7 @@ import sys
 import types
 from collections.abc import Iterator
 
-from simcache.identity.piece import Piece, digest_of
-from simcache.identity.reach import MUTATORS
+from simcache.identity.piece import MUTATORS, Piece, digest_of
 
 _DOCSTRING = 0x4000000  # a flag of the code object from Python 3.13 on
 _WRITES = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "DELETE_ATTR"})

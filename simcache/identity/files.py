@@ -17,7 +17,6 @@ from xxhash import xxh3_128_hexdigest
 from simcache.home import user_folder
 from simcache.identity.bytecode import same_code
 from simcache.identity.piece import Summary, digest_of
-from simcache.identity.source import summarise
 
 # What sysconfig calls stdlib and platstdlib; that module takes 3 ms to say so.
 _LIBRARY = "Lib" if os.name == "nt" else os.path.join(sys.platlibdir, f"python{sys.version_info.major}.{sys.version_info.minor}")
@@ -97,6 +96,8 @@ def _remembered(content: bytes) -> Summary:
         check, _, text = _bytes_of(memo).decode("utf-8", "surrogatepass").partition("\n")
         if check == digest_of(text) and (found := Summary.from_json(text)) is not None:
             return found
+    from simcache.identity.source import summarise  # a text that was read before needs no reader
+
     summary = summarise(content)
     text = summary.to_json()
     # The memo only saves time: where it cannot be written (a full or read-only disk), the next process reads the source again.

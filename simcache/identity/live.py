@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
+from simcache.identity.constant import value_digest
 from simcache.identity.files import Signature, SourceChanged, codes_of, compiled, is_new, is_outside, loaded_signature, read
 from simcache.identity.modules import Module, held_function, locate, module_name, own_function, underlying
 from simcache.identity.piece import Piece, digest_of
-from simcache.identity.source import summarise, value_digest
 from simcache.identity.taken import Names, Variable
 
 _INERT_MODULES = frozenset(
@@ -313,6 +313,8 @@ def _cell_piece(function: types.FunctionType) -> Piece | None:
         text = "".join(lines)
         if not any(same_code(code, found) for found in compiled(code.co_filename, text.encode()).get(code.co_qualname, ())):
             return None
+        from simcache.identity.source import summarise  # only notebooks and prompts need it here
+
         summary = summarise(text)
     except (SyntaxError, ValueError):
         return None

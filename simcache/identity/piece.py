@@ -6,6 +6,11 @@ from typing import NamedTuple
 from xxhash import xxh3_128_hexdigest
 
 SOURCE_FORMAT = 2
+MUTATORS = frozenset(
+    "add append appendleft clear discard extend extendleft fill insert pop popitem popleft put register remove reverse setdefault sort "
+    "update".split()
+)
+"""Methods that change what they are called on, in text and in bytecode."""
 
 
 class Piece(NamedTuple):

@@ -4,11 +4,8 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from simcache.identity.normal import FUNCTIONS, called, chain_of, is_blind, unquoted
+from simcache.identity.piece import MUTATORS
 
-MUTATORS = frozenset(
-    "add append appendleft clear discard extend extendleft fill insert pop popitem popleft put register remove reverse setdefault sort "
-    "update".split()
-)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 

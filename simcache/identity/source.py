@@ -5,10 +5,8 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from xxhash import xxh3_128_hexdigest
-
 from simcache.errors import Unkeyable
-from simcache.identity.canonical import canonical
+from simcache.identity.constant import value_digest
 from simcache.identity.normal import FUNCTIONS, Normal, called, chain_of, is_blind, unquoted
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
@@ -202,17 +200,6 @@ class _Reader:
                 case ast.ClassDef(name=name):
                     names[name] = names[name]._replace(constants=tuple(_class_constants(statement.body, known)))
         return known
-
-
-def value_digest(value: object, path: str = "value", code_version: Callable[[object], str] | None = None) -> str:
-    """A digest of a constant's value; the order of a dict counts, as a loop over it would show."""
-    return xxh3_128_hexdigest(canonical(_ordered(value), path, code_version))
-
-
-def _ordered(value: Any) -> Any:
-    if type(value) is dict:
-        return ("dict", [(_ordered(key), _ordered(held)) for key, held in value.items()])
-    return type(value)(map(_ordered, value)) if type(value) in (list, tuple) else value
 
 
 def _told(expression: ast.expr, known: Mapping[str, object]) -> tuple[object, str] | None:

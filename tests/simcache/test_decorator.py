@@ -5,6 +5,7 @@ import copy
 import functools
 import inspect
 import math
+import os
 import pickle
 import statistics
 import threading
@@ -1220,6 +1221,49 @@ class TestThreads:
         run_threads(release, 1)
         waiting.join()
         assert f.entry(0) is not None
+
+    @pytest.mark.skipif(os.name == "nt", reason="fork")
+    def test_forks_at_any_moment(self, programs: Programs) -> None:
+        """Children that are forked while other threads hit and miss can use the cache: no lock of a thread that they lack stops them."""
+        programs.write(
+            "model.py",
+            """
+            import os, sys, threading
+            from simcache import cached
+            sys.setswitchinterval(1e-5)
+
+            def make(factor):
+                @cached
+                def times(n):
+                    return factor * n
+                return times
+
+            def work(stop):
+                number = 0
+                while not stop.is_set():
+                    number += 1
+                    assert make(number % 7)(number % 50) == number % 7 * (number % 50)
+
+            def main():
+                make(1)(1)
+                stop = threading.Event()
+                threads = [threading.Thread(target=work, args=(stop,)) for _ in range(3)]
+                for thread in threads:
+                    thread.start()
+                ends = []
+                for number in range(40):
+                    child = os.fork()
+                    if not child:
+                        os._exit(0 if [make(3)(n) for n in (number, 100 + number)] == [3 * number, 300 + 3 * number] else 1)
+                    ends.append(os.waitpid(child, 0)[1])
+                stop.set()
+                for thread in threads:
+                    thread.join()
+                return ends
+            """,
+        )
+
+        assert [0] * 40 == programs.ask("main()")
 
     def test_threads_with_damage(self, cache: Cache) -> None:
         """Threads that read a result while its bytes are being spoiled get it right, every one."""

@@ -179,6 +179,27 @@ class TestPrefix:
             numbers.call().take(-1)
         assert [] == numbers.made
 
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda run: run[2.5],
+            lambda run: run[:2.5],
+            lambda run: run[1.5:3],
+            lambda run: run["x"],
+            lambda run: run.take(2.5),
+            lambda run: run.take(3, first=1.5),
+            lambda run: run.take(3, first=-1),
+            lambda run: run.take(3, deadline=float("nan")),
+        ],
+    )
+    def test_items_are_counted(self, cache: Cache, ask: Callable[[Any], object]) -> None:
+        """What is no number of items is an error at once, and nothing is computed."""
+        numbers = counted(cache)
+
+        with pytest.raises((TypeError, ValueError)):
+            ask(numbers.call())
+        assert [] == numbers.made
+
     def test_from_a_number_on(self, cache: Cache) -> None:
         """`first` leaves out what comes before, of stored and of computed items."""
         run = counted(cache).call()
@@ -1094,6 +1115,25 @@ class TestDamage:
         with pytest.warns(NotStored, match="goes on from an earlier state: .*damaged"):
             assert [3 * n for n in upto(35)] == again.call(3)[:35]
         assert upto(35, 21) == again.made
+
+    @pytest.mark.parametrize("length", [0, 5, 30])
+    @pytest.mark.parametrize("way", ["slice", "loop"])
+    def test_an_entry_that_tells_another_length(self, cache: Cache, length: int, way: str) -> None:
+        """A segment whose items are not as many as its entry says is set apart, not believed, nor waited for."""
+        numbers = counted(cache)
+        numbers.call(3)[:10]
+        [entry] = numbers.call(3).segments
+        forged = replace(entry, state=None, segment=Segment(0, length, ended=False, every=10))
+        numbers.call.forget(3)
+        cache.near.put(forged.name, [forged.to_bytes()])
+        again = counted(Cache(cache.near.url))
+        run = again.call(3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotStored)
+            got = run[:20] if way == "slice" else list(itertools.islice(run, 20))
+
+        assert [3 * n for n in upto(20)] == got
+        assert upto(20) == sorted({*again.made})
 
     def test_all_is_damaged(self, cache: Cache) -> None:
         """Every file of the store is spoiled: all is computed again, and right."""
