@@ -340,6 +340,8 @@ class Calls(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="damage-"))
         self.known: set[tuple[str, int]] = set()
         self.items: dict[int, int] = {}
+        self.hurt = False
+        """Something was damaged: a state or a blob that nobody has read since may cost one more computation, never a wrong result."""
         self.reopen()
 
     def teardown(self) -> None:
@@ -359,7 +361,7 @@ class Calls(RuleBasedStateMachine):
     def call(self, name: str, n: int) -> None:
         got = self.asked(lambda: self.calls[name](n))
         assert identical(EXPECTED[name](n), got)
-        assert not made or (name, n) not in self.known
+        assert self.hurt or not made or (name, n) not in self.known
         self.known.add((name, n))
 
     @rule(name=st.sampled_from(["value", "text"]), n=st.integers(0, 3))
@@ -376,8 +378,9 @@ class Calls(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(["value", "text"]), n=st.integers(0, 3))
     def ask(self, name: str, n: int) -> None:
-        assert (self.calls[name].entry(n) is not None) >= ((name, n) in self.known)
-        assert self.calls[name].explain(n).hit >= ((name, n) in self.known)
+        known = (name, n) in self.known and not self.hurt
+        assert (self.calls[name].entry(n) is not None) >= known
+        assert self.calls[name].explain(n).hit >= known
 
     @rule(first=st.integers(1, 2), count=st.integers(0, 9), every=st.sampled_from([1, 3, 10]), looped=st.booleans())
     def run(self, first: int, count: int, every: int, looped: bool) -> None:
@@ -389,7 +392,7 @@ class Calls(RuleBasedStateMachine):
         got = self.asked(loop if looped else lambda: list(run[:count]))
         assert identical([item_of(n) for n in range(first, first + count)], got)
         stored = self.items.get(first, 0)
-        assert len(made) <= max(0, count - stored) if stored else True
+        assert self.hurt or not stored or len(made) <= max(0, count - stored)
         self.items[first] = max(count, stored)
 
     @rule(first=st.integers(1, 2))
@@ -415,6 +418,7 @@ class Calls(RuleBasedStateMachine):
             self.forget_all()
 
     def forget_all(self) -> None:
+        self.hurt = True
         self.known.clear()
         self.items.clear()
 
