@@ -19,6 +19,8 @@ from simcache.upkeep.listing import listing
 from simcache.upkeep.verify import verify
 
 BURST = 100
+RECORD = b"." * 750
+"""As long as an entry."""
 
 
 def fresh(function: Callable[[int], object]) -> Callable[[], object]:
@@ -27,20 +29,27 @@ def fresh(function: Callable[[int], object]) -> Callable[[], object]:
     return lambda: function(next(seeds))
 
 
-def raw(folder: Path) -> Callable[[int], None]:
-    """The raw limit: a file beside its place, renamed into one of 256 folders."""
+def raw(folder: Path, record: bytes = b"") -> Callable[[int], None]:
+    """The raw limit: a file beside its place, renamed into one of 256 folders; and then its record, if it has one."""
+    above = str(folder)
     for number in range(256):
         (folder / f"{number:02x}").mkdir(parents=True)
 
     def write(seed: int) -> None:
         data = small(seed).tobytes()
         name = sha256(data).hexdigest()
-        file = os.open(folder / f"{name}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        os.write(file, data)
-        os.close(file)
-        os.replace(folder / f"{name}.new", folder / name[:2] / name)
+        place(data, f"{above}/{name}.new", f"{above}/{name[:2]}/{name}")
+        if record:
+            place(record, f"{above}/{name}.new", f"{above}/{name[:2]}/{name}.json")
 
     return write
+
+
+def place(data: bytes, temporary: str, name: str) -> None:
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    os.write(file, data)
+    os.close(file)
+    os.replace(temporary, name)
 
 
 def raw_list(folder: Path) -> int:
@@ -69,6 +78,7 @@ def main() -> None:
             "a result of 1 KB, computed and stored",
             {
                 "raw": fresh(raw(folder / "raw")),
+                "raw, two files": fresh(raw(folder / "raw-two", RECORD)),
                 "floor": fresh(lambda seed: floor(small, seed)),
                 "simcache": fresh(cached(cache=cache)(small)),
                 "joblib": fresh(memory.cache(small)),

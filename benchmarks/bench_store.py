@@ -22,6 +22,8 @@ SIZES = {"131 KB": (1 << 14, 50, 4), "8 MiB": (1 << 20, 12, 2), "256 MiB": (1 <<
 
 
 LARGE = 100 << 20
+RECORD = b"." * 750
+"""As long as an entry."""
 
 Way = Callable[[int, int], object]
 """A function of how many numbers and a seed, its results kept by one way."""
@@ -36,14 +38,15 @@ def clear(folder: Path) -> None:
                 os.unlink(path)
 
 
-def written(folder: Path, *, durable: bool) -> Way:
-    """The raw limit: create, write, rename, with fsync of the file before and of the folder after."""
+def written(folder: Path, *, durable: bool, named: bool = False) -> Way:
+    """The raw limit: create, write, rename, with fsync of the file before and of the folder after.
+
+    If `named`, what a store of blobs and entries cannot do without: the SHA-256 of the bytes, and a small file after the first.
+    """
     folder.mkdir()
     names = count()
 
-    def call(numbers: int, seed: int) -> None:
-        data = field(numbers, seed).data.cast("B")
-        name = str(folder / str(next(names)))
+    def write(data: memoryview, name: str) -> None:
         file = os.open(f"{name}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         done = 0
         while done < data.nbytes:
@@ -57,6 +60,15 @@ def written(folder: Path, *, durable: bool) -> Way:
             os.fsync(above)
             os.close(above)
 
+    def call(numbers: int, seed: int) -> None:
+        data = field(numbers, seed).data.cast("B")
+        name = str(folder / str(next(names)))
+        if named:
+            sha256(data).digest()
+        write(data, name)
+        if named:
+            write(memoryview(RECORD), f"{name}.json")
+
     return call
 
 
@@ -65,6 +77,7 @@ def quick_ways(folder: Path) -> dict[str, Way]:
     floor = Floor(folder / "floor")
     return {
         "raw": written(folder / "raw", durable=False),
+        "raw, two files": written(folder / "raw-two", durable=False, named=True),
         "SHA-256 alone": lambda numbers, _: sha256(held(numbers).data.cast("B")).digest(),
         "floor": lambda numbers, seed: floor(field, numbers, seed),
         "simcache": cached(cache=Cache(folder / "simcache"))(field),
@@ -79,6 +92,7 @@ def durable_ways(folder: Path) -> dict[str, Way]:
     floor = Floor(folder / "floor", durable=True)
     return {
         "raw": written(folder / "raw", durable=True),
+        "raw, two files": written(folder / "raw-two", durable=True, named=True),
         "floor": lambda numbers, seed: floor(field, numbers, seed),
         "simcache": cached(cache=Cache(folder / "simcache", durable=True))(field),
     }

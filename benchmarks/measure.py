@@ -202,6 +202,7 @@ In each question all ways take turns in one run, so that what else the machine d
 Times are milliseconds; beside the median stand the percentiles.
 
 - *raw* is the system alone: the calls that move the bytes, with XXH3-128 over a map where bytes are checked.
+- *raw, two files* is what a store of blobs and entries cannot do without: the bytes, their SHA-256, and a second file of 750 bytes.
 - *floor* is `benchmarks/floor.py`: about fifty lines of Python with the same duties (one file a result, checked on every load, mapped, renamed, locked), and none of the rest: no code version, no record of who made it, no SHA-256.
 - joblib, diskcache and cachier are the peers. None of them checks what it loads; none of them notices a changed helper.
 - redun is not here: it brings 45 packages and 145 MB, among them a client of a cloud.

@@ -1,11 +1,11 @@
 """The cache: from a key to a checked value, and from a value to an entry; near before far, blob before entry."""
 
 import os
-import threading
+from _thread import get_ident
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
-from typing import Any, ClassVar, NamedTuple, Self
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
@@ -25,12 +25,13 @@ from simcache.errors import (
     Untrusted,
     warn,
 )
-from simcache.locks import KeyLock
 from simcache.model import Blob, Buffer, Entry, Json, Made, Segment, check_name, entry_digest, entry_prefix, folder_of, key_in_name
 from simcache.stores.base import Store
-from simcache.stores.layered import Layered
 from simcache.stores.registry import open_store
 from simcache.tally import Tally
+
+if TYPE_CHECKING:
+    from simcache.locks import KeyLock
 
 _REMEMBERED = 4096
 _INLINE = 1024
@@ -78,7 +79,7 @@ class Cache:
             raise BadSettings(f"Cache(far={far!r})", f"a list of stores is needed: far=[{far!r}]")
         near = open_store(store)
         beyond = [opened for url in far if (opened := _opened_far(url)) is not None]
-        self.store: Store = Layered(near, *beyond) if beyond else near
+        self.store: Store = _layered(near, beyond) if beyond else near
         self.near = near
         self.durable = durable
         self.trust = trust
@@ -357,11 +358,11 @@ class Cache:
 
     # -- one computation per key
 
-    def lock(self, key: str) -> KeyLock:
+    def lock(self, key: str) -> "KeyLock":
         """The lock that whoever computes this key holds, among all processes that share the near store."""
         if self.near.local is None:
-            return KeyLock(self.near.url, key, shared=False)
-        return KeyLock(os.path.join(self.near.local, "locks"), key)
+            return _key_lock()(self.near.url, key, shared=False)
+        return _key_lock()(f"{self.near.local}/locks", key)
 
     def turn(self, key: str, *, wait: bool = True) -> "Turn":
         """The turn to compute this key, which one thread of all processes that share the near store has at a time."""
@@ -379,7 +380,7 @@ class Turn:
 
     _held: ClassVar[dict[tuple[str, str], int]] = {}
 
-    def __init__(self, lock: KeyLock, name: tuple[str, str], *, wait: bool) -> None:
+    def __init__(self, lock: "KeyLock", name: tuple[str, str], *, wait: bool) -> None:
         self._lock = lock
         self._name = name
         self._wait = wait
@@ -388,11 +389,11 @@ class Turn:
         """Whether it is ours; without waiting it may be somebody else's."""
 
     def __enter__(self) -> Self:
-        if self._held.get(self._name) == threading.get_ident():
+        if self._held.get(self._name) == get_ident():
             self.mine = True
         elif self._lock.acquire() if self._wait else self._lock.try_acquire():
             self.mine = self._locked = True
-            self._held[self._name] = threading.get_ident()
+            self._held[self._name] = get_ident()
         return self
 
     def __exit__(self, *problem: object) -> None:
@@ -419,6 +420,8 @@ def record(arguments: Mapping[str, object], ignored: Container[str], hints: Mapp
 
 def comparable(recorded: Mapping[str, Json]) -> dict[str, Json]:
     """Arguments of a call as `arguments_of` gives those of an entry."""
+    from hashlib import sha256
+
     return {
         name: {"digest": sha256(argument["bytes"]).hexdigest(), "text": _described(argument["describe"], len(argument["bytes"]))}
         if "bytes" in argument and "json" not in argument
@@ -472,6 +475,20 @@ def _short(value: object) -> str:
     except Exception as problem:
         text = f"<{type(value).__qualname__}, whose repr fails: {type(problem).__name__}>"
     return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
+
+
+@cache
+def _key_lock() -> type["KeyLock"]:
+    """The class of locks; a hit needs none, and does not load it."""
+    from simcache.locks import KeyLock
+
+    return KeyLock
+
+
+def _layered(near: Store, far: Sequence[Store]) -> Store:
+    from simcache.stores.layered import Layered
+
+    return Layered(near, *far)
 
 
 def _opened_far(url: str | os.PathLike[str] | Store) -> Store | None:

@@ -1,6 +1,5 @@
 """`@cached`: from a call to its key, from the key to a value; the only reader of code versions."""
 
-import copy
 import functools
 import inspect
 import os
@@ -14,12 +13,10 @@ from itertools import islice
 from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from simcache.cache import Cache, Call, record
-from simcache.codecs.reach import result_type
 from simcache.errors import BadSettings, CacheError, Divergence, NotStored, Unstorable, warn
 from simcache.identity.fingerprint import CodeVersions, Fingerprint, SourceChanged, fingerprint, function_name, note_loaded
 from simcache.identity.key import make_key
 from simcache.model import Entry, blob_of
-from simcache.provenance import made_now
 from simcache.settings import Settings, load
 from simcache.stores.base import Store
 
@@ -140,7 +137,7 @@ class Cached(Generic[P, R]):
     def into(self) -> object:
         """The annotated type of the result, which leads to the classes that it may hold."""
         if self._into is _UNKNOWN:
-            self._into = result_type(self.compute)
+            self._into = _result_type(self.compute)
         return self._into
 
     @property
@@ -242,6 +239,8 @@ class Cached(Generic[P, R]):
         return None
 
     def _made(self, seconds: float, used: list[Fingerprint], arguments: Mapping[str, object]) -> Any:
+        from simcache.provenance import made_now  # who hits makes nothing
+
         packages = frozenset().union(*(code.outside for code in used))
         return made_now(seconds, packages, source=self._source, device=str(arguments.get("device") or "cpu"))
 
@@ -373,6 +372,8 @@ class Cached(Generic[P, R]):
         warn(text, Divergence)
 
     def _refreshed_series(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        import copy
+
         from simcache.series import Step
 
         series = self._series(args, kwargs)
@@ -397,6 +398,8 @@ class Cached(Generic[P, R]):
         cache = self.cache
         entries = cache.entries(self.name, self.key(*args, **kwargs))
         if entries:
+            from simcache.provenance import made_now
+
             cache.withdraw(entries, made_now(0.0, (), source=self._source), reason)
         return len(entries)
 
@@ -532,6 +535,16 @@ def _same_value(entry: Entry, value: object, codec: str | None, into: object) ->
     described = dict(entry.value or {})
     stored = entry.blobs[described.pop("blobs", [0])[0]]
     return blob_of(encoded.chunks) == stored and described == encoded.describe
+
+
+def _result_type(function: Callable[..., Any]) -> object:
+    """The annotated return type, as `result_type` tells it; most functions have none, and need not load what reads one."""
+    plain = inspect.unwrap(function)
+    if getattr(plain, "__annotations__", {}).get("return") is None:
+        return types.NoneType if isinstance(plain, types.FunctionType) else None
+    from simcache.codecs.reach import result_type
+
+    return result_type(function)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, object]:

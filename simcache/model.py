@@ -2,14 +2,16 @@
 
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from hashlib import sha256
+from contextlib import suppress
+from functools import cache, lru_cache
+from importlib import import_module
 from itertools import product
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from xxhash import xxh3_128_hexdigest
+from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from simcache.errors import Corrupt, FormatTooNew, Unavailable
 
@@ -21,15 +23,18 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 Json: TypeAlias = dict[str, Any]
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-_HEX_KEY = re.compile(r"[0-9a-f]{32}")
-_HEX_BOTH = re.compile(r"[0-9a-f]{64} [0-9a-f]{32}")
+_DECODE = json.JSONDecoder().raw_decode
+_HEX = "0123456789abcdef"
+_HEX_BOTH = re.compile(r"[0-9a-f]{96}")
 # These forms are also what keeps a name inside its store: no name of either form can hold `..`, an absolute path or a NUL.
 _ENTRY_NAME = re.compile(r"entries/(?!\.\.?/)([A-Za-z0-9._~%+=@,-]+)/([0-9a-f]{2})/(\2[0-9a-f]{30})\.([0-9a-f]{16})\.json")
+_ENTRY_LEAF = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{16}\.json")
 _BLOB_NAME = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 POINTER_AT_MOST = 1024
 """Bytes: a longer file is no Git LFS pointer."""
 _FOLDER_LIMIT = 120
+_KEY_DIGITS, _SHA_DIGITS = 32, 64
 _IN_FOLDERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~+=@,")
 """What stands in a folder's name as it is; other bytes are written as %XX. (urllib's `quote` takes 3 ms to load.)"""
 
@@ -94,9 +99,8 @@ class Made(NamedTuple):
     simcache: str
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A record that this key has this value, made by whom, when, from which code and arguments."""
+class _Record(NamedTuple):
+    """The fields of an entry; as a dataclass they would take 2 ms of every process that starts."""
 
     key: str
     function: str
@@ -106,7 +110,7 @@ class Entry:
     """The code version that went into the key."""
     parts: int | None = None
     """Which blob lists the functions behind the code version (JSON: part -> digest), for `why` and `diff`."""
-    arguments: Mapping[str, Json] = field(default_factory=dict)
+    arguments: Mapping[str, Json] = MappingProxyType({})
     """Each argument: {"json": encoded} or {"blob": index} where it can be rebuilt, else {"digest": …, "text": …}."""
     blobs: tuple[Blob, ...] = ()
     value: Json | None = None
@@ -118,12 +122,24 @@ class Entry:
     """A tombstone: the digests of the entries of this key that must not be served."""
     reason: str | None = None
 
+
+class Entry(_Record):
+    """A record that this key has this value, made by whom, when, from which code and arguments."""
+
     def to_bytes(self) -> bytes:
         """One canonical JSON line: sorted keys, no spaces, UTF-8, LF at the end."""
-        record: Json = {"format": FORMAT, "key": self.key, "function": self.function, "kind": self.kind, "code": self.code}
-        record["made"] = self.made._asdict() | {"packages": dict(self.made.packages)}
-        record["blobs"] = [[blob.sha256, blob.xxh3, blob.size] for blob in self.blobs]
-        record["arguments"] = dict(self.arguments)
+        made: Json = dict(zip(Made._fields, self.made, strict=True))
+        made["packages"] = dict(self.made.packages)
+        record: Json = {
+            "format": FORMAT,
+            "key": self.key,
+            "function": self.function,
+            "kind": self.kind,
+            "code": self.code,
+            "made": made,
+            "blobs": self.blobs,
+            "arguments": dict(self.arguments),
+        }
         if self.parts is not None:
             record["parts"] = self.parts
         if self.value is not None:
@@ -131,9 +147,9 @@ class Entry:
         if self.state is not None:
             record["state"] = self.state
         if self.segment is not None:
-            record["segment"] = [self.segment.start, self.segment.length, self.segment.ended, self.segment.every]
+            record["segment"] = self.segment
         if self.withdraws:
-            record["withdraws"] = list(self.withdraws)
+            record["withdraws"] = self.withdraws
         if self.reason is not None:
             record["reason"] = self.reason
         return _ENCODER.encode(record).encode() + b"\n"
@@ -198,7 +214,7 @@ def record_of(name: str, data: bytes) -> Json:
     if entry_digest(data) != match[4]:
         raise Corrupt(name, "the content does not match the digest in the name")
     try:
-        record: Json = json.loads(str(data, "utf-8"))
+        record = _parsed(str(data, "utf-8"))
         found = record["format"]
         if not isinstance(found, int):
             raise TypeError("the format is not a number")
@@ -213,11 +229,24 @@ def record_of(name: str, data: bytes) -> Json:
     return record
 
 
+def _parsed(text: str) -> Json:
+    """The object that stands in the text alone; `json.loads` looks for white space twice, which takes longer than a small object."""
+    record: Json
+    if text[:1] != "{":
+        record = json.loads(text)
+        return record
+    record, end = _DECODE(text)
+    if text[end:] != "\n" and text[end:].strip(" \t\n\r"):
+        raise ValueError("something stands behind the object")
+    return record
+
+
 def _check_record(record: Json) -> None:
     """Raise ValueError, KeyError, TypeError or AttributeError unless every field is what Entry says."""
     if record["kind"] not in ("value", "segment", "withdrawn"):
         raise ValueError(f"unknown kind {record['kind']!r}")
-    if not _HEX_KEY.fullmatch(record["code"]):
+    code = record["code"]
+    if len(code) != _KEY_DIGITS or code.strip(_HEX):
         raise ValueError("the code version is not a digest")
     if not isinstance(record["function"], str):
         raise TypeError("the function has no name")
@@ -227,7 +256,7 @@ def _check_record(record: Json) -> None:
         raise TypeError(f"made.{wrong} is {made[wrong]!r}")
     blobs = record["blobs"]
     for sha, xxh3, size in blobs:
-        if not _HEX_BOTH.fullmatch(f"{sha} {xxh3}") or type(size) is not int or size < 0:
+        if len(sha) != _SHA_DIGITS or not _HEX_BOTH.fullmatch(sha + xxh3) or type(size) is not int or size < 0:
             raise ValueError(f"{[sha, xxh3, size]!r} does not name a blob")
     used = [argument["blob"] for argument in record["arguments"].values() if "blob" in argument]
     for described in (record.get("value"), record.get("state")):
@@ -235,8 +264,8 @@ def _check_record(record: Json) -> None:
             used += described["blobs"]
             if not described["blobs"]:
                 raise ValueError("a value without a blob")
-    if record.get("parts") is not None:
-        used.append(record["parts"])
+    if (parts := record.get("parts")) is not None:
+        used.append(parts)
     for index in used:
         if type(index) is not int or not 0 <= index < len(blobs):
             raise ValueError("refers to a blob that it does not name")
@@ -254,8 +283,10 @@ def _check_record(record: Json) -> None:
 
 def blob_of(chunks: Sequence[Buffer]) -> Blob:
     """Both names of the bytes that these chunks make, one after the other."""
-    from xxhash import xxh3_128
+    from hashlib import sha256  # OpenSSL's, the fastest; loading it takes 4 ms, which a hit does without
 
+    if len(chunks) == 1:
+        return Blob(sha256(chunks[0]).hexdigest(), xxh3_128_hexdigest(chunks[0]), memoryview(chunks[0]).nbytes)
     strong, fast, size = sha256(), xxh3_128(), 0
     for chunk in chunks:
         strong.update(chunk)
@@ -277,7 +308,19 @@ def blob_name(sha: str) -> str:
 
 
 def entry_digest(data: bytes) -> str:
-    return sha256(data).hexdigest()[:16]
+    # Asked by name: another thread may be loading the module this very moment.
+    made = getattr(sys.modules.get("hashlib"), "sha256", None) or _without_openssl()
+    digest: str = made(data).hexdigest()
+    return digest[:16]
+
+
+@cache
+def _without_openssl() -> Any:
+    """A `sha256` for some hundred bytes: loading OpenSSL's takes longer than all else that a hit does."""
+    for name in ("_sha2", "_sha256"):  # of Python 3.12 and newer; of 3.11
+        with suppress(ImportError):
+            return import_module(name).sha256
+    return import_module("hashlib").sha256
 
 
 @lru_cache(maxsize=512)
@@ -305,11 +348,23 @@ def digest_in_name(name: str) -> str:
     return match[4] if match else ""
 
 
+def is_entry_folder(folder: str) -> bool:
+    """Whether a folder has the name of one that holds entries (`entries/FUNCTION/KK`)."""
+    return bool(digest_in_name(f"{folder}/{folder[-2:]:0<32}.{0:016}.json"))
+
+
+def is_entry_leaf(leaf: str, pair: str) -> bool:
+    """Whether a file in such a folder has the name of an entry: `digest_in_name` for whoever reads whole folders."""
+    return leaf.startswith(pair) and _ENTRY_LEAF.fullmatch(leaf) is not None
+
+
 def check_name(name: str, data: Buffer) -> None:
     """Raise Corrupt unless the bytes are those that the name promises by SHA-256: asked wherever bytes cross a border."""
     promised = digest_in_name(name)
     if not promised:
         raise Corrupt(name, "the name is neither that of a blob nor of an entry")
+    from hashlib import sha256
+
     if not sha256(data).hexdigest().startswith(promised):
         raise Corrupt(name, "the content does not match the digest in the name (SHA-256)")
 

@@ -18,23 +18,21 @@ _PYTHON = ".".join(map(str, sys.version_info[:3]))
 
 def made_now(seconds: float, packages: Iterable[str], *, source: str | None, device: str = "cpu") -> Made:
     """A record of this moment and this machine; `packages` are those that the code reaches, `source` the file it is from."""
-    return Made(
-        at=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        seconds=round(seconds, 6),
-        host=_host(),
-        device=device,
-        python=_PYTHON,
-        platform=_platform(),
-        packages=versions(frozenset(packages)),
-        git=commit_of(os.path.dirname(source)) if source else None,
-        simcache=VERSION,
-    )
+    at = datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"  # without "+00:00"
+    host, platform, found, git = _here(frozenset(packages), source)
+    return Made(at, round(seconds, 6), host, device, _PYTHON, platform, found, git, VERSION)
 
 
 def environment(made: Made) -> tuple[str, ...]:
     """What must be equal for two results to be expected equal to the bit: device, machine, Python and packages."""
     packages = (f"{name} {version}" for name, version in sorted(made.packages.items()))
     return (made.device, made.platform, made.python.rpartition(".")[0], *packages)
+
+
+@functools.lru_cache(maxsize=64)
+def _here(packages: frozenset[str], source: str | None) -> tuple[str, str, Mapping[str, str], str | None]:
+    """What does not change while this process runs."""
+    return _host(), _platform(), versions(packages), commit_of(os.path.dirname(source)) if source else None
 
 
 @functools.cache

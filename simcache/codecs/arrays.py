@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from simcache.codecs.base import Codec, Encoded
-from simcache.codecs.reading import BAD_DATA, Read, Reader, listed
-from simcache.codecs.writing import Writer
+from simcache.codecs.base import BAD_DATA, Codec, Encoded
 from simcache.errors import Undecodable, Unstorable
 from simcache.model import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # 3 ms
+
+    from simcache.codecs.reading import Read, Reader
+    from simcache.codecs.writing import Writer
 
 _PLAIN_DTYPE: Final = re.compile(r"[<>|]([biufcmMSUV])[0-9]{1,9}(\[[0-9A-Za-z]{1,20}\])?")
 _MAX_DIMENSIONS: Final = 64
@@ -150,7 +151,7 @@ def _plain_dtype(text: str) -> np.dtype[Any]:
     return dtype
 
 
-def scalar_form(writer: Writer, value: Any) -> Any:
+def scalar_form(writer: "Writer", value: Any) -> Any:
     """A numpy scalar as tagged JSON: a number that a person can read where that is exact, else its bytes."""
     kind = type(value)
     if kind in (np.str_, np.bytes_):
@@ -165,7 +166,9 @@ def scalar_form(writer: Writer, value: Any) -> Any:
     return {"$scalar": [form, writer.form(bytes(pack(np.asarray(value, dtype))[1]))]}
 
 
-def _read_scalar(_reader: Reader, payload: Any) -> Any:
+def _read_scalar(_reader: "Reader", payload: Any) -> Any:
+    from simcache.codecs.reading import listed  # whoever reads one array has no use for it
+
     form, content = listed(payload, 2)
     if form == "U" and type(content) is str:
         return np.str_(content)
@@ -199,5 +202,5 @@ def _covered(dtype: np.dtype[Any]) -> "NDArray[np.bool_]":
     return covered
 
 
-READ: Final[dict[str, Read]] = {"$scalar": _read_scalar}
+READ: "Final[dict[str, Read]]" = {"$scalar": _read_scalar}
 CODEC: Final = ArrayCodec()

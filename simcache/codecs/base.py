@@ -2,9 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from simcache.model import Buffer, Json
+
+# What a wrong shape, range or name in hostile data makes the builders raise.
+BAD_DATA: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class Encoded(NamedTuple):

@@ -6,17 +6,15 @@ from base64 import b64decode
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from simcache.codecs.base import BAD_DATA
 from simcache.errors import Undecodable
 
 if TYPE_CHECKING:
     from simcache.codecs.reach import Reach
 
 Read: TypeAlias = Callable[["Reader", Any], Any]
-
-# What a wrong shape, range or name in hostile data makes the builders raise.
-BAD_DATA: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def value_of(data: memoryview, reader: "Reader") -> Any:

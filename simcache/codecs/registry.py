@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from simcache.codecs.base import Codec, Encoded
-from simcache.errors import BadSettings, Undecodable
+from simcache.errors import BadSettings, Undecodable, Unstorable
 from simcache.model import Json
 
 
@@ -30,8 +30,10 @@ def encode(value: object, codec: str | None = None, into: object = None) -> Enco
     """The value as bytes, by the codec of this name or the first that takes it; Unstorable if none can bring it back."""
     if codec is not None:
         return codec_named(codec).encode(value, into)
-    natural = (_loaded(name) for name, kind in _KINDS.items() if kind.needs in sys.modules)
-    return next(found for found in natural if found.takes(value)).encode(value, into)
+    for name, kind in _KINDS.items():
+        if kind.needs in sys.modules and (found := _loaded(name)).takes(value):
+            return found.encode(value, into)
+    raise Unstorable("value", f"no codec takes a {type(value).__qualname__}")
 
 
 def decode(describe: Json, data: memoryview, into: object = None) -> Any:

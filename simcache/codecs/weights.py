@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import torch
 
-from simcache.codecs.reading import BAD_DATA, listed
+from simcache.codecs.base import BAD_DATA
+from simcache.codecs.reading import listed
 from simcache.errors import Undecodable, Unstorable
 
 _DTYPES: Final[dict[str, Any]] = {

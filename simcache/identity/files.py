@@ -6,9 +6,9 @@ import importlib.util
 import marshal
 import os
 import sys
-import threading
 import time
 import types
+from _thread import get_ident
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ _OUTSIDE_FOLDERS = tuple(
     os.path.normcase(os.path.realpath(path)) + os.sep
     for path in (os.path.dirname(os.__file__), *(os.path.join(prefix, _LIBRARY) for prefix in (sys.base_exec_prefix, sys.exec_prefix)))
 )
+_LIBRARY_FOLDER = os.path.dirname(os.__file__) + os.sep
 _BYTECODE_HEADER = 16
 _TICK = 20_000_000
 """Nanoseconds in which two times of a file system may be the same."""
@@ -103,7 +104,7 @@ def _remembered(content: bytes) -> Summary:
     # The memo only saves time: where it cannot be written (a full or read-only disk), the next process reads the source again.
     with contextlib.suppress(OSError):
         os.makedirs(folder, exist_ok=True)
-        unfinished = f"{memo}.{os.getpid()}-{threading.get_ident()}"
+        unfinished = f"{memo}.{os.getpid()}-{get_ident()}"
         with open(unfinished, "wb") as file:
             file.write(f"{digest_of(text)}\n{text}".encode("utf-8", "surrogatepass"))
         os.replace(unfinished, memo)
@@ -137,6 +138,8 @@ def note_loaded() -> None:
 @functools.lru_cache(maxsize=4096)
 def is_outside(path: str) -> bool:
     """Whether a file belongs to Python or to an installed package."""
+    if path.startswith(_LIBRARY_FOLDER) and not any(part in path for part in _INSTALLED):
+        return True  # without asking the system about each: a program that loads numpy has loaded a hundred of them
     name = os.path.realpath(path) if os.path.islink(path) else os.path.join(_real_folder(os.path.dirname(path)), os.path.basename(path))
     real = os.path.normcase(name)
     return any(part in _INSTALLED for part in real.split(os.sep)) or real.startswith(_OUTSIDE_FOLDERS)

@@ -1,8 +1,8 @@
 """The code version of a function: one digest over all of the project's own source that it can reach."""
 
 import os
-import threading
 import types
+from _thread import RLock
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +14,7 @@ from simcache.identity.modules import function_name as function_name
 from simcache.identity.modules import underlying
 from simcache.identity.taken import Fingerprint as Fingerprint
 
-_lock = threading.RLock()
+_lock = RLock()
 if hasattr(os, "register_at_fork"):  # a child must not wait for a thread that it does not have
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
@@ -59,10 +59,10 @@ class CodeVersions:
         self.used: list[Fingerprint] = []
 
     def __call__(self, obj: Any) -> str:
-        known = _versions.get((id(obj), self.own, self.packages))
-        if known is None or known[0] is not obj or not (isinstance(known[1], str) or known[1].holds()):
-            known = (obj, self._version(obj))
-            _versions[id(obj), self.own, self.packages] = known
+        name = (id(obj), self.own, self.packages)
+        known = _versions.get(name)
+        if known is None or known[0] is not obj or not (isinstance(known[1], str) or known[1].guards.hold()):
+            known = _versions[name] = (obj, self._version(obj))
         found = known[1]
         if isinstance(found, str):
             return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -82,7 +83,7 @@ class Walk:
             except Unkeyable as problem:
                 raise Refused(problem.reason) from problem
             # The thing itself is kept beside its version: another one could get its id otherwise.
-            known = self.codes[id(thing)] = (thing, text(b"s", version))
+            known = self.codes[id(thing)] = (thing, _version(version))
         return known[1]
 
 
@@ -90,6 +91,11 @@ def text(tag: bytes, value: str) -> bytes:
     """Lone surrogates have bytes of their own, so any two texts differ."""
     data = value.encode("utf-8", "surrogatepass")
     return counted(tag, len(data)) + data
+
+
+@lru_cache(256)  # calls ask for the same few again and again
+def _version(version: str) -> bytes:
+    return text(b"s", version)
 
 
 _NO_CODE = text(b"s", "")

@@ -87,9 +87,9 @@ class Summary(NamedTuple):
 
 
 def _piece(row: list[object]) -> Piece:
-    return Piece(*(tuple(field) if isinstance(field, list) else field for field in row))  # type: ignore[arg-type]
+    return Piece._make([tuple(field) if type(field) is list else field for field in row])
 
 
 def digest_of(*texts: str) -> str:
     """One digest of several texts, that cannot be confused with one of others."""
-    return xxh3_128_hexdigest("".join(f"{len(text)}:{text}" for text in texts).encode("utf-8", "surrogatepass"))
+    return xxh3_128_hexdigest("".join([f"{len(text)}:{text}" for text in texts]).encode("utf-8", "surrogatepass"))

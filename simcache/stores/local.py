@@ -1,21 +1,24 @@
 """A folder as a store: files that appear whole under their names, shared by all processes of a machine."""
 
 import errno
-import mmap
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
+from functools import cache
 from stat import S_ISREG
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from xxhash import xxh3_128
 
 from simcache.errors import CacheError, Corrupt, Missing, StoreReadOnly, Unavailable
 from simcache.model import Blob, Buffer, Capabilities, blob_name, digest_in_name
-from simcache.stores import unfinished
 from simcache.stores.base import Listed, Store, require_name
 from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_place
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 """Without waiting: a pipe that stands where a blob should be must not hang its reader."""
@@ -131,12 +134,11 @@ class LocalStore(Store):
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
         for folder in self._leaf_folders(prefix):
-            all_of_it = folder.startswith(prefix)
-            for item in self._scan(folder):
-                name = folder + item.name
-                if (all_of_it or name.startswith(prefix)) and digest_in_name(name):
+            begin = prefix[len(folder) :]
+            for item in self._leaves(folder):
+                if item.startswith(begin) and digest_in_name(name := folder + item):
                     try:
-                        status = item.stat()
+                        status = os.stat(f"{self._root}/{name}")
                     except OSError:  # removed meanwhile, or a link to nowhere
                         continue
                     yield Listed(name, status.st_size if S_ISREG(status.st_mode) else 0)
@@ -182,7 +184,8 @@ class LocalStore(Store):
         return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
     def sweep(self) -> int:
-        return unfinished.sweep(self._tmp)
+        removed: int = _unfinished().sweep(self._tmp)
+        return removed
 
     # how a file gets its name
 
@@ -214,7 +217,7 @@ class LocalStore(Store):
         self._prepared_by = os.getpid()
 
     def _write(self, views: Sequence[memoryview], path: Callable[[], str], *, durable: bool) -> None:
-        unfinished.write_whole(self._tmp, views, lambda temporary: self._give_name(temporary, path()), durable=durable)
+        _unfinished().write_whole(self._tmp, views, lambda temporary: self._give_name(temporary, path()), durable=durable)
 
     def _give_name(self, temporary: str, path: str) -> bool:
         """Move a whole file under its name, making room for it; False if the file has vanished."""
@@ -293,6 +296,14 @@ class LocalStore(Store):
             return () if below in ("", ".", "..") or "\0" in below else (below,)
         return tuple(item.name for item in self._scan(folder) if item.is_dir())
 
+    def _leaves(self, folder: str) -> Sequence[str]:
+        try:
+            return os.listdir(f"{self._root}/{folder}")
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as problem:
+            raise self._unlisted(folder, problem) from problem
+
     def _scan(self, folder: str) -> Sequence["os.DirEntry[str]"]:
         try:
             with os.scandir(f"{self._root}/{folder}") as found:
@@ -300,7 +311,10 @@ class LocalStore(Store):
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as problem:
-            raise Unavailable(f"{self._root}/{folder}", f"the folder cannot be listed ({problem.strerror})") from problem
+            raise self._unlisted(folder, problem) from problem
+
+    def _unlisted(self, folder: str, problem: OSError) -> CacheError:
+        return Unavailable(f"{self._root}/{folder}", f"the folder cannot be listed ({problem.strerror})")
 
     # what went wrong
 
@@ -317,21 +331,33 @@ class LocalStore(Store):
         return problem
 
 
+@cache
+def _unfinished() -> ModuleType:
+    """What writes; whoever only reads does not load it."""
+    from simcache.stores import unfinished
+
+    return unfinished
+
+
 def _views(chunks: Sequence[Buffer]) -> list[memoryview]:
     return [view.cast("B") for chunk in chunks if (view := memoryview(chunk)).nbytes]
 
 
 def _sha256_of(views: Sequence[memoryview]) -> str:
+    from hashlib import sha256
+
     digest = sha256()
     for view in views:
         digest.update(view)
     return digest.hexdigest()
 
 
-def _map(file: int, size: int) -> mmap.mmap:
+def _map(file: int, size: int) -> "mmap":
+    from mmap import ACCESS_READ, mmap  # small results are read
+
     if sys.version_info >= (3, 13):
-        return mmap.mmap(file, size, access=mmap.ACCESS_READ, trackfd=False)
-    return mmap.mmap(file, size, access=mmap.ACCESS_READ)
+        return mmap(file, size, access=ACCESS_READ, trackfd=False)
+    return mmap(file, size, access=ACCESS_READ)
 
 
 def _read(file: int, size: int) -> bytes | bytearray:

@@ -13,14 +13,15 @@ from typing import NamedTuple, Protocol
 from xxhash import xxh3_128
 
 from simcache.errors import CacheError, Corrupt, Missing, Unavailable
-from simcache.model import digest_in_name
+from simcache.model import digest_in_name, is_entry_folder, is_entry_leaf
 from simcache.stores.base import Store
 
 LARGE = 1 << 20
 """Bytes from which on a file is hashed piece by piece, beside others."""
 
 _PIECE = 1 << 20
-_AT_ONCE = 16 * 1024
+_AT_ONCE = 4096
+"""Bytes in which a small file is read: most entries are a quarter of that, and a larger buffer takes longer to get."""
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -94,9 +95,10 @@ class _Folder:
             for pair in self._listed(f"entries/{function}"):
                 below = f"entries/{function}/{pair}"
                 names = []
+                can_hold = is_entry_folder(below)
                 for item in self._listed(below, leaves=True):
                     name = f"{below}/{item}"
-                    if digest_in_name(name):
+                    if can_hold and is_entry_leaf(item, pair):
                         names.append(name)
                     elif not item.startswith("."):
                         self.foreign.append(name)
@@ -114,17 +116,16 @@ class _Folder:
                     self.foreign.append(name)
 
     def read(self, name: str, size: int | None = None) -> bytes:
-        file = -1
         try:
             file = os.open(f"{self._root}/{name}", _READ)
-            data = os.read(file, _AT_ONCE if size is None else size + 1)
-            while size is None and len(data) % _AT_ONCE == 0 and (more := os.read(file, _AT_ONCE)):
-                data += more
+            try:
+                data = os.read(file, _AT_ONCE if size is None else size + 1)
+                while size is None and len(data) % _AT_ONCE == 0 and (more := os.read(file, _AT_ONCE)):
+                    data += more
+            finally:
+                os.close(file)
         except OSError as problem:
             raise _unreadable(name, problem) from problem
-        finally:
-            if file >= 0:
-                os.close(file)
         return data
 
     def size(self, name: str) -> int:

@@ -96,7 +96,8 @@ def listing(
     if order == "function":
         rows.sort(key=lambda row: (row.function, row.at, row.key))
     else:
-        rows.sort(key=attrgetter({"time": "at", "size": "size", "seconds": "seconds"}[order], "key"), reverse=True)
+        rows.sort(key=attrgetter("key"), reverse=True)  # twice by one text or number: faster than once by pairs
+        rows.sort(key=attrgetter({"time": "at", "size": "size", "seconds": "seconds"}[order]), reverse=True)
     return Listing(store.url, tuple(rows if limit is None else rows[:limit]), len(rows))
 
 
@@ -109,13 +110,13 @@ def _rows(held: Contents, function: str | None) -> Iterator[Row]:
     for names in held.entries():
         if folder is not None and not names[0].startswith(folder):
             continue
-        by_key: dict[str, list[str]] = {}
+        several: dict[str, list[Fields]] = {}
+        texts: dict[bytes, str] = {}
         for name in names:
-            by_key.setdefault(name[-54:-22], []).append(name)
-        for key, group in by_key.items():
-            found = [fields for name in group if (fields := fields_of(held, name)) is not None]
-            if found:
-                yield _row(key, found)
+            if (fields := fields_of(held, name, texts)) is not None:
+                several.setdefault(name[-54:-22], []).append(fields)
+        for key, found in several.items():
+            yield _row(key, found)
 
 
 def _row(key: str, found: list[Fields]) -> Row:
@@ -139,8 +140,9 @@ def _row(key: str, found: list[Fields]) -> Row:
     )
 
 
-def fields_of(held: Contents, name: str) -> Fields | None:
-    """The listed fields of one entry; None if it cannot be read."""
+def fields_of(held: Contents, name: str, texts: dict[bytes, str] | None = None) -> Fields | None:
+    """The listed fields of one entry; None if it cannot be read. `texts` remembers what stands in entry after entry."""
+    texts = {} if texts is None else texts
     try:
         data = held.read(name)
         place = data.rfind(_CODE)
@@ -148,23 +150,23 @@ def fields_of(held: Contents, name: str) -> Fields | None:
         if match is None:
             return _slowly(Entry.from_bytes(name, data))
         function, kind, at, host, seconds = match.groups()
-        blobs = data[data.rfind(b'"blobs":[', 0, place) : place + 1]
         segment = _SEGMENT.search(data, match.end()) if kind == b"segment" else None
         return Fields(
-            _text(function),
+            texts.get(function) or _text(function, texts),
             kind.decode(),
-            _text(at),
-            _text(host),
+            at[1:-1].decode() if b"\\" not in at else _text(at, texts),
+            texts.get(host) or _text(host, texts),
             float(seconds),
-            sum(map(int, _SIZE.findall(blobs))),
+            sum(map(int, _SIZE.findall(data, data.rfind(b'"blobs":[', 0, place), place + 1))),
             None if segment is None else int(segment[1]) + int(segment[2]),
         )
     except (CacheError, ValueError):
         return None
 
 
-def _text(quoted: bytes) -> str:
-    return str(json.loads(quoted)) if b"\\" in quoted else quoted[1:-1].decode()
+def _text(quoted: bytes, texts: dict[bytes, str]) -> str:
+    text = texts[quoted] = str(json.loads(quoted)) if b"\\" in quoted else quoted[1:-1].decode()
+    return text
 
 
 def _slowly(entry: Entry) -> Fields:

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -230,7 +230,7 @@ class TestPlantedPickles:
         forger.near.put(blob.name, [data])
         made = planted.made._replace(at="2000-01-01T00:00:00.000000Z")
         described = {"codec": "pickle", "blobs": [0]}
-        forged = replace(planted, key=f.key(1), function=f.name, made=made, blobs=(blob,), parts=None, value=described, arguments={})
+        forged = planted._replace(key=f.key(1), function=f.name, made=made, blobs=(blob,), parts=None, value=described, arguments={})
         forger.near.put(forged.name, [forged.to_bytes()])
         far = [] if place == "near" else [LocalStore(tmp_path / "far") if place == "far" else untrusted(LocalStore(tmp_path / "far"))]
         g = cached(cache=Cache(tmp_path / "near", far=far))(f.compute)

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -1123,7 +1123,7 @@ class TestDamage:
         numbers = counted(cache)
         numbers.call(3)[:10]
         [entry] = numbers.call(3).segments
-        forged = replace(entry, state=None, segment=Segment(0, length, ended=False, every=10))
+        forged = entry._replace(state=None, segment=Segment(0, length, ended=False, every=10))
         numbers.call.forget(3)
         cache.near.put(forged.name, [forged.to_bytes()])
         again = counted(Cache(cache.near.url))
@@ -1164,7 +1164,7 @@ def segment(start: int, stop: int, at: int = 0, *, ended: bool = False, number: 
     """A segment that was made at this time; others of its range have other numbers."""
     entry = an_entry_of("f", "ab" * 16, number)[1]
     made = entry.made._replace(at=f"2026-01-01T00:00:{at:02}Z")
-    return replace(entry, kind="segment", made=made, withdraws=(), reason=None, segment=Segment(start, stop - start, ended, 10))
+    return entry._replace(kind="segment", made=made, withdraws=(), reason=None, segment=Segment(start, stop - start, ended, 10))
 
 
 segments = st.lists(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -460,13 +461,16 @@ class TestFolder:
             other, record = an_entry("f", number)
             store.put(other, [record])
         scanned: list[str] = []
-        scan = os.scandir
 
-        def noting(path: str) -> object:
-            scanned.append(path)
-            return scan(path)
+        def noting(scan: Callable[[str], object]) -> Callable[[str], object]:
+            def noted(path: str) -> object:
+                scanned.append(path)
+                return scan(path)
 
-        monkeypatch.setattr(os, "scandir", noting)
+            return noted
+
+        monkeypatch.setattr(os, "scandir", noting(os.scandir))
+        monkeypatch.setattr(os, "listdir", noting(os.listdir))
 
         assert [Listed(name, len(data))] == list(store.list(name[: name.rindex(".", 0, -5) + 1]))
         assert [f"{root}/{name[: name.rindex('/') + 1]}"] == scanned

@@ -4,7 +4,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -519,7 +518,7 @@ class TestRerun:
         one()
         [entry] = cache.all_entries(one.name)
         cache.near.delete(entry.name)
-        changed = replace(entry, code="0" * 32)
+        changed = entry._replace(code="0" * 32)
         cache.near.put(changed.name, [changed.to_bytes()])
         report = rerun(cache, 9, Finder(one))
 
