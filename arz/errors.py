@@ -1,6 +1,6 @@
 """Every way the solver can refuse."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class ArzError(Exception):
@@ -18,3 +18,40 @@ class Unknown(ArzError, KeyError):
 
     def __str__(self) -> str:
         return f"there is no {self.what} named {self.name!r}; known: {', '.join(self.known)}"
+
+
+class Invalid(ArzError, ValueError):
+    """What was given cannot be run: mend the field at `path` as `remedy` says; `others` are further faults of the same input."""
+
+    def __init__(self, path: str, problem: str, remedy: str, others: "tuple[Invalid, ...]" = ()) -> None:
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+        self.others = others
+        super().__init__(path, problem, remedy, others)
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.path}: {self.problem}; {self.remedy}", *map(str, self.others)])
+
+
+class Unstable(ArzError):
+    """A run went wrong numerically and was stopped: `road` and `cell` of world `world` at `time_s`; what was before is kept."""
+
+    result: object = None
+    """Of `run`: the Result of the whole intervals before, with the last sound state."""
+
+    def __init__(self, time_s: float, world: int, road: str, cell: int, state: Mapping[str, float | str], problem: str) -> None:
+        self.time_s = time_s
+        self.world = world
+        self.road = road
+        self.cell = cell
+        self.state = dict(state)
+        self.problem = problem
+        super().__init__(time_s, world, road, cell, self.state, problem)
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in self.state.items())
+        where = f"world {self.world}, road {self.road!r}, cell {self.cell}"
+        return (
+            f"at {self.time_s:g} s in {where} the state {self.problem} ({values}); lower scheme.courant, or report this with the scenario"
+        )

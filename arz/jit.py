@@ -15,7 +15,7 @@ from numba.extending import overload, register_jitable
 Law = TypeVar("Law", bound=Callable[..., object])
 
 PACKAGE = Path(__file__).parent
-COMPILED = ("jit.py", "laws", "engine")
+COMPILED = ("jit.py", "laws", "engine/bodies.py", "engine/waves.py", "engine/backends")
 """The files of this package whose functions end in compiled code."""
 
 

@@ -4,9 +4,12 @@ No flux is negative: nothing here can push vehicles back out of a queue. The flu
 upstream, which keeps every marker within the range of the data (the maximum principle).
 """
 
-from arz.jit import device, like
+from collections.abc import Callable
+
+from arz.jit import device, like, switch
 from arz.laws.order import larger, smaller
-from arz.laws.pressure.registry import fan, occupancy, velocity
+from arz.laws.pressure.base import Closure
+from arz.laws.pressure.registry import CLOSURES, Picked, fan, velocity
 
 
 @device
@@ -20,13 +23,27 @@ def demand(code: int, rho: float, w: float, own: float, scale: float, jam: float
     return r * velocity(code, (w, r, scale, jam, shape)) / own
 
 
+def supply_of(closure: Closure) -> Callable[[float, float, float, float, float, float], float]:
+    """Gives the law of supply of one closure, for loops that must not choose inside."""
+    fan, occupancy, velocity = closure.fan, closure.occupancy, closure.velocity
+
+    @device
+    def law(w: float, v: float, own: float, scale: float, jam: float, shape: float) -> float:
+        critical = fan(w, like(w, 0), scale, jam, shape)
+        r = occupancy(w, v, scale, jam, shape)
+        # r·v and not r·velocity(w, r): behind standing traffic it is exactly 0.
+        return (r * v if r > critical else critical * velocity(w, critical, scale, jam, shape)) / own
+
+    return law
+
+
+_supply: Picked = switch(*(supply_of(closure) for closure in CLOSURES))
+
+
 @device
 def supply(code: int, w: float, v: float, own: float, scale: float, jam: float, shape: float) -> float:
     """What the road ahead, on which traffic moves at v, takes of traffic with marker w: on *its* curve, whatever drives there now."""
-    critical = fan(code, (w, like(w, 0), scale, jam, shape))
-    r = occupancy(code, (w, v, scale, jam, shape))
-    # r·v and not r·velocity(w, r): behind standing traffic it is exactly 0.
-    return (r * v if r > critical else critical * velocity(code, (w, critical, scale, jam, shape))) / own
+    return _supply(code, (w, v, own, scale, jam, shape))
 
 
 @device

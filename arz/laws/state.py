@@ -4,8 +4,16 @@ Two classes feel each other through the occupancy r = own·rho + other·rho_othe
 the multiplicative closure counts a motorcycle as A_m cars for both classes, the additive one counts cars as α for motorcycles only.
 """
 
+import math
+
 from arz.jit import device, like
 from arz.laws.order import between
+
+NOBODY = 1e-18
+"""veh/m. A cell that empties would halve its density for ever, into numbers that processors are slow with; less than this is nobody.
+
+It is far below the rounding of any sum: ten thousand steps of a thousand emptying cells lose less than 1e-9 vehicles.
+"""
 
 SOUND, NOT_A_NUMBER, NEGATIVE, OVERFULL = range(4)
 """What `verdict` answers."""
@@ -18,6 +26,12 @@ def occupancy_of(rho: float, rho_other: float, own: float, other: float) -> floa
 
 
 @device
+def present(rho: float) -> float:
+    """The density, or 0 if that is nobody; what is negative or no number stays so and is found out."""
+    return like(rho, 0) if abs(rho) < like(rho, NOBODY) else rho
+
+
+@device
 def marker(rho: float, y: float, low: float, high: float) -> float:
     """The marker w = y/rho (m/s), within the range of the data.
 
@@ -27,12 +41,19 @@ def marker(rho: float, y: float, low: float, high: float) -> float:
 
 
 @device
+def sound(rho: float, y: float, r: float, ceiling: float) -> bool:
+    """Whether a state may be: nothing negative or infinite, nothing beyond the ceiling, no NaN, for which every comparison is false."""
+    # Joined without a branch: cells are judged side by side. An infinite rho is an infinite r.
+    return (rho >= like(rho, 0)) & (y >= like(rho, 0)) & (y < like(rho, math.inf)) & (r <= ceiling)
+
+
+@device
 def verdict(rho: float, y: float, r: float, ceiling: float) -> int:
     """SOUND, or the first thing that is wrong with a state: none of the others may ever be met, whatever the data."""
     # The difference is NaN for infinite numbers too, and NaN differs from itself.
     total = rho + y + r
     if total - total != like(rho, 0):
         return NOT_A_NUMBER
-    if rho < like(rho, 0) or y < like(rho, 0):
-        return NEGATIVE
-    return OVERFULL if r > ceiling else SOUND
+    if sound(rho, y, r, ceiling):
+        return SOUND
+    return OVERFULL if r > ceiling else NEGATIVE

@@ -11,7 +11,7 @@ from arz.laws.eigenvalues import coupled_waves, coupling, density_wave, fastest
 from arz.laws.limiter import limited
 from arz.laws.order import larger
 from arz.laws.pressure.registry import code_of, fan, slope, target, velocity
-from arz.laws.reconstruct import face_ahead, face_behind, halfway_density, halfway_marker, monotonized
+from arz.laws.reconstruct import face_ahead, face_behind, half_slope, halfway_density, halfway_marker
 from arz.laws.relaxation import decay, relaxed
 from arz.laws.riemann import demand, flux_coupled, flux_exact, supply, thinning
 from arz.laws.state import SOUND, marker, occupancy_of, verdict
@@ -133,12 +133,12 @@ def reconstruct(rho: Any, w: Any, v: Any, half: Any, table: Any, ratio: float, c
     for i in range(cells):
         left, right = around(i, cells, ends)
         for k in range(classes):
-            d_rho = monotonized(rho[k, i] - rho[k, left], rho[k, right] - rho[k, i])
-            d_v = monotonized(v[k, i] - v[k, left], v[k, right] - v[k, i])
+            d_rho = half_slope(rho[k, i] - rho[k, left], rho[k, right] - rho[k, i])
+            d_v = half_slope(v[k, i] - v[k, left], v[k, right] - v[k, i])
             half[0, k, i] = halfway_density(rho[k, i], v[k, i], d_rho, d_v, ratio)
             half[3, k, i], half[4, k, i] = d_rho, d_v
         for k in range(classes):
-            d_w = monotonized(w[k, i] - w[k, left], w[k, right] - w[k, i])
+            d_w = half_slope(w[k, i] - w[k, left], w[k, right] - w[k, i])
             middle = halfway_marker(w[k, i], v[k, i], d_w, ratio)
             crowd = occupancy_of(half[0, k, i], half[0, classes - 1 - k, i] if classes > 1 else zero, own[k], other[k])
             half[1, k, i] = face_ahead(middle, d_w)

@@ -16,7 +16,7 @@ ALPHA, RHO_JAM = 0.4, 0.25
 TAU = (5.0, 10.0)
 
 MULTIPLICATIVE_PAIR = Traffic(
-    "multiplicative", own=(A_M, 1.0), other=(1.0, A_M), scale=(1.0, 1.0), jam=(R_M, R_C), shape=(1.0, 1.0), low=(3.0, 3.0), high=LIMIT
+    "multiplicative", own=(A_M, 1.0), other=(1.0, A_M), scale=(1 / R_M, 1 / R_C), jam=(R_M, R_C), shape=(1.0, 1.0), low=(3.0, 3.0), high=LIMIT
 )
 """The default model: both classes feel A_m·rho_m + rho_c."""
 
@@ -48,11 +48,11 @@ class Case:
 
 
 NUMBERS: dict[str, list[tuple[float, float, float]]] = {
-    "multiplicative": [(1.0, 0.2, 1.0)],
+    "multiplicative": [(5.0, 0.2, 1.0)],
     "power": [(9.0, 0.2, 1.0), (9.0, 0.2, 2.0)],
     "logarithmic": [(9.0, 0.2, 1.0)],
     "bounded": [(3.0, 0.2, 1.0)],
-    "triangular": [(1.0, 0.2, 0.25)],
+    "triangular": [(5.0, 0.2, 0.25)],
 }
 CASES = [Case(closure, numbers) for closure in CLOSURES for numbers in NUMBERS[closure.name]]
 CONCAVE = [case for case in CASES if case.closure.name != "triangular"]

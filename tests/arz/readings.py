@@ -12,12 +12,12 @@ from arz.laws.junctions.mixture import remembered
 from arz.laws.junctions.node import node
 from arz.laws.limiter import limited
 from arz.laws.pressure import registry as closures
-from arz.laws.reconstruct import face_ahead, face_behind, halfway_density, halfway_marker, monotonized
+from arz.laws.reconstruct import face_ahead, face_behind, half_slope, halfway_density, halfway_marker
 from arz.laws.relaxation import decay, relaxed
 from arz.laws.riemann import demand, flux_coupled, flux_exact, supply, thinning
-from arz.laws.state import marker, occupancy_of, verdict
+from arz.laws.state import marker, occupancy_of, sound, verdict
 
-ANSWERS = 29
+ANSWERS = 30
 CLOSURES, ENDS, EQUILIBRIA_COUNT = len(closures.CLOSURES), len(ends.ENDS), len(EQUILIBRIA)
 
 
@@ -48,7 +48,7 @@ def cell(out: Any, x: Any, code: Any) -> None:
     out[14] = fastest(out[12], out[13], moving, v)
     out[15] = relaxed(rho * w, rho, w_r, decay(dt, w))
     out[16] = limited(closure, rho * w, rho, r, v, low, w_r, scale, jam, shape)
-    slope = monotonized(w - v, w_r - w)
+    slope = half_slope(w - v, w_r - w)
     out[17] = slope
     out[18] = halfway_density(rho, v, low * rho, slope, low * dt)
     out[19] = face_ahead(halfway_marker(w, v, slope, low * dt), slope)
@@ -60,11 +60,12 @@ def cell(out: Any, x: Any, code: Any) -> None:
     out[26] = remembered(w, w_r, low)
     out[27] = marker(rho, rho * w, low, w_r)
     out[28] = verdict(rho, w, r, jam)
+    out[29] = sound(rho, w, r, jam)
 
 
-def crossroads(moved: Any, room: Any, flows: Any, ratio: Any, priority: Any, exits: Any, closure: int, junction: int) -> None:
-    """The whole node: flows[0..2] are demand, marker and speed ahead, exits[0..3] the constants; lanes are the priorities."""
+def crossroads(moved: Any, room: Any, flows: Any, ratio: Any, priority: Any, exits: Any, work: Any, closure: int, junction: int) -> None:
+    """The whole node: flows[0..2] are demand, marker and speed ahead, exits[0..3] the constants; the roads' widths are the priorities."""
     node(
         moved, room, flows[0], flows[1], flows[2], ratio, priority, priority,
-        exits[0], exits[1], exits[2], exits[3], closure, junction,
+        exits[0], exits[1], exits[2], exits[3], work, closure, junction,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from arz.errors import ArzError, Unknown
 from arz.laws.equilibrium import registry as equilibria
 from arz.laws.pressure import registry as closures
-from arz.laws.state import NEGATIVE, NOT_A_NUMBER, OVERFULL, SOUND, marker, verdict
+from arz.laws.state import NEGATIVE, NOT_A_NUMBER, OVERFULL, SOUND, marker, occupancy_of, sound, verdict
 from tests.arz.makers import CASES, CONCAVE, NUMBERS, Case, fractions, markers, name_of
 
 every = pytest.mark.parametrize("case", CASES, ids=name_of)
@@ -142,3 +142,14 @@ def test_verdict_names_what_is_wrong() -> None:
     assert verdict(0.1, math.inf, 0.1, 0.2) == NOT_A_NUMBER
     assert verdict(-1e-300, 0.0, 0.0, 0.2) == NEGATIVE
     assert verdict(0.1, 0.5, 0.2001, 0.2) == OVERFULL
+
+
+numbers = st.one_of(st.sampled_from([0.0, -0.0, 0.2, math.inf, -math.inf, math.nan]), st.floats(-0.1, 0.3), st.floats())
+
+
+@given(rho=numbers, y=numbers, other=numbers, ceiling=st.floats(0.1, 0.4))
+def test_sound_is_the_short_form_of_the_verdict(rho: float, y: float, other: float, ceiling: float) -> None:
+    """The quick question and the full answer agree for every pair of densities, NaN and infinite numbers among them."""
+    r = occupancy_of(rho, other, 0.4, 1.0)
+
+    assert sound(rho, y, r, ceiling) == (verdict(rho, y, r, ceiling) == SOUND)

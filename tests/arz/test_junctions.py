@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from arz.errors import Unknown
 from arz.jit import compiled
 from arz.laws.junctions import node as nodes
-from arz.laws.junctions.base import Junction
-from arz.laws.junctions.mixture import carried, mixed, remembered
+from arz.laws.junctions.base import WORK, Junction
+from arz.laws.junctions.mixture import arriving, carried, mixed, remembered
 from arz.laws.junctions.registry import JUNCTIONS, code_of, share
 from arz.laws.pressure import registry as closures
 from arz.laws.riemann import demand, supply
@@ -24,6 +24,7 @@ every = pytest.mark.parametrize("junction", JUNCTIONS, ids=lambda junction: junc
 FIFO, LANES = code_of("fifo"), code_of("lanes")
 POWER = closures.code_of("power")
 K, RJ, G = 8.0, 0.2, 2.0
+ROWS = nodes.rows(2, 2)
 KINDS = ("marker", "v_ahead")
 flows = st.one_of(st.just(0.0), st.floats(1e-3, 2.0))
 
@@ -48,14 +49,23 @@ def meetings(draw: st.DrawFn, classes: int = 1) -> dict[str, Array]:
         "priority": array(n, of=st.floats(0.05, 5.0)),
         "marker": array(classes, n, of=st.floats(3.0, LIMIT[1])),
         "v_ahead": array(classes, m, of=st.one_of(st.just(0.0), st.floats(0.1, LIMIT[1]))),
-        "lanes": array(m, of=st.sampled_from([1.0, 2.0, 3.0])),
+        "width": array(m, of=st.sampled_from([1.0, 2.0, 3.0])),
     }
 
 
-def shared(junction: Junction, met: dict[str, Array]) -> Array:
-    moved = np.full(met["ratio"].shape[1:], np.nan)
-    junction.share(moved, met["demand"][0], met["room"][0], met["ratio"][0], met["priority"])
-    return moved
+def divided(junction: Junction, demand: Array, room: Array, ratio: Array, priority: Array, *, coded: bool = False) -> Array:
+    """What passes one node by itself, one class; `coded`: the junction is picked by its number."""
+    moved, work = np.full((*ratio.shape, 1), np.nan), np.full((WORK, 1), np.nan)
+    numbers = (moved, demand[..., None], room[..., None], ratio[..., None], priority[..., None], work)
+    if coded:
+        share(code_of(junction.name), numbers)
+    else:
+        junction.share(*numbers)
+    return moved[..., 0]
+
+
+def shared(junction: Junction, met: dict[str, Array], *, coded: bool = False) -> Array:
+    return divided(junction, met["demand"][0], met["room"][0], met["ratio"][0], met["priority"], coded=coded)
 
 
 @every
@@ -69,9 +79,7 @@ def test_sharing_keeps_its_contract(junction: Junction, met: dict[str, Array]) -
     assert (moved <= wanted).all()
     assert (moved.sum(axis=0) <= met["room"][0] * (1 + 1e-12)).all()
     assert (moved[met["demand"][0] == 0] == 0).all()
-    again = np.empty_like(moved)
-    share(code_of(junction.name), (again, met["demand"][0], met["room"][0], met["ratio"][0], met["priority"]))
-    assert (again == moved).all()
+    assert (shared(junction, met, coded=True) == moved).all()
 
 
 @given(met=meetings())
@@ -99,8 +107,7 @@ def test_lanes_hold_back_only_who_goes_there(met: dict[str, Array]) -> None:
 @given(d=st.tuples(flows, flows), room=flows, p=st.floats(0.05, 0.95))
 def test_a_merge_is_by_priority(d: tuple[float, float], room: float, p: float) -> None:
     """Two that merge send the middle of what they want, what the other leaves, and their share."""
-    moved = np.empty((2, 1))
-    JUNCTIONS[FIFO].share(moved, np.array(d), np.array([room]), np.ones((2, 1)), np.array([p, 1 - p]))
+    moved = divided(JUNCTIONS[FIFO], np.array(d), np.array([room]), np.ones((2, 1)), np.array([p, 1 - p]))
     expected = d if sum(d) <= room else (sorted((d[0], room - d[1], p * room))[1], sorted((d[1], room - d[0], (1 - p) * room))[1])
 
     assert moved[:, 0] == pytest.approx(expected, rel=1e-9, abs=1e-12)
@@ -109,8 +116,7 @@ def test_a_merge_is_by_priority(d: tuple[float, float], room: float, p: float) -
 @given(d=flows, room=st.tuples(flows, flows), a=st.floats(0.05, 0.95))
 def test_a_diverge_is_first_in_first_out(d: float, room: tuple[float, float], a: float) -> None:
     """One full exit blocks the approach: q = min(d, s_1/a_1, s_2/a_2)."""
-    moved = np.empty((1, 2))
-    JUNCTIONS[FIFO].share(moved, np.array([d]), np.array(room), np.array([[a, 1 - a]]), np.array([1.0]))
+    moved = divided(JUNCTIONS[FIFO], np.array([d]), np.array(room), np.array([[a, 1 - a]]), np.array([1.0]))
 
     assert moved.sum() == pytest.approx(min(d, room[0] / a, room[1] / (1 - a)), rel=1e-12, abs=1e-15)
 
@@ -121,16 +127,31 @@ def test_an_unknown_junction_is_refused() -> None:
         code_of("roundabout")
 
 
-def solve(
-    met: dict[str, Array], traffic: Traffic, junction: int, *, law: Any = node_kernel, code: int | None = None
-) -> tuple[Array, Array]:
+def solve(met: dict[str, Array], traffic: Traffic, junction: int, *, law: Any = node_kernel) -> tuple[Array, Array]:
     """(moved, room) of a whole node whose exits all have the constants of this traffic."""
-    classes, _, m = met["ratio"].shape
-    moved, room = np.empty_like(met["ratio"]), np.empty((classes, m))
-    table = [np.repeat(np.array(getattr(traffic, name))[:, None], m, axis=1) for name in ("own", "scale", "jam", "shape")]
-    order = ("demand", "marker", "v_ahead", "ratio", "priority", "lanes")
-    law(moved, room, *(met[name] for name in order), *table, closures.code_of(traffic.closure) if code is None else code, junction)
+    moved, room = solve_all([met], traffic, junction, law=law)
+    return moved[..., 0], room[..., 0]
+
+
+def solve_all(
+    mets: list[dict[str, Array]], traffic: Traffic, junction: int, *, law: Any = node_kernel, left_in_work: float = np.nan
+) -> tuple[Array, Array]:
+    """The same of several nodes of one shape side by side, each of them a lane."""
+    met = {name: np.stack([each[name] for each in mets], axis=-1) for name in mets[0]}
+    classes, _, m, lanes = met["ratio"].shape
+    moved, room = np.full_like(met["ratio"], np.nan), np.full((classes, m, lanes), np.nan)
+    table = [np.ones((classes, m, lanes)) * np.array(getattr(traffic, name))[:, None, None] for name in ("own", "scale", "jam", "shape")]
+    work = np.full((nodes.rows(classes, m), lanes), left_in_work)
+    order = ("demand", "marker", "v_ahead", "ratio", "priority", "width")
+    law(moved, room, *(met[name] for name in order), *table, work, closures.code_of(traffic.closure), junction)
     return moved, room
+
+
+def entering(law: Any, *numbers: Any) -> float:
+    """The sum that the law finds for an exit, from arrays without lanes."""
+    total = np.full(1, np.nan)
+    law(total, *(each[..., None] if isinstance(each, np.ndarray) else each for each in numbers))
+    return float(total[0])
 
 
 @pytest.mark.parametrize("junction", [FIFO, LANES])
@@ -145,22 +166,62 @@ def test_a_node_balances(junction: int, met: dict[str, Array]) -> None:
     assert (moved[met["demand"] == 0] == 0).all()
     for k in range(2):
         left = (moved[k] * met["marker"][k][:, None]).sum()
-        arrived = sum(carried(moved[k], met["marker"][k], j) for j in range(moved.shape[2]))
+        flow = np.array([entering(arriving, moved[k], j) for j in range(moved.shape[2])])
+        of_y = np.array([entering(carried, moved[k], met["marker"][k], j) for j in range(moved.shape[2])])
 
         assert moved[k].sum(axis=0).sum() == pytest.approx(moved[k].sum(axis=1).sum(), rel=1e-15)
-        assert arrived == pytest.approx(left, rel=1e-14)
+        assert of_y.sum() == pytest.approx(left, rel=1e-14)
+        assert flow == pytest.approx(moved[k].sum(axis=0), rel=1e-15)
         for j in range(moved.shape[2]):
-            assert 3.0 * (1 - 1e-15) <= mixed(moved[k], met["marker"][k], j, 3.0) <= LIMIT[1] * (1 + 1e-15)
+            assert 3.0 * (1 - 1e-15) <= mixed(flow[j], of_y[j], 3.0) <= LIMIT[1] * (1 + 1e-15)
         assert (moved[k][:, met["v_ahead"][k] == 0] == 0).all()
     plain, _ = solve(met, MULTIPLICATIVE_PAIR, junction, law=nodes.node)
     assert plain == pytest.approx(moved, rel=1e-12, abs=1e-15)
 
 
+def others(met: dict[str, Array], count: int, seed: int) -> list[dict[str, Array]]:
+    """Random nodes of the same shape: some approaches are empty, some exits stand, some movements do not exist."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for _ in range(count):
+        other = {name: rng.uniform(0.0, 2.0, array.shape) * (rng.random(array.shape) < 0.8) for name, array in met.items()}
+        other["ratio"][..., 0] += 1e-3
+        other["ratio"] /= other["ratio"].sum(axis=2, keepdims=True)
+        made.append(other | {"priority": other["priority"] + 0.1, "marker": other["marker"] + 3.0, "width": other["width"] + 1.0})
+    return made
+
+
+@pytest.mark.parametrize("junction", [FIFO, LANES])
+@given(met=meetings(classes=2), place=st.integers(0, 7), seed=st.integers(0, 2**32 - 1))
+def test_lanes_do_not_know_each_other(junction: int, met: dict[str, Array], place: int, seed: int) -> None:
+    """A node that is solved alone is to the last bit the node that is solved among 7 others, wherever it stands among them."""
+    alone = solve(met, MULTIPLICATIVE_PAIR, junction)
+    among = others(met, 7, seed)
+    among.insert(place, met)
+    moved, room = solve_all(among, MULTIPLICATIVE_PAIR, junction)
+
+    assert moved[..., place].tobytes() == alone[0].tobytes()
+    assert room[..., place].tobytes() == alone[1].tobytes()
+
+
+@pytest.mark.parametrize("junction", [FIFO, LANES])
+@given(met=meetings(classes=2), seed=st.integers(0, 2**32 - 1))
+def test_scratch_may_hold_anything(junction: int, met: dict[str, Array], seed: int) -> None:
+    """What is in the scratch before, be it NaN, changes no bit of the answer."""
+    mets = [met, *others(met, 2, seed)]
+    moved, room = solve_all(mets, MULTIPLICATIVE_PAIR, junction, left_in_work=0.0)
+
+    for left in (-1.0, np.inf, np.nan):
+        again = solve_all(mets, MULTIPLICATIVE_PAIR, junction, left_in_work=left)
+        assert again[0].tobytes() == moved.tobytes()
+        assert again[1].tobytes() == room.tobytes()
+
+
 @given(met=meetings(), share_of_first=st.floats(0.05, 0.95))
 def test_a_class_cut_in_two_passes_as_before(met: dict[str, Array], share_of_first: float) -> None:
     """Two equal classes share demand and room as one class would, at every node."""
-    one = Traffic("multiplicative", (1.0,), (0.0,), (1.0,), (0.15,), (1.0,), (3.0,), (17.0,))
-    two = Traffic("multiplicative", *((pair, pair) for pair in (1.0, 1.0, 1.0, 0.15, 1.0, 3.0, 17.0)))
+    one = Traffic("multiplicative", (1.0,), (0.0,), (1 / 0.15,), (0.15,), (1.0,), (3.0,), (17.0,))
+    two = Traffic("multiplicative", *((pair, pair) for pair in (1.0, 1.0, 1 / 0.15, 0.15, 1.0, 3.0, 17.0)))
     parts = np.array([share_of_first, 1 - share_of_first])
     doubled = met | {name: np.repeat(met[name], 2, axis=0) for name in ("ratio", *KINDS)}
     doubled["demand"] = met["demand"] * parts[:, None]
@@ -181,7 +242,7 @@ def power_node(approaches: list[tuple[float, float]], exits: list[tuple[float, f
         "v_ahead": np.array([[v for _, v in exits]]),
         "ratio": np.array([ratio]),
         "priority": np.full(len(approaches), 0.5),
-        "lanes": np.ones(len(exits)),
+        "width": np.ones(len(exits)),
     }
     moved, _ = solve(met, traffic, junction)
     return np.asarray(moved[0])
@@ -240,11 +301,11 @@ def crossing(rho: Any, y: Any, low: Any, high: Any, ratio: Any, table: Any, dt_o
     own, other, scale, jam, shape = table
     met = 0.0
     w, v, r = np.empty_like(rho), np.empty_like(rho), np.empty_like(rho)
-    sent, moved, room = np.empty((2, 2)), np.empty((2, 2, 2)), np.empty((2, 2))
-    exits = np.empty((4, 2, 2))
+    sent, moved, room, work = np.empty((2, 2)), np.empty((2, 2, 2, 1)), np.empty((2, 2, 1)), np.full((ROWS, 1), np.nan)
+    exits = np.empty((4, 2, 2, 1))
     for n, numbers in enumerate((own, scale, jam, shape)):
         for k in range(2):
-            exits[n, k, :] = numbers[k]
+            exits[n, k, :, :] = numbers[k]
     for _ in range(steps):
         for road in range(4):
             for i in range(3):
@@ -256,8 +317,8 @@ def crossing(rho: Any, y: Any, low: Any, high: Any, ratio: Any, table: Any, dt_o
         for i in range(2):
             queue_demand(rho[:, i, 2].copy(), w[:, i, 2].copy(), own, other, scale, jam, shape, 0, sent[i])
         nodes.node(
-            moved, room, sent.T.copy(), w[:, :2, 2].copy(), v[:, 2:, 0].copy(), ratio, np.ones(2), np.ones(2),
-            exits[0], exits[1], exits[2], exits[3], 0, 0,
+            moved, room, sent.T.copy().reshape((2, 2, 1)), w[:, :2, 2].copy().reshape((2, 2, 1)), v[:, 2:, 0].copy().reshape((2, 2, 1)),
+            ratio, np.ones((2, 1)), np.ones((2, 1)), exits[0], exits[1], exits[2], exits[3], work, 0, 0,
         )  # fmt: skip
         for k in range(2):
             for road in range(4):
@@ -269,7 +330,7 @@ def crossing(rho: Any, y: Any, low: Any, high: Any, ratio: Any, table: Any, dt_o
                     y[k, road, i + 1] += q * w[k, road, i]
             for i in range(2):
                 for j in range(2):
-                    q = dt_over_dx * moved[k, i, j]
+                    q = dt_over_dx * moved[k, i, j, 0]
                     rho[k, i, 2] -= q
                     rho[k, 2 + j, 0] += q
                     y[k, i, 2] -= q * w[k, i, 2]
@@ -288,7 +349,7 @@ def test_a_crossing_that_jams_never_overfills(fill: list[float], mix: list[float
     rho = 0.15 * np.array([np.multiply(fill, mix) / 0.4, np.multiply(fill, np.subtract(1, mix))]).reshape(2, 4, 3)
     w = np.broadcast_to(np.array(LIMIT)[:, None, None], rho.shape)
     y, before, left = rho * w, rho.sum(axis=(1, 2)), np.zeros(2)
-    ratio = np.array([[[a, 1 - a], [1 - a, a]]] * 2)
+    ratio = np.array([[[a, 1 - a], [1 - a, a]]] * 2).reshape(2, 2, 2, 1)
     table = tuple(np.array(getattr(MULTIPLICATIVE_PAIR, name)) for name in ("own", "other", "scale", "jam", "shape"))
     met = crossing(rho, y, np.array([3.0, 3.0]), np.array(LIMIT), ratio, table, 0.8 / LIMIT[0], 300, left)
 

@@ -16,10 +16,12 @@ from numba import cuda, int64
 from numpy.typing import NDArray
 
 from arz.jit import compiled, device
+from arz.laws.junctions.node import rows
 from tests.arz import readings
 
 ROOT = Path(__file__).parents[2]
 STATES = 40
+LANES = 3
 Array = NDArray[Any]
 
 on_device = device(readings.cell)
@@ -42,9 +44,14 @@ def all_cells_on_cuda(out: Any, x: Any, codes: Any) -> None:
         on_device(out[i], x[i], codes[i])
 
 
-def one_node_on_cuda(moved: Any, room: Any, flows: Any, ratio: Any, priority: Any, exits: Any, codes: Any) -> None:
-    if cuda.grid(1) == 0:
-        node_on_device(moved, room, flows, ratio, priority, exits, codes[0], codes[1])
+def nodes_on_cuda(moved: Any, room: Any, flows: Any, ratio: Any, priority: Any, exits: Any, work: Any, codes: Any) -> None:
+    """A thread for each lane, which sees arrays of that one lane."""
+    a = cuda.grid(1)
+    if a < moved.shape[3]:
+        node_on_device(
+            moved[:, :, :, a : a + 1], room[:, :, a : a + 1], flows[:, :, :, a : a + 1], ratio[:, :, :, a : a + 1], priority[:, a : a + 1],
+            exits[:, :, :, a : a + 1], work[:, a : a + 1], codes[0], codes[1],
+        )  # fmt: skip
 
 
 def states(kind: type) -> tuple[Array, Array]:
@@ -56,15 +63,16 @@ def states(kind: type) -> tuple[Array, Array]:
     return x.astype(kind), np.arange(STATES)
 
 
-def a_node(kind: type) -> list[Array]:
+def some_nodes(kind: type) -> list[Array]:
     rng = np.random.default_rng(8)
-    ratio = rng.uniform(0.1, 1, (2, 2, 2))
-    exits = np.ones((4, 2, 2)) * np.array([1.0, 8.0, 0.2, 1.0])[:, None, None]
-    flows = np.stack([rng.uniform(0.1, 0.6, (2, 2)), rng.uniform(4, 8, (2, 2)), rng.uniform(0, 4, (2, 2))])
+    ratio = rng.uniform(0.1, 1, (2, 2, 2, LANES))
+    exits = np.ones((4, 2, 2, LANES)) * np.array([1.0, 8.0, 0.2, 1.0])[:, None, None, None]
+    flows = np.stack([rng.uniform(low, high, (2, 2, LANES)) for low, high in ((0.1, 0.6), (4, 8), (0, 4))])
     return [
         array.astype(kind)
         for array in (
-            np.zeros((2, 2, 2)), np.zeros((2, 2)), flows, ratio / ratio.sum(axis=2, keepdims=True), rng.uniform(0.5, 1, 2), exits
+            np.zeros((2, 2, 2, LANES)), np.zeros((2, 2, LANES)), flows, ratio / ratio.sum(axis=2, keepdims=True),
+            rng.uniform(0.5, 1, (2, LANES)), exits, np.full((rows(2, 2), LANES), np.nan),
         )
     ]  # fmt: skip
 
@@ -74,7 +82,7 @@ def in_python(kind: type) -> tuple[Array, Array]:
     out: Array = np.zeros((STATES, readings.ANSWERS), kind)
     for i in range(STATES):
         readings.cell(out[i], x[i], codes[i])
-    arrays = a_node(kind)
+    arrays = some_nodes(kind)
     node_in_python(*arrays, 1, 0)
     return out, arrays[0]
 
@@ -83,7 +91,7 @@ def on_cpu(kind: type) -> tuple[Array, Array]:
     x, codes = states(kind)
     out: Array = np.zeros((STATES, readings.ANSWERS), kind)
     all_cells(out, x, codes)
-    arrays = a_node(kind)
+    arrays = some_nodes(kind)
     node_on_cpu(*arrays, 1, 0)
     return out, arrays[0]
 
@@ -92,8 +100,8 @@ def on_cuda(kind: type) -> tuple[Array, Array]:
     x, codes = states(kind)
     out: Array = np.zeros((STATES, readings.ANSWERS), kind)
     cuda.jit(all_cells_on_cuda)[2, 32](out, x, codes)
-    arrays = a_node(kind)
-    cuda.jit(one_node_on_cuda)[1, 1](*arrays, np.array([1, 0]))
+    arrays = some_nodes(kind)
+    cuda.jit(nodes_on_cuda)[2, 2](*arrays, np.array([1, 0]))
     return out, arrays[0]
 
 
@@ -136,9 +144,11 @@ def test_float32_cuda_code_has_no_float64(kernel: str, monkeypatch: pytest.Monke
         law: Any = all_cells_on_cuda
         signature: Any = (kind[:, ::1], kind[:, ::1], int64[::1])
     else:
-        law = one_node_on_cuda
-        signature = (kind[:, :, ::1], kind[:, ::1], kind[:, :, ::1], kind[:, :, ::1], kind[::1], kind[:, :, ::1], int64[::1])
+        law = nodes_on_cuda
+        four, three, two = kind[:, :, :, ::1], kind[:, :, ::1], kind[:, ::1]
+        signature = (four, three, four, four, two, four, two, int64[::1])
     ptx, _ = cuda.compile(law, signature, device=False, cc=(8, 0), abi="numba")
 
     assert ".f32" in ptx
     assert re.findall(r".*\.f64.*", ptx) == []
+    assert re.findall(r".*\bcall\b.*", ptx) == []

@@ -9,43 +9,50 @@ from typing import Any
 
 from arz.jit import device, like
 from arz.laws.junctions.base import Junction
-from arz.laws.order import larger, smaller
+from arz.laws.junctions.filling import CONTENT, LEVEL, TIGHTEST, all_settled, find_level, instead, serve_content, start_round, unsettle
+from arz.laws.order import smaller
 
 
 @device
-def share(moved: Any, demand: Any, room: Any, ratio: Any, priority: Any) -> None:
-    n, m = ratio.shape
-    zero = like(demand[0], 0)
-    # A negative flow marks an approach that is not settled yet: nothing need be allocated.
-    for i in range(n):
-        for j in range(m):
-            moved[i, j] = -like(demand[0], 1)
+def share(moved: Any, demand: Any, room: Any, ratio: Any, priority: Any, work: Any) -> None:
+    n, m, _ = moved.shape
+    unsettle(moved, 0)
     # Every round settles at least one approach.
     for _ in range(n):
-        level, tightest = zero, -1
+        start_round(work)
         for j in range(m):
-            left, weight = room[j], zero
-            for i in range(n):
-                if moved[i, j] >= zero:
-                    left -= moved[i, j]
-                else:
-                    weight += ratio[i, j] * priority[i]
-            if weight > zero and (tightest < 0 or larger(left, zero) < level * weight):
-                level, tightest = larger(left, zero) / weight, j
-        content = False
-        for i in range(n):
-            if moved[i, 0] < zero and demand[i] <= level * priority[i]:
-                content = True
-                for j in range(m):
-                    moved[i, j] = ratio[i, j] * demand[i]
-        # Who is content leaves more for the others, so the level is found again before anybody is cut.
-        if content:
-            continue
-        for i in range(n):
-            if moved[i, 0] < zero and (tightest < 0 or ratio[i, tightest] > zero):
-                passing = smaller(level * priority[i], demand[i])
-                for j in range(m):
-                    moved[i, j] = ratio[i, j] * passing
+            find_level(work, moved, 0, room, ratio, priority, j)
+        serve_content(work, moved, 0, demand, priority)
+        if all_settled(moved, 0):
+            break
+        cut(work, moved, demand, ratio, priority)
+    spread(moved, ratio)
+
+
+@device
+def cut(work: Any, moved: Any, demand: Any, ratio: Any, priority: Any) -> None:
+    """Settles, where nobody was content, every approach that wants to go to the exit that is full."""
+    n, m, lanes = moved.shape
+    for i in range(n):
+        for j in range(m):
+            for a in range(lanes):
+                served, zero = moved[i, 0, a], like(moved[i, 0, a], 0)
+                given = smaller(work[LEVEL, a] * priority[i, a], demand[i, a])
+                full = (work[TIGHTEST, a] == like(zero, j)) & (ratio[i, j, a] > zero)
+                held = full & (work[CONTENT, a] == zero) & (served < zero)
+                moved[i, 0, a] = instead(like(zero, 1) if held else zero, given, served)
+
+
+@device
+def spread(moved: Any, ratio: Any) -> None:
+    """What passes of an approach, by exits."""
+    n, m, lanes = moved.shape
+    for i in range(n):
+        for j in range(1, m):
+            for a in range(lanes):
+                moved[i, j, a] = ratio[i, j, a] * moved[i, 0, a]
+        for a in range(lanes):
+            moved[i, 0, a] *= ratio[i, 0, a]
 
 
 FIFO = Junction("fifo", share)

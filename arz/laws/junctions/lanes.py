@@ -4,35 +4,38 @@ from typing import Any
 
 from arz.jit import device, like
 from arz.laws.junctions.base import Junction
-from arz.laws.order import larger, smaller
+from arz.laws.junctions.filling import CONTENT, LEVEL, all_settled, find_level, instead, serve_content, start_round, unsettle
+from arz.laws.order import smaller
 
 
 @device
-def share(moved: Any, demand: Any, room: Any, ratio: Any, priority: Any) -> None:
-    n, m = ratio.shape
-    zero = like(demand[0], 0)
+def share(moved: Any, demand: Any, room: Any, ratio: Any, priority: Any, work: Any) -> None:
+    n, m, lanes = moved.shape
     for j in range(m):
-        # A negative flow marks a movement that is not settled yet.
-        for i in range(n):
-            moved[i, j] = -like(demand[0], 1)
+        unsettle(moved, j)
+        # Every round settles at least one approach.
         for _ in range(n):
-            left, weight = room[j], zero
-            for i in range(n):
-                if moved[i, j] >= zero:
-                    left -= moved[i, j]
-                else:
-                    weight += ratio[i, j] * priority[i]
-            level = larger(left, zero) / weight if weight > zero else zero
-            content = False
-            for i in range(n):
-                if moved[i, j] < zero and demand[i] <= level * priority[i]:
-                    content = True
-                    moved[i, j] = ratio[i, j] * demand[i]
-            if content:
-                continue
-            for i in range(n):
-                if moved[i, j] < zero:
-                    moved[i, j] = ratio[i, j] * smaller(level * priority[i], demand[i])
+            start_round(work)
+            find_level(work, moved, j, room, ratio, priority, j)
+            serve_content(work, moved, j, demand, priority)
+            if all_settled(moved, j):
+                break
+            cut(work, moved, demand, priority, j)
+        for i in range(n):
+            for a in range(lanes):
+                moved[i, j, a] *= ratio[i, j, a]
+
+
+@device
+def cut(work: Any, moved: Any, demand: Any, priority: Any, j: int) -> None:
+    """Settles, where nobody was content, all who want to go to exit j."""
+    n, _, lanes = moved.shape
+    for i in range(n):
+        for a in range(lanes):
+            served, zero = moved[i, j, a], like(moved[i, j, a], 0)
+            given = smaller(work[LEVEL, a] * priority[i, a], demand[i, a])
+            held = (served < zero) & (work[CONTENT, a] == zero)
+            moved[i, j, a] = instead(like(zero, 1) if held else zero, given, served)
 
 
 LANES = Junction("lanes", share)

@@ -1,4 +1,4 @@
-"""What enters a road at a node: the markers of those who come, mixed by their flows."""
+"""What enters a road at a node: the markers of those who come, mixed by their flows. Arrays as in `base`, for one class."""
 
 from typing import Any
 
@@ -6,28 +6,31 @@ from arz.jit import device, like
 
 
 @device
-def arriving(moved: Any, j: int) -> float:
-    """The flow (veh/s) into exit j."""
-    total = like(moved[0, 0], 0)
-    for i in range(moved.shape[0]):
-        total += moved[i, j]
-    return total
+def arriving(total: Any, moved: Any, j: int) -> None:
+    """total: the flow (veh/s) into exit j."""
+    n, _, lanes = moved.shape
+    for a in range(lanes):
+        total[a] = like(total[a], 0)
+    for i in range(n):
+        for a in range(lanes):
+            total[a] += moved[i, j, a]
 
 
 @device
-def carried(moved: Any, marker: Any, j: int) -> float:
-    """The flow of y into exit j: to the last bit what its movements took from their approaches, moved[i, j]·marker[i]."""
-    total = like(moved[0, 0], 0)
-    for i in range(moved.shape[0]):
-        total += moved[i, j] * marker[i]
-    return total
+def carried(total: Any, moved: Any, marker: Any, j: int) -> None:
+    """total: the flow of y into exit j, to the last bit what its movements took from their approaches, moved[i, j]·marker[i]."""
+    n, _, lanes = moved.shape
+    for a in range(lanes):
+        total[a] = like(total[a], 0)
+    for i in range(n):
+        for a in range(lanes):
+            total[a] += moved[i, j, a] * marker[i, a]
 
 
 @device
-def mixed(moved: Any, marker: Any, j: int, none: float) -> float:
-    """The mean marker of those who enter exit j, Herty and Rascle 2006, doi:10.1137/05062617X; `none` if nobody does."""
-    flow = arriving(moved, j)
-    return carried(moved, marker, j) / flow if flow > like(flow, 0) else none
+def mixed(flow: float, of_y: float, none: float) -> float:
+    """The mean marker of those who enter an exit, Herty and Rascle 2006, doi:10.1137/05062617X; `none` if nobody does."""
+    return of_y / flow if flow > like(flow, 0) else none
 
 
 @device

@@ -13,7 +13,8 @@ class Closure:
     """One form of v(w, r): six scalar laws that belong together, for one class of vehicles.
 
     w is the marker (m/s), the speed on an empty road; r is the occupancy that the class feels (effective veh/m per lane, see `state`).
-    Every law ends in the same three numbers, constant on a road: `scale` (m/s), `jam` (effective veh/m per lane), `shape` (no unit).
+    Every law ends in the same three numbers, constant on a road: `scale`, `jam` (effective veh/m per lane), `shape` (no unit).
+    An additive closure's scale is its pressure (m/s), a product's is 1/jam, given because a division costs as much as ten products.
     A closure ignores those of the three that it does not know.
 
     For w ≥ 0 and r ≥ 0, up to rounding: velocity(w, 0) = w, 0 ≤ velocity ≤ w, it falls with r, and r·velocity(w, r) is concave in r

@@ -12,12 +12,12 @@ from arz.laws.pressure.base import Closure
 @device
 def velocity(w: float, r: float, scale: float, jam: float, shape: float) -> float:  # noqa: ARG001 - one signature for all closures
     # The share first: it is exactly 1 on an empty road and never more.
-    return w * (larger(jam - r, like(w, 0)) / jam)
+    return w * larger(like(w, 1) - r * scale, like(w, 0))
 
 
 @device
 def slope(w: float, r: float, scale: float, jam: float, shape: float) -> float:  # noqa: ARG001 - see above
-    return -w / jam if r <= jam else like(w, 0)
+    return -w * scale if r <= jam else like(w, 0)
 
 
 @device
@@ -33,7 +33,8 @@ def fan(w: float, xi: float, scale: float, jam: float, shape: float) -> float:  
 @device
 def lowered(w: float, v: float, r: float, scale: float, jam: float, shape: float) -> float:  # noqa: ARG001 - see above
     # Nothing moves beyond the jam, so there the marker is free.
-    return v * jam / (jam - r) if w * (jam - r) > v * jam else w
+    share = like(w, 1) - r * scale
+    return v / share if w * share > v else w
 
 
 @device

@@ -1,0 +1,1 @@
+"""How it is computed: scenarios become flat arrays, and arrays are carried through time."""

@@ -1,0 +1,469 @@
+"""A scenario as flat arrays of reaches, cells and nodes: the last file that knows records.
+
+A *reach* is a chain of roads between two places where something happens; what is between two such roads is a point like any other, so
+the scheme passes it at full order, and a road shorter than a cell shares one with its neighbour.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arz.laws.boundary.registry import code_of as end_code
+from arz.laws.equilibrium.registry import code_of as equilibrium_code
+from arz.laws.junctions.registry import code_of as junction_code
+from arz.laws.pressure.registry import CLOSURES
+from arz.laws.pressure.registry import code_of as closure_code
+from arz.world.actuators.ramp_meter import RampMeter
+from arz.world.actuators.speed_limit import SpeedLimit
+from arz.world.network import Network, Node, Road, Signal
+from arz.world.physics import Numbers
+from arz.world.scenario import Scenario
+
+Array = NDArray[Any]
+
+SHORTEST_CELL = 0.5
+"""The least length of a cell, as a part of what the scheme asks for: a lone short road would shorten everybody's time step."""
+UNBOUNDED = 1e9
+"""A marker beyond all markers, m/s."""
+SAMPLES = 200
+"""Occupancies at which the fastest wave is looked for."""
+
+
+@dataclass(frozen=True)
+class Reaches:
+    """Arrays [reach] of the chains of roads; `numbers` is [reach, class, field of `Numbers`]."""
+
+    first_cell: Array
+    cells: Array
+    dx: Array
+    lanes: Array
+    closed: Array
+    """A ring: it goes on with its own beginning."""
+    numbers: Array
+    section: Array
+    """The variable speed limit that holds there, or −1."""
+    roads: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Which metres of which cell belong to which road: arrays [piece], in the order of the roads and along them."""
+
+    road: Array
+    cell: Array
+    metres: Array
+    from_m: Array
+    first: Array
+    """The first piece of each road; one more at the end."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A node with approaches and exits: reaches in the order of its ratios [class, approach, exit]."""
+
+    node: str
+    junction: int
+    approaches: tuple[int, ...]
+    exits: tuple[int, ...]
+    ratio: Array
+    priority: Array
+    memory: float
+    lights: tuple[int, ...]
+    """For each approach its place among the plan's lights, or −1."""
+    meters: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The beginning of a road where vehicles come in."""
+
+    road: int
+    reach: int
+
+
+@dataclass(frozen=True)
+class Sink:
+    """The end of a road where vehicles leave, or a wall."""
+
+    road: int
+    reach: int
+    end: int
+    cap: float
+    light: int
+    meter: int
+
+
+@dataclass(frozen=True)
+class Lights:
+    """One signal: which of the plan's lights (first, first + 1, …) are on in each phase, bool[phase, light], and how phases follow."""
+
+    node: str
+    signal: Signal
+    first: int
+    green: Array
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about a scenario that time does not change."""
+
+    closure: int
+    equilibrium: int
+    built_in: bool
+    order: int
+    classes: tuple[str, ...]
+    roads: tuple[str, ...]
+    road_length: Array
+    road_lanes: Array
+    road_limit: Array
+    """[road, class], m/s: what delay is counted against."""
+    reaches: Reaches
+    pieces: Pieces
+    crossings: tuple[Crossing, ...]
+    sources: tuple[Source, ...]
+    sinks: tuple[Sink, ...]
+    lights: tuple[Lights, ...]
+    meters: tuple[RampMeter, ...]
+    limits: tuple[SpeedLimit, ...]
+    courant: float
+    notes: tuple[str, ...]
+
+    @property
+    def cells(self) -> int:
+        return int(self.reaches.cells.sum())
+
+    @property
+    def coupled(self) -> bool:
+        return len(self.classes) > 1
+
+    @property
+    def light_count(self) -> int:
+        return sum(lights.green.shape[1] for lights in self.lights)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a world begins with: fields [class, cell] in float64, the range of the markers, the longest time step."""
+
+    rho: Array
+    y: Array
+    low: Array
+    high: Array
+    dt_bound: float
+
+
+def make_plan(scenario: Scenario) -> Plan:
+    """Lays a scenario out; equal networks, physics, schemes and actuators give equal plans."""
+    network, classes = scenario.network, scenario.physics.classes
+    meters = tuple(each for each in scenario.actuators if isinstance(each, RampMeter))
+    limits = tuple(each for each in scenario.actuators if isinstance(each, SpeedLimit))
+    section = np.full(len(network.roads), -1)
+    for number, limit in enumerate(limits):
+        section[[network.road_index[road] for road in limit.roads]] = number
+    metered = {network.road_index[meter.road]: number for number, meter in enumerate(meters)}
+    known: dict[tuple[float, str], tuple[Numbers, ...]] = {}
+    numbers = [_numbers(scenario, road, known) for road in network.roads]
+    chains = _chains(network, numbers, section, metered)
+    reaches, notes = _reaches(network, chains, numbers, section, scenario.scheme.cell_m)
+    reach_of = {road: at for at, chain in enumerate(chains) for road in chain}
+    lights, light_of = _lights(network)
+    crossings, sinks = [], []
+    ends = {chain[-1] for at, chain in enumerate(chains) if not reaches.closed[at]}
+    begins = {chain[0] for at, chain in enumerate(chains) if not reaches.closed[at]}
+    for node in network.nodes:
+        ways_in = [network.road_index[road.id] for road in network.approaches(node.id)]
+        ways_out = [network.road_index[road.id] for road in network.exits(node.id)]
+        if ways_in and ways_out and ways_in[0] in ends:
+            crossings.append(_crossing(network, node, ways_in, ways_out, classes, reach_of, light_of, metered))
+        elif not ways_out:
+            cap = math.inf if node.cap_veh_per_h is None else node.cap_veh_per_h / 3600
+            sinks += [
+                Sink(road, reach_of[road], end_code(node.end), cap, light_of.get(road, -1), metered.get(road, -1)) for road in ways_in
+            ]
+    sources = [Source(road, reach_of[road]) for road in (network.road_index[road.id] for road in network.entries) if road in begins]
+    physics = scenario.physics
+    return Plan(
+        closure=closure_code(physics.closure),
+        equilibrium=equilibrium_code(physics.equilibrium),
+        built_in=CLOSURES[closure_code(physics.closure)].built_in_equilibrium,
+        order=scenario.scheme.order,
+        classes=tuple(classes),
+        roads=tuple(road.id for road in network.roads),
+        road_length=np.array([road.length_m for road in network.roads]),
+        road_lanes=np.array([float(road.lanes) for road in network.roads]),
+        road_limit=np.array([[n.limit for n in each] for each in numbers]),
+        reaches=reaches,
+        pieces=_pieces(network, chains, reaches),
+        crossings=tuple(crossings),
+        sources=tuple(sources),
+        sinks=tuple(sorted(sinks, key=lambda sink: sink.road)),
+        lights=lights,
+        meters=meters,
+        limits=limits,
+        courant=scenario.scheme.courant,
+        notes=(*network.notes, *notes),
+    )
+
+
+def make_start(scenario: Scenario, plan: Plan) -> Start:
+    """The first state of a scenario on its plan; pieces are averaged over the cells exactly."""
+    classes = len(plan.classes)
+    rho, y = np.zeros((classes, plan.cells)), np.zeros((classes, plan.cells))
+    given = {initial.road: initial.pieces for initial in scenario.initial.roads}
+    everywhere = scenario.initial.everywhere
+    reach_of_road = _reach_of_road(plan)
+    markers: list[Array] = []
+    if everywhere is not None or given:
+        dx = np.repeat(plan.reaches.dx, plan.reaches.cells)
+        for at, name in enumerate(plan.roads):
+            numbers = [Numbers(*row) for row in plan.reaches.numbers[reach_of_road[at]].tolist()]
+            span = slice(plan.pieces.first[at], plan.pieces.first[at + 1])
+            cell, begin, metres = plan.pieces.cell[span], plan.pieces.from_m[span], plan.pieces.metres[span]
+            parts = [(p.from_m, p.to_m, p.density_veh_per_m, p.speed_m_per_s) for p in given[name]] if name in given else []
+            if name not in given and everywhere is not None:
+                parts = [(0.0, math.inf, everywhere.density_veh_per_m, everywhere.speed_m_per_s)]
+            for low, high, density, speed in parts:
+                w = _markers(plan, numbers, density, speed)
+                markers.append(np.where(np.array(density) > 0, w, np.nan))
+                share = np.clip(np.minimum(begin + metres, high) - np.maximum(begin, low), 0, None) / dx[cell]
+                for k in range(classes):
+                    np.add.at(rho[k], cell, share * density[k])
+                    np.add.at(y[k], cell, share * density[k] * w[k])
+    low_w, high_w = _range_of_markers(plan, markers)
+    return Start(rho, y, low_w, high_w, _longest_step(plan, high_w))
+
+
+def _numbers(scenario: Scenario, road: Road, known: dict[tuple[float, str], tuple[Numbers, ...]]) -> tuple[Numbers, ...]:
+    kind = (road.limit_kmh, road.quality)
+    if kind not in known:
+        known[kind] = scenario.physics.numbers(road.limit_kmh, road.quality)
+    return known[kind]
+
+
+def _chains(network: Network, numbers: Sequence[tuple[Numbers, ...]], section: Array, metered: dict[int, int]) -> list[list[int]]:
+    """Roads that follow each other without a crossing, a light, a meter or a change of what holds; each road is in one chain."""
+    after: dict[int, int] = {}
+    for node in network.nodes:
+        ways_in, ways_out = network.approaches(node.id), network.exits(node.id)
+        if len(ways_in) != 1 or len(ways_out) != 1 or node.signal is not None or node.memory != 1:
+            continue
+        one, other = network.road_index[ways_in[0].id], network.road_index[ways_out[0].id]
+        alike = numbers[one] == numbers[other] and ways_in[0].lanes == ways_out[0].lanes and section[one] == section[other]
+        turns_back = ways_out[0].end == ways_in[0].start and one != other and len(network.nodes) > 2  # noqa: PLR2004 - a ring of two roads is no dead end
+        if alike and one not in metered and not turns_back:
+            after[one] = other
+    before = {other: one for one, other in after.items()}
+    chains, seen = [], set()
+    # First the chains that begin somewhere, then the rings.
+    for road in [r for r in range(len(network.roads)) if r not in before] + list(range(len(network.roads))):
+        chain = []
+        at: int | None = road
+        while at is not None and at not in seen:
+            seen.add(at)
+            chain.append(at)
+            at = after.get(at)
+        if chain:
+            chains.append(chain)
+    return chains
+
+
+def _reaches(
+    network: Network, chains: Sequence[Sequence[int]], numbers: Sequence[tuple[Numbers, ...]], section: Array, cell_m: float
+) -> tuple[Reaches, list[str]]:
+    lengths = [sum(network.roads[road].length_m for road in chain) for chain in chains]
+    cells = np.array([max(1, round(length / cell_m)) for length in lengths])
+    dx = np.array(lengths) / cells
+    notes = []
+    short = dx < SHORTEST_CELL * cell_m
+    if short.any():
+        added = (SHORTEST_CELL * cell_m - dx[short]).sum()
+        names = ", ".join(network.roads[chains[at][0]].id for at in np.flatnonzero(short)[:3])
+        notes.append(
+            f"{short.sum()} roads between crossings are shorter than half a cell ({names}, …): computed {added:.0f} m longer in all"
+        )
+        dx = np.maximum(dx, SHORTEST_CELL * cell_m)
+    closed = np.array([_is_ring(network, chain) for chain in chains])
+    firsts = [chain[0] for chain in chains]
+    return (
+        Reaches(
+            first_cell=np.concatenate([[0], np.cumsum(cells)[:-1]]),
+            cells=cells,
+            dx=dx,
+            lanes=np.array([float(network.roads[road].lanes) for road in firsts]),
+            closed=closed,
+            numbers=np.array([numbers[road] for road in firsts]),
+            section=section[firsts],
+            roads=tuple(tuple(chain) for chain in chains),
+        ),
+        notes,
+    )
+
+
+def _is_ring(network: Network, chain: Sequence[int]) -> bool:
+    """Whether the chain's end is its own beginning, with nothing there (or the chain would have been begun there)."""
+    last, first = network.roads[chain[-1]], network.roads[chain[0]]
+    node = network.node(last.end)
+    plain = node.signal is None and node.memory == 1 and len(network.approaches(node.id)) == len(network.exits(node.id)) == 1
+    return last.end == first.start and plain and _same(network, chain)
+
+
+def _same(network: Network, chain: Sequence[int]) -> bool:
+    kinds = {(network.roads[road].lanes, network.roads[road].limit_kmh, network.roads[road].quality) for road in chain}
+    return len(kinds) == 1
+
+
+def _pieces(network: Network, chains: Sequence[Sequence[int]], reaches: Reaches) -> Pieces:
+    rows: list[tuple[int, int, float, float]] = []
+    for at, chain in enumerate(chains):
+        dx, first, count = float(reaches.dx[at]), int(reaches.first_cell[at]), int(reaches.cells[at])
+        total = sum(network.roads[road].length_m for road in chain)
+        # Where a lone short road is computed longer than it is, its cell is the whole road all the same.
+        stretch = dx * count / total
+        begin = 0.0
+        for road in chain:
+            length = network.roads[road].length_m
+            end = begin + length
+            low = min(int(begin * stretch / dx + 1e-9), count - 1)
+            high = min(max(math.ceil(end * stretch / dx - 1e-9), low + 1), count)
+            for cell in range(low, high):
+                left = max(cell * dx / stretch, begin)
+                right = min((cell + 1) * dx / stretch, end) if cell < high - 1 else end
+                rows.append((road, first + cell, max(right - left, 0.0), left - begin))
+            begin = end
+    rows.sort(key=lambda row: (row[0], row[3]))
+    road_of = np.array([row[0] for row in rows])
+    return Pieces(
+        road=road_of,
+        cell=np.array([row[1] for row in rows]),
+        metres=np.array([row[2] for row in rows]),
+        from_m=np.array([row[3] for row in rows]),
+        first=np.searchsorted(road_of, np.arange(len(network.roads) + 1)),
+    )
+
+
+def _lights(network: Network) -> tuple[tuple[Lights, ...], dict[int, int]]:
+    """The signals in the order of the nodes, and the place of each approach's light among all lights."""
+    signals: list[Lights] = []
+    light_of: dict[int, int] = {}
+    for node in network.nodes:
+        if node.signal is None:
+            continue
+        first = len(light_of)
+        approaches = network.approaches(node.id)
+        for road in approaches:
+            light_of[network.road_index[road.id]] = len(light_of)
+        green = np.array([[road.id in phase.green for road in approaches] for phase in node.signal.phases])
+        signals.append(Lights(node.id, node.signal, first, green))
+    return tuple(signals), light_of
+
+
+def _crossing(
+    network: Network,
+    node: Node,
+    ways_in: Sequence[int],
+    ways_out: Sequence[int],
+    classes: Sequence[Any],
+    reach_of: dict[int, int],
+    light_of: dict[int, int],
+    metered: dict[int, int],
+) -> Crossing:
+    return Crossing(
+        node=node.id,
+        junction=junction_code(node.kind),
+        approaches=tuple(reach_of[road] for road in ways_in),
+        exits=tuple(reach_of[road] for road in ways_out),
+        ratio=np.array(network.turning(node, classes)),
+        priority=np.array(network.priorities(node)),
+        memory=node.memory,
+        lights=tuple(light_of.get(road, -1) for road in ways_in),
+        meters=tuple(metered.get(road, -1) for road in ways_in),
+    )
+
+
+def _reach_of_road(plan: Plan) -> Array:
+    of_road = np.zeros(len(plan.roads), dtype=int)
+    for at, chain in enumerate(plan.reaches.roads):
+        of_road[list(chain)] = at
+    return of_road
+
+
+def _markers(plan: Plan, numbers: Sequence[Numbers], density: Sequence[float], speed: Sequence[float] | None) -> Array:
+    """The markers of a given state: those of its speeds, or of the equilibrium."""
+    closure = CLOSURES[plan.closure]
+    w = []
+    for k, n in enumerate(numbers):
+        r = n.own * density[k] + n.other * density[len(numbers) - 1 - k]
+        if speed is not None:
+            # Whoever stands in a jam wants to drive as everybody does.
+            stands = speed[k] == 0 and r >= n.jam * (1 - 1e-9)
+            w.append(n.limit if stands else closure.lowered(UNBOUNDED, speed[k], r, n.scale, n.jam, n.shape))
+        else:
+            w.append(closure.target(n.limit, _settled(plan, n, r), r, n.scale, n.jam, n.shape))
+    return np.array(w)
+
+
+def _settled(plan: Plan, n: Numbers, r: float) -> float:
+    from arz.laws.equilibrium.registry import equilibrium_speed
+
+    return equilibrium_speed(plan.equilibrium, r, n.limit, n.creep, n.jam, n.shape)
+
+
+def _range_of_markers(plan: Plan, markers: Sequence[Array]) -> tuple[Array, Array]:
+    """The lowest and the highest marker that each class starts with, brings in, or relaxes to: none is ever beyond."""
+    low, high = [], []
+    closure = CLOSURES[plan.closure]
+    darkest = 5 / 3.6 if plan.limits else math.inf
+    for k in range(len(plan.classes)):
+        targets = [darkest] if plan.limits else []
+        for row in np.unique(plan.reaches.numbers[:, k], axis=0).tolist():
+            n = Numbers(*row)
+            occupancies = [0.0] if plan.built_in else np.linspace(0, n.ceiling, SAMPLES).tolist()
+            targets += [
+                closure.target(n.limit, _settled(plan, n, r), r, n.scale, n.jam, n.shape) for r in occupancies if _meaningful(n, r, plan)
+            ]
+            targets.append(n.limit)
+        begun = [float(w[k]) for w in markers if np.isfinite(w[k])]
+        low.append(min(targets + begun))
+        high.append(max(targets + begun))
+    return np.array(low), np.array(high)
+
+
+def _meaningful(n: Numbers, r: float, plan: Plan) -> bool:
+    # Beyond its jam no class settles to anything; `bounded` has no pressure there.
+    return plan.built_in or r < n.jam * (1 - 1e-6)
+
+
+def _longest_step(plan: Plan, high: Array) -> float:
+    """The longest time step (s) under which no wave crosses more of a cell than the order allows, whatever happens: the a-priori bound.
+
+    It depends on nothing but the world itself and does not change in time, so a world alone takes the steps that it takes among others.
+    """
+    allowed = plan.courant * (1.0 if plan.order == 1 else 0.5)
+    longest = math.inf
+    kinds, which = np.unique(plan.reaches.numbers.reshape(len(plan.reaches.dx), -1), axis=0, return_inverse=True)
+    for kind, flat in enumerate(kinds):
+        numbers = [Numbers(*part) for part in flat.reshape(len(plan.classes), -1).tolist()]
+        shortest = float(plan.reaches.dx[which.ravel() == kind].min())
+        longest = min(longest, allowed * shortest / _fastest_wave(plan, numbers, high))
+    return longest
+
+
+def _fastest_wave(plan: Plan, numbers: Sequence[Numbers], high: Array) -> float:
+    """A bound on |λ| over all sound states.
+
+    λ ≥ min v − Σ ρ_k·own_k·|∂v_k/∂r|, and the sum is a mean of r·|∂v_k/∂r| over the classes. The coupled flux also asks that nobody's
+    marker crosses a cell in one step.
+    """
+    closure = CLOSURES[plan.closure]
+    fastest = float(high.max())
+    for n, w in zip(numbers, high.tolist(), strict=True):
+        top = n.ceiling if plan.coupled else min(closure.occupancy(w, 0.0, n.scale, n.jam, n.shape), n.ceiling)
+        for r in np.linspace(0, top, SAMPLES)[1:].tolist():
+            steep = r * abs(closure.slope(w, r, n.scale, n.jam, n.shape))
+            with_the_flow = 0.0 if plan.coupled else closure.velocity(w, r, n.scale, n.jam, n.shape)
+            fastest = max(fastest, steep - with_the_flow)
+    return fastest

@@ -1,0 +1,480 @@
+"""Worlds that go on in time together: reset, step, snapshot, restore."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arz.engine import lights
+from arz.engine.backends.base import Backend, Orders, State
+from arz.engine.backends.registry import backend
+from arz.engine.ledger import Ledger, inside, ledger
+from arz.engine.measures import Measures, of_roads
+from arz.engine.plan import Plan, Start, make_plan, make_start
+from arz.errors import Invalid, Unstable
+from arz.laws.pressure.registry import CLOSURES
+from arz.laws.state import NEGATIVE, NOT_A_NUMBER, OVERFULL, SOUND, marker, occupancy_of, verdict
+from arz.world.physics import Numbers
+from arz.world.scenario import Scenario
+
+Array = NDArray[Any]
+
+SNAPSHOT_FORMAT = 1
+WHAT = {NOT_A_NUMBER: "is not a number", NEGATIVE: "is negative", OVERFULL: "is beyond the jam"}
+DTYPES = ("float32", "float64")
+NO_LIMIT = 1e30
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What a controller asks for: arrays [world, signal | meter | section]; None keeps what is."""
+
+    phase: Array | None = None
+    rate_veh_per_h: Array | None = None
+    """NaN or infinity: the gate stands open."""
+    limit_kmh: Array | None = None
+    """NaN or infinity: the signs are dark."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Every cell: density [world, class, cell] (veh/m per lane), speed (m/s), and where the cells are on the roads."""
+
+    density: Array
+    speed: Array
+    cell_road: Array
+    cell_from_m: Array
+    cell_length_m: Array
+
+
+@dataclass
+class Group:
+    """Worlds of one plan and one time step; `worlds` are their places in the batch."""
+
+    plan: Plan
+    worlds: Array
+    starts: list[Start]
+    backend: Backend
+    lamps: lights.Lamps
+    limit: Array
+    rate: Array
+    times: Array
+    arriving: Array
+    drawn_until: float
+    begun: Array
+
+
+class Simulator:
+    """A batch of worlds of one shape. Each is computed to the last bit as if it were alone, whatever the others do."""
+
+    def __init__(
+        self, scenarios: Sequence[Scenario] | Scenario, device: str = "cpu", dtype: str = "float32", threads: int | None = None
+    ) -> None:
+        self.scenarios = (scenarios,) if isinstance(scenarios, Scenario) else tuple(scenarios)
+        if not self.scenarios:
+            raise Invalid("scenarios", "is empty", "give at least one scenario")
+        if dtype not in DTYPES:
+            raise Invalid("dtype", f"is {dtype!r}", f"choose among {', '.join(DTYPES)}")
+        if threads is not None and threads < 1:
+            raise Invalid("threads", f"is {threads}", "give at least 1, or None for all processors")
+        self.dtype = np.dtype(dtype)
+        self.time_s = 0.0
+        self._groups = _grouped(self.scenarios, backend(device), self.dtype, threads)
+        _require_one_shape([group.plan for group in self._groups])
+        self._seeds = [scenario.seed for scenario in self.scenarios]
+        self.reset()
+
+    @property
+    def plan(self) -> Plan:
+        """Of the first world."""
+        return self._groups[0].plan
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.plan.classes
+
+    @property
+    def roads(self) -> tuple[str, ...]:
+        return self.plan.roads
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        return tuple(self.plan.roads[source.road] for source in self.plan.sources)
+
+    @property
+    def outlets(self) -> tuple[str, ...]:
+        return tuple(self.plan.roads[sink.road] for sink in self.plan.sinks)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        return tuple(each.node for each in self.plan.lights)
+
+    @property
+    def meters(self) -> tuple[str, ...]:
+        return tuple(meter.id for meter in self.plan.meters)
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        return tuple(limit.id for limit in self.plan.limits)
+
+    @property
+    def dt_bound_s(self) -> float:
+        """The longest step that some world takes."""
+        return max(group.starts[0].dt_bound for group in self._groups)
+
+    def reset(self, seeds: Sequence[int] | None = None) -> Measures:
+        """Begins again, with these seeds or the scenarios' own; nothing of before is left, and nothing is built anew."""
+        if seeds is not None and len(seeds) != len(self.scenarios):
+            raise Invalid("seeds", f"has {len(seeds)} numbers for {len(self.scenarios)} worlds", "give one for each world")
+        self._seeds = [scenario.seed for scenario in self.scenarios] if seeds is None else [int(seed) for seed in seeds]
+        self.time_s = 0.0
+        for group in self._groups:
+            group.lamps = lights.by_plan(group.plan, len(group.worlds))
+            group.limit, group.rate = _first_orders(group.plan, len(group.worlds))
+            self._draw(group, 0.0)
+            state = _first_state(group.plan, group.starts, self.dtype)
+            group.begun = inside(group.plan, state.rho)
+            group.backend.place(state)
+        return self._measures(0.0, 0)
+
+    def step(self, controls: Controls | None, duration_s: float) -> Measures:
+        """Goes on for one control interval and ends exactly at time + duration.
+
+        A world takes equal steps of at most its own bound. If a state becomes unsound, `Unstable` says where, and the simulator stays
+        where it was before the interval.
+        """
+        if not (duration_s > 0 and math.isfinite(duration_s)):
+            raise Invalid("duration_s", f"is {duration_s}", "give a positive number of seconds")
+        end = self.time_s + duration_s
+        asked = [self._ask(group, controls) for group in self._groups]
+        for group, (lamps, limit, rate) in zip(self._groups, asked, strict=True):
+            if end > group.drawn_until:
+                self._draw(group, end)
+            group.lamps, group.limit, group.rate = lamps, limit, rate
+        taken = []
+        for group in self._groups:
+            orders = self._orders(group, duration_s)
+            group.backend.advance(orders)
+            taken.append(orders)
+        counted = [group.backend.count() for group in self._groups]
+        if any(each.faults.any() for each in counted):
+            self._explain(taken, [each.faults for each in counted])
+        self.time_s = end
+        return self._gathered([self._of_group(g, c, o.dt, o.steps) for g, c, o in zip(self._groups, counted, taken, strict=True)])
+
+    def measures(self) -> Measures:
+        """What is at this moment: averages over no time."""
+        for group in self._groups:
+            group.backend.place(group.backend.fetch())
+        return self._measures(0.0, 0)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything a later process needs to go on to the last bit: arrays [world, …] and numbers, storable without pickle."""
+        states = self._spread([_named(group.backend.fetch()) for group in self._groups])
+        kept = self._spread([_lamp_arrays(group) for group in self._groups])
+        return {
+            "format": SNAPSHOT_FORMAT,
+            "time_s": self.time_s,
+            "dtype": str(self.dtype),
+            "seeds": np.array(self._seeds, np.uint64),
+            **states,
+            **kept,
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Goes back, or on, to where a snapshot was taken: of these scenarios, on any device and in any batch."""
+        self._require_fitting(snapshot)
+        self.time_s = float(snapshot["time_s"])
+        self._seeds = [int(seed) for seed in snapshot["seeds"]]
+        for group in self._groups:
+            mine = {name: np.array(snapshot[name])[group.worlds] for name in (*_STATE, *_KEPT)}
+            group.lamps = lights.Lamps(*(mine[f"lamps_{field.name}"] for field in fields(lights.Lamps)))
+            group.limit, group.rate, group.begun = mine["limit"], mine["rate"], mine["begun"]
+            self._draw(group, self.time_s)
+            group.backend.place(State(**{name: mine[name] for name in _STATE}))
+
+    def fields(self) -> Fields:
+        """The state of every cell, float64; cell positions are those of the first world's roads."""
+        plan = self.plan
+        density = np.zeros((len(self.scenarios), len(plan.classes), plan.cells))
+        speed = np.zeros_like(density)
+        for group in self._groups:
+            state = group.backend.fetch()
+            density[group.worlds] = state.rho
+            speed[group.worlds] = _speeds(group.plan, state, group.starts)
+        return Fields(density, speed, *_cell_places(plan))
+
+    def ledger(self) -> Ledger:
+        """Vehicles in, out, inside and waiting since the start."""
+        books = [ledger(group.plan, group.backend.fetch(), group.begun) for group in self._groups]
+        whole = self._spread([{field.name: getattr(book, field.name) for field in fields(Ledger)} for book in books])
+        return Ledger(**whole)
+
+    def courant(self) -> Array:
+        """[world]: the part of a cell that the fastest wave of this moment crosses in the longest step, over what the order allows."""
+        from arz.engine.waves import fastest_wave
+
+        found = np.zeros(len(self.scenarios))
+        for group in self._groups:
+            waves = fastest_wave(group.plan, group.backend.fetch(), group.starts)
+            cells = np.repeat(group.plan.reaches.dx, group.plan.reaches.cells)
+            allowed = 1.0 if group.plan.order == 1 else 0.5
+            bound = np.array([start.dt_bound for start in group.starts])
+            found[group.worlds] = (waves / cells).max(axis=1) * bound / allowed
+        return found
+
+    def _ask(self, group: Group, controls: Controls | None) -> tuple[lights.Lamps, Array, Array]:
+        lamps, limit, rate = group.lamps, group.limit, group.rate
+        if controls is None:
+            return lamps, limit, rate
+        if controls.phase is not None:
+            phase = self._table("phase", controls.phase, len(group.plan.lights))
+            if not np.issubdtype(phase.dtype, np.integer):
+                raise Invalid("phase", f"has numbers of type {phase.dtype}", "give whole numbers")
+            lamps = lights.ask(group.plan, lamps, phase[group.worlds].astype(np.int64), self.time_s)
+        if controls.rate_veh_per_h is not None:
+            rate = _open_ended("rate_veh_per_h", self._table("rate_veh_per_h", controls.rate_veh_per_h, len(group.plan.meters)))[
+                group.worlds
+            ]
+        if controls.limit_kmh is not None:
+            told = _open_ended("limit_kmh", self._table("limit_kmh", controls.limit_kmh, len(group.plan.limits)))[group.worlds]
+            if (told < 5 / 3.6 * (1 - 1e-9)).any():
+                raise Invalid("limit_kmh", f"is {told.min() * 3.6:g} km/h somewhere", "give at least 5 km/h, or NaN for dark signs")
+            limit = np.repeat(told[:, :, None], len(group.plan.classes), axis=2)
+        return lamps, limit, rate
+
+    def _table(self, name: str, given: Any, count: int) -> Array:
+        table = np.asarray(given)
+        shape = (len(self.scenarios), count)
+        if table.shape != shape:
+            raise Invalid(name, f"has shape {table.shape}", f"give {shape[0]} worlds by {shape[1]}")
+        return table
+
+    def _orders(self, group: Group, duration_s: float) -> Orders:
+        steps = max(1, math.ceil(duration_s / group.starts[0].dt_bound - 1e-9))
+        return Orders(
+            start_s=self.time_s,
+            dt=duration_s / steps,
+            steps=steps,
+            limit=group.limit,
+            windows=lights.windows(group.plan, group.lamps, self.time_s, self.time_s + duration_s),
+            rate=group.rate,
+            times=group.times,
+            arriving=group.arriving,
+        )
+
+    def _draw(self, group: Group, until: float) -> None:
+        """The demand up to a time; further than asked, so that it is not drawn again for every interval."""
+        plan, classes = group.plan, group.plan.classes
+        tables = []
+        group.drawn_until = max(until * 2, *(self.scenarios[world].horizon_s for world in group.worlds), 1.0)
+        place = {plan.roads[source.road]: at for at, source in enumerate(plan.sources)}
+        for world in group.worlds.tolist():
+            tables.append(self.scenarios[world].demand.table(self._seeds[world], group.drawn_until))
+        most = max(len(times) for times, _ in tables)
+        group.times = np.full((len(tables), most), math.inf)
+        group.arriving = np.zeros((len(plan.sources), len(classes), most, len(tables)))
+        for at, (world, (times, rates)) in enumerate(zip(group.worlds.tolist(), tables, strict=True)):
+            group.times[at, : len(times)] = times
+            for inflow, rate in zip(self.scenarios[world].demand.inflows, rates, strict=True):
+                group.arriving[place[inflow.road], classes.index(inflow.vehicle), : len(times), at] = rate
+
+    def _measures(self, dt: float, steps: int) -> Measures:
+        return self._gathered([self._of_group(group, group.backend.count(), dt, steps) for group in self._groups])
+
+    def _of_group(self, group: Group, counted: Any, dt: float, steps: int) -> dict[str, Array]:
+        books = group.backend.books()
+        phase, age = lights.phase(group.plan, group.lamps, self.time_s + dt * steps)
+        return {
+            **of_roads(group.plan, counted, dt, steps),
+            "waiting": books.waiting,
+            "entered": books.entered[..., 0],
+            "left": books.left[..., 0],
+            "phase": phase,
+            "phase_age_s": age,
+        }
+
+    def _gathered(self, parts: Sequence[dict[str, Array]]) -> Measures:
+        return Measures(time_s=self.time_s, **self._spread(parts))
+
+    def _spread(self, parts: Sequence[dict[str, Array]]) -> dict[str, Array]:
+        """[world of the group, …] of every group → [world, …]."""
+        if len(parts) == 1:
+            return dict(parts[0])
+        whole = {}
+        for name in parts[0]:
+            table = np.zeros((len(self.scenarios), *parts[0][name].shape[1:]), parts[0][name].dtype)
+            for group, part in zip(self._groups, parts, strict=True):
+                table[group.worlds] = part[name]
+            whole[name] = table
+        return whole
+
+    def _explain(self, taken: Sequence[Orders], faults: Sequence[Array]) -> None:
+        """Goes back, computes the interval again step by step to find where it went wrong, and stays at the last good state."""
+        for group in self._groups:
+            group.backend.go_back()
+        for group, orders, wrong in zip(self._groups, taken, faults, strict=True):
+            if not wrong.any():
+                continue
+            good = group.backend.fetch()
+            for step in range(orders.steps):
+                group.backend.advance(replace(orders, start_s=orders.start_s + step * orders.dt, steps=1))
+                state = group.backend.fetch()
+                if group.backend.count().faults.any():
+                    group.backend.place(good)
+                    raise _unstable(group, state, orders.start_s + (step + 1) * orders.dt, self.scenarios)
+            group.backend.place(good)
+        raise Unstable(self.time_s, -1, "?", -1, {}, "went wrong, and did not when it was computed again: please report this")
+
+    def _require_fitting(self, snapshot: dict[str, Any]) -> None:
+        missing = [name for name in ("format", "time_s", "dtype", "seeds", *_STATE, *_KEPT) if name not in snapshot]
+        if missing:
+            raise Invalid("snapshot", f"lacks {', '.join(missing[:4])}", "give what snapshot() gave")
+        if snapshot["format"] != SNAPSHOT_FORMAT:
+            raise Invalid("snapshot.format", f"is {snapshot['format']}", f"this version reads {SNAPSHOT_FORMAT}")
+        if snapshot["dtype"] != str(self.dtype):
+            raise Invalid(
+                "snapshot.dtype", f"is {snapshot['dtype']}, the simulator's is {self.dtype}", "make the simulator with the same dtype"
+            )
+        shape = (len(self.scenarios), len(self.plan.classes), self.plan.cells)
+        if np.shape(snapshot["rho"]) != shape:
+            raise Invalid("snapshot.rho", f"has shape {np.shape(snapshot['rho'])}, not {shape}", "restore it into the scenarios it is of")
+
+
+_STATE = tuple(field.name for field in fields(State))
+_KEPT = (*(f"lamps_{field.name}" for field in fields(lights.Lamps)), "limit", "rate", "begun")
+
+
+def _named(state: State) -> dict[str, Array]:
+    return {name: getattr(state, name) for name in _STATE}
+
+
+def _lamp_arrays(group: Group) -> dict[str, Array]:
+    lamps = {f"lamps_{field.name}": getattr(group.lamps, field.name) for field in fields(lights.Lamps)}
+    return {**lamps, "limit": group.limit, "rate": group.rate, "begun": group.begun}
+
+
+def _grouped(scenarios: Sequence[Scenario], make: Any, dtype: Any, threads: int | None) -> list[Group]:
+    """Worlds whose plan and time step agree are computed together."""
+    plans: list[tuple[Scenario, Plan]] = []
+    members: dict[tuple[int, float], list[tuple[int, Start]]] = {}
+    for world, scenario in enumerate(scenarios):
+        at = next((n for n, (other, _) in enumerate(plans) if _same_plan(scenario, other)), None)
+        if at is None:
+            at = len(plans)
+            plans.append((scenario, make_plan(scenario)))
+        start = make_start(scenario, plans[at][1])
+        members.setdefault((at, start.dt_bound), []).append((world, start))
+    groups = []
+    for (at, _), worlds in members.items():
+        plan, starts = plans[at][1], [start for _, start in worlds]
+        nothing = np.zeros(0)
+        groups.append(
+            Group(
+                plan=plan,
+                worlds=np.array([world for world, _ in worlds]),
+                starts=starts,
+                backend=make(plan, starts, dtype, threads=threads),
+                lamps=lights.by_plan(plan, len(worlds)),
+                limit=nothing,
+                rate=nothing,
+                times=nothing,
+                arriving=nothing,
+                drawn_until=0.0,
+                begun=nothing,
+            )
+        )
+    return groups
+
+
+def _same_plan(one: Scenario, other: Scenario) -> bool:
+    parts = ("network", "physics", "scheme", "actuators")
+    return all(getattr(one, part) is getattr(other, part) or getattr(one, part) == getattr(other, part) for part in parts)
+
+
+def _require_one_shape(plans: Sequence[Plan]) -> None:
+    def shape(plan: Plan) -> tuple[Any, ...]:
+        actuators = tuple(each.id for each in (*plan.meters, *plan.limits))
+        return plan.classes, plan.roads, plan.cells, tuple(each.node for each in plan.lights), actuators
+
+    for number, plan in enumerate(plans):
+        if shape(plan) != shape(plans[0]):
+            problem = f"(group {number}) differs in roads, cells, classes, signals or actuators from the first"
+            raise Invalid("scenarios", problem, "put scenarios of different networks into simulators of their own")
+
+
+def _first_orders(plan: Plan, worlds: int) -> tuple[Array, Array]:
+    limits = np.array([NO_LIMIT if each.limit_kmh is None else each.limit_kmh / 3.6 for each in plan.limits])
+    rates = np.array([NO_LIMIT if each.rate_veh_per_h is None else each.rate_veh_per_h / 3600 for each in plan.meters])
+    limit = np.broadcast_to(limits[None, :, None], (worlds, len(limits), len(plan.classes))).copy()
+    return limit, np.broadcast_to(rates, (worlds, len(rates))).copy()
+
+
+def _open_ended(name: str, given: Array) -> Array:
+    """Veh/h or km/h as veh/s or m/s, where nothing is asked for a very large number."""
+    table = np.asarray(given, np.float64)
+    if (table < 0).any():
+        raise Invalid(name, f"is {np.nanmin(table):g} somewhere", "give no negative numbers")
+    return np.where(np.isfinite(table), table, NO_LIMIT) / (3600 if name == "rate_veh_per_h" else 3.6)
+
+
+def _first_state(plan: Plan, starts: Sequence[Start], dtype: Any) -> State:
+    worlds, classes = len(starts), len(plan.classes)
+    return State(
+        rho=np.stack([start.rho for start in starts]).astype(dtype),
+        y=np.stack([start.y for start in starts]).astype(dtype),
+        waiting=np.zeros((worlds, len(plan.sources), classes)),
+        entered=np.zeros((worlds, len(plan.sources), classes, 2)),
+        left=np.zeros((worlds, len(plan.sinks), classes, 2)),
+        removed=np.zeros((worlds, classes)),
+    )
+
+
+def _speeds(plan: Plan, state: State, starts: Sequence[Start]) -> Array:
+    """[world, class, cell] speeds in float64, whatever the state's type."""
+    from arz.engine.waves import speeds
+
+    return speeds(plan, state, starts)
+
+
+def _cell_places(plan: Plan) -> tuple[Array, Array, Array]:
+    """The road that each cell begins on, where on it, and how long the cell is."""
+    road, start = np.full(plan.cells, -1), np.zeros(plan.cells)
+    pieces = plan.pieces
+    order = np.lexsort((pieces.from_m, pieces.cell))
+    # A cell of a chain lies on the road that holds most of it.
+    for at in order[np.argsort(pieces.metres[order], kind="stable")].tolist():
+        road[pieces.cell[at]], start[pieces.cell[at]] = pieces.road[at], pieces.from_m[at]
+    return road, start, np.repeat(plan.reaches.dx, plan.reaches.cells)
+
+
+def _unstable(group: Group, state: State, time_s: float, scenarios: Sequence[Scenario]) -> Unstable:
+    """The first unsound cell, in the order of worlds, cells and classes."""
+    plan = group.plan
+    numbers = np.repeat(plan.reaches.numbers, plan.reaches.cells, axis=0)
+    road, start, _ = _cell_places(plan)
+    near = 1e-12 if state.rho.dtype == np.float64 else 1e-5
+    for at, world in enumerate(group.worlds.tolist()):
+        for cell in range(plan.cells):
+            for k, name in enumerate(plan.classes):
+                n = Numbers(*numbers[cell, k].tolist())
+                rho, y = float(state.rho[at, k, cell]), float(state.y[at, k, cell])
+                beside = float(state.rho[at, -1 - k, cell]) if len(plan.classes) > 1 else 0.0
+                r = occupancy_of(rho, beside, n.own, n.other)
+                found = verdict(rho, y, r, n.ceiling * (1 + near))
+                if found != SOUND:
+                    w = marker(rho, y, float(group.starts[at].low[k]), float(group.starts[at].high[k]))
+                    v = CLOSURES[plan.closure].velocity(w, r, n.scale, n.jam, n.shape)
+                    values = {
+                        "vehicle": name,
+                        "density_veh_per_m": rho,
+                        "speed_m_per_s": v,
+                        "occupancy_veh_per_m": r,
+                        "from_m": start[cell],
+                    }
+                    return Unstable(time_s, world, plan.roads[road[cell]], cell, values, WHAT[found])
+    # It was mended before the step ended: an unsound density that the next clamp hid.
+    return Unstable(time_s, int(group.worlds[0]), "?", -1, {}, "was unsound within a step")

@@ -1,0 +1,1 @@
+"""What there is: roads, nodes, traffic and controls, as frozen records in SI units."""

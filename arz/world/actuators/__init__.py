@@ -1,0 +1,1 @@
+"""What can be controlled beside the signals, which belong to their nodes."""

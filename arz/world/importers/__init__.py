@@ -1,0 +1,1 @@
+"""How the networks of other programs come in."""

@@ -1,0 +1,1 @@
+"""Scenarios that are ready to run, by name."""
