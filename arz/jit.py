@@ -2,11 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 import numba
 from numba import config, types
@@ -20,8 +21,17 @@ COMPILED = ("jit.py", "laws", "engine/bodies.py", "engine/waves.py", "engine/bac
 
 
 def device(law: Law) -> Law:
-    """Marks a law as callable from compiled code of either device; it stays an ordinary Python function."""
-    return cast("Law", register_jitable(law))
+    """Marks a law as callable from compiled code of either device; it stays an ordinary Python function.
+
+    A number that the caller writes as a constant stays a constant within: so a `switch` compiles the one case that is asked for.
+    """
+
+    # A wrapper, because numba looks for the names of what it is given, and asks it for types only.
+    def implementation(*_: object) -> Law:
+        return law
+
+    overload(law, strict=False, prefer_literal=True)(implementation)
+    return law
 
 
 def like(x: float, value: float) -> float:
@@ -43,24 +53,37 @@ def switch(*cases: Callable[..., Any]) -> Callable[[int, tuple[Any, ...]], Any]:
 
     The cases take and return the same types. Where the code is a constant, the choice costs nothing: it is made by the compiler.
     """
+
+    def pick(code: int, numbers: tuple[Any, ...]) -> Any:
+        return cases[min(code, len(cases) - 1)](*numbers)
+
+    def chosen(code: Any, numbers: Any) -> Callable[[int, tuple[Any, ...]], Any]:  # noqa: ARG001 - numba asks for the names of `pick`
+        if isinstance(code, types.IntegerLiteral):
+            case = cases[min(code.literal_value, len(cases) - 1)]
+            return named(lambda code, numbers: case(*numbers), "case", case)  # noqa: ARG005 - as above
+        return _chain(cases)
+
+    overload(pick, strict=False, prefer_literal=True)(chosen)
+    return pick
+
+
+def _chain(cases: Sequence[Callable[..., Any]]) -> Callable[[int, tuple[Any, ...]], Any]:
+    """The choice made as the program runs: the first one, or one of the others."""
     head, others = cases[0], cases[1:]
     if not others:
+        return named(lambda code, numbers: head(*numbers), "last", head)  # noqa: ARG005 - one signature for all that pick
+    rest = register_jitable(_chain(others))
+    return named(lambda code, numbers: head(*numbers) if code == 0 else rest(code - 1, numbers), "choice", *cases)
 
-        @device
-        def last(code: int, numbers: tuple[Any, ...]) -> Any:  # noqa: ARG001 - one signature for all that pick
-            return head(*numbers)
 
-        return last
-    rest = switch(*others)
+def named(made: Law, what: str, *of: Any) -> Law:
+    """A function that was made from others, by a name that says which: kept machine code is told apart by names alone.
 
-    # The numbers come as one tuple because compiled CUDA code takes no `*numbers` in a signature.
-    @device
-    def pick(code: int, numbers: tuple[Any, ...]) -> Any:
-        if code == 0:
-            return head(*numbers)
-        return rest(code - 1, numbers)
-
-    return pick
+    numba names machine code by module, function and types, and numbers it within a process. Code that two processes kept, of two functions
+    that a factory made, can so bear one name, and a third process that loads both runs the one for the other.
+    """
+    made.__qualname__ = " ".join([what, *(f"{each.__module__}.{each.__qualname__}" if callable(each) else str(each) for each in of)])
+    return made
 
 
 def compiled(kernel: Law, **options: Any) -> Law:
@@ -76,6 +99,37 @@ def compiled(kernel: Law, **options: Any) -> Law:
         return cast("Law", numba.njit(cache=bool(folder), error_model="numpy", **options)(kernel))
     finally:
         config.CACHE_DIR = before
+
+
+def ready(kernel: Any, *arguments: object) -> None:
+    """Has a compiled kernel ready for arguments of these types: one process compiles, others that ask meanwhile wait and load what it made."""
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    if signature in kernel.overloads:
+        return
+    folder = code_folder()
+    if not folder:
+        kernel.compile(signature)
+        return
+    with open(os.path.join(folder, "compiling.lock"), "a") as lock, _alone(lock):
+        kernel.compile(signature)
+
+
+@contextmanager
+def _alone(lock: IO[str]) -> Iterator[None]:
+    """As long as this lasts no other process has the lock; a process that dies gives it back."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
+        try:
+            yield
+        finally:
+            msvcrt.locking(lock.fileno(), msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield  # closing the file gives it back
 
 
 @cache

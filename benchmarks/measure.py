@@ -23,8 +23,8 @@ from typing import Any, Self
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-PEERS = ("numpy", "xxhash", "pydantic", "joblib", "diskcache", "cachier")
-QUESTIONS = ("hit", "store", "key", "start", "many", "race")
+PEERS = ("numpy", "numba", "xxhash", "pydantic", "joblib", "diskcache", "cachier")
+QUESTIONS = ("hit", "store", "key", "start", "many", "race", "solver", "realtime", "solver_start", "scale")
 """In the order of the page."""
 
 _PERCENTS = (10, 50, 90, 99)
@@ -57,14 +57,20 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Least(Limit):
+    """What the median of a way must not fall below, where more is better."""
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """A limit, and what was measured."""
+    """A limit, and what was measured; `least` says that the limit is one from below."""
 
     case: str
     what: str
     measured: float
     at_most: float
     met: bool
+    least: bool = False
 
 
 class Question:
@@ -146,6 +152,19 @@ class Question:
         for limit in limits:
             self.judge(case, limit)
 
+    def rates(self, case: str, ways: Mapping[str, Callable[[], float]], unit: str, *, rounds: int) -> None:
+        """Like `compare`, for ways that tell themselves what they measured."""
+        rounds = max(3, rounds // 10) if self.quick else rounds
+        order = list(ways)
+        samples: dict[str, list[float]] = {way: [] for way in order}
+        for number in range(rounds + 1):
+            for way in order[number % len(order) :] + order[: number % len(order)]:
+                measured = ways[way]()
+                if number:
+                    samples[way].append(measured)
+        for way, measured_by_it in samples.items():
+            self.add(case, way, measured_by_it, unit)
+
     def add(self, case: str, way: str, samples: Sequence[float], unit: str) -> None:
         """Note what was measured elsewhere."""
         ordered = sorted(samples)
@@ -164,7 +183,9 @@ class Question:
         elif limit.beyond:
             measured -= medians[limit.beyond]
             what = f"{limit.way}: {unit} beyond {limit.beyond}"
-        self._verdicts.append(Verdict(case, what, round(measured, 4), limit.at_most, measured <= limit.at_most))
+        least = isinstance(limit, Least)
+        met = measured >= limit.at_most if least else measured <= limit.at_most
+        self._verdicts.append(Verdict(case, what, round(measured, 6), limit.at_most, met, least))
 
 
 def _wait_for_disk(probe: Path) -> None:
@@ -234,10 +255,11 @@ def _answer(record: Mapping[str, Any]) -> str:
         lines.append(f"| {row['case'] if row['case'] != case else ''} | {row['way']} | {numbers} | {row['samples']} |")
         case = row["case"]
     if record["limits"]:
-        lines += ["", "| to reach | measured | at most | |", "| --- | --- | --- | --- |"]
+        lines += ["", "| to reach | measured | limit | |", "| --- | --- | --- | --- |"]
         for limit in record["limits"]:
             met = "met" if limit["met"] else "**missed**"
-            lines.append(f"| {limit['case']}, {limit['what']} | {_shown(limit['measured'])} | {_shown(limit['at_most'])} | {met} |")
+            side = "at least" if limit.get("least") else "at most"
+            lines.append(f"| {limit['case']}, {limit['what']} | {_shown(limit['measured'])} | {side} {_shown(limit['at_most'])} | {met} |")
     machine, versions = record["machine"], ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, load {machine['load']}"
     lines += ["", f"Measured {record['at']} at commit {record['commit']} on {where}; {versions}."]
@@ -274,13 +296,13 @@ def _versions() -> dict[str, str]:
 
 def _commit() -> str:
     """The commit of this checkout, with a `+` if anything beside the measurements differs from it."""
-    commit, changed = _git("rev-parse", "--short=12", "HEAD"), _git("status", "--porcelain", "--", "simcache", "benchmarks/*.py")
+    commit, changed = _git("rev-parse", "--short=12", "HEAD"), _git("status", "--porcelain", "--", "simcache", "arz", "benchmarks/*.py")
     return f"{commit or 'unknown'}{'+' if changed else ''}"
 
 
 def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *arguments], cwd=HERE.parent, capture_output=True, text=True, check=False)
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

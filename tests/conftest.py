@@ -29,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
     if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers and all that they start inherit it
         os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="simcache-tests-")
+        # Compiled code is kept from one run to the next: its folder is named by the sources, so it is never another's.
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "numba"))
     in_ci = os.environ.get("CI", "").lower() in {"1", "true"}
     settings.load_profile("deep" if config.getoption("--deep") else "ci" if in_ci else "work")
 

@@ -7,6 +7,7 @@ the scheme passes it at full order, and a road shorter than a cell shares one wi
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,9 @@ class Pieces:
     road: Array
     cell: Array
     metres: Array
+    """As they are computed: where a short road is computed longer than it is, they are more than lie between from_m and to_m."""
     from_m: Array
+    to_m: Array
     first: Array
     """The first piece of each road; one more at the end."""
 
@@ -108,6 +111,32 @@ class Lights:
 
 
 @dataclass(frozen=True)
+class Timetable:
+    """The fixed plans of all signals as arrays [signal, phase], [signal], [light] and [window]; phases that a signal has not begin never."""
+
+    phases: Array
+    """How many each signal has."""
+    starts: Array
+    """When a phase begins in a cycle that begins at 0, s."""
+    lengths: Array
+    """How long it is green."""
+    cycle: Array
+    offset: Array
+    lost: Array
+    """How long everything is red between two phases, amber included; a signal of one phase never changes."""
+    signal: Array
+    """The signal of each light."""
+    green: Array
+    """bool[light, phase]."""
+    always: Array
+    """bool[light]: green in all phases."""
+    light: Array
+    """The light of each green window of a cycle, and when it opens and how long it is open. Lights that are always green have none."""
+    opens: Array
+    open_s: Array
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything about a scenario that time does not change."""
 
@@ -118,6 +147,7 @@ class Plan:
     classes: tuple[str, ...]
     roads: tuple[str, ...]
     road_length: Array
+    """As it is computed; see `Pieces.metres`."""
     road_lanes: Array
     road_limit: Array
     """[road, class], m/s: what delay is counted against."""
@@ -143,6 +173,10 @@ class Plan:
     @property
     def light_count(self) -> int:
         return sum(lights.green.shape[1] for lights in self.lights)
+
+    @cached_property
+    def timetable(self) -> Timetable:
+        return _timetable(self.lights)
 
 
 @dataclass(frozen=True)
@@ -170,6 +204,7 @@ def make_plan(scenario: Scenario) -> Plan:
     chains = _chains(network, numbers, section, metered)
     reaches, notes = _reaches(network, chains, numbers, section, scenario.scheme.cell_m)
     reach_of = {road: at for at, chain in enumerate(chains) for road in chain}
+    stretches = np.array([_stretch(network, chains[reach_of[road]], reaches, reach_of[road]) for road in range(len(network.roads))])
     lights, light_of = _lights(network)
     crossings, sinks = [], []
     ends = {chain[-1] for at, chain in enumerate(chains) if not reaches.closed[at]}
@@ -193,7 +228,7 @@ def make_plan(scenario: Scenario) -> Plan:
         order=scenario.scheme.order,
         classes=tuple(classes),
         roads=tuple(road.id for road in network.roads),
-        road_length=np.array([road.length_m for road in network.roads]),
+        road_length=np.array([road.length_m for road in network.roads]) * stretches,
         road_lanes=np.array([float(road.lanes) for road in network.roads]),
         road_limit=np.array([[n.limit for n in each] for each in numbers]),
         reaches=reaches,
@@ -222,14 +257,16 @@ def make_start(scenario: Scenario, plan: Plan) -> Start:
         for at, name in enumerate(plan.roads):
             numbers = [Numbers(*row) for row in plan.reaches.numbers[reach_of_road[at]].tolist()]
             span = slice(plan.pieces.first[at], plan.pieces.first[at + 1])
-            cell, begin, metres = plan.pieces.cell[span], plan.pieces.from_m[span], plan.pieces.metres[span]
+            cell, begin, end = plan.pieces.cell[span], plan.pieces.from_m[span], plan.pieces.to_m[span]
+            part = plan.pieces.metres[span] / dx[cell]
             parts = [(p.from_m, p.to_m, p.density_veh_per_m, p.speed_m_per_s) for p in given[name]] if name in given else []
             if name not in given and everywhere is not None:
                 parts = [(0.0, math.inf, everywhere.density_veh_per_m, everywhere.speed_m_per_s)]
             for low, high, density, speed in parts:
                 w = _markers(plan, numbers, density, speed)
                 markers.append(np.where(np.array(density) > 0, w, np.nan))
-                share = np.clip(np.minimum(begin + metres, high) - np.maximum(begin, low), 0, None) / dx[cell]
+                met = np.clip(np.minimum(end, high) - np.maximum(begin, low), 0, None)
+                share = part * np.divide(met, end - begin, out=np.zeros_like(met), where=end > begin)
                 for k in range(classes):
                     np.add.at(rho[k], cell, share * density[k])
                     np.add.at(y[k], cell, share * density[k] * w[k])
@@ -317,12 +354,10 @@ def _same(network: Network, chain: Sequence[int]) -> bool:
 
 
 def _pieces(network: Network, chains: Sequence[Sequence[int]], reaches: Reaches) -> Pieces:
-    rows: list[tuple[int, int, float, float]] = []
+    rows: list[tuple[int, int, float, float, float]] = []
     for at, chain in enumerate(chains):
         dx, first, count = float(reaches.dx[at]), int(reaches.first_cell[at]), int(reaches.cells[at])
-        total = sum(network.roads[road].length_m for road in chain)
-        # Where a lone short road is computed longer than it is, its cell is the whole road all the same.
-        stretch = dx * count / total
+        stretch = _stretch(network, chain, reaches, at)
         begin = 0.0
         for road in chain:
             length = network.roads[road].length_m
@@ -331,18 +366,25 @@ def _pieces(network: Network, chains: Sequence[Sequence[int]], reaches: Reaches)
             high = min(max(math.ceil(end * stretch / dx - 1e-9), low + 1), count)
             for cell in range(low, high):
                 left = max(cell * dx / stretch, begin)
-                right = min((cell + 1) * dx / stretch, end) if cell < high - 1 else end
-                rows.append((road, first + cell, max(right - left, 0.0), left - begin))
+                right = max(min((cell + 1) * dx / stretch, end) if cell < high - 1 else end, left)
+                rows.append((road, first + cell, (right - left) * stretch, left - begin, right - begin))
             begin = end
     rows.sort(key=lambda row: (row[0], row[3]))
-    road_of = np.array([row[0] for row in rows])
+    roads = np.array([row[0] for row in rows])
     return Pieces(
-        road=road_of,
+        road=roads,
         cell=np.array([row[1] for row in rows]),
         metres=np.array([row[2] for row in rows]),
         from_m=np.array([row[3] for row in rows]),
-        first=np.searchsorted(road_of, np.arange(len(network.roads) + 1)),
+        to_m=np.array([row[4] for row in rows]),
+        first=np.searchsorted(roads, np.arange(len(network.roads) + 1)),
     )
+
+
+def _stretch(network: Network, chain: Sequence[int], reaches: Reaches, at: int) -> float:
+    """How many times longer than it is a chain is computed; more than 1 where a lone short road has a cell of its own."""
+    stretch = float(reaches.dx[at] * reaches.cells[at]) / sum(network.roads[road].length_m for road in chain)
+    return stretch if stretch > 1 + 1e-9 else 1.0
 
 
 def _lights(network: Network) -> tuple[tuple[Lights, ...], dict[int, int]]:
@@ -359,6 +401,44 @@ def _lights(network: Network) -> tuple[tuple[Lights, ...], dict[int, int]]:
         green = np.array([[road.id in phase.green for road in approaches] for phase in node.signal.phases])
         signals.append(Lights(node.id, node.signal, first, green))
     return tuple(signals), light_of
+
+
+def _timetable(signals: Sequence[Lights]) -> Timetable:
+    most = max((len(lights.signal.phases) for lights in signals), default=0)
+    starts, lengths = np.full((len(signals), most), math.inf), np.zeros((len(signals), most))
+    lost = np.zeros(len(signals))
+    green = np.zeros((sum(lights.green.shape[1] for lights in signals), most), bool)
+    windows: list[tuple[int, float, float]] = []
+    for number, lights in enumerate(signals):
+        phases, count = lights.signal.phases, len(lights.signal.phases)
+        lost[number] = lights.signal.amber_s + lights.signal.all_red_s if count > 1 else 0.0
+        lengths[number, :count] = [phase.duration_s for phase in phases]
+        starts[number, :count] = np.concatenate([[0.0], np.cumsum(lengths[number, :count] + lost[number])[:-1]])
+        for light in range(lights.green.shape[1]):
+            on = lights.green[:, light]
+            green[lights.first + light, :count] = on
+            # Green in phases that follow each other is one window, the changes between them included.
+            for at in np.flatnonzero(on & ~np.roll(on, 1)).tolist():
+                length, p = 0.0, at
+                while on[p % count]:
+                    length += phases[p % count].duration_s + (lost[number] if on[(p + 1) % count] else 0.0)
+                    p += 1
+                windows.append((lights.first + light, lights.signal.offset_s + starts[number, at], length))
+    counts = [lights.green.shape[1] for lights in signals]
+    return Timetable(
+        phases=np.array([len(lights.signal.phases) for lights in signals], np.int64),
+        starts=starts,
+        lengths=lengths,
+        cycle=np.array([lights.signal.cycle_s for lights in signals]),
+        offset=np.array([lights.signal.offset_s for lights in signals]),
+        lost=lost,
+        signal=np.repeat(np.arange(len(signals)), counts),
+        green=green,
+        always=np.array([bool(on) for lights in signals for on in np.atleast_1d(lights.green.all(axis=0))], bool),
+        light=np.array([window[0] for window in windows], np.int64),
+        opens=np.array([window[1] for window in windows]),
+        open_s=np.array([window[2] for window in windows]),
+    )
 
 
 def _crossing(

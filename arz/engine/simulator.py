@@ -129,6 +129,8 @@ class Simulator:
         """Begins again, with these seeds or the scenarios' own; nothing of before is left, and nothing is built anew."""
         if seeds is not None and len(seeds) != len(self.scenarios):
             raise Invalid("seeds", f"has {len(seeds)} numbers for {len(self.scenarios)} worlds", "give one for each world")
+        if seeds is not None and not all(0 <= int(seed) < 2**64 for seed in seeds):
+            raise Invalid("seeds", f"are {', '.join(map(str, seeds))}", "give whole numbers from 0 to 2**64 - 1")
         self._seeds = [scenario.seed for scenario in self.scenarios] if seeds is None else [int(seed) for seed in seeds]
         self.time_s = 0.0
         for group in self._groups:
@@ -150,6 +152,7 @@ class Simulator:
             raise Invalid("duration_s", f"is {duration_s}", "give a positive number of seconds")
         end = self.time_s + duration_s
         asked = [self._ask(group, controls) for group in self._groups]
+        held = [(group.lamps, group.limit, group.rate) for group in self._groups]
         for group, (lamps, limit, rate) in zip(self._groups, asked, strict=True):
             if end > group.drawn_until:
                 self._draw(group, end)
@@ -161,6 +164,8 @@ class Simulator:
             taken.append(orders)
         counted = [group.backend.count() for group in self._groups]
         if any(each.faults.any() for each in counted):
+            for group, kept in zip(self._groups, held, strict=True):
+                group.lamps, group.limit, group.rate = kept
             self._explain(taken, [each.faults for each in counted])
         self.time_s = end
         return self._gathered([self._of_group(g, c, o.dt, o.steps) for g, c, o in zip(self._groups, counted, taken, strict=True)])
@@ -269,11 +274,9 @@ class Simulator:
     def _draw(self, group: Group, until: float) -> None:
         """The demand up to a time; further than asked, so that it is not drawn again for every interval."""
         plan, classes = group.plan, group.plan.classes
-        tables = []
         group.drawn_until = max(until * 2, *(self.scenarios[world].horizon_s for world in group.worlds), 1.0)
         place = {plan.roads[source.road]: at for at, source in enumerate(plan.sources)}
-        for world in group.worlds.tolist():
-            tables.append(self.scenarios[world].demand.table(self._seeds[world], group.drawn_until))
+        tables = [self.scenarios[world].demand.table(self._seeds[world], group.drawn_until) for world in group.worlds.tolist()]
         most = max(len(times) for times, _ in tables)
         group.times = np.full((len(tables), most), math.inf)
         group.arriving = np.zeros((len(plan.sources), len(classes), most, len(tables)))
@@ -287,7 +290,7 @@ class Simulator:
 
     def _of_group(self, group: Group, counted: Any, dt: float, steps: int) -> dict[str, Array]:
         books = group.backend.books()
-        phase, age = lights.phase(group.plan, group.lamps, self.time_s + dt * steps)
+        phase, age = lights.phase(group.plan, group.lamps, self.time_s)
         return {
             **of_roads(group.plan, counted, dt, steps),
             "waiting": books.waiting,
@@ -325,7 +328,7 @@ class Simulator:
                 state = group.backend.fetch()
                 if group.backend.count().faults.any():
                     group.backend.place(good)
-                    raise _unstable(group, state, orders.start_s + (step + 1) * orders.dt, self.scenarios)
+                    raise _unstable(group, state, orders.start_s + (step + 1) * orders.dt)
             group.backend.place(good)
         raise Unstable(self.time_s, -1, "?", -1, {}, "went wrong, and did not when it was computed again: please report this")
 
@@ -339,9 +342,29 @@ class Simulator:
             raise Invalid(
                 "snapshot.dtype", f"is {snapshot['dtype']}, the simulator's is {self.dtype}", "make the simulator with the same dtype"
             )
-        shape = (len(self.scenarios), len(self.plan.classes), self.plan.cells)
-        if np.shape(snapshot["rho"]) != shape:
-            raise Invalid("snapshot.rho", f"has shape {np.shape(snapshot['rho'])}, not {shape}", "restore it into the scenarios it is of")
+        for name, shape in self._shapes().items():
+            if np.shape(snapshot[name]) != shape:
+                problem = f"has shape {np.shape(snapshot[name])}, not {shape}"
+                raise Invalid(f"snapshot.{name}", problem, "restore it into the scenarios it is of")
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of every array of a snapshot."""
+        plan, worlds, classes = self.plan, len(self.scenarios), len(self.plan.classes)
+        cells, books = (worlds, classes, plan.cells), (worlds, len(plan.sources), classes)
+        lamps = {f"lamps_{field.name}": (worlds, len(plan.lights)) for field in fields(lights.Lamps)}
+        return {
+            "seeds": (worlds,),
+            "rho": cells,
+            "y": cells,
+            "waiting": books,
+            "entered": (*books, 2),
+            "left": (worlds, len(plan.sinks), classes, 2),
+            "removed": (worlds, classes),
+            "limit": (worlds, len(plan.limits), classes),
+            "rate": (worlds, len(plan.meters)),
+            "begun": (worlds, classes),
+            **lamps,
+        }
 
 
 _STATE = tuple(field.name for field in fields(State))
@@ -451,7 +474,7 @@ def _cell_places(plan: Plan) -> tuple[Array, Array, Array]:
     return road, start, np.repeat(plan.reaches.dx, plan.reaches.cells)
 
 
-def _unstable(group: Group, state: State, time_s: float, scenarios: Sequence[Scenario]) -> Unstable:
+def _unstable(group: Group, state: State, time_s: float) -> Unstable:
     """The first unsound cell, in the order of worlds, cells and classes."""
     plan = group.plan
     numbers = np.repeat(plan.reaches.numbers, plan.reaches.cells, axis=0)

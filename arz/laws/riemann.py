@@ -6,7 +6,7 @@ upstream, which keeps every marker within the range of the data (the maximum pri
 
 from collections.abc import Callable
 
-from arz.jit import device, like, switch
+from arz.jit import device, like, named, switch
 from arz.laws.order import larger, smaller
 from arz.laws.pressure.base import Closure
 from arz.laws.pressure.registry import CLOSURES, Picked, fan, velocity
@@ -34,7 +34,7 @@ def supply_of(closure: Closure) -> Callable[[float, float, float, float, float, 
         # r·v and not r·velocity(w, r): behind standing traffic it is exactly 0.
         return (r * v if r > critical else critical * velocity(w, critical, scale, jam, shape)) / own
 
-    return law
+    return named(law, "supply", closure.name)
 
 
 _supply: Picked = switch(*(supply_of(closure) for closure in CLOSURES))

@@ -16,7 +16,14 @@ ALPHA, RHO_JAM = 0.4, 0.25
 TAU = (5.0, 10.0)
 
 MULTIPLICATIVE_PAIR = Traffic(
-    "multiplicative", own=(A_M, 1.0), other=(1.0, A_M), scale=(1 / R_M, 1 / R_C), jam=(R_M, R_C), shape=(1.0, 1.0), low=(3.0, 3.0), high=LIMIT
+    "multiplicative",
+    own=(A_M, 1.0),
+    other=(1.0, A_M),
+    scale=(1 / R_M, 1 / R_C),
+    jam=(R_M, R_C),
+    shape=(1.0, 1.0),
+    low=(3.0, 3.0),
+    high=LIMIT,
 )
 """The default model: both classes feel A_m·rho_m + rho_c."""
 

@@ -105,6 +105,7 @@ def on_cuda(kind: type) -> tuple[Array, Array]:
     return out, arrays[0]
 
 
+@pytest.mark.timeout(600)  # it compiles every law for both precisions
 def test_python_and_cpu_agree() -> None:
     """Compiled laws answer what the Python laws answer, to rounding, in both precisions; every answer is a number."""
     for kind, near in ((np.float64, 1e-12), (np.float32, 2e-4)):

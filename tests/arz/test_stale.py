@@ -84,3 +84,38 @@ def test_other_users_of_numba_keep_their_setting() -> None:
     jit.compiled(lambda x: x)
 
     assert before == numba.config.CACHE_DIR
+
+
+KEEPERS = """
+import sys
+from arz.jit import compiled, named
+from arz.laws.pressure import registry
+
+LAWS = {"fan": registry.fan, "velocity": registry.velocity}
+
+def kernel(name, code):
+    law = LAWS[name]
+    def ask(w, x, scale, jam, shape):
+        return law(code, (w, x, scale, jam, shape))
+    return compiled(named(ask, "ask", name, code))
+
+numbers = (10.0, 0.05, 5.0, 0.2, 1.0)
+for word in sys.argv[1:]:
+    name, code = word.split(":")
+    print(kernel(name, int(code))(*numbers) == LAWS[name](int(code), numbers))
+"""
+
+
+def test_code_that_two_processes_kept_is_told_apart(tmp_path: Path) -> None:
+    """Each process keeps the machine code of another choice; a third that loads both gets from each what its law says."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    program = tmp_path / "keepers.py"
+    program.write_text(KEEPERS)
+
+    def answers(*words: str) -> list[str]:
+        done = subprocess.run([sys.executable, str(program), *words], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    assert answers("fan:0") == answers("velocity:0") == ["True"]
+    assert answers("velocity:0", "fan:0") == ["True", "True"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -16,7 +16,7 @@ from arz.engine.backends.base import Books, Counted, Orders, State
 from arz.engine.backends.memory import access
 from arz.engine.backends.packing import CLASS_ROWS, CROSSING, LEFT, LIMIT, SINK, SOURCE, WIDTH, Block, Packing, pack
 from arz.engine.plan import Plan, Start
-from arz.jit import compiled, like
+from arz.jit import compiled, device, like, named, ready
 from arz.laws.boundary.registry import flux as end_flux
 from arz.laws.junctions.base import WORK
 from arz.laws.junctions.mixture import arriving, carried, mixed, remembered
@@ -26,6 +26,7 @@ from arz.laws.relaxation import decay
 from arz.laws.state import marker, occupancy_of, present, sound
 
 Array = NDArray[Any]
+Law = TypeVar("Law", bound=Callable[..., object])
 
 get_state, put_state = access("state")
 get_scratch, put_scratch = access("scratch")
@@ -41,17 +42,18 @@ RHO, MARK, SPEED, FACE_RHO, FACE_MARK, FACE_SPEED, FLUX, FLUX_Y = range(8)
 """What scratch holds of a cell, a row per class each."""
 PAD = 16  # so that rows of neighbouring cells do not compete for the same lines of the cache
 
-inlined = numba.njit(inline="always", error_model="numpy")
+inlined: Callable[[Law], Law] = numba.njit(inline="always", error_model="numpy")
+"""For loops along a row: so that what their callers write as constants is constant within."""
 
 
 @inlined
-def at_row(k, row):
+def at_row(k: int, row: int) -> int:
     """The place of a row of `numbers`."""
     return (1 + k * CLASS_ROWS + row) * WIDTH
 
 
-@inlined
-def fill_ghosts(block, classes):
+@device
+def fill_ghosts(block: Any, classes: int) -> None:
     """What is beyond the ends of every segment, from the state before the step."""
     state, ghosts = block.state, block.ghosts
     worlds = WIDTH // ghosts.shape[1]
@@ -65,8 +67,8 @@ def fill_ghosts(block, classes):
 
 
 @inlined
-def read_row(block, at, numbers, c, classes, closure):
-    """w and v of a row of cells, ghosts included, into scratch."""
+def read_row(block: Any, at: int, numbers: int, c: int, classes: int, closure: int) -> None:
+    """Markers and speeds of a row of cells, ghosts included, into scratch."""
     cell = at + c * 2 * classes * WIDTH
     here = c * (8 * classes * WIDTH + PAD)
     for k in range(classes):
@@ -93,7 +95,7 @@ def read_row(block, at, numbers, c, classes, closure):
 
 
 @inlined
-def reach_faces(block, numbers, c, classes, closure, order):
+def reach_faces(block: Any, numbers: int, c: int, classes: int, closure: int, order: int) -> None:
     """The values of a row of cells at its faces, after half a step, into scratch; at first order those of the cell."""
     stride = 8 * classes * WIDTH + PAD
     here = c * stride
@@ -143,7 +145,7 @@ def reach_faces(block, numbers, c, classes, closure, order):
 
 
 @inlined
-def pass_face(block, numbers, gates, b, c, shortest, classes, closure, order):
+def pass_face(block: Any, numbers: int, gates: int, b: int, c: int, shortest: int, classes: int, closure: int, order: int) -> None:
     """The fluxes between the rows c − 1 and c, into scratch of c − 1; at an end of a road what its node has said."""
     stride = 8 * classes * WIDTH + PAD
     scratch = block.scratch
@@ -180,6 +182,9 @@ def pass_face(block, numbers, gates, b, c, shortest, classes, closure, order):
                 q, of_y = get_gate(block.gates, gate), get_gate(block.gates, gate + WIDTH)
                 put_scratch(scratch, i + FLUX * classes * WIDTH, q if told else get_scratch(scratch, i + FLUX * classes * WIDTH))
                 put_scratch(scratch, i + FLUX_Y * classes * WIDTH, of_y if told else get_scratch(scratch, i + FLUX_Y * classes * WIDTH))
+                # Beyond a node the limiter's neighbours are other roads: what a ghost repeats would hold back a queue that is let go.
+                speed, high = get_scratch(scratch, i + SPEED * classes * WIDTH), get_number(block.numbers, numbers + at_row(k, HIGH) + a)
+                put_scratch(scratch, i + SPEED * classes * WIDTH, high if told else speed)
     if c >= shortest + 2:
         for k in range(classes):
             for a in range(WIDTH):
@@ -190,10 +195,15 @@ def pass_face(block, numbers, gates, b, c, shortest, classes, closure, order):
                 q, of_y = get_gate(block.gates, gate), get_gate(block.gates, gate + WIDTH)
                 put_scratch(scratch, i + FLUX * classes * WIDTH, q if told else get_scratch(scratch, i + FLUX * classes * WIDTH))
                 put_scratch(scratch, i + FLUX_Y * classes * WIDTH, of_y if told else get_scratch(scratch, i + FLUX_Y * classes * WIDTH))
+                i += stride
+                speed, high = get_scratch(scratch, i + SPEED * classes * WIDTH), get_number(block.numbers, numbers + at_row(k, HIGH) + a)
+                put_scratch(scratch, i + SPEED * classes * WIDTH, high if told else speed)
 
 
 @inlined
-def settle_row(block, at, sums_at, numbers, b, c, classes, closure, equilibrium, built_in):
+def settle_row(
+    block: Any, at: int, sums_at: int, numbers: int, b: int, c: int, classes: int, closure: int, equilibrium: int, built_in: bool
+) -> None:
     """The state of a row of cells after the step: balance, velocity limiter, relaxation; and what is counted."""
     stride = 8 * classes * WIDTH + PAD
     here = c * stride
@@ -206,7 +216,9 @@ def settle_row(block, at, sums_at, numbers, b, c, classes, closure, equilibrium,
             i = here + k * WIDTH + a
             ratio = get_number(table, numbers + a)
             flux = get_scratch(scratch, i + FLUX * classes * WIDTH)
-            rho = get_scratch(scratch, i + RHO * classes * WIDTH) - ratio * (flux - get_scratch(scratch, i - stride + FLUX * classes * WIDTH))
+            rho = get_scratch(scratch, i + RHO * classes * WIDTH) - ratio * (
+                flux - get_scratch(scratch, i - stride + FLUX * classes * WIDTH)
+            )
             before = get_state(block.state, cell + (2 * k + 1) * WIDTH + a)
             of_y = get_scratch(scratch, i + FLUX_Y * classes * WIDTH) - get_scratch(scratch, i - stride + FLUX_Y * classes * WIDTH)
             rho = present(rho)
@@ -224,7 +236,9 @@ def settle_row(block, at, sums_at, numbers, b, c, classes, closure, equilibrium,
             scale = get_number(table, numbers + at_row(k, SCALE) + a)
             jam = get_number(table, numbers + at_row(k, JAM) + a)
             shape = get_number(table, numbers + at_row(k, SHAPE) + a)
-            r = occupancy_of(rho, beside, get_number(table, numbers + at_row(k, OWN) + a), get_number(table, numbers + at_row(k, OTHER) + a))
+            r = occupancy_of(
+                rho, beside, get_number(table, numbers + at_row(k, OWN) + a), get_number(table, numbers + at_row(k, OTHER) + a)
+            )
             kept = bodies.kept(
                 closure,
                 y,
@@ -265,8 +279,8 @@ def settle_row(block, at, sums_at, numbers, b, c, classes, closure, equilibrium,
             put_state(block.state, cell + (2 * k + 1) * WIDTH + a, adapted)
 
 
-@inlined
-def sweep(block, b, classes, closure, equilibrium, built_in, order):
+@device
+def sweep(block: Any, b: int, classes: int, closure: int, equilibrium: int, built_in: bool, order: int) -> None:
     """One step of one bundle, from its first cell to its last: a row is read, reached, passed and settled while it is near."""
     longest, shortest, at, sums_at = block.cells[b, 0], block.cells[b, 1], block.cells[b, 2], block.cells[b, 3]
     numbers = b * (1 + classes * CLASS_ROWS) * WIDTH
@@ -282,8 +296,8 @@ def sweep(block, b, classes, closure, equilibrium, built_in, order):
             settle_row(block, at, sums_at, numbers, b, c - 2, classes, closure, equilibrium, built_in)
 
 
-@inlined
-def turn_lights(block, begin, dt):
+@device
+def turn_lights(block: Any, begin: float, dt: float) -> None:
     """opens[light, world]: which part of this step is green."""
     kind = block.opens
     for light in range(block.opens.shape[0]):
@@ -294,8 +308,8 @@ def turn_lights(block, begin, dt):
             kind[light, x] = bodies.openness(seconds, dt)
 
 
-@inlined
-def let_arrive(block, begin, dt):
+@device
+def let_arrive(block: Any, begin: float, dt: float) -> None:
     """arrived[source, class, world]: the vehicles that come to the entries in this step."""
     sources, classes, _, worlds = block.arriving.shape
     last = block.times.shape[1] - 1
@@ -315,8 +329,22 @@ def let_arrive(block, begin, dt):
             piece += 1
 
 
-@inlined
-def read_approaches(block, here, work, demand, marked, opened, numbers, links, n, classes, closure, width, slots):
+@device
+def read_approaches(
+    block: Any,
+    here: Any,
+    work: Any,
+    demand: Any,
+    marked: Any,
+    opened: Any,
+    numbers: Any,
+    links: int,
+    n: int,
+    classes: int,
+    closure: int,
+    width: Any,
+    slots: int,
+) -> None:
     """demand[class, approach] and marker of a bundle's approaches, from the last cell of each; a red light sends exactly nothing."""
     worlds = block.times.shape[0]
     lanes = slots * worlds
@@ -340,7 +368,14 @@ def read_approaches(block, here, work, demand, marked, opened, numbers, links, n
                     )  # fmt: skip
             for a in range(lanes):
                 work[2, a] = bodies.thinnest(
-                    numbers[0, 0, i, a], numbers[0, 1, i, a], here[0, a], here[2, a], marked[0, i, a], marked[1, i, a], work[0, a], work[1, a]
+                    numbers[0, 0, i, a],
+                    numbers[0, 1, i, a],
+                    here[0, a],
+                    here[2, a],
+                    marked[0, i, a],
+                    marked[1, i, a],
+                    work[0, a],
+                    work[1, a],
                 )
             for k in range(2):
                 for a in range(lanes):
@@ -363,8 +398,8 @@ def read_approaches(block, here, work, demand, marked, opened, numbers, links, n
                     hold_back(demand, i, slot * worlds + x, block.rates[meter, x])
 
 
-@inlined
-def hold_back(demand, i, a, cap):
+@device
+def hold_back(demand: Any, i: int, a: int, cap: float) -> None:
     """A gate at approach i that lets `cap` pass, all classes together."""
     total = demand[0, i, a]
     for k in range(1, demand.shape[0]):
@@ -373,8 +408,10 @@ def hold_back(demand, i, a, cap):
         demand[k, i, a] = bodies.gated(demand[k, i, a], total, cap)
 
 
-@inlined
-def read_exits(block, here, v_ahead, numbers, links, n, m, classes, closure, slots):
+@device
+def read_exits(
+    block: Any, here: Any, v_ahead: Any, numbers: Any, links: int, n: int, m: int, classes: int, closure: int, slots: int
+) -> None:
     """v_ahead[class, exit]: how fast traffic moves in the first cell of each exit."""
     worlds = block.times.shape[0]
     lanes = slots * worlds
@@ -394,8 +431,8 @@ def read_exits(block, here, v_ahead, numbers, links, n, m, classes, closure, slo
                 )  # fmt: skip
 
 
-@inlined
-def open_gates(block, target, k, q, of_y, slots):
+@device
+def open_gates(block: Any, target: int, k: int, q: Any, of_y: Any, slots: int) -> None:
     """Tells the end of a road what passes: rows of fluxes per lane of the road, for the worlds of one bundle slot by slot."""
     worlds = block.times.shape[0]
     for slot in range(slots):
@@ -405,8 +442,8 @@ def open_gates(block, target, k, q, of_y, slots):
             put_gate(block.gates, gate + WIDTH + x, of_y[slot * worlds + x])
 
 
-@inlined
-def add_exactly(books, total, rest, x):
+@device
+def add_exactly(books: Any, total: int, rest: int, x: float) -> None:
     """Adds to a sum whose rounding is kept, so that ten thousand steps lose nothing (Kahan 1965, doi:10.1145/363707.363723)."""
     y = x - books[rest]
     t = books[total] + y
@@ -414,8 +451,8 @@ def add_exactly(books, total, rest, x):
     books[total] = t
 
 
-@inlined
-def cross(block, b, dt, classes, closure):
+@device
+def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
     """One step of one bundle of nodes: what wants to pass, what may, and what is told to the roads."""
     kind, law, n, m = block.nodes[b, 0], block.nodes[b, 1], block.nodes[b, 2], block.nodes[b, 3]
     at, links, books = block.nodes[b, 4], block.nodes[b, 5], block.nodes[b, 6]
@@ -516,7 +553,7 @@ def kernel(closure: int, equilibrium: int, built_in: bool, order: int, classes: 
             for b in range(block.cells.shape[0]):
                 sweep(block, b, classes, closure, equilibrium, built_in, order)
 
-    return compiled(advance, nogil=True)
+    return compiled(named(advance, "advance", closure, equilibrium, built_in, order, classes), nogil=True)
 
 
 @compiled
@@ -595,8 +632,7 @@ class Cpu:
             block.state[:] = 0
             for k in range(self._classes):
                 for row, field in ((2 * k, state.rho), (2 * k + 1, state.y)):
-                    at = packing.cell_at[:, None] + row * WIDTH + np.arange(real)
-                    block.state[at] = field[span, k].T
+                    block.state[packing.cell_at[:, None] + row * WIDTH + np.arange(real)] = field[span, k].T
             for rows, at in self._book_rows(part):
                 for row, pick in enumerate(rows):
                     block.books[at[row]] = np.moveaxis(pick(state)[span], 0, -1)
@@ -627,7 +663,7 @@ class Cpu:
             real = part.last - part.first
             whole[:, part.first : part.last] = out[..., :real].transpose(0, 3, 1, 2)
             faults[part.first : part.last] = self._tally_of(part)[:, self._classes].sum(axis=(0, 1))[:real]
-        return Counted(*whole, faults)
+        return Counted(whole[0], whole[1], whole[2], whole[3], faults)
 
     def fetch(self) -> State:
         total = sum(part.last - part.first for part in self._parts)
@@ -669,7 +705,9 @@ class Cpu:
         for k in range(self._classes):
             for row, name in ((5, "low"), (6, "high")):
                 of_worlds = np.array([getattr(starts[w], name)[k] for w in lane])
-                block.numbers.reshape(-1, 1 + self._classes * CLASS_ROWS, WIDTH)[:, 1 + k * CLASS_ROWS + row] = np.tile(of_worlds, packing.slots)
+                block.numbers.reshape(-1, 1 + self._classes * CLASS_ROWS, WIDTH)[:, 1 + k * CLASS_ROWS + row] = np.tile(
+                    of_worlds, packing.slots
+                )
                 for _, _, n, m, at, _, _, slots in block.nodes.tolist():
                     lanes = slots * worlds
                     ends = at + (self._classes * n * m + n + m + n) * lanes
@@ -690,14 +728,15 @@ class Cpu:
         if self.plan.limits:
             self._set_limits(part, orders.limit[span])
         times = orders.times[span]
-        ready = block._replace(
+        now = block._replace(
             windows=np.ascontiguousarray(orders.windows[..., span]),
             rates=np.ascontiguousarray(orders.rate[span].T.astype(self._kind)),
             times=times,
             arriving=np.ascontiguousarray(orders.arriving[..., span]),
             pieces=np.maximum((times <= orders.start_s).sum(axis=1) - 1, 0),
         )
-        self._kernel(ready, orders.start_s, orders.dt, orders.steps)
+        ready(self._kernel, now, orders.start_s, orders.dt, orders.steps)
+        self._kernel(now, orders.start_s, orders.dt, orders.steps)
         self._removed[part.first : part.last] += self._removed_of(part)
 
     def _set_step(self, part: Part, dt: float) -> None:
@@ -733,7 +772,7 @@ class Cpu:
         """[world, class] of what the last interval took, times the lengths of the cells and the lanes."""
         rows = self._tally_of(part)[:, : self._classes]
         weight = (self.plan.reaches.dx * self.plan.reaches.lanes)[self._reach_of_slot(part)]
-        total = np.einsum("bksx,bs->xk", rows.astype(np.float64), weight)
+        total: Array = np.einsum("bksx,bs->xk", rows.astype(np.float64), weight)
         return total[: part.last - part.first]
 
     def _tally_of(self, part: Part) -> Array:

@@ -4,6 +4,7 @@ A reach is cut into segments of nearly equal length, and a lane is one segment i
 two ghost cells at each end. Nodes of one shape are bundled likewise. Where a reach is cut changes no result: ghosts hold what is beyond.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -113,7 +114,7 @@ def node_rows(classes: int, n: int, m: int) -> int:
 
 def cut(plan: Plan, slots: int) -> Segments:
     """Cuts the reaches so that bundles of so many slots have the fewest rows: short segments fill lanes, long ones spare ghosts."""
-    best: tuple[float, Segments] | None = None
+    best, fewest = Segments(*np.zeros((3, 0), int)), math.inf
     for length in LENGTHS:
         parts = -(-plan.reaches.cells // length)
         reach = np.repeat(np.arange(len(parts)), parts)
@@ -124,10 +125,9 @@ def cut(plan: Plan, slots: int) -> Segments:
         order = np.argsort(-count, kind="stable")
         segments = Segments(reach[order], begin[order], count[order])
         rows = float((segments.count[::slots] + 3).sum())
-        if best is None or rows < best[0]:
-            best = rows, segments
-    assert best is not None
-    return best[1]
+        if rows < fewest:
+            best, fewest = segments, rows
+    return best
 
 
 def pack(plan: Plan, worlds: int, kind: Any) -> tuple[Packing, Block]:
@@ -153,8 +153,10 @@ def pack(plan: Plan, worlds: int, kind: Any) -> tuple[Packing, Block]:
     sum_at[cell] = sums_at[place[which, 0]] + within * row + place[which, 1] * worlds
     numbers_at = np.zeros(plan.cells, dtype=np.int64)
     numbers_at[cell] = place[which, 0] * (1 + classes * CLASS_ROWS) * WIDTH + place[which, 1] * worlds
-    packing = Packing(worlds, slots, segments, cell_at, sum_at, numbers_at, place, *_book_places(plan, worlds), *_gates(plan, segments, place, worlds))
-    nodes, links, rows, books = _nodes(plan, packing, bundles, kind)
+    packing = Packing(
+        worlds, slots, segments, cell_at, sum_at, numbers_at, place, *_book_places(plan, worlds), *_gates(plan, segments, place, worlds)
+    )
+    nodes, links, rows, books = _nodes(plan, packing, kind)
     block = Block(
         state=_aligned(int(state_at[-1]), kind),
         sums=_aligned(int(sums_at[-1]), kind),
@@ -284,7 +286,7 @@ def _node_bundles(plan: Plan, worlds: int) -> list[tuple[int, int, list[Any]]]:
     return bundles
 
 
-def _nodes(plan: Plan, packing: Packing, bundles: int, kind: Any) -> tuple[Array, Array, Array, Array]:
+def _nodes(plan: Plan, packing: Packing, kind: Any) -> tuple[Array, Array, Array, Array]:
     classes, worlds = len(plan.classes), packing.worlds
     table, links, rows = [], [], []
     books = row_at = link_at = 0
@@ -314,7 +316,7 @@ def _nodes(plan: Plan, packing: Packing, bundles: int, kind: Any) -> tuple[Array
 def _node_numbers(plan: Plan, what: int, member: Any, n: int, m: int) -> Array:
     """The fixed rows of one node: ratio, priority, width out, width in, numbers in, numbers out, limit, memory."""
     classes = len(plan.classes)
-    ways_in = {CROSSING: lambda: member.approaches, SOURCE: lambda: (member.reach,), SINK: lambda: (member.reach,)}[what]()
+    ways_in = member.approaches if what == CROSSING else (member.reach,)
     ways_out = member.exits if what == CROSSING else (member.reach,) * m
     ratio = member.ratio if what == CROSSING else np.ones((classes, n, m))
     priority = member.priority if what == CROSSING else np.ones(n)
@@ -346,6 +348,4 @@ def _node_links(plan: Plan, packing: Packing, what: int, member: Any, n: int, m:
     last_cell = packing.cell_at[first[ways_in] + cells[ways_in] - 1]
     source = plan.sources.index(member) if what == SOURCE else 0
     first_cell = packing.cell_at[first[ways_out]]
-    return np.array(
-        [*last_cell, *packing.gate_out[ways_in], *lights, *meters, *first_cell, *packing.gate_in[ways_out], source]
-    )
+    return np.array([*last_cell, *packing.gate_out[ways_in], *lights, *meters, *first_cell, *packing.gate_in[ways_out], source])

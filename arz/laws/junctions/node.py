@@ -8,7 +8,7 @@ leaves every mixture as it is, makes the result fit whatever the steps have left
 from collections.abc import Callable
 from typing import Any
 
-from arz.jit import device, like, switch
+from arz.jit import device, like, named, switch
 from arz.laws.junctions.base import WORK
 from arz.laws.junctions.filling import clear, instead
 from arz.laws.junctions.mixture import mixed
@@ -120,7 +120,7 @@ def take_of(closure: Closure) -> Callable[..., None]:
                     room[k, j, a] = work[part, a] * whole
                     work[FLOW, a], work[OF_Y, a] = zero, zero
 
-    return take
+    return named(take, "take", closure.name)
 
 
 take: Callable[[int, tuple[Any, ...]], None] = switch(*(take_of(closure) for closure in CLOSURES))

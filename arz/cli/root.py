@@ -1,0 +1,97 @@
+"""`python -m arz`: its commands, each loaded when it is asked for, and how mistakes are told."""
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from arz.errors import ArzError, Invalid, Unstable
+
+# Which file and function hold each command; the order is that of `python -m arz --help`.
+COMMANDS: Final = {
+    "run": ("running", "run_scenario"),
+    "show": ("look", "show"),
+    "list": ("kinds", "list_kinds"),
+    "import": ("networks", "import_network"),
+    "validate": ("proof", "validate_solver"),
+    "bench": ("proof", "bench_solver"),
+}
+
+
+class Told(click.ClickException):
+    """A mistake that is told in one line; the exit code is 1 where a run failed, 2 where it could not be asked for."""
+
+    def __init__(self, message: str, code: int = 2) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click reads it, and gives a class attribute of its own
+        return self.code
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"arz: {' '.join(self.format_message().split())}", file=file or sys.stderr)
+
+
+class Commands(click.Group):
+    """The commands, in their order; errors of the solver become one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command = getattr(import_module(f"arz.cli.{module}"), name)
+        return command if isinstance(command, click.Command) else None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:  # then click shows the help
+            return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as problem:
+            raise _wrong_use(problem) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as problem:
+            raise _wrong_use(problem) from None
+        except Invalid as problem:
+            raise Told(in_short(problem)) from None
+        except Unstable as problem:
+            raise Told(str(problem), 1) from None
+        except ArzError as problem:
+            raise Told(str(problem)) from None
+        except KeyboardInterrupt:
+            raise Told("stopped", 130) from None
+        except BrokenPipeError:
+            raise
+        except OSError as problem:
+            raise Told(f"{problem.filename or 'a file'}: {problem.strerror or problem}: check the path, and who may write there") from None
+
+
+def _wrong_use(problem: click.UsageError) -> Told:
+    asked = problem.ctx.command_path if problem.ctx else "python -m arz"
+    return Told(f"{problem.format_message().removesuffix('.')}: see `{asked} --help`")
+
+
+def in_short(problem: Invalid) -> str:
+    """The first fault of an input, and how many more there are."""
+    more = f" (and {len(problem.others)} more faults)" if problem.others else ""
+    return f"{problem.path}: {problem.problem}; {problem.remedy}{more}"
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="simcache", prog_name="arz", message="%(prog)s %(version)s")
+def main() -> None:
+    """Traffic on road networks by the Aw-Rascle-Zhang equations.
+
+    A scenario is the name of a ready one (`python -m arz list scenarios`) or a JSON file; a result is the npz file of a run.
+    Exit codes: 0 done, 1 the run failed, 2 wrong use or bad input, 130 and 143 stopped by SIGINT and SIGTERM.
+    """

@@ -1,0 +1,126 @@
+"""How many cell updates one core makes in a second, beside what its arithmetic can do at best."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from arz import scenario
+from arz.engine.simulator import Simulator
+from arz.jit import compiled
+from arz.world.scenario import Scenario
+from benchmarks.measure import Least, Limit, Question
+
+WORLDS = 64
+INTERVAL_S = 15.0
+WARM_UP = 40
+"""Intervals before anything is timed, so that the network is full of traffic."""
+SIDE, BLOCK_M = 50, 155.0
+"""A grid of so many streets each way has 10⁵ cells."""
+PYCLAW = {1: 30.6e6, 2: 19.2e6}
+"""Cell updates a second of PyClaw's ARZ in Fortran, double, one core, by order: measured elsewhere, for this project, with AVX-512. From the
+package index PyClaw installs only where there is a Fortran compiler, so it takes no turn here."""
+
+
+def _multiply_add(x: Any, rounds: int) -> None:
+    """Eight multiply-adds a number and round, many numbers in registers."""
+    factor, term = x[1], x[2]
+    for _ in range(rounds):
+        for i in range(x.size):
+            v = x[i]
+            v = v * factor + term
+            v = v * factor + term
+            v = v * factor + term
+            v = v * factor + term
+            v = v * factor + term
+            v = v * factor + term
+            v = v * factor + term
+            v = v * factor + term
+            x[i] = v
+
+
+def _divide(x: Any, rounds: int) -> None:
+    """Four divisions a number and round."""
+    by = x[1]
+    for _ in range(rounds):
+        for i in range(x.size):
+            v = x[i]
+            v = by / v
+            v = by / v
+            v = by / v
+            v = by / v
+            x[i] = v
+
+
+# Fused, which the solver's strict arithmetic is not: what the machine can do at best.
+multiply_add, divide = compiled(_multiply_add, fastmath={"contract"}), compiled(_divide)
+
+
+def model(name: str, order: int, **options: Any) -> Scenario:
+    whole = scenario(name, **options)
+    return whole.model_copy(update={"scheme": whole.scheme.model_copy(update={"order": order})})
+
+
+def calibrations() -> dict[str, Callable[[], float]]:
+    """Ways that give 10⁶ operations a second."""
+    ways: dict[str, Callable[[], float]] = {}
+    for name, loop, each in (("multiply-adds", multiply_add, 8), ("divisions", divide, 4)):
+        x = np.linspace(1, 2, 2048, dtype=np.float32)
+        loop(x, 1)
+        ways[name] = partial(_rate, partial(loop, x, 1000), 1000 * x.size * each)
+    return ways
+
+
+def updates(made: Scenario, worlds: int, dtype: str, threads: int = 1, warm_up: int = WARM_UP) -> Callable[[], float]:
+    """A way that gives 10⁶ cell updates a second: whole intervals, with nodes, signals, ledgers and measures."""
+    simulator = Simulator([made] * worlds, dtype=dtype, threads=threads)
+    simulator.reset(range(worlds))
+    for _ in range(warm_up):
+        simulator.step(None, INTERVAL_S)
+    steps = math.ceil(INTERVAL_S / simulator.dt_bound_s - 1e-9)
+    return partial(_rate, lambda: simulator.step(None, INTERVAL_S), steps * simulator.plan.cells * worlds)
+
+
+def _rate(work: Callable[[], object], count: int) -> float:
+    began = perf_counter()
+    work()
+    return count / (perf_counter() - began) / 1e6
+
+
+def main() -> None:
+    with Question("solver", "How many cell updates does one core make in a second?") as question:
+        orders = (2,) if question.quick else (1, 2)
+        case = f"70 edges, {WORLDS} worlds"
+        ways = {}
+        for order in orders:
+            made = model("victoria_island", order)
+            ways[f"order {order}, float32"] = updates(made, WORLDS, "float32")
+            ways[f"order {order}, float32, two threads"] = updates(made, WORLDS, "float32", threads=2)
+            ways[f"order {order}, float64"] = updates(made, WORLDS, "float64")
+        question.rates(case, {**ways, **calibrations()}, "10⁶/s", rounds=60)
+        for order, least in ((1, 700), (2, 450)):
+            if order not in orders:
+                continue
+            one = f"order {order}, float32"
+            question.judge(case, Least(one, least))
+            # What the target is on the machine of the prototype, whose loops made 121,500 and 6,000.
+            question.judge(case, Limit("multiply-adds", 121_500 / least, times=one))
+            question.judge(case, Limit("divisions", 6_000 / least, times=one))
+            question.judge(case, Least(f"{one}, two threads", 1.7, times=one))
+            question.judge(case, Least(f"order {order}, float64", 0.5, times=one))
+        side = 10 if question.quick else SIDE
+        for order in orders:
+            made = model("grid", order, n=side, m=side, block_m=BLOCK_M)
+            grid = f"a grid of {side} × {side}, one world, order {order}"
+            question.rates(
+                grid, {dtype: updates(made, 1, dtype, warm_up=2) for dtype in ("float32", "float64")} | calibrations(), "10⁶/s", rounds=10
+            )
+            question.judge(grid, Least("float32", 12 * PYCLAW[order] / 1e6))
+            question.judge(grid, Least("float64", 6 * PYCLAW[order] / 1e6))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""What never happens on the engine, whatever the traffic: waves beyond the bound, numbers that are none; and vehicles between the roads."""
+
+import numpy as np
+import pytest
+
+from arz.engine.simulator import Simulator
+from arz.world.physics import ClosureName, Physics, VehicleClass
+from arz.world.scenario import Initial, Scenario, Uniform
+from arz.world.scenarios.registry import scenario
+from arz.world.scheme import Scheme
+from tests.arz.engines import CAPACITY, FIRST, FREE, FROZEN, JAM, LWR, PAIR, SECOND, cars, filled, lwr, one_road, street, town
+
+pytestmark = pytest.mark.timeout(600)
+
+ISLAND = scenario("victoria_island", demand=1.5)
+
+
+class TestCourant:
+    """The part of a cell that the fastest wave crosses in a step, over what the order allows."""
+
+    def test_in_town(self) -> None:
+        """In jams, at red lights and in mixed traffic, in light and in heavy demand, it is never above 1 at any decision."""
+        worlds = [ISLAND, scenario("victoria_island", demand=4.0, seed=3), scenario("victoria_island", demand=0.2)]
+        simulator = Simulator(worlds, dtype="float64", threads=1)
+        worst = 0.0
+        for _ in range(60):
+            simulator.step(None, 15.0)
+            worst = max(worst, float(simulator.courant().max()))
+
+        assert 0.3 < worst <= 1.0
+
+    @pytest.mark.parametrize("density", [(0.0, 0.15), (0.37, 0.0), (0.2, 0.07), (0.002, 0.003), (0.05, 0.08)])
+    def test_of_uniform_states(self, density: tuple[float, ...]) -> None:
+        """For every mixture from empty to full, with the longest step that the scheme can be asked for."""
+        world = Scenario(
+            name="full",
+            network=one_road(end="wall"),
+            physics=PAIR,
+            scheme=Scheme(courant=1.0),
+            initial=Initial(everywhere=Uniform(density_veh_per_m=density)),
+        )
+        simulator = Simulator(world, dtype="float64")
+        for _ in range(10):
+            assert simulator.courant()[0] <= 1.0 + 1e-12
+            simulator.step(None, 3.0)
+
+    def test_of_hasty_drivers(self) -> None:
+        """Drivers who begin faster than the limit make the step shorter, and stay within the bound."""
+        hasty = Uniform(density_veh_per_m=(0.03, 0.03), speed_m_per_s=(20.0, 18.0))
+        slow = Uniform(density_veh_per_m=(0.03, 0.03), speed_m_per_s=(2.0, 2.0))
+        worlds = [Scenario(name="haste", network=one_road(), physics=FROZEN, initial=Initial(everywhere=each)) for each in (hasty, slow)]
+        alone = [Simulator(world, dtype="float64") for world in worlds]
+
+        assert alone[0].dt_bound_s < alone[1].dt_bound_s
+        for simulator in alone:
+            for _ in range(10):
+                simulator.step(None, 2.0)
+                assert simulator.courant()[0] <= 1.0 + 1e-12
+
+    def test_of_the_first_order_model(self) -> None:
+        """The same with one class and a jam that dissolves."""
+        simulator = Simulator(lwr(one_road(), initial=filled((JAM,), road=600.0), scheme=Scheme(order=1, courant=1.0)), dtype="float64")
+        for _ in range(20):
+            simulator.step(None, 5.0)
+
+            assert simulator.courant()[0] <= 1.0 + 1e-12
+
+    @pytest.mark.deep
+    @pytest.mark.parametrize("closure", ["power", "logarithmic", "bounded"])
+    @pytest.mark.parametrize("classes", [("motorcycle", "car"), ("car",)])
+    def test_of_additive_closures(self, closure: ClosureName, classes: tuple[VehicleClass, ...]) -> None:
+        """The same for the additive closures, at a light with a queue."""
+        world = scenario("corridor", demand_veh_per_h=2400.0, physics=Physics(closure=closure, classes=classes))
+        simulator = Simulator(world, dtype="float64")
+        for _ in range(40):
+            simulator.step(None, 15.0)
+
+            assert simulator.courant()[0] <= 1.0 + 1e-12
+        assert np.abs(simulator.ledger().drift).max() < 1e-12
+
+
+class TestVacuum:
+    """Empty roads are roads like any others."""
+
+    @pytest.mark.parametrize("dtype", ["float64", "float32"])
+    def test_everywhere(self, dtype: str) -> None:
+        """On a network where nobody ever comes there is exactly nobody, and who came would drive at the limit."""
+        empty = ISLAND.demand.model_copy(update={"scale": 0.0})
+        simulator = Simulator(ISLAND.model_copy(update={"demand": empty}), dtype=dtype, threads=1)
+        measured = simulator.step(None, 300.0)
+        speed, book = simulator.fields().speed, simulator.ledger()
+
+        for name in ("density", "flow", "inside", "queue", "delay", "spent", "distance", "waiting", "entered", "left"):
+            assert not getattr(measured, name).any(), name
+        assert np.allclose(FREE, measured.speed, rtol=1e-6, atol=0)
+        assert np.allclose(FREE, speed, rtol=1e-6, atol=0)
+        assert not book.drift.any()
+        assert simulator.courant()[0] <= 1.0 + 1e-6
+
+    def test_into_vacuum_and_back(self) -> None:
+        """A platoon runs over an empty road, which is empty before it and behind it."""
+        world = Scenario(name="platoon", network=one_road(), physics=PAIR, scheme=SECOND, initial=filled((0.02, 0.02), road=150.0))
+        simulator = Simulator(world, dtype="float64")
+        simulator.step(None, 5.0)
+        assert 0.0 == simulator.fields().density[0, :, -10:].sum()
+        simulator.step(None, 300.0)
+        assert simulator.fields().density[0].sum() < 1e-12
+        assert simulator.ledger().left[0] == pytest.approx([3.0, 3.0], rel=1e-9)
+
+    def test_ten_thousand_steps_of_emptying(self) -> None:
+        """A road that empties for a long time neither goes below 0 nor loses anybody."""
+        world = Scenario(name="drain", network=one_road(), physics=PAIR, initial=filled((0.05, 0.05), road=600.0))
+        simulator = Simulator(world, dtype="float64")
+        simulator.step(None, 10_000 * simulator.dt_bound_s)
+
+        assert 0.0 == simulator.fields().density.min()
+        assert (np.abs(simulator.ledger().drift) <= 1e-12).all()
+
+
+class TestStubs:
+    """Roads shorter than a cell."""
+
+    def test_lone_stub(self) -> None:
+        """A network of one stub can be run: it is one cell, the plan says how much longer it is computed, and nothing is lost on it."""
+        simulator = Simulator(lwr(one_road(3.0), demand=cars("road", 720.0)), dtype="float64")
+        measured = simulator.step(None, 120.0)
+
+        assert 1 == simulator.plan.cells
+        assert any("longer" in note and "road" in note for note in simulator.plan.notes)
+        assert measured.entered[0, 0, 0] == pytest.approx(24.0, rel=1e-12)
+        assert measured.inside[0, 0, 0] == pytest.approx(simulator.ledger().inside[0, 0], rel=1e-12)
+        assert measured.density[0, 0, 0] == pytest.approx(0.2 / FREE, rel=0.05)
+
+    def test_lone_stub_full(self) -> None:
+        """A stub that is full has the density of the jam, whatever length it is computed with."""
+        world = lwr(street(300.0, 4.0, 300.0, end="wall"), initial=Initial(everywhere=Uniform(density_veh_per_m=(JAM,))))
+        simulator = Simulator(world, dtype="float64")
+        measured = simulator.step(None, 60.0)
+
+        assert np.allclose(JAM, measured.density[0, :, 0], rtol=1e-12, atol=0)
+        assert measured.inside.sum() == pytest.approx(simulator.ledger().inside[0, 0], rel=1e-12)
+
+    def test_stub_between_crossings_is_passed(self) -> None:
+        """A queue discharges through a stub at capacity, and fills it and the road before it when its end is shut."""
+        passing = Simulator(lwr(street(300.0, 4.0, 300.0), initial=filled((JAM,), r0=300.0)), dtype="float64")
+        measured = passing.step(None, 60.0)
+
+        assert JAM * 300.0 - measured.inside[0, 0, 0] == pytest.approx(CAPACITY * 60.0, rel=1e-6)
+
+    @pytest.mark.parametrize("cell_m", [10.0, 15.0, 25.0, 40.0])
+    def test_measures_add_up_to_the_ledger(self, cell_m: float) -> None:
+        """On Victoria Island, whose 12 stubs share cells with their neighbours or stand alone, the roads hold what the ledger holds."""
+        world = ISLAND.model_copy(update={"scheme": Scheme(cell_m=cell_m)})
+        simulator = Simulator(world, dtype="float64", threads=1)
+        for _ in range(8):
+            simulator.step(None, 15.0)
+        measured, book = simulator.measures(), simulator.ledger()
+
+        assert np.allclose(book.inside, measured.inside.sum(axis=1), rtol=1e-12, atol=0)
+        assert np.allclose(book.entered - book.left, measured.inside.sum(axis=1), rtol=1e-12, atol=0)
+        assert (measured.density <= 1.2 * JAM / 0.4).all()
+
+
+class TestEdie:
+    """Measures of an interval by the definitions of Edie."""
+
+    def test_uniform_traffic(self) -> None:
+        """Of uniform traffic, density, speed and flow are what they are, on every road of a chain and in intervals of any length."""
+        world = scenario("ring", bump=0.0, fill=0.3)
+        simulator = Simulator(world, dtype="float64")
+        rho, v = (simulator.fields().density[0, :, 0], simulator.fields().speed[0, :, 0])
+        for seconds in (0.1, 15.0, 33.3):
+            measured = simulator.step(None, seconds)
+
+            assert np.allclose(rho, measured.density[0, 0], rtol=1e-12, atol=0)
+            assert np.allclose(v, measured.speed[0, 0], rtol=1e-12, atol=0)
+            assert np.allclose(rho * v, measured.flow[0, 0], rtol=1e-12, atol=0)
+            assert np.allclose(rho * 1500.0 * seconds, measured.spent[0, 0], rtol=1e-12, atol=0)
+            assert np.allclose(rho * v * 1500.0 * seconds, measured.distance[0, 0], rtol=1e-12, atol=0)
+            assert np.allclose(rho * 1500.0 * (1 - v / FREE) * seconds, measured.delay[0, 0], rtol=1e-12, atol=0)
+
+    def test_intervals_add_up(self) -> None:
+        """Time spent, distance and delay of two intervals are those of both together, if the steps are the same."""
+        one, other = (Simulator(town(), dtype="float64", threads=1) for _ in range(2))
+        seconds = 32 * one.dt_bound_s
+        parts = [one.step(None, seconds), one.step(None, seconds)]
+        whole = other.step(None, 2 * seconds)
+
+        for name in ("spent", "distance", "delay"):
+            assert np.allclose(sum(getattr(each, name) for each in parts), getattr(whole, name), rtol=1e-9, atol=1e-9), name
+
+    def test_moment(self) -> None:
+        """Measures of a moment are those of the state: its vehicles, densities and speeds."""
+        simulator = Simulator(town(), dtype="float64", threads=1)
+        measured = simulator.step(None, 30.0)
+        moment, book = simulator.measures(), simulator.ledger()
+
+        assert measured.inside.tobytes() == moment.inside.tobytes()
+        assert np.allclose(
+            book.inside, (moment.density * simulator.plan.road_length[:, None] * simulator.plan.road_lanes[:, None]).sum(axis=1)
+        )
+        assert not moment.spent.any()
+
+
+def test_models_are_what_they_are_called() -> None:
+    """The two models of these tests have the classes and orders that the tests say."""
+    assert (("motorcycle", "car"), 2) == (PAIR.classes, SECOND.order)
+    assert (("car",), 1) == (LWR.classes, FIRST.order)
