@@ -37,8 +37,8 @@ def district(horizon_s: float, *, cpp: bool) -> tuple[Any, list[Any]]:
                 name, start, end, LENGTH_M, LIMIT_M_PER_S, jam_density_per_lane=JAM_VEH_PER_M, number_of_lanes=LANES, signal_group=[group]
             )
     pairs = list(permutations(GATES, 2))
-    for one, other in pairs:
-        entry, leave = (f"gate {x}:{y}" for x, y in (one, other))
+    for here, there in pairs:
+        entry, leave = (f"gate {x}:{y}" for x, y in (here, there))
         world.adddemand(entry, leave, 0, horizon_s, flow=TRIPS_PER_H / 3600 / len(pairs))
     return world, [world.get_node(f"{x}:{y}") for x, y in SIGNALS]
 
