@@ -57,14 +57,14 @@ def bench(scenario: Scenario, worlds: int = 64, *, dtype: str = "float32", threa
     interval = scenario.decision_s
     calibration = np.linspace(0, 1, SIZE).astype(dtype)
     one = min(_timed(lambda: simulator.step(None, interval)) for _ in range(WARM_UP))
-    loop = min(_timed(lambda: _multiply_add(calibration, 1)) for _ in range(WARM_UP))
+    loop = min(_timed(lambda: multiply_add(calibration, 1)) for _ in range(WARM_UP))
     repeats, rounds = max(1, round(SLICE_S / one)), max(1, round(SLICE_S / loop))
     intervals: list[float] = []
     loops: list[float] = []
     until = time.perf_counter() + seconds
     while not intervals or time.perf_counter() < until:
         intervals.append(_timed(lambda: [simulator.step(None, interval) for _ in range(repeats)]) / repeats)
-        loops.append(_timed(lambda: _multiply_add(calibration, rounds)) / rounds)
+        loops.append(_timed(lambda: multiply_add(calibration, rounds)) / rounds)
     took = median(intervals)
     return Throughput(
         scenario=scenario.name,
@@ -105,4 +105,4 @@ def _rounds(x: Any, rounds: int) -> None:
 
 
 # Fused, which strict arithmetic is not: this loop stands for what the machine can do at best.
-_multiply_add = compiled(_rounds, fastmath={"contract"})
+multiply_add = compiled(_rounds, fastmath={"contract"})

@@ -589,7 +589,7 @@ def count_pieces(
 QUEUE_SPEED = 2.0
 """Who is slower (m/s) stands in a queue."""
 NEAR_BYTES = 1 << 20
-"""State and sums of a block stay below this, so that all steps of an interval run in the second level cache."""
+"""State and sums of a block stay below this, so that all steps of an interval run near the processor; smaller blocks were slower."""
 
 
 @dataclass
@@ -616,7 +616,6 @@ class Cpu:
         self._kernel = kernel(plan.closure, plan.equilibrium, plan.built_in, plan.order, self._classes)
         self._threads = threads or _processors()
         self._steps = 0
-        self._dt = 0.0
         worlds = _block_worlds(plan, len(starts), self._kind.itemsize, self._threads)
         self._parts = [self._part(starts, first, min(first + worlds, len(starts)), worlds) for first in range(0, len(starts), worlds)]
         self._removed = np.zeros((len(starts), self._classes))
@@ -648,7 +647,7 @@ class Cpu:
                 self._advance_part(part, orders)
         else:
             list(self._pool.map(lambda part: self._advance_part(part, orders), self._parts))
-        self._steps, self._dt = orders.steps, orders.dt
+        self._steps = orders.steps
 
     def count(self) -> Counted:
         roads, total = len(self.plan.roads), sum(part.last - part.first for part in self._parts)
