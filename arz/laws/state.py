@@ -44,7 +44,8 @@ def marker(rho: float, y: float, low: float, high: float) -> float:
 def sound(rho: float, y: float, r: float, ceiling: float) -> bool:
     """Whether a state may be: nothing negative or infinite, nothing beyond the ceiling, no NaN, for which every comparison is false."""
     # Joined without a branch: cells are judged side by side. An infinite rho is an infinite r.
-    return (rho >= like(rho, 0)) & (y >= like(rho, 0)) & (y < like(rho, math.inf)) & (r <= ceiling)
+    zero = like(rho, 0)
+    return (rho >= zero) & (y >= zero) & (y < like(rho, math.inf)) & (r >= zero) & (r <= ceiling)
 
 
 @device

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from arz.errors import ArzError, Unknown
@@ -148,6 +148,7 @@ numbers = st.one_of(st.sampled_from([0.0, -0.0, 0.2, math.inf, -math.inf, math.n
 
 
 @given(rho=numbers, y=numbers, other=numbers, ceiling=st.floats(0.1, 0.4))
+@example(rho=0.0, y=0.0, other=-math.inf, ceiling=0.25)
 def test_sound_is_the_short_form_of_the_verdict(rho: float, y: float, other: float, ceiling: float) -> None:
     """The quick question and the full answer agree for every pair of densities, NaN and infinite numbers among them."""
     r = occupancy_of(rho, other, 0.4, 1.0)
