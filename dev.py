@@ -54,7 +54,7 @@ class Group(NamedTuple):
 GROUPS = {
     "core": Group("simcache and what it needs", ("--editable", ".")),
     "dev": Group("simcache and the tools, about 350 MB", ("--editable", ".[dev]"), holds=("core",)),
-    "torch": Group("torch for the CPU, about 700 MB", ("torch",), required=False),
+    "torch": Group("torch for the CPU and the learners, about 800 MB", ("torch", "--editable", ".[rl-dev]"), required=False, holds=("core",)),
     "bench": Group("the peers of the benchmarks", ("--editable", ".[bench]"), holds=("core",)),
 }
 
