@@ -1,7 +1,7 @@
 """The contract of a store: names to immutable bytes, written once and whole."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -106,6 +106,17 @@ class Store(ABC):
     def sweep(self) -> int:
         """Remove what writers that have died left unfinished, and say how many files that were."""
         return 0
+
+    def refresh(self) -> None:
+        """Learn what others have put there since; a store that is read where it lives has nothing to do."""
+
+    def publish(self, told: Callable[[int, int], None] | None = None) -> None:
+        """Let others see what was put since the last time; `told` hears how many bytes have gone, and of how many.
+
+        A store that others read where it lives has nothing to do. Until this returns, nobody else sees a part of it; cut at any
+        point and called again, it moves only what is missing.
+        """
+        del told
 
     def layers(self) -> tuple["Store", ...]:
         """The stores to ask for entries, nearest first."""
