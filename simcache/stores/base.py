@@ -107,7 +107,7 @@ class Store(ABC):
         """Remove what writers that have died left unfinished, and say how many files that were."""
         return 0
 
-    def refresh(self) -> None:
+    def refresh(self) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
         """Learn what others have put there since; a store that is read where it lives has nothing to do."""
 
     def publish(self, told: Callable[[int, int], None] | None = None) -> None:
