@@ -1,7 +1,7 @@
 """The CPU: worlds and segments side by side in lanes, several blocks of worlds at once in threads."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +15,7 @@ from arz.engine import bodies
 from arz.engine.backends.base import Books, Counted, Orders, State
 from arz.engine.backends.memory import access
 from arz.engine.backends.packing import CLASS_ROWS, CROSSING, LEFT, LIMIT, SINK, SOURCE, WIDTH, Block, Packing, pack
+from arz.engine.backends.rows import rows
 from arz.engine.plan import Plan, Start
 from arz.jit import compiled, device, like, named, ready
 from arz.laws.boundary.registry import flux as end_flux
@@ -35,6 +36,11 @@ get_sum, put_sum = access("sums")
 get_gate, put_gate = access("gates")
 get_tally, put_tally = access("tally")
 get_mark, _ = access("marks")
+
+ratio_at, before_at, ahead_at, moved_at = (rows(name, 4) for name in ("ratio", "before", "ahead", "moved"))
+limit_at, demand_at, marked_at, v_ahead_at, room_at = (rows(name, 3) for name in ("limit", "demand", "marked", "v_ahead", "room"))
+priority_at, width_out_at, width_in_at, last_at = (rows(name, 2) for name in ("priority", "width_out", "width_in", "last"))
+opened_at, here_at, work_at = (rows(name, 2) for name in ("opened", "here", "work"))
 
 OWN, OTHER, SCALE, JAM, SHAPE, LOW, HIGH = range(7)
 CREEP, CEILING = 8, 10
@@ -344,10 +350,10 @@ def read_approaches(
     closure: int,
     width: Any,
     slots: int,
+    lanes: int,
 ) -> None:
     """demand[class, approach] and marker of a bundle's approaches, from the last cell of each; a red light sends exactly nothing."""
     worlds = block.times.shape[0]
-    lanes = slots * worlds
     for i in range(n):
         for slot in range(slots):
             source = block.links[links + i * slots + slot]
@@ -410,11 +416,20 @@ def hold_back(demand: Any, i: int, a: int, cap: float) -> None:
 
 @device
 def read_exits(
-    block: Any, here: Any, v_ahead: Any, numbers: Any, links: int, n: int, m: int, classes: int, closure: int, slots: int
+    block: Any,
+    here: Any,
+    v_ahead: Any,
+    numbers: Any,
+    links: int,
+    n: int,
+    m: int,
+    classes: int,
+    closure: int,
+    slots: int,
+    lanes: int,
 ) -> None:
     """v_ahead[class, exit]: how fast traffic moves in the first cell of each exit."""
     worlds = block.times.shape[0]
-    lanes = slots * worlds
     for j in range(m):
         for slot in range(slots):
             source = block.links[links + (4 * n + j) * slots + slot]
@@ -456,27 +471,25 @@ def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
     """One step of one bundle of nodes: what wants to pass, what may, and what is told to the roads."""
     kind, law, n, m = block.nodes[b, 0], block.nodes[b, 1], block.nodes[b, 2], block.nodes[b, 3]
     at, links, books = block.nodes[b, 4], block.nodes[b, 5], block.nodes[b, 6]
-    rows, worlds = block.rows, block.times.shape[0]
-    slots = block.nodes[b, 7]
-    lanes = slots * worlds
+    table, worlds = block.rows, block.times.shape[0]
+    slots, lanes = block.nodes[b, 7], block.nodes[b, 8]
     ends = at
-    ratio, ends = rows[ends : ends + classes * n * m * lanes].reshape((classes, n, m, lanes)), ends + classes * n * m * lanes
-    priority, ends = rows[ends : ends + n * lanes].reshape((n, lanes)), ends + n * lanes
-    width_out, ends = rows[ends : ends + m * lanes].reshape((m, lanes)), ends + m * lanes
-    width_in, ends = rows[ends : ends + n * lanes].reshape((n, lanes)), ends + n * lanes
-    before, ends = rows[ends : ends + 7 * classes * n * lanes].reshape((7, classes, n, lanes)), ends + 7 * classes * n * lanes
-    ahead, ends = rows[ends : ends + 7 * classes * m * lanes].reshape((7, classes, m, lanes)), ends + 7 * classes * m * lanes
-    limit, ends = rows[ends : ends + classes * m * lanes].reshape((classes, m, lanes)), ends + classes * m * lanes
-    last, ends = rows[ends : ends + lanes], ends + lanes  # how much drivers remember; at the end of the network its cap
-    opened, ends = rows[ends : ends + n * lanes].reshape((n, lanes)), ends + n * lanes
-    here, ends = rows[ends : ends + 2 * classes * lanes].reshape((2 * classes, lanes)), ends + 2 * classes * lanes
-    demand, ends = rows[ends : ends + classes * n * lanes].reshape((classes, n, lanes)), ends + classes * n * lanes
-    marked, ends = rows[ends : ends + classes * n * lanes].reshape((classes, n, lanes)), ends + classes * n * lanes
-    v_ahead, ends = rows[ends : ends + classes * m * lanes].reshape((classes, m, lanes)), ends + classes * m * lanes
-    room, ends = rows[ends : ends + classes * m * lanes].reshape((classes, m, lanes)), ends + classes * m * lanes
-    moved, ends = rows[ends : ends + classes * n * m * lanes].reshape((classes, n, m, lanes)), ends + classes * n * m * lanes
-    spare = WORK + classes * m
-    work = rows[ends : ends + spare * lanes].reshape((spare, lanes))
+    ratio, ends = ratio_at(table, ends, (classes, n, m, lanes)), ends + classes * n * m * WIDTH
+    priority, ends = priority_at(table, ends, (n, lanes)), ends + n * WIDTH
+    width_out, ends = width_out_at(table, ends, (m, lanes)), ends + m * WIDTH
+    width_in, ends = width_in_at(table, ends, (n, lanes)), ends + n * WIDTH
+    before, ends = before_at(table, ends, (7, classes, n, lanes)), ends + 7 * classes * n * WIDTH
+    ahead, ends = ahead_at(table, ends, (7, classes, m, lanes)), ends + 7 * classes * m * WIDTH
+    limit, ends = limit_at(table, ends, (classes, m, lanes)), ends + classes * m * WIDTH
+    last, ends = last_at(table, ends, (1, lanes)), ends + WIDTH  # how much drivers remember; at the end of the network its cap
+    opened, ends = opened_at(table, ends, (n, lanes)), ends + n * WIDTH
+    here, ends = here_at(table, ends, (2 * classes, lanes)), ends + 2 * classes * WIDTH
+    demand, ends = demand_at(table, ends, (classes, n, lanes)), ends + classes * n * WIDTH
+    marked, ends = marked_at(table, ends, (classes, n, lanes)), ends + classes * n * WIDTH
+    v_ahead, ends = v_ahead_at(table, ends, (classes, m, lanes)), ends + classes * m * WIDTH
+    room, ends = room_at(table, ends, (classes, m, lanes)), ends + classes * m * WIDTH
+    moved, ends = moved_at(table, ends, (classes, n, m, lanes)), ends + classes * n * m * WIDTH
+    work = work_at(table, ends, (WORK + classes * m, lanes))
 
     if kind == SOURCE:
         for k in range(classes):
@@ -484,14 +497,14 @@ def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
                 source = block.links[links + (4 * n + 2 * m) * slots + slot]
                 for x in range(worlds):
                     a = slot * worlds + x
-                    waiting = block.books[books + 3 * k * lanes + a]
+                    waiting = block.books[books + 3 * k * WIDTH + a]
                     demand[k, 0, a] = (waiting + block.arrived[source, k, x]) / dt
                     marked[k, 0, a] = limit[k, 0, a]
     else:
-        read_approaches(block, here, work, demand, marked, opened, before, links, n, classes, closure, width_in, slots)
+        read_approaches(block, here, work, demand, marked, opened, before, links, n, classes, closure, width_in, slots, lanes)
     if kind == SINK:
         for a in range(lanes):
-            hold_back(demand, 0, a, last[a])
+            hold_back(demand, 0, a, last[0, a])
         for k in range(classes):
             for a in range(lanes):
                 # The cap has been shared out among the classes above.
@@ -500,10 +513,10 @@ def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
                 work[2, a] = work[1, a] * marked[k, 0, a]
             open_gates(block, links + n * slots, k, work[1], work[2], slots)
             for a in range(lanes):
-                place = books + 2 * k * lanes + a
-                add_exactly(block.books, place, place + lanes, float(work[1, a]) * float(width_in[0, a]) * dt)
+                place = books + 2 * k * WIDTH + a
+                add_exactly(block.books, place, place + WIDTH, float(work[1, a]) * float(width_in[0, a]) * dt)
         return
-    read_exits(block, here, v_ahead, ahead, links, n, m, classes, closure, slots)
+    read_exits(block, here, v_ahead, ahead, links, n, m, classes, closure, slots, lanes)
     node(moved, room, demand, marked, v_ahead, ratio, priority, width_out, ahead[0], ahead[2], ahead[3], ahead[4], work, closure, law)
     if kind == CROSSING:
         for k in range(classes):
@@ -522,9 +535,9 @@ def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
             arriving(work[0], moved[k], j)
             carried(work[1], moved[k], marked[k], j)
             for a in range(lanes):
-                w = remembered(mixed(work[0, a], work[1, a], limit[k, j, a]), limit[k, j, a], last[a])
+                w = remembered(mixed(work[0, a], work[1, a], limit[k, j, a]), limit[k, j, a], last[0, a])
                 work[2, a] = work[0, a] / width_out[j, a]
-                work[3, a] = (work[1, a] if last[a] == like(w, 1) else work[0, a] * w) / width_out[j, a]
+                work[3, a] = (work[1, a] if last[0, a] == like(w, 1) else work[0, a] * w) / width_out[j, a]
             open_gates(block, links + (4 * n + m + j) * slots, k, work[2], work[3], slots)
     if kind == SOURCE:
         for k in range(classes):
@@ -532,10 +545,10 @@ def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
                 source = block.links[links + (4 * n + 2 * m) * slots + slot]
                 for x in range(worlds):
                     a = slot * worlds + x
-                    place = books + 3 * k * lanes + a
+                    place = books + 3 * k * WIDTH + a
                     came = float(moved[k, 0, 0, a] / width_out[0, a]) * float(width_out[0, a]) * dt
                     block.books[place] = max(block.books[place] + block.arrived[source, k, x] - came, 0.0)
-                    add_exactly(block.books, place + lanes, place + 2 * lanes, came)
+                    add_exactly(block.books, place + WIDTH, place + 2 * WIDTH, came)
 
 
 @cache
@@ -556,7 +569,6 @@ def kernel(closure: int, equilibrium: int, built_in: bool, order: int, classes: 
     return compiled(named(advance, "advance", closure, equilibrium, built_in, order, classes), nogil=True)
 
 
-@compiled
 def count_pieces(
     block: Any, roads: Any, places: Any, metres: Any, out: Any, classes: int, closure: int, threshold: float, summed: bool
 ) -> None:
@@ -586,10 +598,16 @@ def count_pieces(
                     out[1, road, k, x] += vehicles * float(v)
 
 
+count_pieces = compiled(count_pieces, nogil=True)
+
 QUEUE_SPEED = 2.0
 """Who is slower (m/s) stands in a queue."""
 NEAR_BYTES = 1 << 20
 """State and sums of a block stay below this, so that all steps of an interval run near the processor; smaller blocks were slower."""
+
+
+BookRows = Sequence[tuple[Sequence[Callable[[Books], Array]], Sequence[Array]]]
+"""For sources and sinks: what each row of a class holds, and where, [world, source, class]."""
 
 
 @dataclass
@@ -602,6 +620,13 @@ class Part:
     block: Block
     before_state: Array
     before_books: Array
+    pieces: Array
+    """[piece, (state, sums, numbers)]: where each piece of a road is."""
+    reach: Array
+    """int[bundle, slot]; slots without a segment take the first reach."""
+    weight: Array
+    """[bundle, slot]: the length of a cell times the lanes of the road."""
+    book_rows: BookRows
     dt: float = 0.0
     """The step that the numbers are set for."""
 
@@ -632,9 +657,9 @@ class Cpu:
             for k in range(self._classes):
                 for row, field in ((2 * k, state.rho), (2 * k + 1, state.y)):
                     block.state[packing.cell_at[:, None] + row * WIDTH + np.arange(real)] = field[span, k].T
-            for rows, at in self._book_rows(part):
-                for row, pick in enumerate(rows):
-                    block.books[at[row]] = np.moveaxis(pick(state)[span], 0, -1)
+            for picks, places in part.book_rows:
+                for pick, place in zip(picks, places, strict=True):
+                    block.books[place] = pick(state)[span]
             block.sums[:] = 0
             block.tally[:] = 0
         self._steps = 0
@@ -642,26 +667,17 @@ class Cpu:
 
     def advance(self, orders: Orders) -> None:
         self._removed_before = self._removed.copy()
-        if self._pool is None:
-            for part in self._parts:
-                self._advance_part(part, orders)
-        else:
-            list(self._pool.map(lambda part: self._advance_part(part, orders), self._parts))
+        self._each(lambda part: self._advance_part(part, orders))
         self._steps = orders.steps
 
     def count(self) -> Counted:
         roads, total = len(self.plan.roads), sum(part.last - part.first for part in self._parts)
         whole = np.zeros((4, total, roads, self._classes))
         faults = np.zeros(total)
-        for part in self._parts:
-            places = self._piece_places(part)
-            out = np.zeros((4, roads, self._classes, part.packing.worlds))
-            count_pieces(
-                part.block, self._piece_roads, places, self._metres, out, self._classes, self.plan.closure, QUEUE_SPEED, self._steps > 0
-            )
+        for part, (out, wrong) in zip(self._parts, self._each(self._count_part), strict=True):
             real = part.last - part.first
             whole[:, part.first : part.last] = out[..., :real].transpose(0, 3, 1, 2)
-            faults[part.first : part.last] = self._tally_of(part)[:, self._classes].sum(axis=(0, 1))[:real]
+            faults[part.first : part.last] = wrong[:real]
         return Counted(whole[0], whole[1], whole[2], whole[3], faults)
 
     def fetch(self) -> State:
@@ -685,9 +701,9 @@ class Cpu:
             removed=self._removed.copy(),
         )
         for part in self._parts:
-            for rows, at in self._book_rows(part):
-                for row, pick in enumerate(rows):
-                    pick(books)[part.first : part.last] = np.moveaxis(part.block.books[at[row]], -1, 0)
+            for picks, places in part.book_rows:
+                for pick, place in zip(picks, places, strict=True):
+                    pick(books)[part.first : part.last] = part.block.books[place]
         return books
 
     def go_back(self) -> None:
@@ -698,6 +714,17 @@ class Cpu:
         self._removed = self._removed_before.copy()
         self._steps = 0
 
+    def _each(self, work: Callable[[Part], Any]) -> list[Any]:
+        """What the work gives for every part, in their order; parts do not know each other."""
+        return list(map(work, self._parts) if self._pool is None else self._pool.map(work, self._parts))
+
+    def _count_part(self, part: Part) -> tuple[Array, Array]:
+        out = np.zeros((4, len(self.plan.roads), self._classes, part.packing.worlds))
+        count_pieces(
+            part.block, self._piece_roads, part.pieces, self._metres, out, self._classes, self.plan.closure, QUEUE_SPEED, self._steps > 0
+        )
+        return out, self._tally_of(part)[:, self._classes].sum(axis=(0, 1))
+
     def _part(self, starts: Sequence[Start], first: int, last: int, worlds: int) -> Part:
         packing, block = pack(self.plan, worlds, self._kind)
         lane = [min(first + x, last - 1) for x in range(worlds)]
@@ -707,14 +734,28 @@ class Cpu:
                 block.numbers.reshape(-1, 1 + self._classes * CLASS_ROWS, WIDTH)[:, 1 + k * CLASS_ROWS + row] = np.tile(
                     of_worlds, packing.slots
                 )
-                for _, _, n, m, at, _, _, slots in block.nodes.tolist():
-                    lanes = slots * worlds
-                    ends = at + (self._classes * n * m + n + m + n) * lanes
+                for _, _, n, m, at, _, _, _, _ in block.nodes.tolist():
+                    ends = at + (self._classes * n * m + n + m + n) * WIDTH
                     for ways in (n, m):
-                        rows = block.rows[ends : ends + 7 * self._classes * ways * lanes].reshape(7, self._classes, ways, lanes)
-                        rows[row, k] = np.tile(of_worlds, slots)
-                        ends += 7 * self._classes * ways * lanes
-        return Part(first, last, packing, block, block.state.copy(), block.books.copy())
+                        numbers = block.rows[ends : ends + 7 * self._classes * ways * WIDTH].reshape(7, self._classes, ways, WIDTH)
+                        numbers[row, k] = np.tile(of_worlds, packing.slots)
+                        ends += 7 * self._classes * ways * WIDTH
+        cell, reaches = self.plan.pieces.cell, self.plan.reaches
+        reach = np.zeros(block.cells.shape[0] * packing.slots, np.int64)
+        reach[: len(packing.segments.reach)] = packing.segments.reach
+        reach = reach.reshape(-1, packing.slots)
+        return Part(
+            first,
+            last,
+            packing,
+            block,
+            before_state=block.state.copy(),
+            before_books=block.books.copy(),
+            pieces=np.stack([packing.cell_at[cell], packing.sum_at[cell], packing.numbers_at[cell]], axis=1),
+            reach=reach,
+            weight=(reaches.dx * reaches.lanes)[reach],
+            book_rows=_book_rows(packing, self._classes, last - first),
+        )
 
     def _advance_part(self, part: Part, orders: Orders) -> None:
         block = part.block
@@ -740,7 +781,7 @@ class Cpu:
 
     def _set_step(self, part: Part, dt: float) -> None:
         """The numbers that depend on the length of a step: dt/dx, and what relaxation leaves."""
-        reaches, table, reach = self.plan.reaches, self._table(part), self._reach_of_slot(part)
+        reaches, table, reach = self.plan.reaches, self._table(part), part.reach
         table[:, 0] = (dt / reaches.dx)[reach][:, :, None]
         for k in range(self._classes):
             left = np.array([decay(dt, tau) for tau in reaches.numbers[:, k, 7].tolist()])
@@ -749,7 +790,7 @@ class Cpu:
 
     def _set_limits(self, part: Part, told: Array) -> None:
         """The speed limits of the moment, told[world, section, class]."""
-        reaches, table, reach = self.plan.reaches, self._table(part), self._reach_of_slot(part)
+        reaches, table, reach = self.plan.reaches, self._table(part), part.reach
         section = reaches.section[reach]
         for k in range(self._classes):
             own = reaches.numbers[:, k, 5][reach][:, :, None]
@@ -760,38 +801,23 @@ class Cpu:
         """`numbers` as [bundle, row, slot, world]."""
         return part.block.numbers.reshape(-1, 1 + self._classes * CLASS_ROWS, part.packing.slots, part.packing.worlds)
 
-    def _reach_of_slot(self, part: Part) -> Array:
-        """int[bundle, slot]; slots without a segment take the first reach."""
-        packing = part.packing
-        reach = np.zeros(part.block.cells.shape[0] * packing.slots, np.int64)
-        reach[: len(packing.segments.reach)] = packing.segments.reach
-        return reach.reshape(-1, packing.slots)
-
     def _removed_of(self, part: Part) -> Array:
         """[world, class] of what the last interval took, times the lengths of the cells and the lanes."""
         rows = self._tally_of(part)[:, : self._classes]
-        weight = (self.plan.reaches.dx * self.plan.reaches.lanes)[self._reach_of_slot(part)]
-        total: Array = np.einsum("bksx,bs->xk", rows.astype(np.float64), weight)
+        total: Array = np.einsum("bksx,bs->xk", rows.astype(np.float64), part.weight)
         return total[: part.last - part.first]
 
     def _tally_of(self, part: Part) -> Array:
         """[bundle, (class: y removed, faults), slot, world]."""
         return part.block.tally.reshape(-1, self._classes + 1, part.packing.slots, part.packing.worlds)
 
-    def _piece_places(self, part: Part) -> Array:
-        cell = self.plan.pieces.cell
-        return np.stack([part.packing.cell_at[cell], part.packing.sum_at[cell], part.packing.numbers_at[cell]], axis=1)
 
-    def _book_rows(self, part: Part) -> Iterator[tuple[Sequence[Callable[[Books], Array]], list[Array]]]:
-        """For sources and sinks: what each row of a class holds, and where, [source, class, world]."""
-        real = np.arange(part.last - part.first)
-        for places, rows in (
-            (part.packing.sources, (_waiting, _entered, _entered_rest)),
-            (part.packing.sinks, (_left, _left_rest)),
-        ):
-            classes = np.arange(self._classes)[:, None]
-            first, stride = places[:, 0, None, None], places[:, 1, None, None]
-            yield rows, [first + (classes * len(rows) + row) * stride + real for row in range(len(rows))]
+def _book_rows(packing: Packing, classes: int, worlds: int) -> BookRows:
+    found: list[tuple[Sequence[Callable[[Books], Array]], list[Array]]] = []
+    for places, picks in ((packing.sources, (_waiting, _entered, _entered_rest)), (packing.sinks, (_left, _left_rest))):
+        each = np.arange(classes) * len(picks)
+        found.append((picks, [np.arange(worlds)[:, None, None] + places[:, None] + (each + row) * WIDTH for row in range(len(picks))]))
+    return found
 
 
 def _waiting(books: Books) -> Array:

@@ -10,7 +10,12 @@ from typing import Any
 from numba.core import types
 from numba.extending import intrinsic
 
-APART = ("state", "scratch", "numbers", "sums", "tally", "gates", "marks")
+NODES = (
+    "ratio", "priority", "width_out", "width_in", "before", "ahead", "limit", "last",
+    "opened", "here", "demand", "marked", "v_ahead", "room", "moved", "work",
+)  # fmt: skip
+"""The tables of a node bundle, in their order in memory."""
+APART = ("state", "scratch", "numbers", "sums", "tally", "gates", "marks", *NODES)
 """Arrays of different names in this list share no memory."""
 
 
@@ -21,7 +26,7 @@ def access(name: str) -> tuple[Callable[[Any, int], Any], Callable[[Any, int, An
     def get(typing_context: Any, array: Any, index: Any) -> Any:  # noqa: ARG001 - numba's signature
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             load = builder.load(_place(context, builder, signature, values))
-            _set_apart(builder, load, name)
+            set_apart(builder, load, name)
             return load
 
         return array.dtype(array, types.intp), generate
@@ -30,7 +35,7 @@ def access(name: str) -> tuple[Callable[[Any, int], Any], Callable[[Any, int, An
     def put(typing_context: Any, array: Any, index: Any, x: Any) -> Any:  # noqa: ARG001 - numba's signature
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             store = builder.store(values[2], _place(context, builder, signature, values))
-            _set_apart(builder, store, name)
+            set_apart(builder, store, name)
             return context.get_dummy_value()
 
         return types.void(array, types.intp, array.dtype), generate
@@ -43,7 +48,7 @@ def _place(context: Any, builder: Any, signature: Any, values: Any) -> Any:
     return builder.gep(array.data, [values[1]], inbounds=True)
 
 
-def _set_apart(builder: Any, instruction: Any, name: str) -> None:
+def set_apart(builder: Any, instruction: Any, name: str) -> None:
     """LLVM's alias scopes: an access is in the scope of its own name and outside those of all others."""
     module = builder.module
     domain = module.add_metadata(["arz"])

@@ -19,8 +19,8 @@ Array = NDArray[Any]
 
 WIDTH = 32
 """Lanes of a bundle: long enough to hide the overhead of a loop, short enough that a bundle stays in the nearest cache."""
-NODE_LANES = 128
-"""Lanes of a node bundle, at most: nodes are few, and their loops many."""
+NODE_ROW = 16
+"""A node bundle is WIDTH lanes too, of which multiples of so many are computed: the length of a loop that a processor does in whole."""
 CROSSING, SOURCE, SINK = range(3)
 BOOK_ROWS = (0, 3, 2)
 """Rows of `books` per class: of a crossing, a source (waiting, entered, rest) and a sink (left, rest)."""
@@ -55,7 +55,7 @@ class Block(NamedTuple):
     ghosts: Array
     """int[bundle, slot, ghost, (from, to)]."""
     nodes: Array
-    """int[node bundle, (kind, law, approaches, exits, offset in rows, offset in links, offset in books, slots)]."""
+    """int[node bundle, (kind, law, approaches, exits, offset in rows, offset in links, offset in books, slots, lanes)]."""
     links: Array
     """Per node bundle, [slot] each: approaches' last cells, their gates, lights and meters; exits' first cells, their gates."""
     books: Array
@@ -98,7 +98,7 @@ class Packing:
     bundle_slot: Array
     """int[segment, (bundle, slot)]."""
     sources: Array
-    """int[source, (offset, stride)]: where its first row is in `books`, and how far the next; sinks likewise."""
+    """int[source]: where its first row is in `books`; sinks likewise."""
     sinks: Array
     gate_in: Array
     """int[reach]: the offset of its upstream gate in `gates`, and of its downstream one."""
@@ -262,21 +262,21 @@ def _bundled(items: list[Any], slots: int) -> list[list[Any]]:
 
 def _book_places(plan: Plan, worlds: int) -> tuple[Array, Array]:
     """Three rows a class for the sources, two for the sinks, bundle after bundle."""
-    sources, sinks = np.zeros((len(plan.sources), 2), np.int64), np.zeros((len(plan.sinks), 2), np.int64)
+    sources, sinks = np.zeros(len(plan.sources), np.int64), np.zeros(len(plan.sinks), np.int64)
     at = 0
     for kind, _, members in _node_bundles(plan, worlds):
         for slot, member in enumerate(members):
             if kind == SOURCE:
-                sources[plan.sources.index(member)] = at + slot * worlds, len(members) * worlds
+                sources[plan.sources.index(member)] = at + slot * worlds
             elif kind == SINK:
-                sinks[plan.sinks.index(member)] = at + slot * worlds, len(members) * worlds
-        at += BOOK_ROWS[kind] * len(plan.classes) * len(members) * worlds
+                sinks[plan.sinks.index(member)] = at + slot * worlds
+        at += BOOK_ROWS[kind] * len(plan.classes) * WIDTH
     return sources, sinks
 
 
 def _node_bundles(plan: Plan, worlds: int) -> list[tuple[int, int, list[Any]]]:
     """(kind, law, members): nodes of one shape and one law together."""
-    slots = NODE_LANES // worlds
+    slots = WIDTH // worlds
     bundles = [(SOURCE, 0, members) for members in _bundled(list(plan.sources), slots)]
     for end in sorted({sink.end for sink in plan.sinks}):
         bundles += [(SINK, end, members) for members in _bundled([sink for sink in plan.sinks if sink.end == end], slots)]
@@ -293,20 +293,21 @@ def _nodes(plan: Plan, packing: Packing, kind: Any) -> tuple[Array, Array, Array
     for what, law, members in _node_bundles(plan, worlds):
         n = len(members[0].approaches) if what == CROSSING else 1
         m = len(members[0].exits) if what == CROSSING else int(what == SOURCE)
-        lanes = len(members) * worlds
         numbers = np.stack([_node_numbers(plan, what, member, n, m) for member in members])
-        fixed = np.repeat(numbers.T[:, :, None], worlds, axis=2).reshape(-1, lanes)
+        # Lanes without a node are copies of the first one, on empty roads.
+        fixed = np.repeat(numbers.T[:, :1], WIDTH, axis=1)
+        fixed[:, : len(members) * worlds] = np.repeat(numbers.T, worlds, axis=1)
         total = node_rows(classes, n, m)
-        rows.append(np.concatenate([fixed, np.zeros((total - len(fixed), lanes))]).ravel())
+        rows.append(np.concatenate([fixed, np.zeros((total - len(fixed), WIDTH))]).ravel())
         links.append(np.stack([_node_links(plan, packing, what, member, n, m) for member in members]).T.ravel())
-        table.append((what, law, n, m, row_at, link_at, books, len(members)))
+        table.append((what, law, n, m, row_at, link_at, books, len(members), -(-len(members) * worlds // NODE_ROW) * NODE_ROW))
         row_at += rows[-1].size
         link_at += links[-1].size
-        books += BOOK_ROWS[what] * classes * lanes
+        books += BOOK_ROWS[what] * classes * WIDTH
     flat = _aligned(max(row_at, 1), kind)
     flat[:row_at] = np.concatenate(rows) if rows else 0
     return (
-        np.array(table, np.int64).reshape(-1, 8),
+        np.array(table, np.int64).reshape(-1, 9),
         np.concatenate(links).astype(np.int64) if links else np.zeros(0, np.int64),
         flat,
         np.zeros(books),
