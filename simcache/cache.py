@@ -194,7 +194,28 @@ class Cache:
                 blob.check(data)
             except Missing:
                 raise Corrupt(name, f"{problem.reason} (set aside as {aside})") from problem
+        except Unavailable:
+            far = self._far_blob(blob)
+            if far is None:
+                raise
+            return far
         return data
+
+    def _far_blob(self, blob: Blob) -> memoryview | None:
+        """The bytes of a blob of which near has only a Git LFS pointer, if a far store has them; they are kept near."""
+        for layer in self.store.layers()[1:]:
+            try:
+                data = layer.get(blob.name)
+                check_name(blob.name, data)
+                blob.check(data)
+            except (CacheError, OSError):
+                continue
+            try:
+                self.near.put(blob.name, [data], durable=self.durable)
+            except (CacheError, OSError) as problem:
+                self.warn_once(f"what is found in {layer.url} cannot be kept in {self.near.url}", str(problem))
+            return data
+        return None
 
     def bring(self, entry: Entry, layer: Store) -> None:
         """Keep near what was found far: every blob, then the entry, so that nobody near meets a name without its bytes.

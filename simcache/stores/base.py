@@ -90,6 +90,14 @@ class Store(ABC):
         and set aside. Unavailable if a part cannot be listed: a listing never silently leaves things out.
         """
 
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """The same names without the sizes, which some kinds look up one by one."""
+        return (listed.name for listed in self.list(prefix))
+
+    def foreign(self) -> Sequence[str]:
+        """What lies among blobs and entries under a name of neither form, and which a listing therefore leaves out: damage, or malice."""
+        return ()
+
     @abstractmethod
     def delete(self, name: str) -> None:
         """Remove a name; one that is not there is no error. Local housekeeping: it is not carried to other stores."""

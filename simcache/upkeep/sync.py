@@ -156,7 +156,7 @@ class _Held:
         self.store = store
         self._contents = contents(store)
         self.entries = {name for names in self._contents.entries() for name in names}
-        self.blobs = set(self._contents.blobs())
+        self.blobs = set(self._contents.blob_names())
         self.foreign = sorted(set(self._contents.foreign))
 
     def read(self, name: str) -> bytes:
@@ -352,7 +352,7 @@ class _Run:
             self.stopped = self.stopped or reason
 
     def _refuse(self, store: Store, name: str, problem: Exception) -> None:
-        away = isinstance(problem, (Unavailable, OSError))
+        away = _may_pass(problem)
         with self._lock:
             self._in_a_row = self._in_a_row + 1 if away else 0
             self.refused.append(Refused(store.url, name, _said(problem)))
@@ -399,7 +399,9 @@ def _contradictions(near: Store, before: _Held, arrived: Sequence[_Arrival]) -> 
 
 
 def _may_pass(problem: Exception) -> bool:
-    return isinstance(problem, (Unavailable, ConnectionError, TimeoutError)) or getattr(problem, "errno", None) in _PASSING
+    if isinstance(problem, Unavailable):
+        return problem.passes
+    return isinstance(problem, (ConnectionError, TimeoutError)) or getattr(problem, "errno", None) in _PASSING
 
 
 def _said(problem: BaseException) -> str:
