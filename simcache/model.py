@@ -65,7 +65,7 @@ class Blob(NamedTuple):
         """Raise Corrupt unless these are the very bytes that were stored (at memory speed); Unavailable for an LFS pointer."""
         size = memoryview(data).nbytes
         if size != self.size and size <= POINTER_AT_MOST and pointer_oid(bytes(data)) == self.sha256:
-            raise Unavailable(self.name, "only its Git LFS pointer is here; `git lfs pull` brings the content")
+            raise Unavailable(self.name, "only its Git LFS pointer is here; `git lfs pull` brings the content", passes=False)
         if size != self.size:
             raise Corrupt(self.name, f"{size} bytes, expected {self.size}")
         if xxh3_128_hexdigest(data) != self.xxh3:

@@ -30,10 +30,15 @@ def check_place(root: str, *, create: bool = True) -> bool:
         raise NotAStore(root, f"a folder stands where its {FORMAT_FILE} should be") from problem
     except OSError as problem:
         raise Unavailable(root, f"its {FORMAT_FILE} cannot be read ({problem.strerror})") from problem
+    check_format(root, data)
+    return True
+
+
+def check_format(root: str, data: bytes) -> None:
+    """Raise FormatTooNew or NotAStore unless a format file with this content stands in a store that this version knows."""
     found = _format_in(root, data)
     if found > FORMAT:
         raise FormatTooNew(root, found, FORMAT)
-    return True
 
 
 def _check_unmarked(root: str, *, create: bool) -> None:

@@ -8,7 +8,7 @@ from simcache.errors import BadSettings
 from simcache.stores.base import Store
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[Gg][Ii][Tt]\+[Ll][Ff][Ss]:")
-_SOON = frozenset({"git+lfs", "kaggle", "http", "https", "s3", "gs", "az", "sftp"})
+_SOON = frozenset({"kaggle", "http", "https", "s3", "gs", "az", "sftp"})
 
 
 def _path(url: str, create: bool) -> Store:
@@ -34,9 +34,17 @@ def _memory(url: str, create: bool) -> Store:
     return MemoryStore(url.removeprefix("memory://"))
 
 
+def _git(url: str, create: bool) -> Store:
+    from simcache.stores.lfs import GitStore
+
+    del create  # a branch that is not there yet is an empty store, which the first publishing makes
+    return GitStore(url)
+
+
 KINDS: Mapping[str, Callable[[str, bool], Store]] = {
     "": _path,
     "file": _file,
+    "git+lfs": _git,
     "memory": _memory,
 }
 """The empty scheme is a plain path."""
