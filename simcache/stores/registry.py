@@ -8,7 +8,7 @@ from simcache.errors import BadSettings
 from simcache.stores.base import Store
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[Gg][Ii][Tt]\+[Ll][Ff][Ss]:")
-_SOON = frozenset({"kaggle", "http", "https", "s3", "gs", "az", "sftp"})
+_SOON = frozenset({"kaggle", "http", "https"})
 
 
 def _path(url: str, create: bool) -> Store:
@@ -41,11 +41,37 @@ def _git(url: str, create: bool) -> Store:
     return GitStore(url)
 
 
+def _s3(url: str, create: bool) -> Store:
+    from simcache.stores.remote import RemoteStore
+    from simcache.stores.s3 import S3
+
+    return RemoteStore(url, lambda: S3(url), create=create)
+
+
+def _sftp(url: str, create: bool) -> Store:
+    from simcache.stores.remote import RemoteStore
+    from simcache.stores.sftp import Sftp
+
+    return RemoteStore(url, lambda: Sftp(url), create=create)
+
+
+def _objects(url: str, create: bool) -> Store:
+    from simcache.stores.objects import Objects
+    from simcache.stores.remote import RemoteStore
+
+    return RemoteStore(url, lambda: Objects(url), create=create)
+
+
 KINDS: Mapping[str, Callable[[str, bool], Store]] = {
     "": _path,
     "file": _file,
     "git+lfs": _git,
     "memory": _memory,
+    "s3": _s3,
+    "gs": _objects,
+    "az": _objects,
+    "fsspec+memory": _objects,
+    "sftp": _sftp,
 }
 """The empty scheme is a plain path."""
 

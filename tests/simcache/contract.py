@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -17,6 +18,7 @@ from simcache.model import Blob, Buffer, Entry, Made, blob_name, blob_of, check_
 from simcache.stores.base import Listed, Store
 from simcache.stores.memory import MemoryStore
 from simcache.stores.registry import open_store
+from tests.remotes.servers import open_to_server, s3_client, s3_server, sftp_server
 
 LARGE = 300_000
 """Bytes that every kind hands out as a map or shares, rather than copies."""
@@ -50,6 +52,9 @@ BAD_NAMES = (
 
 class Backdoor(ABC):
     """One place of one kind of store, and what lies in it, without asking the store."""
+
+    environment: Mapping[str, str] = MappingProxyType({})
+    """What a process must have in its environment to find the place."""
 
     @abstractmethod
     def open(self) -> Store:
@@ -127,12 +132,101 @@ class MemoryBackdoor(Backdoor):
         return 0
 
 
+class S3Backdoor(Backdoor):
+    """A prefix of a bucket on a real server, by Amazon's own client."""
+
+    def __init__(self, folder: Path) -> None:
+        server = s3_server()
+        self.environment = server.environment
+        self.bucket, self.root = "tests", f"{folder.as_posix().strip('/')}/"
+        self.client = s3_client(server.address)
+        self.url = f"s3://{self.bucket}/{self.root}store"
+
+    def open(self) -> Store:
+        return open_store(self.url)
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            data: bytes = self.client.get_object(Bucket=self.bucket, Key=f"{self.root}store/{name}")["Body"].read()
+        except self.client.exceptions.NoSuchKey:
+            return None
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=f"{self.root}store/{name}", Body=data)
+
+    def names(self) -> set[str]:
+        root = f"{self.root}store/"
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root)
+        names = {item["Key"].removeprefix(root) for page in pages for item in page.get("Contents", ())}
+        return {name for name in names if name.startswith(("blobs/", "entries/"))}
+
+    def leftovers(self) -> int:
+        return len(self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.root).get("Uploads", ()))
+
+
+class SftpBackdoor(FolderBackdoor):
+    """A folder behind a real SSH server, which is on this machine: by plain files."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        server = sftp_server()
+        self.environment = server.environment
+        self.url = f"sftp://{server.address}{self.root}"
+        open_to_server(folder)
+
+    def write(self, name: str, data: bytes) -> None:
+        super().write(name, data)
+        open_to_server(self.root)
+
+
+class FsspecMemoryBackdoor(Backdoor):
+    """A folder in fsspec's own memory, by its dictionary."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = f"{folder.as_posix()}/store"
+        self.url = f"fsspec+memory:/{self.root}"
+
+    def open(self) -> Store:
+        return open_store(self.url)
+
+    def read(self, name: str) -> bytes | None:
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        file = MemoryFileSystem.store.get(f"{self.root}/{name}")
+        return None if file is None else bytes(file.getvalue())
+
+    def write(self, name: str, data: bytes) -> None:
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        MemoryFileSystem().pipe_file(f"{self.root}/{name}", data)
+
+    def names(self) -> set[str]:
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        names = {path.removeprefix(f"{self.root}/") for path in MemoryFileSystem.store}
+        return {name for name in names if name.startswith(("blobs/", "entries/"))}
+
+    def leftovers(self) -> int:
+        return 0
+
+
 BACKDOORS: Mapping[str, Callable[[Path], Backdoor]] = {
     "": FolderBackdoor,
     "file": lambda folder: FolderBackdoor(folder, "file"),
     "memory": MemoryBackdoor,
+    "s3": S3Backdoor,
+    "sftp": SftpBackdoor,
+    "fsspec+memory": FsspecMemoryBackdoor,
 }
-"""One for each scheme in the registry; a test says so."""
+"""One line for each scheme in the registry, and whatever runs over every kind of store runs over it: the contract, the games against a
+dict, the faults. A test says which scheme has none."""
+
+UNTRIED: Mapping[str, str] = {
+    "gs": "no server of Google's storage runs on loopback; its transport is that of fsspec+memory",
+    "az": "no server of Azure's storage runs here; its transport is that of fsspec+memory",
+}
+"""Schemes without a real part to run against, and why."""
 
 
 class StoreContract:
