@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
-from simcache.errors import BadSettings
+from simcache.errors import BadSettings, NotAStore
 from simcache.stores.base import Store
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[Gg][Ii][Tt]\+[Ll][Ff][Ss]:")
@@ -34,10 +34,22 @@ def _memory(url: str, create: bool) -> Store:
     return MemoryStore(url.removeprefix("memory://"))
 
 
+def _packed(url: str, create: bool) -> Store:
+    from simcache.stores.packs import FolderShelf, PackedStore
+
+    folder = url.removeprefix("packed://")
+    if not folder:
+        raise BadSettings(url, "a folder is needed: packed:///folder/of/packs")
+    if not create and not os.path.isdir(folder):
+        raise NotAStore(folder, "nothing is there; check the path")
+    return PackedStore(FolderShelf(folder))
+
+
 KINDS: Mapping[str, Callable[[str, bool], Store]] = {
     "": _path,
     "file": _file,
     "memory": _memory,
+    "packed": _packed,
 }
 """The empty scheme is a plain path."""
 
