@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from mmap import ACCESS_READ, mmap
 from typing import Any, NamedTuple
 
@@ -229,6 +229,12 @@ class PackFiles:
         data = memoryview(held)[place.offset : place.offset + place.size]
         return memoryview(bytearray(data)) if place.size < _COPY_BELOW else data
 
+    def digest(self, path: str) -> str:
+        """The SHA-256 of the pack at this path as it is on the disk, which is read anew afterwards."""
+        self._maps.pop(path, None)
+        with open(path, "rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+
 
 class Shelf(ABC):
     """Where packs and their indexes are, for one PackedStore. May be used by several threads and processes at once."""
@@ -245,6 +251,11 @@ class Shelf(ABC):
     @abstractmethod
     def read(self, place: Place) -> memoryview:
         """The bytes at a place. Unavailable if they cannot be had now."""
+
+    def mend(self, place: Place) -> bool:
+        """Forget the pack of a damaged item if it can be had anew, and say whether it was so."""
+        del place
+        return False
 
     @abstractmethod
     def refresh(self) -> None:
@@ -332,8 +343,11 @@ class PackedStore(Store):
     def set_aside(self, name: str) -> str | None:
         if self._loose.has(name):
             return self._loose.set_aside(name)
-        if not self._places(name):
+        places = self._places(name)
+        if not places:
             return None
+        if any(self._shelf.mend(place) for place in places):
+            return f"{self.local}, to be had anew"
         self._hidden.put(name, [])
         return f"{self.local}/hidden/{name}"
 

@@ -8,7 +8,7 @@ from simcache.errors import BadSettings, NotAStore
 from simcache.stores.base import Store
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[Gg][Ii][Tt]\+[Ll][Ff][Ss]:")
-_SOON = frozenset({"git+lfs", "kaggle", "http", "https", "s3", "gs", "az", "sftp"})
+_SOON = frozenset({"git+lfs", "http", "https", "s3", "gs", "az", "sftp"})
 
 
 def _path(url: str, create: bool) -> Store:
@@ -45,9 +45,17 @@ def _packed(url: str, create: bool) -> Store:
     return PackedStore(FolderShelf(folder))
 
 
+def _kaggle(url: str, create: bool) -> Store:
+    from simcache.stores.kaggle import open_kaggle
+
+    del create  # a dataset that is not there is an empty store, and only asking tells
+    return open_kaggle(url)
+
+
 KINDS: Mapping[str, Callable[[str, bool], Store]] = {
     "": _path,
     "file": _file,
+    "kaggle": _kaggle,
     "memory": _memory,
     "packed": _packed,
 }
