@@ -201,8 +201,7 @@ class Cache:
 
         Untrusted if it holds a pickle and the far store is not trusted; where near has no room, it is read from far.
         """
-        described = (entry.value, entry.state, *(argument.get("describe") for argument in entry.arguments.values()))
-        if not (self.trust or layer.capabilities.trusted or all(is_safe(one) for one in described if one)):
+        if not (self.trust or layer.capabilities.trusted or runs_no_code(entry)):
             raise Untrusted(layer.url)
         for blob in entry.blobs:
             self.blob(blob)
@@ -428,6 +427,12 @@ def comparable(recorded: Mapping[str, Json]) -> dict[str, Json]:
         else argument
         for name, argument in recorded.items()
     }
+
+
+def runs_no_code(entry: Entry) -> bool:
+    """Whether no part of an entry (value, state, arguments) is a pickle, which could run any code."""
+    described = (entry.value, entry.state, *(argument.get("describe") for argument in entry.arguments.values()))
+    return all(is_safe(one) for one in described if one)
 
 
 def _described(describe: Json, size: int) -> str:

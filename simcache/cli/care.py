@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcache.cli.options import chosen, emit, json_option, opened, store_option
+from simcache.cli.options import chosen, divergence, emit, json_option, opened, store_option
 from simcache.cli.progress import Bar
 from simcache.cli.root import Told
-from simcache.cli.words import Size, Span, counted, moment, size, span
+from simcache.cli.words import Size, Span, counted, size, span
 
 if TYPE_CHECKING:
     from simcache.stores.base import Store
-    from simcache.upkeep.divergences import Divergence
     from simcache.upkeep.prune import PruneReport
     from simcache.upkeep.rerun import RerunReport
     from simcache.upkeep.verify import VerifyReport
@@ -74,7 +73,7 @@ def _verdict(report: "VerifyReport", *, repaired: bool) -> Sequence[str]:
     if len(report.problems) > _SHOWN:
         lines.append(f"… and {len(report.problems) - _SHOWN} more: --json lists all")
     for found in report.divergences[:_SHOWN]:
-        lines += _divergence(found)
+        lines += divergence(found)
     lines += [f"note: {said}" for said in _notes(report)]
     if report.sound:
         return [*lines, click.style("sound", fg="green") + (", after repair" if report.problems else "")]
@@ -83,15 +82,6 @@ def _verdict(report: "VerifyReport", *, repaired: bool) -> Sequence[str]:
 
 def _red(text: str) -> str:
     return click.style(text, fg="red")
-
-
-def _divergence(found: "Divergence") -> list[str]:
-    lines = [f"{_red('divergence')} {found.function} {found.key}: different bytes for its {found.what}"]
-    for one in found.results:
-        packages = ", ".join(f"{name} {version}" for name, version in sorted(one.packages.items()))
-        on = f"{one.host} ({one.device}, {one.platform}, Python {one.python}{', ' if packages else ''}{packages})"
-        lines.append(f"  {one.entry}: SHA-256 {one.sha256[:12]}, made {moment(one.at)} on {on}")
-    return lines
 
 
 def _notes(report: "VerifyReport") -> list[str]:

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "stats": "look",
     "why": "reasons",
     "diff": "reasons",
+    "sync": "share",
     "verify": "care",
     "prune": "care",
     "forget": "care",

@@ -110,6 +110,15 @@ class Store(ABC):
     def refresh(self) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
         """Learn what others have put there since; a store that is read where it lives has nothing to do."""
 
+    def expect(self, names: Sequence[str]) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
+        """These will be asked for next: a store that fetches many at once in less time than one by one does it now.
+
+        Nothing is promised: what could not be fetched is told by `get`.
+        """
+
+    def settle(self) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
+        """A sync is over, in whichever direction: a store that lies in somebody's work tree leaves that in order."""
+
     def publish(self, told: Callable[[int, int], None] | None = None) -> None:
         """Let others see what was put since the last time; `told` hears how many bytes have gone, and of how many.
 
