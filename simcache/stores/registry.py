@@ -4,11 +4,11 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
-from simcache.errors import BadSettings
+from simcache.errors import BadSettings, NotAStore
 from simcache.stores.base import Store
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[Gg][Ii][Tt]\+[Ll][Ff][Ss]:")
-_SOON = frozenset({"kaggle", "http", "https"})
+_SOON = frozenset({"http", "https"})
 
 
 def _path(url: str, create: bool) -> Store:
@@ -62,6 +62,24 @@ def _objects(url: str, create: bool) -> Store:
     return RemoteStore(url, lambda: Objects(url), create=create)
 
 
+def _packed(url: str, create: bool) -> Store:
+    from simcache.stores.packs import FolderShelf, PackedStore
+
+    folder = url.removeprefix("packed://")
+    if not folder:
+        raise BadSettings(url, "a folder is needed: packed:///folder/of/packs")
+    if not create and not os.path.isdir(folder):
+        raise NotAStore(folder, "nothing is there; check the path")
+    return PackedStore(FolderShelf(folder))
+
+
+def _kaggle(url: str, create: bool) -> Store:
+    from simcache.stores.kaggle import open_kaggle
+
+    del create  # a dataset that is not there is an empty store, and only asking tells
+    return open_kaggle(url)
+
+
 KINDS: Mapping[str, Callable[[str, bool], Store]] = {
     "": _path,
     "file": _file,
@@ -72,6 +90,8 @@ KINDS: Mapping[str, Callable[[str, bool], Store]] = {
     "az": _objects,
     "fsspec+memory": _objects,
     "sftp": _sftp,
+    "kaggle": _kaggle,
+    "packed": _packed,
 }
 """The empty scheme is a plain path."""
 

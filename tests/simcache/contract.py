@@ -4,6 +4,7 @@ The class looks round the back: it sets up and checks by a `Backdoor`, which rea
 asking the store under test.
 """
 
+import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -211,10 +212,62 @@ class FsspecMemoryBackdoor(Backdoor):
         return 0
 
 
+class PackedBackdoor(Backdoor):
+    """A folder of packs: what is written behind its back is a pack and an index of one name, byte by byte as the format says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "packed"
+        self.url = f"packed://{self.root}"
+
+    def open(self) -> Store:
+        return open_store(self.url)
+
+    def read(self, name: str) -> bytes | None:
+        loose = self.root / "loose" / name
+        return loose.read_bytes() if loose.is_file() else self._packed().get(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        index, pack = packed_by_hand({name: data})
+        (self.root / "packs").mkdir(parents=True, exist_ok=True)
+        (self.root / "packs" / f"{sha256(pack).hexdigest()}.pack").write_bytes(pack)
+        (self.root / f"by-hand-{sha256(index).hexdigest()}.simidx").write_bytes(index)
+
+    def names(self) -> set[str]:
+        loose = self.root / "loose"
+        tops = (loose / "blobs", loose / "entries")
+        return {path.relative_to(loose).as_posix() for top in tops for path in top.rglob("*") if path.is_file()} | set(self._packed())
+
+    def leftovers(self) -> int:
+        return len([*self.root.glob("loose/.local/tmp/*"), *self.root.glob(".local/tmp/*")])
+
+    def _packed(self) -> dict[str, bytes]:
+        held = {}
+        for index in self.root.glob("*.simidx"):
+            head, *rows = [json.loads(line) for line in index.read_text().splitlines()[:-1]]
+            for name, number, offset, size in rows:
+                pack = (self.root / "packs" / f"{head['packs'][number][0]}.pack").read_bytes()
+                held[name] = pack[offset : offset + size]
+        return held
+
+
+def packed_by_hand(items: Mapping[str, bytes], **head: object) -> tuple[bytes, bytes]:
+    """An index, and the one pack that it names, of these items, be they damaged."""
+    pack = b"simcache pack 1\n".ljust(64, b"\0") + b"".join(items.values())
+    rows = []
+    at = 64
+    for name, data in items.items():
+        rows.append([name, 0, at, len(data)])
+        at += len(data)
+    head = {"format": 1, "follows": 0, "writers": [], "packs": [[sha256(pack).hexdigest(), len(pack)]], **head}
+    text = "".join(f"{json.dumps(line)}\n" for line in (head, *rows)).encode()
+    return text + f"sha256 {sha256(text).hexdigest()}\n".encode(), pack
+
+
 BACKDOORS: Mapping[str, Callable[[Path], Backdoor]] = {
     "": FolderBackdoor,
     "file": lambda folder: FolderBackdoor(folder, "file"),
     "memory": MemoryBackdoor,
+    "packed": PackedBackdoor,
     "s3": S3Backdoor,
     "sftp": SftpBackdoor,
     "fsspec+memory": FsspecMemoryBackdoor,
