@@ -4,17 +4,19 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from arz.errors import Invalid
-from arz.world.record import Positive, Record, Share
+from arz import Invalid
+from rl.setting import Setting
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
 
 
-class _Common(Record):
+class _Common(Setting):
     """What every algorithm here has: a network, a discount, and a learning rate that falls linearly over the horizon."""
 
-    net: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 64)
+    net: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (64, 64)
     """Units of the hidden layers."""
     learning_rate: Rate = 1e-3
     learning_rate_at_end: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -51,12 +53,22 @@ class Dqn(_Common):
         """Steps between two moments at which the state can be captured."""
         return self.train_every * worlds
 
+    def require(self, rows: int) -> None:
+        """Refused where so many agents, of all worlds, do not go with these settings."""
+        if self.buffer_steps < rows:
+            problem = f"is {self.buffer_steps}, less than one step of {rows} agents"
+            raise Invalid("buffer_steps", problem, "remember more, or train with fewer worlds")
+
+    def policy(self, observations: Any, actions: Any) -> Any:
+        """The network alone, untrained."""
+        from stable_baselines3.dqn import MlpPolicy
+
+        return MlpPolicy(observations, actions, _no_rate, net_arch=list(self.net))
+
     def make(self, env: Any, seed: int, horizon_steps: int) -> Any:
         from rl.learners import HorizonDqn
 
-        if self.buffer_steps < env.num_envs:
-            problem = f"is {self.buffer_steps}, less than one step of {env.num_envs} worlds"
-            raise Invalid("algorithm.buffer_steps", problem, "remember more, or train with fewer worlds")
+        self.require(env.num_envs)
         model = HorizonDqn(
             "MlpPolicy",
             env,
@@ -94,6 +106,15 @@ class _OnPolicy(_Common):
         """Steps between two moments at which the state can be captured."""
         return self.rollout_steps * worlds
 
+    def require(self, rows: int) -> None:
+        """Refused where so many agents, of all worlds, do not go with these settings."""
+
+    def policy(self, observations: Any, actions: Any) -> Any:
+        """The network alone, untrained."""
+        from stable_baselines3.ppo import MlpPolicy
+
+        return MlpPolicy(observations, actions, _no_rate, net_arch=list(self.net))
+
     def _arguments(self, seed: int) -> dict[str, Any]:
         return {
             "learning_rate": self._rate(),
@@ -116,14 +137,18 @@ class Ppo(_OnPolicy):
     epochs: Count = 6
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
+    def require(self, rows: int) -> None:
+        transitions = self.rollout_steps * rows
+        if transitions % min(self.batch, transitions):
+            problem = f"is {self.batch}, and a rollout of {transitions} transitions ({rows} agents) cannot be parted into that"
+            near = max(size for size in range(1, min(self.batch, transitions) + 1) if transitions % size == 0)
+            raise Invalid("batch", problem, f"choose a divisor, such as {near}")
+
     def make(self, env: Any, seed: int, horizon_steps: int) -> Any:
         from rl.learners import HorizonMaskablePpo, HorizonPpo
 
-        rows = self.rollout_steps * env.num_envs
-        batch = min(self.batch, rows)
-        if rows % batch:
-            problem = f"is {self.batch}, and a rollout of {rows} steps cannot be parted into that"
-            raise Invalid("algorithm.batch", problem, f"choose a divisor of {rows}")
+        self.require(env.num_envs)
+        batch = min(self.batch, self.rollout_steps * env.num_envs)
         kind = HorizonMaskablePpo if self.kind == "maskable_ppo" else HorizonPpo
         arguments = self._arguments(seed) | {"batch_size": batch, "n_epochs": self.epochs, "clip_range": self.clip}
         model = kind("MlpPolicy", env, policy_kwargs=_policy(self.net), **arguments)
@@ -135,6 +160,12 @@ class MaskablePpo(Ppo):
     """PPO that is told which phases may follow now (Huang and Ontañón 2022), so that it never learns from an action that did nothing."""
 
     kind: Literal["maskable_ppo"] = "maskable_ppo"  # type: ignore[assignment]
+
+    def policy(self, observations: Any, actions: Any) -> Any:
+        """The network alone, untrained."""
+        from sb3_contrib.ppo_mask import MlpPolicy
+
+        return MlpPolicy(observations, actions, _no_rate, net_arch=list(self.net))
 
 
 class A2c(_OnPolicy):
@@ -155,7 +186,7 @@ AnyAlgorithm = Annotated[Dqn | Ppo | MaskablePpo | A2c, Field(discriminator="kin
 ALGORITHMS: Final = {kind.model_fields["kind"].default: kind for kind in get_args(get_args(AnyAlgorithm)[0])}
 
 
-class Normalise(Record):
+class Normalise(Setting):
     """Observations, and rewards while learning, brought to mean 0 and spread 1 by running statistics."""
 
     observations: bool = True
@@ -167,6 +198,12 @@ class Normalise(Record):
         if not (self.observations or self.rewards):
             raise Invalid("observations", "is false, as rewards is", "leave `normalise` out")
         return self
+
+
+def _no_rate(left: float) -> float:
+    """Nothing is learned by a network that is only asked."""
+    del left
+    return 0.0
 
 
 def _policy(net: tuple[int, ...]) -> dict[str, Any]:

@@ -9,15 +9,17 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
-from stable_baselines3.common.buffers import ReplayBuffer
-from stable_baselines3.common.running_mean_std import RunningMeanStd
-from stable_baselines3.common.vec_env import VecNormalize
 
-from arz.errors import Invalid
+from arz import Invalid
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.buffers import ReplayBuffer
+    from stable_baselines3.common.running_mean_std import RunningMeanStd
+    from stable_baselines3.common.vec_env import VecNormalize
 
 FORMAT: Final = 1
 
@@ -113,7 +115,7 @@ def _put_seen(model: Any, held: Any) -> None:
         setattr(model, name, _writable(value))
 
 
-def _replay(model: Any) -> ReplayBuffer | None:
+def _replay(model: Any) -> "ReplayBuffer | None":
     return getattr(model, "replay_buffer", None)
 
 
@@ -175,7 +177,7 @@ def _put_world(model: Any, held: Any) -> None:
 
 def _take_normal(model: Any) -> Any:
     """VecNormalize's running statistics, and the discounted returns that the next ones are made of."""
-    env: VecNormalize | None = model.get_vec_normalize_env()
+    env: "VecNormalize | None" = model.get_vec_normalize_env()
     if env is None:
         return None
     means = {"ret_rms": _moments(env.ret_rms)} | ({"obs_rms": _moments(env.obs_rms)} if env.norm_obs else {})
@@ -183,17 +185,17 @@ def _take_normal(model: Any) -> Any:
 
 
 def _put_normal(model: Any, held: Any) -> None:
-    env: VecNormalize = model.get_vec_normalize_env()
+    env: "VecNormalize" = model.get_vec_normalize_env()
     for name in held.keys() - {"returns"}:
         _put_moments(getattr(env, name), held[name])
     env.returns = _writable(held["returns"])
 
 
-def _moments(running: RunningMeanStd) -> Any:
+def _moments(running: "RunningMeanStd") -> Any:
     return {"mean": np.array(running.mean), "var": np.array(running.var), "count": float(running.count)}
 
 
-def _put_moments(running: RunningMeanStd, held: Any) -> None:
+def _put_moments(running: "RunningMeanStd", held: Any) -> None:
     running.mean, running.var, running.count = _writable(held["mean"]), _writable(held["var"]), held["count"]
 
 

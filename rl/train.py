@@ -9,7 +9,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-from rl.algorithms import Dqn, Normalise, Ppo
+from rl.algorithms import AnyAlgorithm, Normalise
 from rl.capture import Randomness, State, capture, restore
 
 Pulse = Callable[[int], None]
@@ -44,34 +44,38 @@ class Learner:
     def __init__(
         self,
         env: VecEnv,
-        algorithm: Dqn | Ppo | Any,
+        algorithm: AnyAlgorithm,
         seed: int,
         horizon_steps: int,
         normalise: Normalise | None = None,
+        *,
+        agents: int = 1,
         pulse: Pulse | None = None,
     ) -> None:
-        """`env` offers `snapshot()` and `restore()`; nothing is run yet."""
+        """`env` offers `snapshot()` and `restore()`, and has so many agents in each world; nothing is run yet."""
+        self._agents = agents
         self._random = Randomness()
-        self._tally = _Tally(pulse)
+        self._tally = _Tally(pulse, agents)
         with self._random:
             if normalise is not None:
                 env = VecNormalize(
                     env, norm_obs=normalise.observations, norm_reward=normalise.rewards, clip_obs=normalise.clip, gamma=algorithm.gamma
                 )
-            self.model = algorithm.make(env, seed, horizon_steps)
+            self.model = algorithm.make(env, seed, horizon_steps * agents)
         self.model.set_logger(Logger(None, []))
 
     @property
     def steps(self) -> int:
-        """Done since the beginning, of all worlds together."""
-        return int(self.model.num_timesteps)
+        """Decisions since the beginning, of all worlds together."""
+        return int(self.model.num_timesteps) // self._agents
 
     def advance(self, until: int) -> Window:
         """Learn until so many steps are done: to the end of the first rollout that reaches them."""
         self._tally.begin()
         with self._random:
             if until > self.steps:
-                self.model.learn(until - self.steps, callback=self._tally, log_interval=None, reset_num_timesteps=False)
+                more = until * self._agents - self.model.num_timesteps
+                self.model.learn(more, callback=self._tally, log_interval=None, reset_num_timesteps=False)
         return Window(self.steps, self._tally.mean(), self.policy())
 
     def policy(self) -> Policy:
@@ -80,7 +84,7 @@ class Learner:
         env = self.model.get_vec_normalize_env()
         if env is None or not env.norm_obs:
             return Policy(weights)
-        return Policy(weights, np.array(env.obs_rms.mean), np.sqrt(env.obs_rms.var + env.epsilon), env.clip_obs)
+        return Policy(weights, np.array(env.obs_rms.mean), np.sqrt(env.obs_rms.var + env.epsilon), float(env.clip_obs))
 
     def snapshot(self) -> State:
         """Everything that the next window depends on."""
@@ -92,13 +96,18 @@ class Learner:
         with self._random:
             restore(self.model, state)
 
+    def export(self, path: str) -> None:
+        """Write the model as Stable-Baselines3 keeps it. Its own `load` runs what is pickled in such a file: hand it to those who trust you."""
+        self.model.save(path)
+
 
 class _Tally(BaseCallback):
     """Counts rewards, and passes the steps on; it draws no random numbers and holds nothing from one window to the next."""
 
-    def __init__(self, pulse: Pulse | None) -> None:
+    def __init__(self, pulse: Pulse | None, agents: int) -> None:
         super().__init__()
         self._pulse = pulse
+        self._agents = agents
         self._sum = 0.0
         self._count = 0
 
@@ -114,5 +123,5 @@ class _Tally(BaseCallback):
         self._sum += float(np.sum(rewards, dtype=np.float64))
         self._count += len(rewards)
         if self._pulse is not None:
-            self._pulse(self.num_timesteps)
+            self._pulse(self.num_timesteps // self._agents)
         return True

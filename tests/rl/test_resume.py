@@ -106,7 +106,7 @@ def test_a_training_cut_by_sigterm(tmp_path: Path) -> None:
 
 
 def test_a_training_cut_by_kill_9(tmp_path: Path) -> None:
-    """kill -9 loses the window at hand; the next run goes on from the last segment."""
+    """A kill -9 loses the window at hand; the next run goes on from the last segment."""
     _cut_and_compare(tmp_path, signal.SIGKILL, 2, "ppo", 64, True)
 
 
@@ -162,7 +162,6 @@ LEAVES = {
     "counters._episode_num": "dqn",
     "counters.exploration_rate": "dqn",
     "seen._last_obs": "dqn",
-    "seen._last_episode_starts": "ppo",
     "seen._last_original_obs": "dqn",
     "replay.observations": "dqn",
     "replay.next_observations": "dqn",
@@ -181,6 +180,8 @@ LEAVES = {
     "normal.returns": "ppo",
 }
 """Every leaf of the state, and a training in which the next windows depend on it."""
+UNREAD = {"seen._last_episode_starts"}
+"""Kept, but none of these algorithms reads it: it is the first row of a rollout, and advantages look at the rows after that."""
 
 
 def test_the_guards_know_every_part() -> None:
@@ -197,7 +198,7 @@ def test_the_guards_know_every_part() -> None:
             elif held is not None:
                 named |= {f"{part.name}.{leaf}" for leaf in held}
 
-    assert named == LEAVES.keys()
+    assert named == LEAVES.keys() | UNREAD
 
 
 @pytest.mark.parametrize(("leaf", "how"), LEAVES.items())
