@@ -165,11 +165,12 @@ def pass_face(block: Any, numbers: int, gates: int, b: int, c: int, shortest: in
             if order > 1:
                 rho = face_ahead(rho, get_scratch(scratch, i + FLUX * classes * WIDTH))
             w = get_scratch(scratch, i + face_mark * classes * WIDTH)
-            q = bodies.passing(
+            q, through = bodies.passing(
                 closure,
                 classes > 1,
                 rho,
                 w,
+                get_scratch(scratch, i + SPEED * classes * WIDTH),
                 get_scratch(scratch, i + stride + face_speed * classes * WIDTH),
                 get_number(block.numbers, numbers + at_row(k, OWN) + a),
                 get_number(block.numbers, numbers + at_row(k, SCALE) + a),
@@ -178,6 +179,9 @@ def pass_face(block: Any, numbers: int, gates: int, b: int, c: int, shortest: in
             )
             put_scratch(scratch, i + FLUX * classes * WIDTH, q)
             put_scratch(scratch, i + FLUX_Y * classes * WIDTH, q * w)
+            if classes == 1:
+                # The speed at the face behind has been used, so its place is free for what the limiter asks.
+                put_scratch(scratch, i + FACE_SPEED * WIDTH, through)
     if c == 2:  # noqa: PLR2004 - the first cell, behind two ghosts
         for k in range(classes):
             for a in range(WIDTH):
@@ -188,9 +192,10 @@ def pass_face(block: Any, numbers: int, gates: int, b: int, c: int, shortest: in
                 q, of_y = get_gate(block.gates, gate), get_gate(block.gates, gate + WIDTH)
                 put_scratch(scratch, i + FLUX * classes * WIDTH, q if told else get_scratch(scratch, i + FLUX * classes * WIDTH))
                 put_scratch(scratch, i + FLUX_Y * classes * WIDTH, of_y if told else get_scratch(scratch, i + FLUX_Y * classes * WIDTH))
-                # Beyond a node the limiter's neighbours are other roads: what a ghost repeats would hold back a queue that is let go.
-                speed, high = get_scratch(scratch, i + SPEED * classes * WIDTH), get_number(block.numbers, numbers + at_row(k, HIGH) + a)
-                put_scratch(scratch, i + SPEED * classes * WIDTH, high if told else speed)
+                if classes == 1:
+                    # Beyond a node the limiter's neighbours are other roads: what a ghost repeats would hold back a queue that is let go.
+                    through, high = get_scratch(scratch, i + FACE_SPEED * WIDTH), get_number(block.numbers, numbers + at_row(k, HIGH) + a)
+                    put_scratch(scratch, i + FACE_SPEED * WIDTH, high if told else through)
     if c >= shortest + 2:
         for k in range(classes):
             for a in range(WIDTH):
@@ -201,9 +206,10 @@ def pass_face(block: Any, numbers: int, gates: int, b: int, c: int, shortest: in
                 q, of_y = get_gate(block.gates, gate), get_gate(block.gates, gate + WIDTH)
                 put_scratch(scratch, i + FLUX * classes * WIDTH, q if told else get_scratch(scratch, i + FLUX * classes * WIDTH))
                 put_scratch(scratch, i + FLUX_Y * classes * WIDTH, of_y if told else get_scratch(scratch, i + FLUX_Y * classes * WIDTH))
-                i += stride
-                speed, high = get_scratch(scratch, i + SPEED * classes * WIDTH), get_number(block.numbers, numbers + at_row(k, HIGH) + a)
-                put_scratch(scratch, i + SPEED * classes * WIDTH, high if told else speed)
+                if classes == 1:
+                    i += stride
+                    speed, high = get_scratch(scratch, i + SPEED * WIDTH), get_number(block.numbers, numbers + at_row(k, HIGH) + a)
+                    put_scratch(scratch, i + SPEED * WIDTH, high if told else speed)
 
 
 @inlined
@@ -247,10 +253,11 @@ def settle_row(
             )
             kept = bodies.kept(
                 closure,
+                classes > 1,
                 y,
                 rho,
                 r,
-                get_scratch(scratch, i - stride + SPEED * classes * WIDTH),
+                get_scratch(scratch, i - stride + FACE_SPEED * classes * WIDTH),
                 get_scratch(scratch, i + SPEED * classes * WIDTH),
                 get_scratch(scratch, i + stride + SPEED * classes * WIDTH),
                 get_number(table, numbers + at_row(k, LOW) + a),
