@@ -7,7 +7,7 @@ from objects alone: no file of the work tree is read for them, and nothing that 
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Final, NamedTuple
@@ -178,8 +178,8 @@ class GitStore(Store):
 
     def _push(self, waiting: Sequence[Listed], sent: set[str], told: Callable[[int, int], None] | None) -> None:
         """Upload what blobs hold, then have the branch name it all."""
-        tip = self._tip or ""
-        by_lfs, attributes = self._manner(tip)
+        parents = self._parents(self._tip or "")
+        by_lfs, attributes = self._manner(parents[0] if parents else "")
         if by_lfs:
             self._upload([listed for listed in waiting if listed.name.startswith("blobs/") and listed.size], sent, told)
         prefix = self._place.prefix
@@ -193,17 +193,17 @@ class GitStore(Store):
         objects = self._git.keep_files([os.path.join(self._waiting.url, name) for name in plain])
         files += [(f"{prefix}{name}", oid) for name, oid in zip(plain, objects, strict=True)]
         said = f"simcache: {len(entries)} {'result' if len(entries) == 1 else 'results'}"
-        commit = self._git.commit(self._parents(tip), files, said)
+        commit = self._git.commit(parents, files, said)
         self._git.push(self._remote, commit, self._branch)
         with self._lock:
             self._look_at(commit)
 
-    def _manner(self, tip: str) -> tuple[bool, dict[str, bytes]]:
-        """Whether blobs go by LFS, and the files that the branch lacks to be a store."""
+    def _manner(self, parent: str) -> tuple[bool, dict[str, bytes]]:
+        """Whether blobs go by LFS after this commit, and the files that it lacks to hold a store."""
         prefix = self._place.prefix
-        held = self._git.files(tip, f"{prefix}{FORMAT_FILE}")
+        held = self._git.files(parent, f"{prefix}{FORMAT_FILE}")
         lacking = {} if held else {FORMAT_FILE: FORMAT_BYTES}
-        said = self._git.attributes(tip, f"{prefix}blobs/00/0", os.path.join(self._waiting.local, f"index-{os.getpid()}"))
+        said = self._git.attributes_in(parent, f"{prefix}blobs/00/0", os.path.join(self._waiting.local, f"index-{os.getpid()}"))
         if said.get("filter") == "lfs":
             by_lfs = lfs_is_there(self._place.top)
             if not by_lfs:
@@ -264,13 +264,13 @@ class GitStore(Store):
         prefix = self._place.prefix
         found = self._git.files(tip, f"{prefix}blobs", f"{prefix}entries")
         below = {path[len(prefix) :]: oid for path, oid in found.items()}
-        self._published = {name: oid for name, oid in below.items() if digest_in_name(name)}
+        self._published = {name: oid for name, oid in below.items() if oid and digest_in_name(name)}
         self._foreign = sorted(below.keys() - self._published.keys())
         self._tip = tip
 
     def _check_format(self, tip: str) -> None:
         path = f"{self._place.prefix}{FORMAT_FILE}"
-        if (oid := self._git.files(tip, path).get(path)) is not None:
+        if oid := self._git.files(tip, path).get(path):
             check_format(f"{self.url} ({self._remote}/{self._branch})", self._git.read(oid))
 
     def _need_remote(self) -> None:
@@ -295,7 +295,7 @@ class GitStore(Store):
 
     # the work tree
 
-    def settle(self) -> None:
+    def settle(self, arrived: Collection[str]) -> None:
         """Have the checked-out branch know the store's files in the work tree that the remote's branch has too.
 
         Otherwise they would be strangers, and the next `git pull` would refuse to write over them. If nothing but the store has
@@ -303,10 +303,11 @@ class GitStore(Store):
         committed (where it will merge). No other path is touched, in the index or in the work tree.
         """
         tip = self._tip or ""
-        if not tip or not self._is_checked_out() or self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
-            return
         try:
-            self._follow(tip, self._head())
+            if tip and self._is_checked_out() and not self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
+                self._follow(tip, self._head())
+            if blobs := {f"{self._place.prefix}{name}" for name in arrived if name.startswith("blobs/")}:
+                self._git.stage_again(f"{self._place.prefix}blobs", blobs)
         except GitFailed as problem:
             warn(f"the files of {self._folder} are not yet known to the branch {self._branch} here: {problem}", UserWarning)
 

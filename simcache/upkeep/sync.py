@@ -124,7 +124,7 @@ def sync(
     if not dry_run:
         for plan in plans:
             run.move(plan, sum(plan.bytes for plan in plans))
-        _finish(run, far, published=sending is not None, told=publishing)
+        _finish(run, far, receiving, published=sending is not None, told=publishing)
     return SyncReport(
         near=near.url,
         far=far.url,
@@ -138,7 +138,7 @@ def sync(
     )
 
 
-def _finish(run: "_Run", far: Store, *, published: bool, told: Progress | None) -> None:
+def _finish(run: "_Run", far: Store, receiving: "_Plan | None", *, published: bool, told: Progress | None) -> None:
     """Have others see what far was given; what cannot be published now stays there, and the next sync publishes it."""
     try:
         if published and not run.target_failed:
@@ -146,7 +146,7 @@ def _finish(run: "_Run", far: Store, *, published: bool, told: Progress | None) 
     except (CacheError, OSError) as problem:
         run.stop(f"what was sent could not be published: {_said(problem)}")
     finally:
-        far.settle()
+        far.settle([] if receiving is None else [*receiving.moved, *(arrival.name for arrival in receiving.arrived)])
 
 
 class _Held:
