@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from simcache.cache import runs_no_code
 from simcache.errors import BadSettings, CacheError, Corrupt, Missing, StoreReadOnly, Unavailable, Untrusted
-from simcache.model import Blob, Entry, Json, blob_name, check_name, key_in_name
+from simcache.model import Blob, Entry, Json, blob_name, check_name, digest_in_name, key_in_name
 from simcache.stores.base import Store
 from simcache.upkeep.contents import contents
 from simcache.upkeep.divergences import Divergence, divergences
@@ -155,9 +155,12 @@ class _Held:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._contents = contents(store)
-        self.entries = {name for names in self._contents.entries() for name in names}
-        self.blobs = set(self._contents.blob_names())
-        self.foreign = sorted(set(self._contents.foreign))
+        entries = {name for names in self._contents.entries() for name in names}
+        blobs = set(self._contents.blob_names())
+        self.foreign = sorted({*self._contents.foreign, *(name for name in entries | blobs if not digest_in_name(name))})
+        """Names of neither form; no name that could lead out of a store goes further than this."""
+        self.entries = entries.difference(self.foreign)
+        self.blobs = blobs.difference(self.foreign)
 
     def read(self, name: str) -> bytes:
         return self._contents.read(name)
@@ -233,6 +236,8 @@ class _Run:
         return _Plan(source, target, found)
 
     def _read(self, source: _Held, name: str) -> _Arrival | None:
+        if self.stopped:
+            return None
         try:
             data = self.patiently(lambda: source.read(name))
             entry = Entry.from_bytes(name, data)
