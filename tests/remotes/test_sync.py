@@ -446,6 +446,38 @@ class TestTheTwoSides:
         assert one.names() == other.names()
 
 
+class TestVerifyAcross:
+    """Stores that do not know each other, looked at together."""
+
+    def test_results_that_differ_are_told_with_who_made_which(self, tmp_path: Path) -> None:
+        """Two machines, two results of one key: each store alone is sound, both together are not."""
+        for name, value in (("laptop", 1.0), ("cluster", 2.0)):
+            cache = Cache(tmp_path / name)
+            keep(cache, "same", [7.0], host=name)
+            keep(cache, "other", [value], host=name)
+        (tmp_path / "simcache.toml").write_text('store = "laptop"\n[remotes]\ncluster = "cluster"\n')
+        assert 0 == simcache(tmp_path, "verify", "cluster").returncode
+        done = simcache(tmp_path, "verify", "--with", "cluster", "--json")
+        told = json.loads(done.stdout)
+
+        assert (1, False, 2) == (done.returncode, told["sound"], len(told["stores"]))
+        assert all(store["sound"] for store in told["stores"])
+        assert [{"laptop", "cluster"}] == [{one["host"] for one in found["results"]} for found in told["divergences"]]
+        lines = simcache(tmp_path, "verify", "--with", "cluster").stdout
+        assert "made 2026-01-02 03:04:05 on laptop" in lines
+        assert "1 divergence among the 2 stores" in lines
+
+    def test_damage_anywhere_is_told(self, tmp_path: Path) -> None:
+        """What is wrong with one of them is wrong with all together."""
+        for name in ("one", "two"):
+            entry = filled(LocalStore(tmp_path / name), 1)[0]
+        (tmp_path / "two" / value_blob(entry)).write_bytes(b"x")
+        done = simcache(tmp_path, "verify", "one", "--with", "two")
+
+        assert 1 == done.returncode
+        assert "the stores agree" in done.stdout
+
+
 class TestCommand:
     """`simcache sync`, for real."""
 
