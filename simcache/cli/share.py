@@ -22,7 +22,7 @@ _SHOWN = 20
 @click.option("--to", "to", metavar="REMOTE", help="Only send what REMOTE lacks.")
 @click.option("--from", "from_", metavar="REMOTE", help="Only receive what REMOTE has.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only results of these functions or keys; may be given again.")
-@click.option("--jobs", type=click.IntRange(min=1), default=8, show_default=True, metavar="N", help="How many are moved at once.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="How many are moved at once; 8 if left out, and 1 between folders.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be moved.")
 @click.option("--progress", is_flag=True, help="Tell how far it is every few seconds, also where stderr is no terminal.")
 @store_option
@@ -32,7 +32,7 @@ def sync(
     to: str | None,
     from_: str | None,
     only: tuple[str, ...],
-    jobs: int,
+    jobs: int | None,
     store_url: str | None,
     *,
     dry_run: bool,

@@ -29,7 +29,9 @@ NO_LFS: Final = "git-lfs is not installed: see https://git-lfs.com (Debian, Ubun
 
 _RACES = 12
 _COPY_BELOW = 64 * 1024
-_AT_ONCE = 512
+_LINKED_FROM = 4096
+"""Bytes from which on comparing a file takes less time than writing it again, and less room."""
+_AT_ONCE = 1024
 """Objects that one call of git-lfs uploads: its start takes 50 ms, and between two calls progress is told."""
 
 
@@ -57,7 +59,7 @@ class GitStore(Store):
             raise BadSettings(url, "no branch is checked out there: name one, as in git+lfs:store?branch=results")
         asked = [f"{name}={value}" for name, value in (("remote", where.remote), ("branch", where.branch)) if value and value != "origin"]
         self.url = f"git+lfs:{where.folder}{'?' if asked else ''}{'&'.join(asked)}"
-        self.capabilities = Capabilities(deletes=False)
+        self.capabilities = Capabilities(deletes=False, quick=True)
         identity = xxh3_128_hexdigest(f"{self._place.prefix}\0{self._remote}\0{self._branch}".encode("utf-8", "surrogateescape"))
         self._waiting = LocalStore(os.path.join(self._place.common, "simcache", identity[:16]))
         """What was put and is not published."""
@@ -66,6 +68,7 @@ class GitStore(Store):
         self._published: dict[str, str] = {}
         """Every name on the branch, and its object."""
         self._foreign: list[str] = []
+        self._objects = ""
         self._away = ""
         """Why contents cannot be fetched, until somebody looks again."""
 
@@ -130,7 +133,24 @@ class GitStore(Store):
     # writing
 
     def put(self, name: str, chunks: Sequence[Buffer], *, durable: bool = False) -> None:
-        self._waiting.put(name, chunks, durable=durable)
+        require_name(name)
+        if durable or not self._adopted(name, chunks):
+            self._waiting.put(name, chunks, durable=durable)
+
+    def _adopted(self, name: str, chunks: Sequence[Buffer]) -> bool:
+        """Whether the work tree has a file with these very bytes, which got a second name among those that wait."""
+        place = os.path.join(self._folder, name)
+        size = sum(memoryview(chunk).nbytes for chunk in chunks)
+        if size < _LINKED_FROM or not os.path.isdir(self._waiting.local) or self._waiting.has(name):
+            return False
+        try:
+            with open(place, "rb", buffering=0) as file:
+                if file.read(size + 1) != b"".join(chunks):
+                    return False
+            _link(place, os.path.join(self._waiting.url, name))
+        except OSError:
+            return False
+        return self._waiting.has(name)
 
     def claim(self, name: str, size: int) -> bool:
         return self._waiting.claim(name, size) or super().claim(name, size)
@@ -161,8 +181,9 @@ class GitStore(Store):
 
     def publish(self, told: Callable[[int, int], None] | None = None) -> None:
         sent: set[str] = set()
+        held = list(self._waiting.list())
         for number in range(_RACES):
-            waiting = [listed for listed in self._waiting.list() if listed.name not in self._names()]
+            waiting = [listed for listed in held if listed.name not in self._names()]
             if not waiting:
                 break
             try:
@@ -172,9 +193,8 @@ class GitStore(Store):
                 self.refresh()
         else:
             raise Unavailable(self.url, f"others pushed to {self._remote}/{self._branch} in between, {_RACES} times in a row; run it again")
-        for listed in self._waiting.list():
-            if listed.name in self._names():
-                self._waiting.delete(listed.name)
+        for listed in held:
+            self._waiting.delete(listed.name)
 
     def _push(self, waiting: Sequence[Listed], sent: set[str], told: Callable[[int, int], None] | None) -> None:
         """Upload what blobs hold, then have the branch name it all."""
@@ -290,8 +310,9 @@ class GitStore(Store):
 
     @property
     def _lfs_folder(self) -> str:
-        chosen = self._git.ask("config", "lfs.storage")
-        return os.path.join(self._place.common, chosen or "lfs", "objects")
+        if not self._objects:
+            self._objects = os.path.join(self._place.common, self._git.ask("config", "lfs.storage") or "lfs", "objects")
+        return self._objects
 
     # the work tree
 

@@ -22,7 +22,7 @@ U = TypeVar("U")
 Way: TypeAlias = Literal["both", "to", "from"]
 """Seen from the near store: `to` sends what the far one lacks, `from` receives what the near one lacks."""
 
-JOBS: Final = 8
+_JOBS: Final = 8
 _GIVE_UP = 8
 """So many things in a row that cannot be had: whoever gives them is away, and asking for the rest only takes time."""
 _PASSING = frozenset(
@@ -95,14 +95,14 @@ def sync(
     way: Way = "both",
     *,
     only: Sequence[str] = (),
-    jobs: int = JOBS,
+    jobs: int | None = None,
     trust: bool = False,
     dry_run: bool = False,
     patience: Patience = Patience(),  # noqa: B008 - it cannot change
     progress: Progress | None = None,
     publishing: Progress | None = None,
 ) -> SyncReport:
-    """Give each side what it lacks of the other's results; `only` are globs of functions or keys.
+    """Give each side what it lacks of the other's results; `only` are globs of functions or keys, `jobs` how many are moved at once.
 
     Blobs go before the entries that name them, so both sides are sound at every moment, and a run that was cut is completed by
     the next one, which moves only what is still missing. A thing that is damaged, or a pickle from a store that is not trusted
@@ -115,7 +115,8 @@ def sync(
         if wanted and not store.capabilities.writes and not dry_run:
             other = "take what it has with --from" if store is far and way == "both" else "choose another direction"
             raise StoreReadOnly(store.url, f"it takes no writes; {other}")
-    run = _Run(only, jobs, trust=trust, patience=patience, progress=progress)
+    quick = near.capabilities.quick and far.capabilities.quick
+    run = _Run(only, jobs or (1 if quick else _JOBS), trust=trust, patience=patience, progress=progress)
     run.patiently(far.refresh)
     here, there = run.patiently(lambda: _Held(near)), run.patiently(lambda: _Held(far))
     receiving = run.plan(there, here, near=here) if way != "to" else None
@@ -209,7 +210,7 @@ class _Run:
         self.stopped = ""
         self.target_failed = False
         self._only = only
-        self._jobs = max(1, jobs)
+        self._jobs = jobs
         self._trust = trust
         self._patience = patience
         self._progress = progress

@@ -469,8 +469,8 @@ class TestVerifyAcross:
 
     def test_damage_anywhere_is_told(self, tmp_path: Path) -> None:
         """What is wrong with one of them is wrong with all together."""
-        for name in ("one", "two"):
-            entry = filled(LocalStore(tmp_path / name), 1)[0]
+        filled(LocalStore(tmp_path / "one"), 1)
+        entry = filled(LocalStore(tmp_path / "two"), 1)[0]
         (tmp_path / "two" / value_blob(entry)).write_bytes(b"x")
         done = simcache(tmp_path, "verify", "one", "--with", "two")
 
