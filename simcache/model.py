@@ -48,6 +48,8 @@ class Capabilities(NamedTuple):
     """Only this machine's users write here, so a pickle may be opened."""
     shared: bool = False
     """Other processes see the same bytes, so a computation must be locked against them."""
+    quick: bool = False
+    """A call takes no longer than a file or memory of this machine does, so that many at once take as long as one by one."""
 
 
 class Blob(NamedTuple):

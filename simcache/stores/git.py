@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
@@ -127,15 +127,14 @@ class Repository:
         self.run("update-ref", f"refs/remotes/{remote}/{branch}", commit)
 
     def files(self, commit: str, *paths: str) -> dict[str, str]:
-        """The regular files below some paths of a commit, and their objects."""
+        """What lies below some paths of a commit, and its object; what is no regular file (a link, say) has none."""
         if not commit:
             return {}
         found = {}
         for line in self.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths).decode(errors="surrogateescape").split("\0")[:-1]:
             told, path = line.split("\t", 1)
             mode, _, oid = told.split(" ")
-            if mode in _FILES:
-                found[path] = oid
+            found[path] = oid if mode in _FILES else ""
         return found
 
     def changed(self, old: str, new: str, *paths: str) -> list[Changed]:
@@ -181,18 +180,31 @@ class Repository:
         lines = b"".join(f"100644 {oid}\t{path}\0".encode("utf-8", "surrogateescape") for path, oid in files)
         self.run("update-index", "--add", "-z", "--index-info", stdin=lines)
 
-    def attributes(self, commit: str, path: str, scratch: str) -> dict[str, str]:
-        """What the attributes of a commit say of a path; `scratch` is the name of a file that may be written."""
+    def stage_again(self, folder: str, paths: Collection[str]) -> None:
+        """Have the index forget the size and age of some files of a folder, so that Git looks at what they hold.
+
+        A pointer that gave way to what it stands for is no change, though its size is another.
+        """
+        known = self.run("ls-files", "--stage", "-z", "--", folder).split(b"\0")[:-1]
+        lines = [line for line in known if line.partition(b"\t")[2].decode(errors="surrogateescape") in paths]
+        if lines:
+            self.run("update-index", "-z", "--index-info", stdin=b"".join(b"%b\0" % line for line in lines))
+
+    def attributes(self, path: str) -> dict[str, str]:
+        """What .gitattributes of the work tree say of a path."""
+        return _attributes(self.run("check-attr", "-z", "filter", "text", "--", path))
+
+    def attributes_in(self, commit: str, path: str, scratch: str) -> dict[str, str]:
+        """What those of a commit say; `scratch` is the name of a file that may be written."""
         if not commit:
             return {}
         aside = {"GIT_INDEX_FILE": scratch}
         try:
             self.run("read-tree", commit, variables=aside)
-            said = self.run("check-attr", "-z", "--cached", "filter", "text", "--", path, variables=aside).decode().split("\0")[:-1]
+            return _attributes(self.run("check-attr", "-z", "--cached", "filter", "text", "--", path, variables=aside))
         finally:
             if os.path.exists(scratch):
                 os.unlink(scratch)
-        return dict(zip(said[1::3], said[2::3], strict=True))
 
 
 class _Reader:
@@ -232,6 +244,11 @@ def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
         process.stdin.close()
         process.stdout.close()
         process.wait()
+
+
+def _attributes(said: bytes) -> dict[str, str]:
+    fields = said.decode(errors="surrogateescape").split("\0")[:-1]
+    return dict(zip(fields[1::3], fields[2::3], strict=True))
 
 
 def lfs_is_there(folder: str) -> bool:

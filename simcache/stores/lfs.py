@@ -7,7 +7,7 @@ from objects alone: no file of the work tree is read for them, and nothing that 
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Final, NamedTuple
@@ -29,7 +29,9 @@ NO_LFS: Final = "git-lfs is not installed: see https://git-lfs.com (Debian, Ubun
 
 _RACES = 12
 _COPY_BELOW = 64 * 1024
-_AT_ONCE = 512
+_LINKED_FROM = 4096
+"""Bytes from which on comparing a file takes less time than writing it again, and less room."""
+_AT_ONCE = 1024
 """Objects that one call of git-lfs uploads: its start takes 50 ms, and between two calls progress is told."""
 
 
@@ -57,7 +59,7 @@ class GitStore(Store):
             raise BadSettings(url, "no branch is checked out there: name one, as in git+lfs:store?branch=results")
         asked = [f"{name}={value}" for name, value in (("remote", where.remote), ("branch", where.branch)) if value and value != "origin"]
         self.url = f"git+lfs:{where.folder}{'?' if asked else ''}{'&'.join(asked)}"
-        self.capabilities = Capabilities(deletes=False)
+        self.capabilities = Capabilities(deletes=False, quick=True)
         identity = xxh3_128_hexdigest(f"{self._place.prefix}\0{self._remote}\0{self._branch}".encode("utf-8", "surrogateescape"))
         self._waiting = LocalStore(os.path.join(self._place.common, "simcache", identity[:16]))
         """What was put and is not published."""
@@ -66,6 +68,7 @@ class GitStore(Store):
         self._published: dict[str, str] = {}
         """Every name on the branch, and its object."""
         self._foreign: list[str] = []
+        self._objects = ""
         self._away = ""
         """Why contents cannot be fetched, until somebody looks again."""
 
@@ -130,7 +133,24 @@ class GitStore(Store):
     # writing
 
     def put(self, name: str, chunks: Sequence[Buffer], *, durable: bool = False) -> None:
-        self._waiting.put(name, chunks, durable=durable)
+        require_name(name)
+        if durable or not self._adopted(name, chunks):
+            self._waiting.put(name, chunks, durable=durable)
+
+    def _adopted(self, name: str, chunks: Sequence[Buffer]) -> bool:
+        """Whether the work tree has a file with these very bytes, which got a second name among those that wait."""
+        place = os.path.join(self._folder, name)
+        size = sum(memoryview(chunk).nbytes for chunk in chunks)
+        if size < _LINKED_FROM or not os.path.isdir(self._waiting.local) or self._waiting.has(name):
+            return False
+        try:
+            with open(place, "rb", buffering=0) as file:
+                if file.read(size + 1) != b"".join(chunks):
+                    return False
+            _link(place, os.path.join(self._waiting.url, name))
+        except OSError:
+            return False
+        return self._waiting.has(name)
 
     def claim(self, name: str, size: int) -> bool:
         return self._waiting.claim(name, size) or super().claim(name, size)
@@ -155,14 +175,15 @@ class GitStore(Store):
         self._away = ""
         tip = self._git.fetch(self._remote, self._branch)
         if tip:
-            self._check_mark(tip)
+            self._check_format(tip)
         with self._lock:
             self._look_at(tip)
 
     def publish(self, told: Callable[[int, int], None] | None = None) -> None:
         sent: set[str] = set()
+        held = list(self._waiting.list())
         for number in range(_RACES):
-            waiting = [listed for listed in self._waiting.list() if listed.name not in self._names()]
+            waiting = [listed for listed in held if listed.name not in self._names()]
             if not waiting:
                 break
             try:
@@ -172,14 +193,13 @@ class GitStore(Store):
                 self.refresh()
         else:
             raise Unavailable(self.url, f"others pushed to {self._remote}/{self._branch} in between, {_RACES} times in a row; run it again")
-        for listed in self._waiting.list():
-            if listed.name in self._names():
-                self._waiting.delete(listed.name)
+        for listed in held:
+            self._waiting.delete(listed.name)
 
     def _push(self, waiting: Sequence[Listed], sent: set[str], told: Callable[[int, int], None] | None) -> None:
         """Upload what blobs hold, then have the branch name it all."""
-        tip = self._tip or ""
-        by_lfs, attributes = self._manner(tip)
+        parents = self._parents(self._tip or "")
+        by_lfs, attributes = self._manner(parents[0] if parents else "")
         if by_lfs:
             self._upload([listed for listed in waiting if listed.name.startswith("blobs/") and listed.size], sent, told)
         prefix = self._place.prefix
@@ -193,17 +213,17 @@ class GitStore(Store):
         objects = self._git.keep_files([os.path.join(self._waiting.url, name) for name in plain])
         files += [(f"{prefix}{name}", oid) for name, oid in zip(plain, objects, strict=True)]
         said = f"simcache: {len(entries)} {'result' if len(entries) == 1 else 'results'}"
-        commit = self._git.commit(self._parents(tip), files, said)
+        commit = self._git.commit(parents, files, said)
         self._git.push(self._remote, commit, self._branch)
         with self._lock:
             self._look_at(commit)
 
-    def _manner(self, tip: str) -> tuple[bool, dict[str, bytes]]:
-        """Whether blobs go by LFS, and the files that the branch lacks to be a store."""
+    def _manner(self, parent: str) -> tuple[bool, dict[str, bytes]]:
+        """Whether blobs go by LFS after this commit, and the files that it lacks to hold a store."""
         prefix = self._place.prefix
-        held = self._git.files(tip, f"{prefix}{FORMAT_FILE}")
+        held = self._git.files(parent, f"{prefix}{FORMAT_FILE}")
         lacking = {} if held else {FORMAT_FILE: FORMAT_BYTES}
-        said = self._git.attributes(tip, f"{prefix}blobs/00/0", os.path.join(self._waiting.local, f"index-{os.getpid()}"))
+        said = self._git.attributes_in(parent, f"{prefix}blobs/00/0", os.path.join(self._waiting.local, f"index-{os.getpid()}"))
         if said.get("filter") == "lfs":
             by_lfs = lfs_is_there(self._place.top)
             if not by_lfs:
@@ -264,13 +284,13 @@ class GitStore(Store):
         prefix = self._place.prefix
         found = self._git.files(tip, f"{prefix}blobs", f"{prefix}entries")
         below = {path[len(prefix) :]: oid for path, oid in found.items()}
-        self._published = {name: oid for name, oid in below.items() if digest_in_name(name)}
+        self._published = {name: oid for name, oid in below.items() if oid and digest_in_name(name)}
         self._foreign = sorted(below.keys() - self._published.keys())
         self._tip = tip
 
-    def _check_mark(self, tip: str) -> None:
+    def _check_format(self, tip: str) -> None:
         path = f"{self._place.prefix}{FORMAT_FILE}"
-        if (oid := self._git.files(tip, path).get(path)) is not None:
+        if oid := self._git.files(tip, path).get(path):
             check_mark(f"{self.url} ({self._remote}/{self._branch})", self._git.read(oid))
 
     def _need_remote(self) -> None:
@@ -290,12 +310,13 @@ class GitStore(Store):
 
     @property
     def _lfs_folder(self) -> str:
-        chosen = self._git.ask("config", "lfs.storage")
-        return os.path.join(self._place.common, chosen or "lfs", "objects")
+        if not self._objects:
+            self._objects = os.path.join(self._place.common, self._git.ask("config", "lfs.storage") or "lfs", "objects")
+        return self._objects
 
     # the work tree
 
-    def settle(self) -> None:
+    def settle(self, arrived: Collection[str]) -> None:
         """Have the checked-out branch know the store's files in the work tree that the remote's branch has too.
 
         Otherwise they would be strangers, and the next `git pull` would refuse to write over them. If nothing but the store has
@@ -303,10 +324,11 @@ class GitStore(Store):
         committed (where it will merge). No other path is touched, in the index or in the work tree.
         """
         tip = self._tip or ""
-        if not tip or not self._is_checked_out() or self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
-            return
         try:
-            self._follow(tip, self._head())
+            if tip and self._is_checked_out() and not self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
+                self._follow(tip, self._head())
+            if blobs := {f"{self._place.prefix}{name}" for name in arrived if name.startswith("blobs/")}:
+                self._git.stage_again(f"{self._place.prefix}blobs", blobs)
         except GitFailed as problem:
             warn(f"the files of {self._folder} are not yet known to the branch {self._branch} here: {problem}", UserWarning)
 

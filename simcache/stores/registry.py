@@ -114,7 +114,7 @@ def open_store(url: str | os.PathLike[str] | Store, *, create: bool = True) -> S
 
 
 def _no_kind(scheme: str) -> str:
-    known = ", ".join(f"{name}://" if name else "a path" for name in KINDS)
+    known = ", ".join("a path" if not name else "git+lfs:FOLDER" if name == "git+lfs" else f"{name}://" for name in KINDS)
     if scheme in _SOON:
         return f"this version of simcache cannot open {scheme} stores yet; it opens {known}"
     return f"no kind of store is called {scheme!r}; there are {known}"

@@ -5,6 +5,7 @@ asking the store under test.
 """
 
 import json
+import subprocess
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -263,9 +264,22 @@ def packed_by_hand(items: Mapping[str, bytes], **head: object) -> tuple[bytes, b
     return text + f"sha256 {sha256(text).hexdigest()}\n".encode(), pack
 
 
+class GitBackdoor(FolderBackdoor):
+    """The store folder of a fresh clone, by the files of what waits there to be published; what was published: tests/remotes."""
+
+    def __init__(self, folder: Path) -> None:
+        work = folder / "work"
+        for command in (("init", "--quiet", "--bare", folder / "far.git"), ("init", "--quiet", "--initial-branch", "main", work)):
+            subprocess.run(["git", *command], check=True, capture_output=True)
+        subprocess.run(["git", "remote", "add", "origin", folder / "far.git"], cwd=work, check=True)
+        self.url = f"git+lfs:{work / 'store'}"
+        self.root = Path(self.open()._waiting.url)  # type: ignore[attr-defined]
+
+
 BACKDOORS: Mapping[str, Callable[[Path], Backdoor]] = {
     "": FolderBackdoor,
     "file": lambda folder: FolderBackdoor(folder, "file"),
+    "git+lfs": GitBackdoor,
     "memory": MemoryBackdoor,
     "packed": PackedBackdoor,
     "s3": S3Backdoor,
