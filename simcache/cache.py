@@ -99,14 +99,14 @@ class Cache:
 
     # -- reading
 
-    def lookup(self, function: str, key: str, into: object = None, codec: str | None = None) -> Lookup:
+    def lookup(self, function: str, key: str, into: object = None, codec: str | None = None, *, far: bool = True) -> Lookup:
         """The value of a key, from the nearest store that has it whole; damaged things are set aside on the way.
 
-        `codec` is the one that was asked for by name, if so.
+        `codec` is the one that was asked for by name, if so. Without `far` only the near store is asked for entries.
         """
         reasons: list[str] = []
         withdrawn: set[str] = set()
-        for index, layer in enumerate(self.store.layers()):
+        for index, layer in enumerate(self.store.layers() if far else (self.near,)):
             for entry in self.entries_in(layer, function, key, reasons, withdrawn):
                 try:
                     if index:

@@ -13,7 +13,7 @@ _PART = 16 * 1024 * 1024
 """Bytes of one part of a large object, and what a cut costs at most; S3 takes at most 10,000 parts."""
 _PARTS = 10_000
 _AT_ONCE = 1024 * 1024
-_ALREADY = frozenset({"PreconditionFailed", "412", "NoSuchUpload"})
+_TAKEN = frozenset({"PreconditionFailed", "412", "NoSuchUpload"})
 """Something stands there; or somebody else went on with this upload, and finished it."""
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _PASSING_CODES = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling", "OperationAborted"})
@@ -63,14 +63,19 @@ class S3(Transport):
         return data
 
     def write(self, path: str, chunks: Sequence[memoryview]) -> None:
-        put = self._put_whole if _size(chunks) <= _PART else self._put_parts
+        in_parts = _size(chunks) > _PART
+        put = self._put_parts if in_parts else self._put_whole
         try:
             put(path, chunks, {"IfNoneMatch": "*"})
         except OSError as problem:
-            if _code(problem) not in _ALREADY:
+            taken = _code(problem) in _TAKEN
+            if not (taken or in_parts):  # of parts that fail, somebody else may have made the object meanwhile
                 raise
-            if not self._holds(path, chunks):
-                put(path, chunks, {})
+            if self._holds(path, chunks):
+                return
+            if not taken:
+                raise
+            put(path, chunks, {})
 
     def size(self, path: str) -> int | None:
         try:
@@ -164,7 +169,7 @@ class S3(Transport):
         try:
             self._call("complete_multipart_upload", Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **condition)
         except OSError as problem:
-            if _code(problem) in _ALREADY:
+            if _code(problem) in _TAKEN:
                 self._abort(key, upload)
             raise
 

@@ -42,7 +42,7 @@ def s3_server() -> Server:
     """A server that speaks S3, empty at first; credentials are any."""
     _need("moto", find_spec("moto"), "pip install 'moto[server]'")
     _need("s3fs", find_spec("s3fs"), "pip install 'simcache[s3]'")
-    child = _child("s3")
+    child = _child("s3")  # it gives 200 names an answer, so that a listing of several pages needs no thousands
     port = int(_said(child))
     s3_client(f"127.0.0.1:{port}").create_bucket(Bucket="tests")
     return Server("127.0.0.1", port, s3_environment(f"http://127.0.0.1:{port}"), child)
@@ -191,6 +191,7 @@ def _serve_s3() -> None:
 
     from moto.server import ThreadedMotoServer
 
+    os.environ["MOTO_S3_DEFAULT_MAX_KEYS"] = "200"
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
