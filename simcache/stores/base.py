@@ -90,6 +90,10 @@ class Store(ABC):
         and set aside. Unavailable if a part cannot be listed: a listing never silently leaves things out.
         """
 
+    def foreign(self) -> Sequence[str]:
+        """What a listing met that calls itself a blob or an entry and is neither; it is never given out."""
+        return ()
+
     @abstractmethod
     def delete(self, name: str) -> None:
         """Remove a name; one that is not there is no error. Local housekeeping: it is not carried to other stores."""

@@ -218,17 +218,18 @@ class Kaggle:
         answer = self._call(f"upload of {name}", lambda client: client.blobs.blob_api_client.start_blob_upload(asked))
         return Session(answer.token, answer.create_url)
 
-    def upload(self, session: Session, path: str, told: Callable[[int], None]) -> None:
+    def upload(self, session: Session, path: str, told: Callable[[int], None], *, fresh: bool = False) -> None:
         """Send the file, going on where it was cut, now or in an earlier process; `told` hears how far it is.
 
-        Refused if the session is known no more: then another must be begun.
+        Of a `fresh` session nothing has arrived. Refused if the session is known no more: then another must be begun.
         """
         size = os.path.getsize(path)
-        known = [self._arrived(session, size)]
+        first = fresh
 
         def send() -> None:
-            at = known[0] if known[0] is not None else self._arrived(session, size)
-            known[0] = None
+            nonlocal first
+            at = 0 if first else self._arrived(session, size)
+            first = False
             if at == size:
                 return
             with open(path, "rb") as file:

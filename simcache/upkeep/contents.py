@@ -200,6 +200,7 @@ class _Stored:
         for listed in self._store.list("blobs/"):
             self._sizes[listed.name] = listed.size
             yield listed.name
+        self.foreign = list(self._store.foreign())
 
     def read(self, name: str, size: int | None = None) -> bytes:
         del size  # it comes whole
