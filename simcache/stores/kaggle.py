@@ -368,7 +368,7 @@ class KaggleShelf(Shelf):
         def ended() -> bool:
             nonlocal looks
             self._look(target)
-            if self._shows(pending):
+            if self._shows(pending, target):
                 return True
             status = self._processing(target)
             if accepted and status == "FAILED":
@@ -421,29 +421,31 @@ class KaggleShelf(Shelf):
             time.sleep(pause)
             pause = min(pause * 1.5, self._patience.longest)
 
-    def _shows(self, pending: Index) -> bool:
+    def _shows(self, pending: Index, *datasets: Dataset) -> bool:
         """Whether others can see all that is pending: these very bytes, not others under the same name."""
-        own = [self._parse(one.index).places for one in self._known() if one.dataset in (self._base, self._delta())]
+        own = [self._parse(one.index).places for one in self._known() if one.dataset in datasets]
         return all(any(places.get(name) == place for places in own) for name, place in pending.places.items())
 
     def _is_read_back(self, pending: Index) -> bool:
-        """Whether others see all that is pending, and the packs are there as well, with their last bytes."""
-        if not self._shows(pending):
-            return False
-        own = [one for one in self._known() if one.dataset in (self._base, self._delta())]
-        holding = {pack: next(one for one in own if pack in self._parse(one.index).packs) for pack in pending.packs}
-        for one in set(holding.values()):
-            try:
-                sizes = self._kaggle.files(one.dataset, one.version)
-                if any(
-                    sizes.get(pack.file) != pack.size and not self._ends_alike(one, pack) for pack in pending.packs if holding[pack] == one
-                ):
-                    return False
-            except Refused as problem:
-                if problem.status not in _NOT_SHOWN:
-                    raise Unavailable(self.url, str(problem)) from None
-                return False
-        return True
+        """Whether others see all that is pending, and the packs are there as well."""
+        own = (self._base, self._delta())
+        there: set[Pack] = set()
+        for one in self._known() if self._shows(pending, *own) else ():
+            if one.dataset in own:
+                there.update(self._packs_there(one, pending))
+        return there.issuperset(pending.packs)
+
+    def _packs_there(self, one: Shown, pending: Index) -> Iterator[Pack]:
+        """Which packs of what is pending a version really has."""
+        packs = set(pending.packs).intersection(self._parse(one.index).packs)
+        try:
+            sizes = self._kaggle.files(one.dataset, one.version) if packs else {}
+            for pack in packs:
+                if sizes.get(pack.file) == pack.size or self._ends_alike(one, pack):
+                    yield pack
+        except Refused as problem:
+            if problem.status not in _NOT_SHOWN:
+                raise Unavailable(self.url, str(problem)) from None
 
     def _ends_alike(self, one: Shown, pack: Pack) -> bool:
         """Whether Kaggle's copy ends as ours does: its list may tell other sizes than files have."""

@@ -544,7 +544,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command == "GET":
-            self.kaggle.bytes_down += len(data)
+            self.kaggle.bytes_down += len(data) // 2 if self.kind == "cut" else len(data)
         if self.kind == "cut" and len(data) > 1:
             self.wfile.write(data[: len(data) // 2])
             self.close_connection = True
