@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "why": "reasons",
     "diff": "reasons",
     "sync": "share",
+    "kaggle": "kaggle",
     "verify": "care",
     "prune": "care",
     "forget": "care",

@@ -76,6 +76,11 @@ class Shown(NamedTuple):
 
 def open_kaggle(url: str) -> Store:
     """The store at `kaggle://owner/slug`, with `?writer=NAME` for who publishes here; nothing is asked of Kaggle yet."""
+    return PackedStore(shelf_of(url))
+
+
+def shelf_of(url: str) -> "KaggleShelf":
+    """The datasets behind a Kaggle store's URL."""
     from urllib.parse import parse_qsl
 
     place, _, query = url.partition("?")
@@ -91,7 +96,7 @@ def open_kaggle(url: str) -> Store:
     except ValueError:
         raise BadSettings(url, "pause and wait are seconds, as in ?wait=600") from None
     patience = PATIENCE._replace(pause=pause, wait=wait)
-    return PackedStore(KaggleShelf(Dataset(match[1], match[2]), writer=options.get("writer", ""), patience=patience))
+    return KaggleShelf(Dataset(match[1], match[2]), writer=options.get("writer", ""), patience=patience)
 
 
 def writer_name() -> str:
@@ -123,7 +128,8 @@ class KaggleShelf(Shelf):
     def __init__(self, base: Dataset, *, writer: str = "", patience: Patience = PATIENCE, sizes: Sizes = SIZES) -> None:
         self._base = base
         self._asked_writer = writer
-        self._patience = patience
+        self.owner = base.owner
+        self.patience = patience
         self._sizes = sizes
         self.url = f"kaggle://{base}{f'?writer={writer}' if writer else ''}"
         self.capabilities = Capabilities(deletes=False)
@@ -142,7 +148,12 @@ class KaggleShelf(Shelf):
         return f"KaggleShelf({str(self._base)!r})"
 
     def __reduce__(self) -> tuple[Callable[..., "KaggleShelf"], tuple[Any, ...]]:
-        return _shelf, (self._base, self._asked_writer, self._patience, self._sizes)
+        return _shelf, (self._base, self._asked_writer, self.patience, self._sizes)
+
+    def datasets(self) -> list[str]:
+        """The datasets that can be read now, as `owner/slug`: what a kernel must have attached."""
+        self.refresh()
+        return sorted({str(shown.dataset) for shown in self._known()})
 
     # -- reading
 
@@ -414,12 +425,12 @@ class KaggleShelf(Shelf):
 
     def _wait_until(self, ended: Callable[[], bool], dataset: Dataset) -> None:
         """Look until it is so, more and more seldom. Unavailable after the time that we are willing to wait."""
-        began, pause = time.monotonic(), self._patience.pause
+        began, pause = time.monotonic(), self.patience.pause
         while not ended():
-            if time.monotonic() - began > self._patience.wait:
+            if time.monotonic() - began > self.patience.wait:
                 raise Unavailable(self.url, f"Kaggle is still processing {dataset}; nothing is lost: run again to see it through")
             time.sleep(pause)
-            pause = min(pause * 1.5, self._patience.longest)
+            pause = min(pause * 1.5, self.patience.longest)
 
     def _shows(self, pending: Index, *datasets: Dataset) -> bool:
         """Whether others can see all that is pending: these very bytes, not others under the same name."""
