@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from simcache.errors import BadSettings
 from simcache.home import user_folder
+from simcache.mounts import input_folder, mounted_stores, working_folder
 
 FILE = "simcache.toml"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(//|[^\\/])")
@@ -35,15 +36,23 @@ def load(start: str | os.PathLike[str] | None = None, environment: Mapping[str, 
     base = os.getcwd() if file is None else os.path.dirname(file)
     where = file or "settings"
     remotes = {name: located(url, base) for name, url in _remotes(table, where).items()}
-    store = environment.get("SIMCACHE_STORE")
+    asked = environment.get("SIMCACHE_STORE")
     far = [item for item in environment.get("SIMCACHE_FAR", "").split(",") if item] or _texts(table.get("far", []), f"{where}: far")
-    return Settings(
-        store=located(store, os.getcwd())
-        if store
+    store = (
+        located(asked, os.getcwd())
+        if asked
         else located(table["store"], base)
         if "store" in table
-        else os.path.join(user_folder(), "store"),
-        far=tuple(remotes.get(item) or located(item, base) for item in far),
+        else os.path.join(user_folder(), "store")
+    )
+    far = [remotes.get(item) or located(item, base) for item in far]
+    if (mounts := input_folder(environment)) is not None:
+        far += [url for url in mounted_stores(mounts) if url not in far]
+        if not asked and ("store" not in table or store.startswith(mounts + os.sep)):  # what is mounted cannot be written
+            store = os.path.join(working_folder(), "store")
+    return Settings(
+        store=store,
+        far=tuple(far),
         durable=_truth(environment, "SIMCACHE_DURABLE", default=table.get("durable", False)),
         trust=_truth(environment, "SIMCACHE_TRUST", default=table.get("trust", False)),
         remotes=remotes,

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "diff": "reasons",
     "sync": "share",
     "doctor": "share",
+    "kaggle": "kaggle",
     "verify": "care",
     "prune": "care",
     "forget": "care",

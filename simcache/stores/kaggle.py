@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -24,7 +25,6 @@ from simcache.stores.packs import (
     Place,
     Shelf,
     put_file,
-    tell_refused,
     tidied,
     union,
     write_packs,
@@ -44,7 +44,7 @@ _FILES_AT_MOST = 40
 """Of one version: Kaggle takes 50 at the top, and what it takes below is not said."""
 _WHOLE_BELOW = 4 * 1024 * 1024
 _WHOLE_FROM = 8
-"""A pack is fetched whole if it is small, or when so many items of it, or an eighth of its bytes, were asked for."""
+"""A pack is fetched whole if it is small, or when so many items of it, or so small a part of its bytes as that, were asked for."""
 _PUBLISHING = "0" * 32
 _PENDING, _SESSIONS = "pending.simidx", "sessions.json"
 _COPY_BELOW = 64 * 1024
@@ -76,6 +76,11 @@ class Shown(NamedTuple):
 
 def open_kaggle(url: str) -> Store:
     """The store at `kaggle://owner/slug`, with `?writer=NAME` for who publishes here; nothing is asked of Kaggle yet."""
+    return PackedStore(shelf_of(url))
+
+
+def shelf_of(url: str) -> "KaggleShelf":
+    """The datasets behind a Kaggle store's URL."""
     from urllib.parse import parse_qsl
 
     place, _, query = url.partition("?")
@@ -91,7 +96,7 @@ def open_kaggle(url: str) -> Store:
     except ValueError:
         raise BadSettings(url, "pause and wait are seconds, as in ?wait=600") from None
     patience = PATIENCE._replace(pause=pause, wait=wait)
-    return PackedStore(KaggleShelf(Dataset(match[1], match[2]), writer=options.get("writer", ""), patience=patience))
+    return KaggleShelf(Dataset(match[1], match[2]), writer=options.get("writer", ""), patience=patience)
 
 
 def writer_name() -> str:
@@ -123,7 +128,8 @@ class KaggleShelf(Shelf):
     def __init__(self, base: Dataset, *, writer: str = "", patience: Patience = PATIENCE, sizes: Sizes = SIZES) -> None:
         self._base = base
         self._asked_writer = writer
-        self._patience = patience
+        self.owner = base.owner
+        self.patience = patience
         self._sizes = sizes
         self.url = f"kaggle://{base}{f'?writer={writer}' if writer else ''}"
         self.capabilities = Capabilities(deletes=False)
@@ -142,7 +148,12 @@ class KaggleShelf(Shelf):
         return f"KaggleShelf({str(self._base)!r})"
 
     def __reduce__(self) -> tuple[Callable[..., "KaggleShelf"], tuple[Any, ...]]:
-        return _shelf, (self._base, self._asked_writer, self._patience, self._sizes)
+        return _shelf, (self._base, self._asked_writer, self.patience, self._sizes)
+
+    def datasets(self) -> list[str]:
+        """The datasets that can be read now, as `owner/slug`: what a kernel must have attached."""
+        self.refresh()
+        return sorted({str(shown.dataset) for shown in self._known()})
 
     # -- reading
 
@@ -185,7 +196,16 @@ class KaggleShelf(Shelf):
         asked = self._asked.setdefault(place.pack.sha256, [0, 0])
         asked[0] += 1
         asked[1] += place.size
-        return place.pack.size <= _WHOLE_BELOW or asked[0] > _WHOLE_FROM or asked[1] > place.pack.size // 8
+        return place.pack.size <= _WHOLE_BELOW or asked[0] > _WHOLE_FROM or asked[1] > place.pack.size // _WHOLE_FROM
+
+    def expect(self, places: Sequence[Place]) -> None:
+        wanted: dict[Pack, int] = {}
+        for place in places:
+            wanted[place.pack] = wanted.get(place.pack, 0) + place.size
+        for pack, size in wanted.items():
+            if pack.size <= _WHOLE_BELOW or size > pack.size // _WHOLE_FROM:
+                with suppress(CacheError, OSError):  # whoever reads an item of it is told
+                    self._fetch(pack)
 
     def mend(self, place: Place) -> bool:
         path = f"{self.folder}/{place.pack.file}"
@@ -242,24 +262,23 @@ class KaggleShelf(Shelf):
 
     def _learn(self) -> None:
         """Ask every dataset for its version, and read the index of each that is new."""
-        known: dict[Dataset, list[Shown]] = {}
-        for shown in self._known():
-            known.setdefault(shown.dataset, []).append(shown)
-        shown_now: list[Shown] = []
+        shown: list[Shown] = []
         asked: set[Dataset] = set()
         waiting = [self._base, self._delta(), *self._listed()]
         while waiting:
             dataset = waiting.pop(0)
-            if dataset in asked:
-                continue
-            asked.add(dataset)
-            found = self._versions(dataset, known.get(dataset, []))
-            shown_now += found
-            waiting += [
-                self._base._replace(slug=f"{self._base.slug}-delta-{writer}") for one in found for writer in self._parse(one.index).writers
-            ]
-        self._keep_shown(shown_now)
+            if dataset not in asked:
+                asked.add(dataset)
+                found = self._versions(dataset)
+                shown += found
+                waiting += [self._delta(writer) for one in found for writer in self._parse(one.index).writers]
+        self._keep_shown(shown)
         self._learned = True
+
+    def _look(self, dataset: Dataset) -> None:
+        """Learn what one dataset shows now."""
+        with self._learning:
+            self._keep_shown([*(shown for shown in self._known() if shown.dataset != dataset), *self._versions(dataset)])
 
     def _listed(self) -> list[Dataset]:
         """The deltas that Kaggle's list of the owner's datasets names."""
@@ -270,7 +289,7 @@ class KaggleShelf(Shelf):
             raise Unavailable(self.url, str(problem)) from None
         return [self._base._replace(slug=slug) for slug in slugs if slug.startswith(start) and _WRITER.fullmatch(slug[len(start) :])]
 
-    def _versions(self, dataset: Dataset, known: Sequence[Shown]) -> list[Shown]:
+    def _versions(self, dataset: Dataset) -> list[Shown]:
         """The versions of a dataset that count: the current one, and those that its writer did not see."""
         try:
             current = self._kaggle.current(dataset)
@@ -278,17 +297,12 @@ class KaggleShelf(Shelf):
             if problem.status in _NOT_SHOWN:
                 return []  # not there, or its first version is being processed
             raise Unavailable(self.url, str(problem)) from None
-        if known and known[0].version == current:
-            return list(known)
-        found = []
-        first = self._shown_by(dataset, current)
-        if first is not None:
-            found.append(first)
-            for version in range(self._parse(first.index).follows + 1, current):
-                between = self._shown_by(dataset, version)
-                if between is not None:
-                    found.append(between)
-        return found
+        known = {shown.version: shown for shown in self._known() if shown.dataset == dataset}
+        last = known.get(current) or self._shown_by(dataset, current)
+        if last is None:
+            return []
+        between = range(self._parse(last.index).follows + 1, current)
+        return [last, *(one for version in between if (one := known.get(version) or self._shown_by(dataset, version)) is not None)]
 
     def _shown_by(self, dataset: Dataset, version: int) -> Shown | None:
         """What one version shows; None, and a warning, if it is no version of ours or is damaged: others are read all the same."""
@@ -303,7 +317,6 @@ class KaggleShelf(Shelf):
         except (Corrupt, FormatTooNew) as problem:
             warn(f"left out: {problem}", UserWarning)
             return None
-        tell_refused(where, index)
         digest = sha256(data).hexdigest()
         os.makedirs(f"{self.folder}/indexes", exist_ok=True)
         put_file(self.folder, f"indexes/{digest}.simidx", [data])
@@ -315,13 +328,13 @@ class KaggleShelf(Shelf):
             os.makedirs(self.folder, exist_ok=True)
             put_file(self.folder, "shown.json", [json.dumps(shown).encode()])
 
-    def _delta(self) -> Dataset:
-        writer = self._asked_writer or writer_name()
-        slug = f"{self._base.slug}-delta-{writer}"
+    def _delta(self, writer: str = "") -> Dataset:
+        """The dataset of a writer, by default ours."""
+        slug = f"{self._base.slug}-delta-{writer or self._asked_writer or writer_name()}"
         if len(slug) > _SLUG_AT_MOST:
             raise BadSettings(
                 self.url,
-                f"{slug} has more than {_SLUG_AT_MOST} letters: name a shorter writer, as in {self.url.partition('?')[0]}?writer=me",
+                f"{slug} has more than {_SLUG_AT_MOST} letters: name a shorter writer, as in kaggle://{self._base}?writer=me",
             )
         return self._base._replace(slug=slug)
 
@@ -365,14 +378,15 @@ class KaggleShelf(Shelf):
 
         def ended() -> bool:
             nonlocal looks
-            self.refresh()
-            if self._shows(pending):
+            self._look(target)
+            if self._shows(pending, target):
                 return True
             status = self._processing(target)
             if accepted and status == "FAILED":
                 raise Unavailable(self.url, f"Kaggle failed to process the version of {target} that was sent; nothing is lost: run again")
-            looks += status in _ENDED
-            return not accepted and looks >= _LOOKS
+            overtaken = any(one.dataset == target and one.version > content.follows for one in self._known())
+            looks += status in _ENDED and (overtaken or not accepted)
+            return looks >= _LOOKS
 
         self._wait_until(ended, target)
         return pending
@@ -411,34 +425,38 @@ class KaggleShelf(Shelf):
 
     def _wait_until(self, ended: Callable[[], bool], dataset: Dataset) -> None:
         """Look until it is so, more and more seldom. Unavailable after the time that we are willing to wait."""
-        began, pause = time.monotonic(), self._patience.pause
+        began, pause = time.monotonic(), self.patience.pause
         while not ended():
-            if time.monotonic() - began > self._patience.wait:
+            if time.monotonic() - began > self.patience.wait:
                 raise Unavailable(self.url, f"Kaggle is still processing {dataset}; nothing is lost: run again to see it through")
             time.sleep(pause)
-            pause = min(pause * 1.5, self._patience.longest)
+            pause = min(pause * 1.5, self.patience.longest)
 
-    def _shows(self, pending: Index) -> bool:
+    def _shows(self, pending: Index, *datasets: Dataset) -> bool:
         """Whether others can see all that is pending: these very bytes, not others under the same name."""
-        own = [self._parse(one.index).places for one in self._known() if one.dataset in (self._base, self._delta())]
+        own = [self._parse(one.index).places for one in self._known() if one.dataset in datasets]
         return all(any(places.get(name) == place for places in own) for name, place in pending.places.items())
 
     def _is_read_back(self, pending: Index) -> bool:
-        """Whether others see all that is pending, and the packs are there as well, with their last bytes."""
-        if not self._shows(pending):
-            return False
-        own = [one for one in self._known() if one.dataset in (self._base, self._delta())]
-        for pack in pending.packs:
-            one = next(one for one in own if pack in self._parse(one.index).packs)
-            try:
-                sizes = self._kaggle.files(one.dataset, one.version)
-                if sizes.get(pack.file) != pack.size and not self._ends_alike(one, pack):
-                    return False
-            except Refused as problem:
-                if problem.status not in _NOT_SHOWN:
-                    raise Unavailable(self.url, str(problem)) from None
-                return False
-        return True
+        """Whether others see all that is pending, and the packs are there as well."""
+        own = (self._base, self._delta())
+        there: set[Pack] = set()
+        for one in self._known() if self._shows(pending, *own) else ():
+            if one.dataset in own:
+                there.update(self._packs_there(one, pending))
+        return there.issuperset(pending.packs)
+
+    def _packs_there(self, one: Shown, pending: Index) -> Iterator[Pack]:
+        """Which packs of what is pending a version really has."""
+        packs = set(pending.packs).intersection(self._parse(one.index).packs)
+        try:
+            sizes = self._kaggle.files(one.dataset, one.version) if packs else {}
+            for pack in packs:
+                if sizes.get(pack.file) == pack.size or self._ends_alike(one, pack):
+                    yield pack
+        except Refused as problem:
+            if problem.status not in _NOT_SHOWN:
+                raise Unavailable(self.url, str(problem)) from None
 
     def _ends_alike(self, one: Shown, pack: Pack) -> bool:
         """Whether Kaggle's copy ends as ours does: its list may tell other sizes than files have."""
@@ -470,7 +488,7 @@ class KaggleShelf(Shelf):
         try:
             sessions[pack.sha256] = self._kaggle.begin(os.path.basename(name), pack.size)
             self._keep_sessions(sessions)
-            self._kaggle.upload(sessions[pack.sha256], path, told)
+            self._kaggle.upload(sessions[pack.sha256], path, told, fresh=True)
         except Refused as problem:
             raise Unavailable(self.url, f"{problem}; nothing is lost: run again") from None
         return sessions[pack.sha256]

@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import file_digest
+from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
@@ -27,6 +28,9 @@ _SLACK = 1024 * 1024
 """Bytes that a file may be larger in a zip than by itself."""
 _ZIP = b"PK\x03\x04"
 _PAGE = 200
+_DATASETS = "datasets.types.dataset_api_service"
+_BLOBS = "blobs.types.blob_api_service"
+_KERNELS = "kernels.types.kernels_api_service"
 
 
 class Patience(NamedTuple):
@@ -92,32 +96,28 @@ class Kaggle:
 
     def current(self, dataset: Dataset) -> int:
         """The number of the version that is read now; Refused with 404 or 403 if there is none to read."""
-        from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest
-
-        asked = ApiGetDatasetRequest.from_dict(dataset.fields)
+        asked = _request(_DATASETS, "ApiGetDatasetRequest", dataset.fields)
         answer = self._call(f"dataset {dataset}", lambda client: client.datasets.dataset_api_client.get_dataset(asked))
         return int(answer.current_version_number)
 
     def status(self, dataset: Dataset) -> str:
         """How far the last version has been processed: READY, FAILED, …; Refused with 404 if there is no such dataset."""
-        from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetStatusRequest
-
-        asked = ApiGetDatasetStatusRequest.from_dict(dataset.fields)
+        asked = _request(_DATASETS, "ApiGetDatasetStatusRequest", dataset.fields)
         answer = self._call(f"dataset {dataset}", lambda client: client.datasets.dataset_api_client.get_dataset_status(asked))
         return str(answer.status.name)
 
     def datasets_of(self, owner: str, search: str) -> list[str]:
         """The slugs of an owner's datasets that this text finds, private ones too if they are ours; what is new may be missing."""
-        from kagglesdk.datasets.types.dataset_api_service import ApiListDatasetsRequest
-
         found: set[str] = set()
         for group in ("DATASET_SELECTION_GROUP_MY", "DATASET_SELECTION_GROUP_USER"):
             page = ""
             while True:
-                asked = ApiListDatasetsRequest.from_dict(
+                asked = _request(
+                    _DATASETS,
+                    "ApiListDatasetsRequest",
                     {"group": group, "search": search, "pageSize": _PAGE}
                     | ({"user": owner} if group.endswith("USER") else {})
-                    | ({"pageToken": page} if page else {})
+                    | ({"pageToken": page} if page else {}),
                 )
                 answer = self._call(f"datasets of {owner}", lambda client: client.datasets.dataset_api_client.list_datasets(asked))  # noqa: B023
                 found.update(slug for ref in answer.datasets for whose, _, slug in (ref.ref.partition("/"),) if whose == owner)
@@ -130,13 +130,13 @@ class Kaggle:
 
     def files(self, dataset: Dataset, version: int) -> dict[str, int]:
         """The files of a version, by name, and their sizes as Kaggle tells them."""
-        from kagglesdk.datasets.types.dataset_api_service import ApiListDatasetFilesRequest
-
         found: dict[str, int] = {}
         page = ""
         while True:
-            asked = ApiListDatasetFilesRequest.from_dict(
-                {**dataset.fields, "datasetVersionNumber": version, "pageSize": _PAGE, **({"pageToken": page} if page else {})}
+            asked = _request(
+                _DATASETS,
+                "ApiListDatasetFilesRequest",
+                {**dataset.fields, "datasetVersionNumber": version, "pageSize": _PAGE, **({"pageToken": page} if page else {})},
             )
             answer = self._call(f"files of {dataset}", lambda client: client.datasets.dataset_api_client.list_dataset_files(asked))  # noqa: B023
             found |= {file.name: file.total_bytes for file in answer.dataset_files}
@@ -146,19 +146,19 @@ class Kaggle:
 
     def create(self, dataset: Dataset, files: Sequence[str], packs: Sequence[str]) -> None:
         """Make a private dataset of uploaded files (their tokens); tried once, for its answer may be lost when it was done."""
-        from kagglesdk.datasets.types.dataset_api_service import ApiCreateDatasetRequest
-
-        asked = ApiCreateDatasetRequest.from_dict(
-            {"ownerSlug": dataset.owner, "slug": dataset.slug, "title": dataset.slug, "isPrivate": True, **_content(files, packs)}
+        asked = _request(
+            _DATASETS,
+            "ApiCreateDatasetRequest",
+            {"ownerSlug": dataset.owner, "slug": dataset.slug, "title": dataset.slug, "isPrivate": True, **_content(files, packs)},
         )
         answer = self._once(f"dataset {dataset}", lambda client: client.datasets.dataset_api_client.create_dataset(asked))
         _require_ok(f"dataset {dataset}", answer)
 
     def add_version(self, dataset: Dataset, files: Sequence[str], packs: Sequence[str], notes: str) -> None:
         """Replace what a dataset shows by these files; older versions stay. Tried once, as `create` is."""
-        from kagglesdk.datasets.types.dataset_api_service import ApiCreateDatasetVersionRequest
-
-        asked = ApiCreateDatasetVersionRequest.from_dict({**dataset.fields, "body": {"versionNotes": notes, **_content(files, packs)}})
+        asked = _request(
+            _DATASETS, "ApiCreateDatasetVersionRequest", {**dataset.fields, "body": {"versionNotes": notes, **_content(files, packs)}}
+        )
         answer = self._once(f"dataset {dataset}", lambda client: client.datasets.dataset_api_client.create_dataset_version(asked))
         _require_ok(f"dataset {dataset}", answer)
 
@@ -166,35 +166,29 @@ class Kaggle:
 
     def push(self, fields: Mapping[str, Any]) -> Any:
         """Save and run a kernel; its answer names the kernel and the version. Tried once."""
-        from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelRequest
-
-        asked = ApiSaveKernelRequest.from_dict(dict(fields))
+        asked = _request(_KERNELS, "ApiSaveKernelRequest", dict(fields))
         return self._once(f"kernel {fields['slug']}", lambda client: client.kernels.kernels_api_client.save_kernel(asked))
 
     def kernel(self, owner: str, slug: str) -> Any:
         """What Kaggle holds of a kernel: its source and settings, with the number of its current version."""
-        from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelRequest
-
-        asked = ApiGetKernelRequest.from_dict({"userName": owner, "kernelSlug": slug})
+        asked = _request(_KERNELS, "ApiGetKernelRequest", {"userName": owner, "kernelSlug": slug})
         return self._call(f"kernel {owner}/{slug}", lambda client: client.kernels.kernels_api_client.get_kernel(asked))
 
     def session(self, owner: str, slug: str) -> tuple[str, str]:
         """The state of a kernel's last session (QUEUED, RUNNING, COMPLETE, ERROR, …), and why it failed."""
-        from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionStatusRequest
-
-        asked = ApiGetKernelSessionStatusRequest.from_dict({"userName": owner, "kernelSlug": slug})
+        asked = _request(_KERNELS, "ApiGetKernelSessionStatusRequest", {"userName": owner, "kernelSlug": slug})
         answer = self._call(f"kernel {owner}/{slug}", lambda client: client.kernels.kernels_api_client.get_kernel_session_status(asked))
         return str(answer.status.name), str(answer.failure_message or "")
 
     def output(self, owner: str, slug: str) -> tuple[dict[str, str], str]:
         """The files that a kernel's last session has put out, by name, each with the URL of its bytes; and the log."""
-        from kagglesdk.kernels.types.kernels_api_service import ApiListKernelSessionOutputRequest
-
         found: dict[str, str] = {}
         log = page = ""
         while True:
-            asked = ApiListKernelSessionOutputRequest.from_dict(
-                {"userName": owner, "kernelSlug": slug, "pageSize": _PAGE, **({"pageToken": page} if page else {})}
+            asked = _request(
+                _KERNELS,
+                "ApiListKernelSessionOutputRequest",
+                {"userName": owner, "kernelSlug": slug, "pageSize": _PAGE, **({"pageToken": page} if page else {})},
             )
             answer = self._call(
                 f"output of {owner}/{slug}",
@@ -210,25 +204,26 @@ class Kaggle:
 
     def begin(self, name: str, size: int) -> Session:
         """Begin to upload a file of this name and size."""
-        from kagglesdk.blobs.types.blob_api_service import ApiStartBlobUploadRequest
-
-        asked = ApiStartBlobUploadRequest.from_dict(
-            {"type": "DATASET", "name": name, "contentLength": size, "lastModifiedEpochSeconds": int(time.time())}
+        asked = _request(
+            _BLOBS,
+            "ApiStartBlobUploadRequest",
+            {"type": "DATASET", "name": name, "contentLength": size, "lastModifiedEpochSeconds": int(time.time())},
         )
         answer = self._call(f"upload of {name}", lambda client: client.blobs.blob_api_client.start_blob_upload(asked))
         return Session(answer.token, answer.create_url)
 
-    def upload(self, session: Session, path: str, told: Callable[[int], None]) -> None:
+    def upload(self, session: Session, path: str, told: Callable[[int], None], *, fresh: bool = False) -> None:
         """Send the file, going on where it was cut, now or in an earlier process; `told` hears how far it is.
 
-        Refused if the session is known no more: then another must be begun.
+        Of a `fresh` session nothing has arrived. Refused if the session is known no more: then another must be begun.
         """
         size = os.path.getsize(path)
-        known = [self._arrived(session, size)]
+        first = fresh
 
         def send() -> None:
-            at = known[0] if known[0] is not None else self._arrived(session, size)
-            known[0] = None
+            nonlocal first
+            at = 0 if first else self._arrived(session, size)
+            first = False
             if at == size:
                 return
             with open(path, "rb") as file:
@@ -277,34 +272,22 @@ class Kaggle:
     def read_part(self, dataset: Dataset, version: int, file: str, offset: int, size: int, total: int) -> bytes | None:
         """Some bytes of a file that has so many in all; None where only the whole file can be had."""
         name = f"{dataset}@{version}/{file}"
-        headers = {"Range": f"bytes={offset}-{offset + size - 1}"}
 
         def ask() -> bytes | None:
-            with self._plain().get(self._url(dataset, version, file), headers=headers, timeout=_TIMEOUT, stream=True) as answer:
-                answer.raise_for_status()
+            with self._opened(dataset, version, file, f"bytes={offset}-{offset + size - 1}") as answer:
                 if answer.status_code != _PARTIAL or answer.headers.get("Content-Range") != f"bytes {offset}-{offset + size - 1}/{total}":
                     return None
                 return b"".join(_bounded(answer, size, name))
 
-        try:
-            return self._again(name, ask)
-        except Refused:
-            self._urls.pop((dataset, version, file), None)  # such URLs end after a time
-            return self._again(name, ask)
+        return self._again(name, ask)
 
     def fetch(self, dataset: Dataset, version: int, file: str, path: str, size: int, digest: str) -> None:
         """Bring a file of a version to this path, going on where it was cut; Corrupt unless it has this size and SHA-256."""
-        name = f"{dataset}@{version}/{file}"
-        try:
-            self._fetch(name, lambda: self._opened(dataset, version, file), lambda: self._url(dataset, version, file), path, size, digest)
-        except Refused:
-            if self._urls.pop((dataset, version, file), None) is None:
-                raise
-            self._fetch(name, lambda: self._opened(dataset, version, file), lambda: self._url(dataset, version, file), path, size, digest)
+        self._fetch(f"{dataset}@{version}/{file}", lambda part: self._opened(dataset, version, file, part), path, size, digest)
 
     def fetch_url(self, name: str, url: str, path: str, size: int, digest: str) -> None:
         """The same for a file that has a URL of its own."""
-        self._fetch(name, lambda: self._got(url), lambda: url, path, size, digest)
+        self._fetch(name, lambda part: self._got(url, part), path, size, digest)
 
     def read_url(self, name: str, url: str, limit: int) -> bytes:
         """The bytes at a URL that Kaggle gave; Corrupt if there are more than the limit."""
@@ -315,14 +298,7 @@ class Kaggle:
 
         return self._again(name, ask)
 
-    def _got(self, url: str) -> "requests.Response":
-        answer = self._plain().get(url, timeout=_TIMEOUT, stream=True)
-        answer.raise_for_status()
-        return answer
-
-    def _fetch(
-        self, name: str, opened: "Callable[[], requests.Response]", url: Callable[[], str], path: str, size: int, digest: str
-    ) -> None:
+    def _fetch(self, name: str, opened: "Callable[[str], requests.Response]", path: str, size: int, digest: str) -> None:
         part = f"{path}.part"
         os.makedirs(os.path.dirname(path), exist_ok=True)
         resumed = os.path.exists(part)
@@ -331,12 +307,10 @@ class Kaggle:
             have = os.path.getsize(part) if os.path.exists(part) else 0
             if have == size:
                 return
-            answer = self._plain().get(url(), headers={"Range": f"bytes={have}-"}, timeout=_TIMEOUT, stream=True) if have else opened()
-            with answer:
+            with opened(f"bytes={have}-" if have else "") as answer:
                 if answer.status_code == _NO_SUCH_RANGE:
                     os.unlink(part)  # what we have is longer than what there is
                     raise _Cut("what was there before does not fit")
-                answer.raise_for_status()
                 goes_on = answer.status_code == _PARTIAL and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
                 with open(part, "ab" if have and goes_on else "wb") as file:
                     file.writelines(_bounded(answer, size + _SLACK - file.tell(), name))
@@ -348,22 +322,33 @@ class Kaggle:
             os.unlink(part)
             if not resumed:
                 raise
-            self._fetch(name, opened, url, path, size, digest)  # what was there from an earlier time was of something else
+            self._fetch(name, opened, path, size, digest)  # what was there from an earlier time was of something else
 
-    def _opened(self, dataset: Dataset, version: int, file: str) -> "requests.Response":
-        """The answer with the bytes of a file, not read yet. Uncompressed if Kaggle can; else it comes as a zip."""
-        from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest
-
-        asked = ApiDownloadDatasetRequest.from_dict({**dataset.fields, "fileName": file, "datasetVersionNumber": version, "raw": True})
-        answer: requests.Response = self._client().datasets.dataset_api_client.download_dataset(asked)
+    def _opened(self, dataset: Dataset, version: int, file: str, part: str = "") -> "requests.Response":
+        """The answer with the bytes of a file, or with a part of them, not read yet. Uncompressed if Kaggle can; else it comes as a zip."""
+        held = self._urls.get((dataset, version, file))
+        if held is not None:
+            try:
+                return self._got(held, part)
+            except _http_error():
+                del self._urls[dataset, version, file]  # such URLs end after a time
+        asked = _request(
+            _DATASETS, "ApiDownloadDatasetRequest", {**dataset.fields, "fileName": file, "datasetVersionNumber": version, "raw": True}
+        )
+        client = self._client()
+        self._local.adapter.part = part
+        try:
+            answer: requests.Response = client.datasets.dataset_api_client.download_dataset(asked)
+        finally:
+            self._local.adapter.part = ""
         self._urls[dataset, version, file] = answer.url
         return answer
 
-    def _url(self, dataset: Dataset, version: int, file: str) -> str:
-        """Where the bytes of a file are."""
-        if (dataset, version, file) not in self._urls:
-            self._opened(dataset, version, file).close()
-        return self._urls[dataset, version, file]
+    def _got(self, url: str, part: str = "") -> "requests.Response":
+        answer = self._plain().get(url, headers={"Range": part} if part else {}, timeout=_TIMEOUT, stream=True)
+        if answer.status_code != _NO_SUCH_RANGE:
+            answer.raise_for_status()
+        return answer
 
     # -- calls
 
@@ -401,7 +386,8 @@ class Kaggle:
     def _client(self) -> Any:
         client = getattr(self._local, "client", None)
         if client is None or self._local.process != os.getpid():
-            client = self._local.client = _new_client()
+            client, self._local.adapter = _new_client()
+            self._local.client = client
             self._local.process = os.getpid()
         return client
 
@@ -438,19 +424,38 @@ class _Body:
         return data
 
 
+def _request(module: str, name: str, fields: Mapping[str, Any]) -> Any:
+    """What is asked, as the client's own record of it."""
+    try:
+        return getattr(import_module(f"kagglesdk.{module}"), name).from_dict(dict(fields))
+    except ImportError as problem:
+        raise _not_installed(problem) from None
+
+
+def _not_installed(problem: ImportError) -> BadSettings:
+    return BadSettings("kaggle", f'Kaggle\'s client is not installed ({problem}): pip install "simcache[kaggle]"')
+
+
 _NO_CREDENTIALS = (
     ": make a token on your Kaggle account page and put it into ~/.kaggle/access_token or KAGGLE_API_TOKEN "
     "(or the older kaggle.json into ~/.kaggle)"
 )
 
 
-def _new_client() -> Any:
+def _http_error() -> type[Exception]:
+    from requests import HTTPError
+
+    return HTTPError
+
+
+def _new_client() -> tuple[Any, Any]:
+    """Kaggle's client, and what sends its requests: there one can ask for a part of a file, which the client itself cannot."""
     try:
         from kagglehub.config import get_kaggle_credentials
         from kagglesdk import KaggleClient
         from requests.adapters import HTTPAdapter
     except ImportError as problem:
-        raise BadSettings("kaggle", f'Kaggle\'s client is not installed ({problem}): pip install "simcache[kaggle]"') from None
+        raise _not_installed(problem) from None
     try:
         found = get_kaggle_credentials()
     except ValueError as problem:
@@ -458,17 +463,22 @@ def _new_client() -> Any:
     if found is None:
         raise BadSettings("kaggle", f"there are no credentials for Kaggle{_NO_CREDENTIALS}")
 
-    class Timed(HTTPAdapter):
+    class Sender(HTTPAdapter):
+        part = ""
+
         def send(self, request: Any, **options: Any) -> Any:  # type: ignore[override]  # the client gives no timeout
+            if self.part and request.method == "GET":  # where the client was sent for the bytes
+                request.headers["Range"] = self.part
             return super().send(request, **{**options, "timeout": _TIMEOUT})
 
     client = KaggleClient(username=found.username, password=found.key, api_token=found.api_key, user_agent="simcache")
     with client:  # opens the session, and nothing else; it closes idle connections, of which there are none
         pass
     session = client.http_client()._session  # noqa: SLF001 - the one way to its timeouts
+    sender = Sender()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, Timed())
-    return client
+        session.mount(scheme, sender)
+    return client, sender
 
 
 def _content(files: Sequence[str], packs: Sequence[str]) -> dict[str, Any]:

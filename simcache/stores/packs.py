@@ -30,7 +30,7 @@ _ALIGNED = 64
 _COPY_BELOW = 64 * 1024
 _SHA = re.compile(r"[0-9a-f]{64}")
 _PUBLISHING = "0" * 32
-_SAID = 5
+_SHOWN_OF_A_NAME = 200
 
 
 class Pack(NamedTuple):
@@ -62,7 +62,7 @@ class Index:
         self.writers = tuple(sorted(set(writers)))
         """Who else keeps results beside these."""
         self.refused = tuple(refused)
-        """What stood in it and was not taken: each item, and why."""
+        """What stood in it and is no name of ours, or has no place in a pack."""
         self.packs = tuple(sorted({place.pack for place in places.values()}))
         self._names = sorted(places)
 
@@ -84,7 +84,7 @@ class Index:
 
     @classmethod
     def from_bytes(cls, name: str, data: Buffer) -> "Index":
-        """Read what was written; what names no place in a pack is left out and told in `refused`. Corrupt if it is cut or changed."""
+        """Read what was written; what is no name of ours or has no place in a pack is left out, and told in `refused`. Corrupt if it is cut or changed."""
         text, mark, end = bytes(data).rpartition(b"sha256 ")
         if not mark or end.strip().decode("ascii", "replace") != sha256(text).hexdigest():
             raise Corrupt(name, "the index is cut or changed (SHA-256)")
@@ -103,7 +103,7 @@ class Index:
         for row in rows:
             place = _place(row, packs)
             if place is None:
-                refused.append(f"{str(row)[:200]} names no bytes of a pack")
+                refused.append(str(row[0] if isinstance(row, list) and row else row)[:_SHOWN_OF_A_NAME])
             else:
                 places[row[0]] = place
         return cls(places, follows=follows, writers=writers, refused=refused)
@@ -252,6 +252,9 @@ class Shelf(ABC):
     def read(self, place: Place) -> memoryview:
         """The bytes at a place. Unavailable if they cannot be had now."""
 
+    def expect(self, places: Sequence[Place]) -> None:  # noqa: B027 - nothing to do is the answer of a folder
+        """These will be read next: packs that are wanted almost whole may be fetched now."""
+
     def mend(self, place: Place) -> bool:
         """Forget the pack of a damaged item if it can be had anew, and say whether it was so."""
         del place
@@ -335,6 +338,9 @@ class PackedStore(Store):
                     seen.add(name)
                     yield Listed(name, index.places[name].size)
 
+    def foreign(self) -> Sequence[str]:
+        return [name for index in self._shelf.indexes() for name in index.refused]
+
     def delete(self, name: str) -> None:
         if self._places(name):
             self._hidden.put(name, [])
@@ -353,6 +359,11 @@ class PackedStore(Store):
 
     def sweep(self) -> int:
         return sweep(os.path.join(self.local, "tmp")) + self._loose.sweep() + self._hidden.sweep()
+
+    def expect(self, names: Sequence[str]) -> None:
+        indexes = self._shelf.indexes()
+        first = (next((index.places[name] for index in indexes if name in index.places), None) for name in names)
+        self._shelf.expect([place for place in first if place is not None])
 
     def refresh(self) -> None:
         self._shelf.refresh()
@@ -441,12 +452,10 @@ class FolderShelf(Shelf):
         with open(path, "rb") as file:
             data = file.read()
         try:
-            index = Index.from_bytes(path, data)
+            return Index.from_bytes(path, data)
         except (Corrupt, FormatTooNew) as problem:
             warn(f"left out: {problem}", UserWarning)
             return None
-        tell_refused(path, index)
-        return index
 
     def _sweep_packs(self, index: Index) -> None:
         """Remove the packs that no index names any more; one that somebody reads at this moment stays mapped until they are done."""
@@ -454,14 +463,6 @@ class FolderShelf(Shelf):
         for name in os.listdir(f"{self.folder}/packs"):
             if f"packs/{name}" not in kept and name.endswith(PACK_SUFFIX):
                 os.unlink(f"{self.folder}/packs/{name}")
-
-
-def tell_refused(where: str, index: Index) -> None:
-    """Say what an index held that was not taken."""
-    for reason in index.refused[:_SAID]:
-        warn(f"refused in {where}: {reason}", UserWarning)
-    if len(index.refused) > _SAID:
-        warn(f"refused in {where}: {len(index.refused) - _SAID} more", UserWarning)
 
 
 def _tell_nobody(done: int, total: int) -> None:

@@ -80,6 +80,25 @@ def _kaggle(url: str, create: bool) -> Store:
     return open_kaggle(url)
 
 
+def _kernel(url: str, create: bool) -> Store:
+    from simcache.stores.kaggle_kernel import open_kernel
+
+    del create  # only asking tells whether there is such a kernel
+    return open_kernel(url)
+
+
+def _mounted(url: str, create: bool) -> Store:
+    from simcache.stores.local import LocalStore
+    from simcache.stores.read_only import ReadOnly
+
+    del create  # it is only read
+    folder = url.removeprefix("mounted://")
+    if not os.path.isdir(folder):
+        raise NotAStore(url, "nothing is there; check the path")
+    plain = os.path.exists(os.path.join(folder, "simcache.json"))
+    return ReadOnly(LocalStore(folder, create=False) if plain else _packed(f"packed://{folder}", create=False), url)
+
+
 KINDS: Mapping[str, Callable[[str, bool], Store]] = {
     "": _path,
     "file": _file,
@@ -91,6 +110,8 @@ KINDS: Mapping[str, Callable[[str, bool], Store]] = {
     "fsspec+memory": _objects,
     "sftp": _sftp,
     "kaggle": _kaggle,
+    "kaggle-kernel": _kernel,
+    "mounted": _mounted,
     "packed": _packed,
 }
 """The empty scheme is a plain path."""

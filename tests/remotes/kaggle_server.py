@@ -4,6 +4,7 @@ What the live service does on its side was never seen from here: what is taken f
 rest (when 403 and 404 come, what a failed version leaves) follows what people report.
 """
 
+import atexit
 import base64
 import io
 import json
@@ -16,6 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -128,7 +130,7 @@ class KaggleServer:
         handler = type("Handler", (_Handler,), {"kaggle": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
         self._kernel_threads: list[threading.Thread] = []
 
@@ -196,7 +198,7 @@ class KaggleServer:
 
     def rpc(self, user: str, method: str, asked: dict[str, Any]) -> Any:
         ref = f"{asked.get('ownerSlug') or user}/{asked.get('datasetSlug') or asked.get('slug')}"
-        work = getattr(self, f"_{method}", None)
+        work = getattr(self, "_rpc" + re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", method), None)
         if work is None:
             raise Told(501, f"{method} is not offered here")
         return work(user, ref, asked)
@@ -213,7 +215,7 @@ class KaggleServer:
         for version in self.datasets.get(ref, []):
             version.left = max(0, version.left - 1)
 
-    def _GetDataset(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_get_dataset(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         versions = self._readable(user, ref)
         self._look(ref)
         number = self.current(ref)
@@ -222,18 +224,18 @@ class KaggleServer:
         told = [{"versionNumber": n, "status": one.status} for n, one in enumerate(versions, 1)]
         return {"ref": ref, "currentVersionNumber": number, "versions": told, "isPrivate": True}
 
-    def _GetDatasetStatus(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_get_dataset_status(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         versions = self._readable(user, ref)
         self._look(ref)
         return {"status": versions[-1].status}
 
-    def _ListDatasets(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_list_datasets(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         mine = asked.get("group") == "DATASET_SELECTION_GROUP_MY"
         owner = user if mine else asked.get("user", "")
         found = [one for one in sorted(self.datasets) if one.startswith(f"{owner}/") and asked.get("search", "") in one and mine]
         return {"datasets": [] if self.unlisted else [{"ref": one, "ownerRef": owner} for one in found]}
 
-    def _ListDatasetFiles(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_list_dataset_files(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         files = sorted(self._version(user, ref, asked).files.items())
         start, size = int(asked.get("pageToken") or 0), int(asked.get("pageSize") or 20)
         told = {"datasetFiles": [{"name": name, "totalBytes": len(data)} for name, data in files[start : start + size]]}
@@ -246,7 +248,7 @@ class KaggleServer:
             raise Told(404, "Not found")
         return versions[number - 1]
 
-    def _DownloadDataset(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_download_dataset(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         version = self._version(user, ref, asked)
         name = asked.get("fileName")
         number = self.datasets[ref].index(version) + 1
@@ -254,14 +256,14 @@ class KaggleServer:
             raise Told(404, "Not found")
         return f"http://storage.localhost/bytes/{ref}/{number}/{quote(name or '*', safe='')}"
 
-    def _StartBlobUpload(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_start_blob_upload(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         token = f"token-{len(self.uploads) + 1}"
         if "/" in asked["name"]:
             raise Told(400, "a name, not a path")
         self.uploads[token] = Upload(asked["name"], int(asked.get("contentLength") or 0))
         return {"token": token, "createUrl": f"http://storage.localhost/upload/{token}"}
 
-    def _CreateDataset(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_create_dataset(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         if not ref.startswith(f"{user}/"):
             raise Told(403, "Permission 'datasets.create' was denied")
         if not 6 <= len(asked["slug"]) <= 50 or not 6 <= len(asked["title"]) <= 50:
@@ -271,7 +273,7 @@ class KaggleServer:
         self.datasets[ref] = [self._made(asked)]
         return {"status": "ok", "ref": f"/{ref}", "url": f"https://www.kaggle.com/datasets/{ref}"}
 
-    def _CreateDatasetVersion(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_create_dataset_version(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         versions = self.datasets.get(ref)
         if versions is None:
             raise Told(404, "Not found")
@@ -297,13 +299,13 @@ class KaggleServer:
             self.spent.update(one["token"] for one in listed.get("files", []))
         if self.lose_pack:
             self.lose_pack = False
-            files.pop(sorted(files)[-1])
+            files.pop(max(files))
         fails, self.fail_next = self.fail_next > 0, max(0, self.fail_next - 1)
         return Version(files, self.processing, fails)
 
     # -- kernels
 
-    def _SaveKernel(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_save_kernel(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         if not asked["slug"].startswith(f"{user}/"):
             raise Told(403, "Permission 'kernels.update' was denied")
         missing = [source for source in asked.get("datasetDataSources", []) if not self.current(source)]
@@ -365,14 +367,14 @@ class KaggleServer:
             raise Told(404 if kernel.hidden % 2 else 403, "Permission 'kernels.get' was denied")
         return kernel
 
-    def _GetKernel(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_get_kernel(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         kernel = self._kernel(user, asked)
         return {
             "metadata": {"currentVersionNumber": kernel.version, "machineShape": kernel.asked.get("machineShape")},
             "blob": {"source": kernel.asked["text"]},
         }
 
-    def _GetKernelSessionStatus(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_get_kernel_session_status(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         kernel = self._kernel(user, asked)
         kernel.looks += 1
         if kernel.looks == 1:
@@ -381,7 +383,7 @@ class KaggleServer:
             return {"status": "RUNNING"}
         return {"status": "COMPLETE"} if kernel.code == 0 else {"status": "ERROR", "failureMessage": f"exit code {kernel.code}"}
 
-    def _ListKernelSessionOutput(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
+    def _rpc_list_kernel_session_output(self, user: str, ref: str, asked: dict[str, Any]) -> Any:
         kernel = self._kernel(user, asked)
         files = list(kernel.output)
         start, size = int(asked.get("pageToken") or 0), int(asked.get("pageSize") or 20)
@@ -542,13 +544,21 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command == "GET":
-            self.kaggle.bytes_down += len(data)
+            self.kaggle.bytes_down += len(data) // 2 if self.kind == "cut" else len(data)
         if self.kind == "cut" and len(data) > 1:
             self.wfile.write(data[: len(data) // 2])
             self.close_connection = True
             self.connection.close()
             return
         self.wfile.write(data)
+
+
+@cache
+def shared() -> KaggleServer:
+    """One server for all tests of this process that keep to datasets of their own."""
+    server = KaggleServer()
+    atexit.register(server.close)
+    return server
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from simcache.model import Blob, Buffer, Entry, Made, blob_name, blob_of, check_
 from simcache.stores.base import Listed, Store
 from simcache.stores.memory import MemoryStore
 from simcache.stores.registry import open_store
+from tests.remotes import kaggle_server
 from tests.remotes.servers import open_to_server, s3_client, s3_server, sftp_server
 
 LARGE = 300_000
@@ -242,13 +243,48 @@ class PackedBackdoor(Backdoor):
         return len([*self.root.glob("loose/.local/tmp/*"), *self.root.glob(".local/tmp/*")])
 
     def _packed(self) -> dict[str, bytes]:
-        held = {}
+        held: dict[str, bytes] = {}
         for index in self.root.glob("*.simidx"):
-            head, *rows = [json.loads(line) for line in index.read_text().splitlines()[:-1]]
-            for name, number, offset, size in rows:
-                pack = (self.root / "packs" / f"{head['packs'][number][0]}.pack").read_bytes()
-                held[name] = pack[offset : offset + size]
+            held |= unpacked_by_hand(index.read_bytes(), lambda pack: (self.root / "packs" / pack).read_bytes())
         return held
+
+
+class KaggleBackdoor(Backdoor):
+    """A dataset of a loopback Kaggle, and the folder of this machine in which lies what is not published yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = kaggle_server.shared()
+        self.environment = {**self.server.environment(), "XDG_CACHE_HOME": str(folder / "home")}
+        self.ref = f"me/store-{sha256(folder.as_posix().encode()).hexdigest()[:10]}"
+        self.url = f"kaggle://{self.ref}?writer=here"
+        self.near = folder / "home" / "simcache" / "kaggle" / self.ref
+        self.theirs: dict[str, bytes] = {}
+
+    def open(self) -> Store:
+        return open_store(self.url)
+
+    def read(self, name: str) -> bytes | None:
+        loose = self.near / "loose" / name
+        return loose.read_bytes() if loose.is_file() else self.theirs.get(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        self.theirs[name] = data
+        index, pack = packed_by_hand(self.theirs)
+        self.server.add(f"{self.ref}-delta-there", {"index.simidx": index, f"packs/{sha256(pack).hexdigest()}.pack": pack})
+
+    def names(self) -> set[str]:
+        loose = self.near / "loose"
+        tops = (loose / "blobs", loose / "entries")
+        return {path.relative_to(loose).as_posix() for top in tops for path in top.rglob("*") if path.is_file()} | set(self.theirs)
+
+    def leftovers(self) -> int:
+        return len([*self.near.glob("loose/.local/tmp/*"), *self.near.glob(".local/tmp/*")])
+
+
+def unpacked_by_hand(index: bytes, pack: Callable[[str], bytes]) -> dict[str, bytes]:
+    """What an index names, each taken out of its pack."""
+    head, *rows = [json.loads(line) for line in index.splitlines()[:-1]]
+    return {name: pack(f"{head['packs'][number][0]}.pack")[offset : offset + size] for name, number, offset, size in rows}
 
 
 def packed_by_hand(items: Mapping[str, bytes], **head: object) -> tuple[bytes, bytes]:
@@ -280,6 +316,7 @@ BACKDOORS: Mapping[str, Callable[[Path], Backdoor]] = {
     "": FolderBackdoor,
     "file": lambda folder: FolderBackdoor(folder, "file"),
     "git+lfs": GitBackdoor,
+    "kaggle": KaggleBackdoor,
     "memory": MemoryBackdoor,
     "packed": PackedBackdoor,
     "s3": S3Backdoor,
@@ -292,8 +329,10 @@ dict, the faults. A test says which scheme has none."""
 UNTRIED: Mapping[str, str] = {
     "gs": "no server of Google's storage runs on loopback; its transport is that of fsspec+memory",
     "az": "no server of Azure's storage runs here; its transport is that of fsspec+memory",
+    "kaggle-kernel": "it is only read: tests/remotes/test_kaggle_kernels.py reads what kernels put out",
+    "mounted": "it is only read: the same tests read through every layout of mounts",
 }
-"""Schemes without a real part to run against, and why."""
+"""Schemes that the contract is not run over, and why."""
 
 
 class StoreContract:
