@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import arz
 import gymnasium
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
+import arz
 from rl import Env, ParallelEnv, Task, VecEnv, VectorEnv
 from rl.registered import NAMES
 from rl.tasks import TASKS

@@ -1,5 +1,7 @@
 """What every observation, reward, action and controller promises; a new kind is tested by being registered."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,6 @@ from rl.controllers.base import Controller
 from rl.controllers.policy import Policy
 from rl.controllers.registry import CONTROLLERS
 from rl.controllers.webster import flows
-from rl.layout import Layout
 from rl.observations.base import Observation
 from rl.observations.registry import OBSERVATIONS
 from rl.rewards.base import Reward
@@ -18,6 +19,9 @@ from rl.rewards.registry import REWARDS
 from rl.scores import METRICS, drive, paired
 from rl.task import Task
 from tests.rl.makers import at, chance, spec
+
+if TYPE_CHECKING:
+    from rl.layout import Layout
 
 SITES = ("signal", "meter", "section")
 ACTION_AT = {action.site_kind: action.model_fields["kind"].default for action in reversed(ACTIONS)}

@@ -2,12 +2,12 @@
 
 import io
 
-import arz
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import arz
 from rl.errors import Foreign, NotBegun
 from rl.task import Task, TaskSpec
 from rl.worlds import Bench
@@ -109,7 +109,15 @@ def test_a_cut_leaves_no_trace(cut: int, agents: str) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    ["task_seeds", "task_episodes", "task_decisions", "worlds_now_waiting", "simulator_seeds", "simulator_waiting", "simulator_lamps_switched"],
+    [
+        "task_seeds",
+        "task_episodes",
+        "task_decisions",
+        "worlds_now_waiting",
+        "simulator_seeds",
+        "simulator_waiting",
+        "simulator_lamps_switched",
+    ],
 )
 def test_every_part_of_a_snapshot_matters(part: str) -> None:
     """Who restores one part otherwise goes another way: the test before would see it."""
