@@ -47,7 +47,8 @@ def test_a_later_window_agrees_with_an_earlier_one() -> None:
     whole, part = demand.table(3, 900.0), demand.table(3, 900.0, start_s=333.0)
 
     def rate(table: tuple[np.ndarray, np.ndarray], time_s: float) -> list[float]:
-        return table[1][:, np.searchsorted(table[0], time_s, side="right") - 1].tolist()
+        found: list[float] = table[1][:, np.searchsorted(table[0], time_s, side="right") - 1].tolist()
+        return found
 
     assert all(rate(whole, time) == rate(part, time) for time in np.linspace(333.0, 899.0, 200).tolist())
 

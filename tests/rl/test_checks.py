@@ -54,7 +54,12 @@ class Broken(Task):
 def phases_exchanged(task: Broken) -> None:
     """Whoever asks for one phase gets the other."""
     advance = task.worlds.advance
-    task.worlds.advance = lambda wish, seconds: advance(replace(wish, phase=1 - wish.phase), seconds)  # type: ignore[method-assign, operator]
+    task.worlds.advance = lambda wish, seconds: advance(_other(wish), seconds)  # type: ignore[method-assign]
+
+
+def _other(wish: Controls) -> Controls:
+    assert wish.phase is not None
+    return replace(wish, phase=1 - wish.phase)
 
 
 def actions_ignored(task: Broken) -> None:
@@ -70,7 +75,7 @@ def lights_without_meaning(task: Broken) -> None:
     def lying(wish: Controls, seconds: float) -> Moment:
         was = task.worlds.moment
         task.worlds._moment = _exchanged(was)
-        moment = advance(replace(wish, phase=1 - wish.phase), seconds)  # type: ignore[operator]
+        moment = advance(_other(wish), seconds)
         return _as_measured(task, _exchanged(moment))
 
     task.worlds.advance = lying  # type: ignore[method-assign]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from unittest.mock import patch
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from rl.task import Task
 from rl.tasks import ready
 from rl.vec_env import VecEnv
 from rl.worlds import Bench
-from tests.rl.makers import chance, spec, walk
+from tests.rl.makers import chance, play, spec, walk
 
 
 def test_the_network_is_built_once() -> None:
@@ -40,15 +41,10 @@ def test_a_decision_is_one_call_for_all_worlds() -> None:
     task = Task(spec(), 5)
     task.reset([0, 1, 2, 3, 4])
     simulator = task.worlds.simulator
-    calls = []
-    step = simulator.step
-    simulator.step = lambda controls, duration: calls.append(duration) or step(controls, duration)  # type: ignore[method-assign, func-returns-value]
-    try:
+    with patch.object(simulator, "step", wraps=simulator.step) as step:
         task.step(chance(task, 0))
-    finally:
-        del simulator.step  # type: ignore[attr-defined]
 
-    assert calls == [15.0]
+    assert [call.args[1] for call in step.call_args_list] == [15.0]
 
 
 def test_nothing_is_printed() -> None:
@@ -95,9 +91,8 @@ def test_throughput_is_lower_where_nobody_gets_green() -> None:
     left = {}
     for name in ("hold", "change"):
         task.reset([0])
-        for number in range(59):
-            done = task.step(np.full((1, 1, 2), 0 if name == "hold" else number // 2 % 2))
-        measures = done.moment.measures
+        rows = (np.full((1, 1, 2), 0 if name == "hold" else number // 2 % 2) for number in range(59))
+        measures = play(task, rows).moment.measures
         left[name] = float(measures.left.sum())
         assert abs(measures.entered.sum() - measures.left.sum() - measures.inside.sum()) < 1e-3
 
@@ -135,8 +130,7 @@ def test_demand_is_of_the_seed_not_of_the_lights() -> None:
     came = []
     for phase in (0, 1):
         task.reset([3, 4])
-        for _ in range(19):
-            measures = task.step(np.full((2, 1, 2), phase)).moment.measures
+        measures = play(task, [np.full((2, 1, 2), phase)] * 19).moment.measures
         came.append(measures.entered + measures.waiting)
 
     assert np.allclose(came[0], came[1], rtol=1e-6)
@@ -148,8 +142,7 @@ def test_what_was_asked_for_reaches_the_run() -> None:
     made = spec(decision_s=10.0, horizon_s=120.0, amber_s=4.0, all_red_s=1.0, demand={"scale": 0.5, "noise": 0.0, "spread": 0.0})
     task = Task(made)
     task.reset([0])
-    for _ in range(12):
-        done = task.step(np.zeros((1, 1, 2), int))
+    done = play(task, [np.zeros((1, 1, 2), int)] * 12)
     came = done.moment.measures.entered.sum() + done.moment.measures.waiting.sum()
 
     assert done.truncated.all()

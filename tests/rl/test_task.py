@@ -11,7 +11,7 @@ import arz
 from rl.errors import Foreign, NotBegun
 from rl.task import Task, TaskSpec
 from rl.worlds import Bench
-from tests.rl.makers import chance, same, spec, walk
+from tests.rl.makers import chance, play, same, spec, walk
 
 
 def test_one_seed_is_one_day() -> None:
@@ -270,8 +270,7 @@ def test_amber_and_all_red_are_what_the_spec_says() -> None:
         crowd = {"crossings": 2, "block_m": 200.0, "demand_veh_per_h": 3000.0, "side_veh_per_h": 1500.0}
         task = Task(spec(amber_s=amber, options=crowd), 1)
         task.reset([0])
-        for number in range(19):
-            done = task.step(np.full((1, 1, 2), number % 2))
+        done = play(task, (np.full((1, 1, 2), number % 2) for number in range(19)))
         left.append(float(done.moment.measures.left.sum()))
         assert task.spec.layout.signals[0].lost_s == amber + 2
 
