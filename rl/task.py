@@ -32,6 +32,8 @@ SNAPSHOT_FORMAT = 1
 RESERVED = {"decision_s": "decision_s", "horizon_s": "horizon_s", "seed": "the seeds of reset()"}
 """Options of a scenario that the task says itself."""
 ROUNDING = 1e-9
+FEWEST = 3
+"""Decisions of an episode: a first, a last, and one in between."""
 DERIVED = np.uint64(1 << 63)
 """Marks the seeds of later episodes, which therefore are never seeds that somebody gave."""
 
@@ -141,9 +143,9 @@ class TaskSpec(Setting):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.decisions < 1 or abs(self.horizon_s / self.decision_s - self.decisions) > ROUNDING:
-            problem = f"is {self.horizon_s:g} s, no multiple of decision_s ({self.decision_s:g} s)"
-            raise arz.Invalid("horizon_s", problem, f"give {max(self.decisions, 1) * self.decision_s:g} s")
+        if self.decisions < FEWEST or abs(self.horizon_s / self.decision_s - self.decisions) > ROUNDING:
+            problem = f"is {self.horizon_s:g} s, which is not {FEWEST} or more whole decisions of {self.decision_s:g} s"
+            raise arz.Invalid("horizon_s", problem, f"give {max(self.decisions, FEWEST) * self.decision_s:g} s")
         # Whatever cannot be made ready is refused here, before anything runs.
         self.observation.sensor(self.layout, self.sites, self.guard)
         _ = self.choosers

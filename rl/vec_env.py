@@ -38,7 +38,7 @@ class VecEnv(Base):  # type: ignore[misc]
             seeds = given
         self._reset_seeds()
         self._reset_options()
-        self.reset_infos = [{} for _ in range(self.num_envs)]
+        self.reset_infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         return self._flat(self.task.reset(seeds))
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
