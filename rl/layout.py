@@ -83,6 +83,8 @@ class Layout:
         """[road, class]."""
         self.room = np.array([[each.jam / each.own for each in kinds] for kinds in numbers]) * (self.length_m * self.lanes)[:, None]
         """[road, class]: how many vehicles of one class alone stand on the road in a jam."""
+        self.weight = np.array([each.own for each in numbers[0]])
+        """[class]: how many cars a vehicle counts for, where there is room for both."""
         self.entries = tuple(network.road_index[road.id] for road in network.entries)
         self.outlets = tuple(network.road_index[road.id] for road in network.outlets)
         self.signals = tuple(_signals(network, min_green_s, max_green_s))
@@ -143,6 +145,16 @@ class Layout:
                 ends = [road for road in within if not set(self._exits(self.network.roads[road].end)) & set(within)] or within[-1:]
                 exits = tuple(dict.fromkeys(way for road in ends for way in self._exits(self.network.roads[road].end)))
                 yield Site(actuator.id, "section", tuple(map(self._upstream, ends)), exits)
+
+    def downstream(self, road: int) -> tuple[int, ...]:
+        """The road and those that follow it, as long as there is one way only and no light."""
+        chain = [road]
+        while True:
+            end = self.network.roads[chain[-1]].end
+            ways, before = self._exits(end), self._approaches(end)
+            if len(ways) != 1 or len(before) != 1 or self.network.node(end).signal is not None or ways[0] in chain:
+                return tuple(chain)
+            chain.append(ways[0])
 
     def _approaches(self, node: str) -> tuple[int, ...]:
         return tuple(self.network.road_index[road.id] for road in self.network.approaches(node))

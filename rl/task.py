@@ -206,7 +206,8 @@ class Task:
     def features(self) -> tuple[str, ...]:
         """What an agent's observation holds; all between 0 and 1."""
         of_site = self._sensor.names
-        return of_site if self.spec.agents == "shared" else tuple(f"{site.name}: {name}" for site in self.sites for name in of_site)
+        alone = self.spec.agents == "shared"
+        return (*(of_site if alone else (f"{site.name}: {name}" for site in self.sites for name in of_site)), "clock")
 
     @property
     def action_sizes(self) -> tuple[int, ...]:
@@ -253,8 +254,10 @@ class Task:
 
     def observe(self, moment: Moment) -> Array:
         """What the agents see of a moment."""
-        seen = self._sensor.read(moment)
-        return seen if self.spec.agents == "shared" else seen.reshape(len(seen), 1, -1)
+        agents = self.agent_count
+        of_sites = self._sensor.read(moment).reshape(moment.worlds, agents, -1)
+        clock = np.full((moment.worlds, agents, 1), moment.time_s / self.spec.horizon_s, np.float32)
+        return np.concatenate([of_sites, clock], axis=2)
 
     def controls(self, actions: Array, moment: Moment) -> arz.Controls:
         """What the agents' choices ask of lights, meters and signs."""

@@ -28,6 +28,10 @@ class Agents:
         """int[world, site]."""
         raise NotImplementedError
 
+    def actions(self, choices: Array) -> Array:
+        """The other way round: int[world, agent, slot] that makes these choices, int[world, site]."""
+        raise NotImplementedError
+
     def masks(self, allowed: Array) -> Array:
         """bool[world, agent, all slots' numbers in a row] from bool[world, site, option]."""
         raise NotImplementedError
@@ -43,6 +47,9 @@ class Multi(Agents):
     def choices(self, actions: Array) -> Array:
         return actions[:, 0]
 
+    def actions(self, choices: Array) -> Array:
+        return choices[:, None]
+
     def masks(self, allowed: Array) -> Array:
         return allowed[:, self._there][:, None]
 
@@ -56,11 +63,15 @@ class Joint(Agents):
             problem = f"would choose among {count} joint actions of {len(names)} sites"
             raise Invalid("agents", problem, "choose shared, or multi where the algorithm can (PPO)")
         self.names, self.sizes, self.sites = ("all",), (count,), (tuple(range(len(names))),)
-        self._digits = np.stack(np.unravel_index(np.arange(count), tuple(options)), axis=1)
+        self._options = tuple(options)
+        self._digits = np.stack(np.unravel_index(np.arange(count), self._options), axis=1)
 
     def choices(self, actions: Array) -> Array:
         digits: Array = self._digits[actions[:, 0, 0]]
         return digits
+
+    def actions(self, choices: Array) -> Array:
+        return np.ravel_multi_index(tuple(choices.T), self._options)[:, None, None]
 
     def masks(self, allowed: Array) -> Array:
         every: Array = allowed[:, np.arange(allowed.shape[1]), self._digits].all(axis=2)[:, None]
@@ -76,6 +87,9 @@ class Shared(Agents):
 
     def choices(self, actions: Array) -> Array:
         return actions[:, :, 0]
+
+    def actions(self, choices: Array) -> Array:
+        return choices[:, :, None]
 
     def masks(self, allowed: Array) -> Array:
         return allowed

@@ -29,7 +29,7 @@ class Observation(Setting):
     """What is seen at every site. Equal moments give equal numbers, and a world's are the same in any batch.
 
     Each kind adds a field `kind` that tells it from the others. Nothing but what detectors and the lights' own controller know is read:
-    counts and speeds of the interval that has ended, queues at its end, the state of the lights.
+    counts and speeds of the interval that has ended, queues at its end, the state of the lights. The task adds the clock.
     """
 
     def sensor(self, layout: Layout, sites: Sequence[Site], guard: Guard) -> Sensor:
@@ -46,15 +46,6 @@ def joined(parts: Sequence[tuple[Sequence[str], Part]]) -> Sensor:
         return np.concatenate(seen, axis=2, dtype=np.float32, casting="same_kind")
 
     return Sensor(names, read)
-
-
-def clock(layout: Layout, sites: Sequence[Site]) -> tuple[Sequence[str], Part]:
-    """How much of the episode is over."""
-
-    def read(moment: Moment) -> Array:
-        return np.full((moment.worlds, len(sites), 1), moment.time_s / layout.horizon_s)
-
-    return ("clock",), read
 
 
 def setting(layout: Layout, sites: Sequence[Site], guard: Guard) -> tuple[Sequence[str], Part]:

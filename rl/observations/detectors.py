@@ -10,7 +10,7 @@ from pydantic import Field
 from rl.guard import Guard
 from rl.layout import Layout, Site, Sums
 from rl.moment import Moment
-from rl.observations.base import Observation, Part, Sensor, clock, joined, setting
+from rl.observations.base import Observation, Part, Sensor, joined, setting
 
 Array = NDArray[Any]
 
@@ -29,7 +29,7 @@ class Detectors(Observation):
         groups = [[layout.near(stretch, self.reach_m) for stretch in site.stretches] for site in sites]
         if self.exits:
             groups = [[*lines, *((road,) for road in site.exits)] for lines, site in zip(groups, sites, strict=True)]
-        parts = [counted(layout, groups), setting(layout, sites, guard), clock(layout, sites)]
+        parts = [counted(layout, groups), setting(layout, sites, guard)]
         return joined(parts)
 
 

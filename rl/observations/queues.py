@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rl.guard import Guard
 from rl.layout import Layout, Site, Sums
 from rl.moment import Moment
-from rl.observations.base import Observation, Sensor, clock, joined, setting
+from rl.observations.base import Observation, Sensor, joined, setting
 
 Array = NDArray[Any]
 
@@ -30,4 +30,4 @@ class Queues(Observation):
             return np.clip(queue, 0.0, 1.0).reshape(len(queue), len(sites), most)
 
         names = tuple(f"queue {line}" for line in range(most))
-        return joined([(names, read), setting(layout, sites, guard), clock(layout, sites)])
+        return joined([(names, read), setting(layout, sites, guard)])
