@@ -16,7 +16,9 @@ from simcache import Step, cached
 
 
 @cached(every=1, ignore=("pulse",))
-def training(spec: TaskSpec, how: Training, seed: int, pulse: Pulse | None = None, *, resume: State | None = None) -> Iterator[Step[Window]]:
+def training(
+    spec: TaskSpec, how: Training, seed: int, pulse: Pulse | None = None, *, resume: State | None = None
+) -> Iterator[Step[Window]]:
     """Windows of a training. Its length is no part of the key: a longer one goes on where a shorter one ended.
 
     Every window is a segment with the whole state of learner and worlds, so a cut costs one window at most.

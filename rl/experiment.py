@@ -130,7 +130,9 @@ class Experiment(Setting):
         for kind, fields in self.tuning.items():
             base = next((each for each in self.baselines if each.kind == kind), None)
             if base is None:
-                raise Invalid(f"tuning.{kind}", "is no kind of the baselines here", f"choose among {', '.join(e.kind for e in self.baselines)}")
+                raise Invalid(
+                    f"tuning.{kind}", "is no kind of the baselines here", f"choose among {', '.join(e.kind for e in self.baselines)}"
+                )
             for field, values in fields.items():
                 if field not in type(base).model_fields or not values:
                     known = ", ".join(sorted(set(type(base).model_fields) - {"kind"}))
@@ -215,10 +217,8 @@ def _put(fields: dict[str, Any], path: str, value: Any) -> None:
 
 def candidates(base: Controller, tuning: dict[str, tuple[JsonValue, ...]]) -> list[Controller]:
     """The baseline with every combination of the values to try."""
-    made = []
-    for values in itertools.product(*tuning.values()):
-        made.append(type(base)(**{**base.model_dump(), **dict(zip(tuning, values, strict=True))}))
-    return made
+    every = itertools.product(*tuning.values())
+    return [type(base)(**{**base.model_dump(), **dict(zip(tuning, values, strict=True))}) for values in every]
 
 
 # -- presets

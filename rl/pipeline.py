@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Final
 
+from rl.budget import BEAT_S, Heartbeat
 from rl.cached import days_of_baseline, days_of_policy, training
 from rl.compare import Ground, Outcome, Row
 from rl.controllers.base import Controller
@@ -70,6 +71,30 @@ def train(
     return Trained(seed, list(items), items.complete)
 
 
+def trained(experiment: Experiment, say: Say, clock: "Clock", every_s: float = BEAT_S) -> list[Trained]:
+    """Every training of the experiment, with a sign of life by the clock."""
+    done = []
+    for seed in experiment.seeds:
+        window, left = experiment.training.window_steps, clock.left()
+        begun = series(experiment, seed).stored * window
+        name = f"{experiment.name}, seed {seed}"
+        with Heartbeat(say, name, experiment.steps, begun=begun, deadline_s=left, every_s=every_s) as beat:
+            done.append(train(experiment, seed, deadline_s=left, pulse=beat, progress=_saving(beat, window)))
+    return done
+
+
+def measured(experiment: Experiment, say: Say) -> Outcome:
+    """What the experiment measures: trained first where it is not, then evaluated."""
+    trainings = trained(experiment, say, Clock(experiment.deadline.timeout_seconds))
+    rows = len(experiment.baselines) + len(experiment.seeds)
+    with Heartbeat(say, f"{experiment.name}, evaluation", rows, unit="rows") as beat:
+        return evaluate(experiment, trainings, say, beat)
+
+
+def _saving(beat: Heartbeat, window: int) -> Progress:
+    return lambda done, _: beat.saved(done * window)
+
+
 def baseline(experiment: Experiment, controller: Controller, first: int, count: int, clock: Clock) -> Measured:
     """Days under a rule; none of the experiment's settings of learning is in their key."""
     task = experiment.task
@@ -125,27 +150,29 @@ def validation(experiment: Experiment, trained: Trained, clock: Clock) -> dict[i
     return scores
 
 
-def evaluate(experiment: Experiment, trainings: Sequence[Trained], say: Say) -> Outcome:
+def evaluate(experiment: Experiment, trainings: Sequence[Trained], say: Say, beat: Callable[[int], None] = lambda _: None) -> Outcome:
     """Every baseline and every training on the held-out days; a time limit leaves out the days that did not come to pass."""
     clock = Clock(experiment.evaluation.timeout_seconds)
     first, count = experiment.evaluation.held_out[0], experiment.evaluation.days
     resting = Clock(experiment.simulation.timeout_seconds)
-    rows = []
+    rows: list[tuple[Measured, str]] = []
     for each in tuned(experiment, say, resting):
         rows.append((baseline(experiment, each, first, count, resting), ""))
-        say(f"{rows[-1][0].name}: {rows[-1][0].score:.1f} s of delay" if rows[-1][0].days else f"{rows[-1][0].name}: no day in time")
-    for trained in trainings:
-        if not trained.windows:
+        say(f"{rows[-1][0].name}: {_result(rows[-1][0])}")
+        beat(len(rows))
+    kind = experiment.training.algorithm.kind
+    for training_ in trainings:
+        if not training_.windows:
             continue
-        number, learned = picked(experiment, trained, clock)
-        kind = experiment.training.algorithm.kind
-        row = policy(experiment, learned, f"{kind}, seed {trained.seed}", first, count, clock)
-        say(
-            f"{row.name}, checkpoint {number + 1} of {len(trained.windows)}: "
-            + (f"{row.score:.1f} s of delay" if row.days else "no day in time")
-        )
-        rows.append((row, kind))
-    return outcome(experiment, rows, complete=all(trained.complete for trained in trainings))
+        number, learned = picked(experiment, training_, clock)
+        rows.append((policy(experiment, learned, f"{kind}, seed {training_.seed}", first, count, clock), kind))
+        say(f"{rows[-1][0].name}, checkpoint {number + 1} of {len(training_.windows)}: {_result(rows[-1][0])}")
+        beat(len(rows))
+    return outcome(experiment, rows, complete=all(each.complete for each in trainings))
+
+
+def _result(row: Measured) -> str:
+    return f"{row.score:.1f} s of delay" if row.days else "no day in time"
 
 
 def outcome(experiment: Experiment, rows: Sequence[tuple[Measured, str]], *, complete: bool = True) -> Outcome:
@@ -157,7 +184,12 @@ def outcome(experiment: Experiment, rows: Sequence[tuple[Measured, str]], *, com
         experiment=experiment.model_dump(mode="json"),
         ground=ground(experiment, [day.seed for day in seen[0].days[:count]] if seen else []),
         rows=tuple(
-            Row(name=row.name, kind=row.kind, group=group, measures={name: [day.total[name] for day in row.days[:count]] for name in METRICS})
+            Row(
+                name=row.name,
+                kind=row.kind,
+                group=group,
+                measures={name: [day.total[name] for day in row.days[:count]] for name in METRICS},
+            )
             for row, group in rows
             if row.days
         ),
@@ -182,9 +214,15 @@ def title(controller: Controller) -> str:
     """The kind of a rule, and what is not as it comes."""
     kind = str(getattr(controller, "kind", "")).replace("_", "-")
     fields = {name: value for name, value in controller.model_dump(exclude_defaults=True).items() if name != "kind"}
-    return f"{kind} ({', '.join(f'{name} {value:g}' if isinstance(value, float) else f'{name} {value}' for name, value in fields.items())})" if fields else kind
+    return (
+        f"{kind} ({', '.join(f'{name} {value:g}' if isinstance(value, float) else f'{name} {value}' for name, value in fields.items())})"
+        if fields
+        else kind
+    )
 
 
 def _digest(*parts: Any) -> str:
-    texts = (part.model_dump_json() if hasattr(part, "model_dump_json") else str([each.model_dump_json() for each in part]) for part in parts)
+    texts = (
+        part.model_dump_json() if hasattr(part, "model_dump_json") else str([each.model_dump_json() for each in part]) for part in parts
+    )
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]

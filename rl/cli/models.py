@@ -10,7 +10,9 @@ from rl.cli.root import Told
 
 @click.command(epilog="Example: rl export quick --to policy.npz")
 @click.argument("target", metavar="EXPERIMENT")
-@click.option("--to", "place", required=True, metavar="FILE", help="policy.npz (plain arrays), or model.zip (as Stable-Baselines3 keeps it).")
+@click.option(
+    "--to", "place", required=True, metavar="FILE", help="policy.npz (plain arrays), or model.zip (as Stable-Baselines3 keeps it)."
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Which training; else the first.")
 @set_option
 def export(target: str, place: str, seed: int | None, changes: Sequence[str]) -> None:

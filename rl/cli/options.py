@@ -78,7 +78,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows in columns as wide as they need; numbers, in all but the first, end flush."""
     widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
     return [
-        "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in (head, *rows)
     ]
 

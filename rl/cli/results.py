@@ -7,21 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rl.cli.options import emit, experiment_of, json_option, resumable, say, set_option, table
+from rl.cli.options import emit, experiment_of, json_option, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
 
 if TYPE_CHECKING:
-    from rl.compare import Line, Outcome
+    from rl.compare import Outcome
     from rl.experiment import Experiment
-
-_SHOWN = {
-    "delay_s": "delay s",
-    "queue_veh": "queue veh",
-    "travel_time_s": "travel s",
-    "throughput_veh_per_h": "out veh/h",
-    "stops": "stops",
-    "switches_per_h": "switches/h",
-}
 
 
 @click.command(epilog="Example: rl evaluate quick --out quick.result.json")
@@ -103,36 +94,10 @@ def trained(experiment: "Experiment", seed: int) -> None:
 
 
 def outcome_of(experiment: "Experiment") -> "Outcome":
-    """What an experiment measures: trained first where it is not."""
+    """What an experiment measures; in a process of its own too."""
     from rl import pipeline
-    from rl.budget import Heartbeat
 
-    clock = pipeline.Clock(experiment.deadline.timeout_seconds)
-    trainings = []
-    for seed in experiment.seeds:
-        window = experiment.training.window_steps
-        begun = pipeline.series(experiment, seed).stored * window
-        beat = Heartbeat(say, f"{experiment.name}, seed {seed}", experiment.steps, begun=begun, deadline_s=clock.left())
-        with beat:
-            trainings.append(
-                pipeline.train(
-                    experiment,
-                    seed,
-                    deadline_s=clock.left(),
-                    pulse=beat,
-                    progress=lambda done, _, beat=beat, window=window: beat.saved(done * window),
-                )
-            )
-    rows = len(experiment.baselines) + len(experiment.seeds)
-    with Heartbeat(say, f"{experiment.name}, evaluation", rows, unit="rows") as beat:
-        done = iter(range(1, rows + 1))
-
-        def tell(line: str) -> None:
-            say(line)
-            if "of delay" in line:
-                beat(next(done, rows))
-
-        return pipeline.evaluate(experiment, trainings, tell)
+    return pipeline.measured(experiment, say)
 
 
 def _outcome(target: str) -> "Outcome":
@@ -160,22 +125,9 @@ def plain(outcome: "Outcome", reference: str | None) -> dict[str, Any]:
 
 
 def _print(outcome: "Outcome", reference: str | None, *, as_json: bool) -> None:
-    from rl.compare import lines
+    from rl.compare import told
 
     if not outcome.rows:
         raise Told("a time limit came before the first day: raise evaluation.timeout_seconds", 1)
 
-    def told() -> list[str]:
-        made, base = lines(outcome, reference)
-        days = len(outcome.ground.days)
-        note = f"mean over {days} held-out days, ± 95 % confidence; last column: delay less that of {base}, day by day"
-        head = ("", *_SHOWN.values(), "against")
-        return [*table(head, [_cells(each, base) for each in made]), note]
-
-    emit(plain(outcome, reference) if as_json else None, told, as_json=as_json)
-
-
-def _cells(line: "Line", base: str) -> tuple[str, ...]:
-    numbers = (f"{line.measures[name].mean:,.2f} ± {line.measures[name].half:.2f}" for name in _SHOWN)
-    against = "-" if line.name == base else f"{line.against['delay_s'].mean:+.2f} ± {line.against['delay_s'].half:.2f}"
-    return (line.name, *numbers, against)
+    emit(plain(outcome, reference) if as_json else None, lambda: told(outcome, reference), as_json=as_json)

@@ -49,7 +49,12 @@ def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Seq
     left = limit - (time.monotonic() - began)
     steps = wanted or experiment.steps
     fits = fit(
-        measured, left, wanted=steps, window_steps=experiment.training.window_steps, trainings=len(experiment.seeds), evaluation_s=measured.window_s
+        measured,
+        left,
+        wanted=steps,
+        window_steps=experiment.training.window_steps,
+        trainings=len(experiment.seeds),
+        evaluation_s=measured.window_s,
     )
     emit(
         {"deadline_s": limit, "steps_per_s": measured.steps_per_s, "steps": fits.steps, "enough": fits.enough, "reserve_s": fits.reserve_s},
@@ -68,7 +73,9 @@ def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Seq
 @steps_option
 @seed_option
 @click.option("--deadline", "deadline_s", type=Span(), metavar="TIME", help="End in time for this, with what there is (exit code 75).")
-@click.option("--heartbeat", "beat_s", type=Span(), default="30s", show_default=True, metavar="TIME", help="How often to tell how far it is.")
+@click.option(
+    "--heartbeat", "beat_s", type=Span(), default="30s", show_default=True, metavar="TIME", help="How often to tell how far it is."
+)
 @set_option
 @json_option
 def train(
@@ -90,46 +97,33 @@ def train(
 
 def _train(experiment: "Experiment", deadline_s: float | None, beat_s: float) -> list[dict[str, Any]]:
     from rl import pipeline
-    from rl.budget import Heartbeat
 
-    clock, answers = pipeline.Clock(deadline_s), []
-    for seed in experiment.seeds:
-        began, left = time.monotonic(), clock.left()
-        run = pipeline.series(experiment, seed)
-        window, before = experiment.training.window_steps, run.stored
-        name = f"{experiment.name}, seed {seed}"
-        beat = Heartbeat(say, name, experiment.steps, begun=before * window, deadline_s=left, every_s=beat_s)
-        with beat:
-            trained = pipeline.train(
-                experiment, seed, deadline_s=left, pulse=beat, progress=lambda done, _, beat=beat, window=window: beat.saved(done * window)
-            )
-        reached = trained.windows[-1].steps if trained.windows else 0
-        answers.append(
-            {
-                "experiment": experiment.name,
-                "seed": seed,
-                "key": run.key,
-                "steps": reached,
-                "windows": len(trained.windows),
-                "computed": max(0, len(trained.windows) - before),
-                "complete": trained.complete,
-                "reward": [each.reward for each in trained.windows],
-                "seconds": time.monotonic() - began,
-            }
-        )
-    return answers
+    runs = [pipeline.series(experiment, seed) for seed in experiment.seeds]
+    before = [run.stored for run in runs]
+    trainings = pipeline.trained(experiment, say, pipeline.Clock(deadline_s), beat_s)
+    return [
+        {
+            "experiment": experiment.name,
+            "seed": trained.seed,
+            "key": run.key,
+            "steps": trained.windows[-1].steps if trained.windows else 0,
+            "windows": len(trained.windows),
+            "computed": max(0, len(trained.windows) - there),
+            "complete": trained.complete,
+            "reward": [each.reward for each in trained.windows],
+            "seconds": sum(entry.made.seconds for entry in run.segments[there:]),
+        }
+        for run, there, trained in zip(runs, before, trainings, strict=True)
+    ]
 
 
 def _told(answer: dict[str, Any]) -> str:
     from rl.budget import span
 
-    done = "loaded" if not answer["computed"] else f"{answer['computed']} of {answer['windows']} windows computed"
-    return (
-        f"seed {answer['seed']}: {answer['steps']:,} steps, {done} in {span(answer['seconds'])}; reward {spark(answer['reward'])} "
-        f"{answer['reward'][-1]:.4f}"
-        if answer["reward"]
-        else f"seed {answer['seed']}: no window in time"
-    )
+    if not answer["reward"]:
+        return f"seed {answer['seed']}: no window in time"
+    done = f"{answer['computed']} of {answer['windows']} windows computed in {span(answer['seconds'])}" if answer["computed"] else "loaded"
+    return f"seed {answer['seed']}: {answer['steps']:,} steps, {done}; reward {spark(answer['reward'])} {answer['reward'][-1]:.4f}"
 
 
 @click.command(epilog="Example: rl watch full, beside rl train full")
