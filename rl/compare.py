@@ -1,6 +1,5 @@
 """Controllers beside each other: measured on the same days, told with intervals, and refused where the days or the demand differ."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +8,9 @@ from typing import Annotated, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from arz import Invalid
-from arz.world.record import refusal
 from rl.errors import RlError
 from rl.setting import Setting
 
@@ -213,13 +211,7 @@ def _cells(line: Line, base: str) -> tuple[str, ...]:
 
 def load(path: str) -> Outcome:
     """An outcome that `rl evaluate --out` wrote."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        return Outcome.model_validate_json(text)
-    except (OSError, UnicodeDecodeError) as problem:
-        raise Invalid(path, f"cannot be read ({problem})", "give a file that `rl evaluate --out` wrote") from None
-    except ValidationError as error:
-        raise refusal(error, Outcome, json.loads(text) if text.lstrip().startswith("{") else None) from None
+    return Outcome.load(Path(path))
 
 
 def _short(value: object) -> str:

@@ -6,10 +6,9 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from arz import Invalid, Unknown
-from arz.world.record import refusal
 from rl.algorithms import AnyAlgorithm, Count, Dqn, Normalise, Ppo
 from rl.controllers.actuated import Actuated
 from rl.controllers.alinea import Alinea
@@ -148,10 +147,7 @@ def load(text: str, path: str) -> Experiment:
     preset = fields.pop("preset", None)
     if preset is not None:
         fields = _over(json.loads(preset_named(str(preset)).model_dump_json()), fields)
-    try:
-        return Experiment.model_validate_json(json.dumps(fields))
-    except ValidationError as error:
-        raise refusal(error, Experiment, fields) from None
+    return Experiment.load(json.dumps(fields))
 
 
 def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
@@ -159,10 +155,7 @@ def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
     fields = json.loads(experiment.model_dump_json())
     for path, value in changes.items():
         _put(fields, path, value)
-    try:
-        return Experiment.model_validate_json(json.dumps(fields))
-    except ValidationError as error:
-        raise refusal(error, Experiment, fields) from None
+    return Experiment.load(json.dumps(fields))
 
 
 def read(target: str) -> Experiment:
