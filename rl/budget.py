@@ -1,10 +1,11 @@
 """Time as a budget: how fast a training is, how many steps fit before a deadline, and a sign of life by the clock."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Final
+from typing import Final, Self
 
 NEWEST: Final = 5
 """Windows whose median is the rate: the first ones compile, and a machine may become slower."""
@@ -54,45 +55,64 @@ def fit(measured: Rate, deadline_s: float, *, wanted: int, window_steps: int, tr
 
 
 class Heartbeat:
-    """Says every 30 seconds how far a training is; told of every step, it looks at the clock and is silent the rest of the time."""
+    """Says every 30 seconds by the clock how far long work is, whatever the work does in between: compile, train, evaluate.
+
+    Used as a context; told how far it is by being called, which costs next to nothing.
+    """
 
     def __init__(
         self,
         say: Callable[[str], None],
+        what: str,
         wanted: int,
         *,
+        unit: str = "steps",
         begun: int = 0,
         deadline_s: float | None = None,
         every_s: float = BEAT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`begun` is how many steps were done before."""
-        self._say, self._wanted, self._every, self._clock = say, wanted, every_s, clock
-        self._began = self._said = clock()
+        """`begun` is how many there were before."""
+        self._say, self._what, self._wanted, self._unit, self._every, self._clock = say, what, wanted, unit, every_s, clock
+        self._began = clock()
         self._until = None if deadline_s is None else self._began + deadline_s
-        self._first = self._last = begun
-        self._saved = begun
+        self._reached = self._saved = begun
+        self._marks = [(self._began, begun)]
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
-    def __call__(self, steps: int) -> None:
-        """So many steps are done."""
-        now = self._clock()
-        if now - self._said < self._every:
-            return
-        speed = (steps - self._last) / (now - self._said)
-        self._said, self._last = now, steps
-        self._say(self._line(now, steps, speed))
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
 
-    def saved(self, steps: int) -> None:
-        """There is a checkpoint at so many steps."""
-        self._saved = steps
+    def __exit__(self, *problem: object) -> None:
+        self._over.set()
+        self._thread.join()
 
-    def _line(self, now: float, steps: int, speed: float) -> str:
-        left = (self._wanted - steps) / speed if speed > 0 else float("inf")
-        parts = [f"{steps:,} of {self._wanted:,} steps", f"{speed:,.0f} steps/s", f"{span(left)} left"]
-        if self._until is not None:
+    def __call__(self, reached: int) -> None:
+        """So many are done."""
+        self._reached = reached
+
+    def saved(self, reached: int) -> None:
+        """There is a checkpoint at so many."""
+        self._reached = self._saved = reached
+
+    def line(self) -> str:
+        """How far it is, how fast since the line before, how long it will take, and whether that fits."""
+        now, reached = self._clock(), self._reached
+        before, then = self._marks[-1]
+        self._marks.append((now, reached))
+        speed = (reached - then) / (now - before) if now > before else 0.0
+        left = (self._wanted - reached) / speed if speed > 0 else float("inf")
+        parts = [f"{self._what}: {reached:,} of {self._wanted:,} {self._unit}", f"{speed:,.0f} {self._unit}/s", f"{span(left)} left"]
+        if self._until is not None and left < float("inf"):
             slack = self._until - now - left
             parts.append(f"{span(abs(slack))} {'to spare' if slack >= 0 else 'too few'} before the deadline")
         return ", ".join([*parts, f"last checkpoint at {self._saved:,}"])
+
+    def _beat(self) -> None:
+        while not self._over.wait(self._every):
+            self._say(self.line())
 
 
 def span(seconds: float) -> str:

@@ -177,7 +177,7 @@ def _put_world(model: Any, held: Any) -> None:
 
 def _take_normal(model: Any) -> Any:
     """VecNormalize's running statistics, and the discounted returns that the next ones are made of."""
-    env: "VecNormalize | None" = model.get_vec_normalize_env()
+    env: VecNormalize | None = model.get_vec_normalize_env()
     if env is None:
         return None
     means = {"ret_rms": _moments(env.ret_rms)} | ({"obs_rms": _moments(env.obs_rms)} if env.norm_obs else {})
@@ -185,7 +185,7 @@ def _take_normal(model: Any) -> Any:
 
 
 def _put_normal(model: Any, held: Any) -> None:
-    env: "VecNormalize" = model.get_vec_normalize_env()
+    env: VecNormalize = model.get_vec_normalize_env()
     for name in held.keys() - {"returns"}:
         _put_moments(getattr(env, name), held[name])
     env.returns = _writable(held["returns"])

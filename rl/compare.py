@@ -1,6 +1,5 @@
 """Controllers beside each other: measured on the same days, told with intervals, and refused where the days or the demand differ."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,15 +8,23 @@ from typing import Annotated, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from arz import Invalid
-from arz.world.record import refusal
 from rl.errors import RlError
 from rl.setting import Setting
 
 Array = NDArray[Any]
 
+SHOWN: Final = {
+    "delay_s": "delay s",
+    "queue_veh": "queue veh",
+    "travel_time_s": "travel s",
+    "throughput_veh_per_h": "out veh/h",
+    "stops": "stops",
+    "switches_per_h": "switches/h",
+}
+"""What the table shows, and what its columns are called."""
 CONFIDENCE: Final = 0.95
 _FEW: Final = (12.7062, 4.3027, 3.1824, 2.7764)
 """Student's t at 97.5 % for one to four degrees of freedom, where the series below is too short."""
@@ -156,10 +163,8 @@ def lines(outcome: Outcome, reference: str | None = None) -> tuple[list[Line], s
     Unless it is named, the reference is the baseline with the least delay: the hardest one to beat.
     """
     baselines = [row for row in outcome.rows if not row.group]
-    if reference is None:
-        named = min(baselines or outcome.rows, key=lambda row: fmean(row.measures["delay_s"])).name
-    else:
-        named = reference
+    hardest = min(baselines or outcome.rows, key=lambda row: fmean(row.measures["delay_s"]))
+    named = hardest.name if reference is None else reference
     base = next((row for row in outcome.rows if row.name == named), None)
     if base is None:
         raise Invalid("reference", f"is {named!r}, which is no row", f"choose among {', '.join(row.name for row in outcome.rows)}")
@@ -182,15 +187,31 @@ def _line(name: str, kind: str, trainings: int, measures: dict[str, tuple[float,
     )
 
 
+def told(outcome: Outcome, reference: str | None = None) -> list[str]:
+    """The table as text: numbers end flush, and the last line says what they are."""
+    made, base = lines(outcome, reference)
+    rows = [("", *SHOWN.values(), "against"), *(_cells(each, base) for each in made)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    text = [
+        "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
+    days = len(outcome.ground.days)
+    return [
+        *map(str.rstrip, text),
+        f"mean over {days} held-out days, ± 95 % confidence; last column: delay less that of {base}, day by day",
+    ]
+
+
+def _cells(line: Line, base: str) -> tuple[str, ...]:
+    numbers = (f"{line.measures[name].mean:,.2f} ± {line.measures[name].half:.2f}" for name in SHOWN)
+    against = "-" if line.name == base else f"{line.against['delay_s'].mean:+.2f} ± {line.against['delay_s'].half:.2f}"
+    return (line.name, *numbers, against)
+
+
 def load(path: str) -> Outcome:
     """An outcome that `rl evaluate --out` wrote."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        return Outcome.model_validate_json(text)
-    except (OSError, UnicodeDecodeError) as problem:
-        raise Invalid(path, f"cannot be read ({problem})", "give a file that `rl evaluate --out` wrote") from None
-    except ValidationError as error:
-        raise refusal(error, Outcome, json.loads(text) if text.lstrip().startswith("{") else None) from None
+    return Outcome.load(Path(path))
 
 
 def _short(value: object) -> str:

@@ -6,10 +6,9 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from arz import Invalid, Unknown
-from arz.world.record import refusal
 from rl.algorithms import AnyAlgorithm, Count, Dqn, Normalise, Ppo
 from rl.controllers.actuated import Actuated
 from rl.controllers.alinea import Alinea
@@ -130,7 +129,9 @@ class Experiment(Setting):
         for kind, fields in self.tuning.items():
             base = next((each for each in self.baselines if each.kind == kind), None)
             if base is None:
-                raise Invalid(f"tuning.{kind}", "is no kind of the baselines here", f"choose among {', '.join(e.kind for e in self.baselines)}")
+                raise Invalid(
+                    f"tuning.{kind}", "is no kind of the baselines here", f"choose among {', '.join(e.kind for e in self.baselines)}"
+                )
             for field, values in fields.items():
                 if field not in type(base).model_fields or not values:
                     known = ", ".join(sorted(set(type(base).model_fields) - {"kind"}))
@@ -146,10 +147,7 @@ def load(text: str, path: str) -> Experiment:
     preset = fields.pop("preset", None)
     if preset is not None:
         fields = _over(json.loads(preset_named(str(preset)).model_dump_json()), fields)
-    try:
-        return Experiment.model_validate_json(json.dumps(fields))
-    except ValidationError as error:
-        raise refusal(error, Experiment, fields) from None
+    return Experiment.load(json.dumps(fields))
 
 
 def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
@@ -157,10 +155,7 @@ def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
     fields = json.loads(experiment.model_dump_json())
     for path, value in changes.items():
         _put(fields, path, value)
-    try:
-        return Experiment.model_validate_json(json.dumps(fields))
-    except ValidationError as error:
-        raise refusal(error, Experiment, fields) from None
+    return Experiment.load(json.dumps(fields))
 
 
 def read(target: str) -> Experiment:
@@ -215,10 +210,8 @@ def _put(fields: dict[str, Any], path: str, value: Any) -> None:
 
 def candidates(base: Controller, tuning: dict[str, tuple[JsonValue, ...]]) -> list[Controller]:
     """The baseline with every combination of the values to try."""
-    made = []
-    for values in itertools.product(*tuning.values()):
-        made.append(type(base)(**{**base.model_dump(), **dict(zip(tuning, values, strict=True))}))
-    return made
+    every = itertools.product(*tuning.values())
+    return [type(base)(**{**base.model_dump(), **dict(zip(tuning, values, strict=True))}) for values in every]
 
 
 # -- presets
