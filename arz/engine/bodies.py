@@ -90,6 +90,19 @@ def passing(
 
 
 @device
+def balanced(rho: float, change: float, rest: float) -> tuple[float, float]:
+    """Gives rho less its change, and what rounding has left of that: to be given again in the next step, so that it does not add up.
+
+    Kahan 1965, doi:10.1145/363707.363723. What is left is never taken from a cell that has nothing.
+    """
+    owed = rest - change
+    now = rho + owed
+    if now < like(rho, 0):
+        now = rho - change
+    return now, owed - (now - rho)
+
+
+@device
 def kept(
     closure: int,
     coupled: bool,

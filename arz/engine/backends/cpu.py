@@ -227,7 +227,7 @@ def settle_row(
     stride = 8 * classes * WIDTH + PAD
     here = c * stride
     cell = at + c * 2 * classes * WIDTH
-    counted = sums_at + (c - 2) * 2 * classes * WIDTH
+    counted = sums_at + (c - 2) * 3 * classes * WIDTH
     scratch, table = block.scratch, block.numbers
     tally = b * (classes + 1) * WIDTH
     for k in range(classes):
@@ -235,13 +235,15 @@ def settle_row(
             i = here + k * WIDTH + a
             ratio = table[numbers + a]
             flux = scratch[i + FLUX * classes * WIDTH]
-            rho = scratch[i + RHO * classes * WIDTH] - ratio * (flux - scratch[i - stride + FLUX * classes * WIDTH])
+            change = ratio * (flux - scratch[i - stride + FLUX * classes * WIDTH])
+            j = counted + 3 * k * WIDTH + a
+            rho, rest = bodies.balanced(scratch[i + RHO * classes * WIDTH], change, block.sums[j + 2 * WIDTH])
+            block.sums[j + 2 * WIDTH] = rest
             before = block.state[cell + (2 * k + 1) * WIDTH + a]
             of_y = scratch[i + FLUX_Y * classes * WIDTH] - scratch[i - stride + FLUX_Y * classes * WIDTH]
             rho = present(rho)
             scratch[i + FACE_RHO * classes * WIDTH] = rho
             scratch[i + FACE_MARK * classes * WIDTH] = before - ratio * of_y
-            j = counted + 2 * k * WIDTH + a
             block.sums[j] = block.sums[j] + rho
             block.sums[j + WIDTH] = block.sums[j + WIDTH] + flux
     for k in range(classes):
@@ -643,8 +645,8 @@ def _count_pieces(
                 out[2, road, k, x] += vehicles
                 out[3, road, k, x] += vehicles if v < threshold else 0.0
                 if summed:
-                    out[0, road, k, x] += float(block.sums[sums_at + 2 * k * WIDTH + x]) * metres[piece]
-                    out[1, road, k, x] += float(block.sums[sums_at + (2 * k + 1) * WIDTH + x]) * metres[piece]
+                    out[0, road, k, x] += float(block.sums[sums_at + 3 * k * WIDTH + x]) * metres[piece]
+                    out[1, road, k, x] += float(block.sums[sums_at + (3 * k + 1) * WIDTH + x]) * metres[piece]
                 else:
                     out[0, road, k, x] += vehicles
                     out[1, road, k, x] += vehicles * float(v)
@@ -654,7 +656,7 @@ count_pieces = compiled(_count_pieces, nogil=True)
 
 QUEUE_SPEED = 2.0
 """Who is slower (m/s) stands in a queue."""
-NEAR_BYTES = 1 << 20
+NEAR_BYTES = 5 << 18
 """State and sums of a block stay below this, so that all steps of an interval run near the processor; smaller blocks were slower."""
 
 
@@ -880,7 +882,7 @@ def _processors() -> int:
 
 def _block_worlds(plan: Plan, worlds: int, size: int, threads: int) -> int:
     """A power of two: no more than WIDTH, or than a cache or a thread's share asks for."""
-    each = plan.cells * 4 * len(plan.classes) * size
+    each = plan.cells * 5 * len(plan.classes) * size
     count = 1
     while count < WIDTH and count * 2 * each <= NEAR_BYTES and count * threads < worlds:
         count *= 2

@@ -38,7 +38,7 @@ class Block(NamedTuple):
     state: Array
     """Per bundle: [cell and ghosts][class: rho, y][lane]."""
     sums: Array
-    """Per bundle: [cell][class: rho, flux][lane]."""
+    """Per bundle: [cell][class: rho, flux, what rounding left of rho][lane]."""
     tally: Array
     """Per bundle: [class: y removed][lane], [faults][lane]."""
     numbers: Array
@@ -165,16 +165,16 @@ def pack(plan: Plan, low: Array, high: Array, kind: Any) -> tuple[Packing, Block
     filled = np.full(bundles * slots, 0)
     filled[:count] = segments.count
     shortest = filled.reshape(bundles, slots).min(axis=1)
-    row = 2 * classes * WIDTH
+    row, sum_row = 2 * classes * WIDTH, 3 * classes * WIDTH
     state_at = np.concatenate([[0], np.cumsum((longest + 4) * row)])
-    sums_at = np.concatenate([[0], np.cumsum(longest * row)])
+    sums_at = np.concatenate([[0], np.cumsum(longest * sum_row)])
     reach_first = plan.reaches.first_cell[segments.reach]
     cell_at, sum_at = np.zeros(plan.cells, dtype=np.int64), np.zeros(plan.cells, dtype=np.int64)
     within = np.arange(segments.count.sum()) - np.repeat(np.cumsum(segments.count) - segments.count, segments.count)
     which = np.repeat(np.arange(count), segments.count)
     cell = reach_first[which] + segments.begin[which] + within
     cell_at[cell] = state_at[place[which, 0]] + (within + 2) * row + place[which, 1] * worlds
-    sum_at[cell] = sums_at[place[which, 0]] + within * row + place[which, 1] * worlds
+    sum_at[cell] = sums_at[place[which, 0]] + within * sum_row + place[which, 1] * worlds
     numbers_at = np.zeros(plan.cells, dtype=np.int64)
     numbers_at[cell] = place[which, 0] * (1 + classes * CLASS_ROWS) * WIDTH + place[which, 1] * worlds
     packing = Packing(worlds, slots, segments, cell_at, sum_at, numbers_at, place, *_gates(plan, segments, place, worlds))
