@@ -364,15 +364,15 @@ def _pieces(network: Network, chains: Sequence[Sequence[int]], reaches: Reaches,
     stretch, dx, count = stretches[chain], reaches.dx[chain], reaches.cells[chain]
     low = np.minimum((begin * stretch / dx + 1e-9).astype(np.int64), count - 1)
     high = np.minimum(np.maximum(np.ceil(end * stretch / dx - 1e-9).astype(np.int64), low + 1), count)
-    road = np.repeat(np.arange(len(chain)), high - low)
+    of_road = np.repeat(np.arange(len(chain)), high - low)
     first = np.concatenate([[0], np.cumsum(high - low)])
-    cell = np.arange(len(road)) - first[road] + low[road]
-    stretch, dx, begin, end = stretch[road], dx[road], begin[road], end[road]
+    cell = np.arange(len(of_road)) - first[of_road] + low[of_road]
+    stretch, dx, begin, end = stretch[of_road], dx[of_road], begin[of_road], end[of_road]
     left = np.maximum(cell * dx / stretch, begin)
-    right = np.maximum(np.where(cell < high[road] - 1, np.minimum((cell + 1) * dx / stretch, end), end), left)
+    right = np.maximum(np.where(cell < high[of_road] - 1, np.minimum((cell + 1) * dx / stretch, end), end), left)
     return Pieces(
-        road=road,
-        cell=reaches.first_cell[chain[road]] + cell,
+        road=of_road,
+        cell=reaches.first_cell[chain[of_road]] + cell,
         metres=(right - left) * stretch,
         from_m=left - begin,
         to_m=right - begin,

@@ -702,8 +702,8 @@ class Cpu:
             for k in range(self._classes):
                 for row, field in ((2 * k, state.rho), (2 * k + 1, state.y)):
                     block.state[packing.cell_at[:, None] + row * WIDTH + np.arange(real)] = field[span, k].T
-            for pick, row in self._book_rows(part):
-                row[..., :real] = pick(state)[span].transpose(1, 2, 0)
+            for pick, table in self._book_rows(part):
+                table[..., :real] = pick(state)[span].transpose(1, 2, 0)
             block.sums[:] = 0
             block.tally[:] = 0
         self._steps = 0
