@@ -204,7 +204,7 @@ def make_plan(scenario: Scenario) -> Plan:
     chains = _chains(network, numbers, section, metered)
     reaches, notes = _reaches(network, chains, numbers, section, scenario.scheme.cell_m)
     reach_of = {road: at for at, chain in enumerate(chains) for road in chain}
-    stretches = np.array([_stretch(network, chains[reach_of[road]], reaches, reach_of[road]) for road in range(len(network.roads))])
+    stretches = _stretches(network, chains, reaches)
     lights, light_of = _lights(network)
     crossings, sinks = [], []
     ends = {chain[-1] for at, chain in enumerate(chains) if not reaches.closed[at]}
@@ -228,11 +228,11 @@ def make_plan(scenario: Scenario) -> Plan:
         order=scenario.scheme.order,
         classes=tuple(classes),
         roads=tuple(road.id for road in network.roads),
-        road_length=np.array([road.length_m for road in network.roads]) * stretches,
+        road_length=np.array([road.length_m for road in network.roads]) * stretches[[reach_of[road] for road in range(len(network.roads))]],
         road_lanes=np.array([float(road.lanes) for road in network.roads]),
         road_limit=np.array([[n.limit for n in each] for each in numbers]),
         reaches=reaches,
-        pieces=_pieces(network, chains, reaches),
+        pieces=_pieces(network, chains, reaches, stretches),
         crossings=tuple(crossings),
         sources=tuple(sources),
         sinks=tuple(sorted(sinks, key=lambda sink: sink.road)),
@@ -353,38 +353,37 @@ def _same(network: Network, chain: Sequence[int]) -> bool:
     return len(kinds) == 1
 
 
-def _pieces(network: Network, chains: Sequence[Sequence[int]], reaches: Reaches) -> Pieces:
-    rows: list[tuple[int, int, float, float, float]] = []
-    for at, chain in enumerate(chains):
-        dx, first, count = float(reaches.dx[at]), int(reaches.first_cell[at]), int(reaches.cells[at])
-        stretch = _stretch(network, chain, reaches, at)
-        begin = 0.0
-        for road in chain:
-            length = network.roads[road].length_m
-            end = begin + length
-            low = min(int(begin * stretch / dx + 1e-9), count - 1)
-            high = min(max(math.ceil(end * stretch / dx - 1e-9), low + 1), count)
-            for cell in range(low, high):
-                left = max(cell * dx / stretch, begin)
-                right = max(min((cell + 1) * dx / stretch, end) if cell < high - 1 else end, left)
-                rows.append((road, first + cell, (right - left) * stretch, left - begin, right - begin))
-            begin = end
-    rows.sort(key=lambda row: (row[0], row[3]))
-    roads = np.array([row[0] for row in rows])
+def _pieces(network: Network, chains: Sequence[Sequence[int]], reaches: Reaches, stretches: Array) -> Pieces:
+    chain, begin, end = (np.zeros(len(network.roads), kind) for kind in (np.int64, float, float))
+    for at, roads in enumerate(chains):
+        here = 0.0
+        for road in roads:
+            chain[road], begin[road] = at, here
+            here += network.roads[road].length_m
+            end[road] = here
+    stretch, dx, count = stretches[chain], reaches.dx[chain], reaches.cells[chain]
+    low = np.minimum((begin * stretch / dx + 1e-9).astype(np.int64), count - 1)
+    high = np.minimum(np.maximum(np.ceil(end * stretch / dx - 1e-9).astype(np.int64), low + 1), count)
+    of_road = np.repeat(np.arange(len(chain)), high - low)
+    first = np.concatenate([[0], np.cumsum(high - low)])
+    cell = np.arange(len(of_road)) - first[of_road] + low[of_road]
+    stretch, dx, begin, end = stretch[of_road], dx[of_road], begin[of_road], end[of_road]
+    left = np.maximum(cell * dx / stretch, begin)
+    right = np.maximum(np.where(cell < high[of_road] - 1, np.minimum((cell + 1) * dx / stretch, end), end), left)
     return Pieces(
-        road=roads,
-        cell=np.array([row[1] for row in rows]),
-        metres=np.array([row[2] for row in rows]),
-        from_m=np.array([row[3] for row in rows]),
-        to_m=np.array([row[4] for row in rows]),
-        first=np.searchsorted(roads, np.arange(len(network.roads) + 1)),
+        road=of_road,
+        cell=reaches.first_cell[chain[of_road]] + cell,
+        metres=(right - left) * stretch,
+        from_m=left - begin,
+        to_m=right - begin,
+        first=first,
     )
 
 
-def _stretch(network: Network, chain: Sequence[int], reaches: Reaches, at: int) -> float:
-    """How many times longer than it is a chain is computed; more than 1 where a lone short road has a cell of its own."""
-    stretch = float(reaches.dx[at] * reaches.cells[at]) / sum(network.roads[road].length_m for road in chain)
-    return stretch if stretch > 1 + 1e-9 else 1.0
+def _stretches(network: Network, chains: Sequence[Sequence[int]], reaches: Reaches) -> Array:
+    """[reach]: how many times longer than it is a chain is computed; more than 1 where a lone short road has a cell of its own."""
+    stretch: Array = reaches.dx * reaches.cells / [sum(network.roads[road].length_m for road in chain) for chain in chains]
+    return np.where(stretch > 1 + 1e-9, stretch, 1.0)
 
 
 def _lights(network: Network) -> tuple[tuple[Lights, ...], dict[int, int]]:

@@ -4,8 +4,6 @@ Two classes feel each other through the occupancy r = own·rho + other·rho_othe
 the multiplicative closure counts a motorcycle as A_m cars for both classes, the additive one counts cars as α for motorcycles only.
 """
 
-import math
-
 from arz.jit import device, like
 from arz.laws.order import between
 
@@ -43,9 +41,10 @@ def marker(rho: float, y: float, low: float, high: float) -> float:
 @device
 def sound(rho: float, y: float, r: float, ceiling: float) -> bool:
     """Whether a state may be: nothing negative or infinite, nothing beyond the ceiling, no NaN, for which every comparison is false."""
-    # Joined without a branch: cells are judged side by side. An infinite rho is an infinite r.
+    # Joined without a branch: cells are judged side by side. An infinite rho is an infinite r, and 0 times infinity is NaN; compared with
+    # infinity, LLVM would look at the bits of y, which takes ten times as long.
     zero = like(rho, 0)
-    return (rho >= zero) & (y >= zero) & (y < like(rho, math.inf)) & (r >= zero) & (r <= ceiling)
+    return (rho >= zero) & (y >= zero) & (y * zero == zero) & (r >= zero) & (r <= ceiling)
 
 
 @device

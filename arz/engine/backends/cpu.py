@@ -28,6 +28,7 @@ from arz.engine.backends.packing import (
     WIDTH,
     Block,
     Packing,
+    Roads,
     pack,
 )
 from arz.engine.backends.tables import bare, node_table
@@ -35,6 +36,7 @@ from arz.engine.plan import Plan, Start
 from arz.jit import compiled, device, like, named, ready
 from arz.laws.boundary.registry import flux as end_flux
 from arz.laws.junctions.base import WORK
+from arz.laws.junctions.filling import instead
 from arz.laws.junctions.mixture import arriving, carried, mixed, remembered
 from arz.laws.junctions.node import node
 from arz.laws.reconstruct import face_ahead
@@ -68,15 +70,15 @@ def at_row(k: int, row: int) -> int:
 @device
 def fill_ghosts(block: Any, classes: int) -> None:
     """What is beyond the ends of every segment, from the state before the step."""
-    state, ghosts = block.state, block.ghosts
-    worlds = WIDTH // ghosts.shape[1]
-    for b in range(ghosts.shape[0]):
-        for slot in range(ghosts.shape[1]):
-            for ghost in range(4):
-                source, target = ghosts[b, slot, ghost, 0], ghosts[b, slot, ghost, 1]
-                for row in range(2 * classes):
-                    for x in range(worlds):
-                        state[target + row * WIDTH + x] = state[source + row * WIDTH + x]
+    state, ghosts, worlds = block.state, block.ghosts, block.times.shape[0]
+    for ghost in range(ghosts.shape[0]):
+        source, target = ghosts[ghost, 0], ghosts[ghost, 1]
+        for row in range(2 * classes):
+            if worlds == 1:
+                state[target + row * WIDTH] = state[source + row * WIDTH]
+            else:
+                for x in range(worlds):
+                    state[target + row * WIDTH + x] = state[source + row * WIDTH + x]
 
 
 @inlined
@@ -192,31 +194,33 @@ def pass_face(block: Any, numbers: int, gates: int, b: int, c: int, shortest: in
     if c == 2:  # noqa: PLR2004 - the first cell, behind two ghosts
         for k in range(classes):
             for a in range(WIDTH):
-                i = stride + k * WIDTH + a
                 mark = block.marks[3 * b * WIDTH + a]
-                told = mark > like(mark, 0)
-                gate = gates + 2 * k * WIDTH + a
-                q, of_y = block.gates[gate], block.gates[gate + WIDTH]
-                scratch[i + FLUX * classes * WIDTH] = q if told else scratch[i + FLUX * classes * WIDTH]
-                scratch[i + FLUX_Y * classes * WIDTH] = of_y if told else scratch[i + FLUX_Y * classes * WIDTH]
-                if classes == 1:
-                    # Beyond a node the limiter's neighbours are other roads: what a ghost repeats would hold back a queue that is let go.
-                    through, high = scratch[i + FACE_SPEED * WIDTH], block.numbers[numbers + at_row(k, HIGH) + a]
-                    scratch[i + FACE_SPEED * WIDTH] = high if told else through
+                now = like(mark, 1) if mark > like(mark, 0) else like(mark, 0)
+                i = stride + k * WIDTH + a
+                # The limiter asks how fast traffic may come through this face.
+                obey(block, i, i + FACE_SPEED * WIDTH, gates + 2 * k * WIDTH + a, numbers + at_row(k, HIGH) + a, now, classes)
     if c >= shortest + 2:
         for k in range(classes):
             for a in range(WIDTH):
-                i = (c - 1) * stride + k * WIDTH + a
                 mark = block.marks[(3 * b + 1) * WIDTH + a]
                 told = (mark > like(mark, 0)) & (block.marks[(3 * b + 2) * WIDTH + a] == like(mark, c - 2))
-                gate = gates + 2 * (classes + k) * WIDTH + a
-                q, of_y = block.gates[gate], block.gates[gate + WIDTH]
-                scratch[i + FLUX * classes * WIDTH] = q if told else scratch[i + FLUX * classes * WIDTH]
-                scratch[i + FLUX_Y * classes * WIDTH] = of_y if told else scratch[i + FLUX_Y * classes * WIDTH]
-                if classes == 1:
-                    i += stride
-                    speed, high = scratch[i + SPEED * WIDTH], block.numbers[numbers + at_row(k, HIGH) + a]
-                    scratch[i + SPEED * WIDTH] = high if told else speed
+                now = like(mark, 1) if told else like(mark, 0)
+                i = (c - 1) * stride + k * WIDTH + a
+                # The limiter asks how fast traffic moves in the cell beyond.
+                beyond = i + stride + SPEED * WIDTH
+                obey(block, i, beyond, gates + 2 * (classes + k) * WIDTH + a, numbers + at_row(k, HIGH) + a, now, classes)
+
+
+@inlined
+def obey(block: Any, i: int, limiter: int, gate: int, high: int, now: float, classes: int) -> None:
+    """Where now is 1, the flux of scratch i is what the node has said, and the limiter holds nothing back; where it is 0, nothing changes."""
+    scratch = block.scratch
+    flux, flux_y = i + FLUX * classes * WIDTH, i + FLUX_Y * classes * WIDTH
+    scratch[flux] = instead(now, block.gates[gate], scratch[flux])
+    scratch[flux_y] = instead(now, block.gates[gate + WIDTH], scratch[flux_y])
+    if classes == 1:
+        # Beyond a node the limiter's neighbours are other roads: what a ghost repeats would hold back a queue that is let go.
+        scratch[limiter] = instead(now, block.numbers[high], scratch[limiter])
 
 
 @inlined
@@ -274,11 +278,11 @@ def settle_row(
             # What is beyond the end of a lane's segment is nobody's state.
             zero, one = like(rho, 0), like(rho, 1)
             inside = like(rho, c - 2) < block.marks[(3 * b + 2) * WIDTH + a]
-            fault = zero if sound(rho, y, r, table[numbers + at_row(k, CEILING) + a]) else one
+            wrong = inside & (not sound(rho, y, r, table[numbers + at_row(k, CEILING) + a]))
             j = tally + k * WIDTH + a
             block.tally[j] = block.tally[j] + (y - kept if inside else zero)
             j = tally + classes * WIDTH + a
-            block.tally[j] = block.tally[j] + (fault if inside else zero)
+            block.tally[j] = block.tally[j] + (one if wrong else zero)
             adapted = bodies.adapted(
                 closure,
                 equilibrium,
@@ -623,13 +627,13 @@ def kernel(closure: int, equilibrium: int, built_in: bool, order: int, classes: 
     return compiled(named(advance, "advance", closure, equilibrium, built_in, order, classes), nogil=True)
 
 
-def _count_pieces(
-    given: Any, roads: Any, places: Any, metres: Any, out: Any, classes: int, closure: int, threshold: float, summed: bool
-) -> None:
-    """out[spent, distance, inside, queue][road, class, world] from the pieces of the roads: [piece] road, (state, sums, numbers), metres."""
-    block, worlds = bare(given), given.times.shape[0]
-    for piece in range(len(roads)):
-        road, at, sums_at, numbers = roads[piece], places[piece, 0], places[piece, 1], places[piece, 2]
+def _count_pieces(given: Any, told: Any, classes: int, closure: int, threshold: float, summed: bool) -> None:
+    """Adds up what is counted of the roads from their pieces: of the steps since the sums were begun, or if not summed of this moment."""
+    block, roads, worlds = bare(given), bare(told), given.times.shape[0]
+    out = roads.counted
+    for piece in range(roads.piece_road.shape[0]):
+        road, metres = roads.piece_road[piece], roads.piece_metres[piece]
+        at, sums_at, numbers = roads.piece_at[piece, 0], roads.piece_at[piece, 1], roads.piece_at[piece, 2]
         for k in range(classes):
             for x in range(worlds):
                 rho = block.state[at + 2 * k * WIDTH + x]
@@ -641,15 +645,13 @@ def _count_pieces(
                     block.numbers[row], block.numbers[row + WIDTH], block.numbers[row + 2 * WIDTH], block.numbers[row + 3 * WIDTH],
                     block.numbers[row + 4 * WIDTH], block.numbers[row + 5 * WIDTH], block.numbers[row + 6 * WIDTH],
                 )  # fmt: skip
-                vehicles = float(rho) * metres[piece]
+                vehicles = float(rho) * metres
+                spent = float(block.sums[sums_at + 3 * k * WIDTH + x]) * metres
+                distance = float(block.sums[sums_at + (3 * k + 1) * WIDTH + x]) * metres
+                out[0, road, k, x] += spent if summed else vehicles
+                out[1, road, k, x] += distance if summed else vehicles * float(v)
                 out[2, road, k, x] += vehicles
                 out[3, road, k, x] += vehicles if v < threshold else 0.0
-                if summed:
-                    out[0, road, k, x] += float(block.sums[sums_at + 3 * k * WIDTH + x]) * metres[piece]
-                    out[1, road, k, x] += float(block.sums[sums_at + (3 * k + 1) * WIDTH + x]) * metres[piece]
-                else:
-                    out[0, road, k, x] += vehicles
-                    out[1, road, k, x] += vehicles * float(v)
 
 
 count_pieces = compiled(_count_pieces, nogil=True)
@@ -670,8 +672,7 @@ class Part:
     block: Block
     before_state: Array
     before_books: Array
-    pieces: Array
-    """[piece, (state, sums, numbers)]: where each piece of a road is."""
+    roads: Roads
     reach: Array
     """int[bundle, slot]; slots without a segment take the first reach."""
     weight: Array
@@ -688,6 +689,7 @@ class Cpu:
         self._kind = np.dtype(kind)
         self._classes = len(plan.classes)
         self._kernel = kernel(plan.closure, plan.equilibrium, plan.built_in, plan.order, self._classes)
+        self._ready = False
         self._threads = threads or _processors()
         self._steps = 0
         worlds = _block_worlds(plan, len(starts), self._kind.itemsize, self._threads)
@@ -695,8 +697,6 @@ class Cpu:
         self._removed = np.zeros((len(starts), self._classes))
         self._removed_before = self._removed
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 and len(self._parts) > 1 else None
-        road, self._metres = plan.pieces.road, plan.pieces.metres * plan.road_lanes[plan.pieces.road]
-        self._piece_roads = road.astype(np.int64)
 
     def place(self, state: State) -> None:
         for part in self._parts:
@@ -706,8 +706,8 @@ class Cpu:
             for k in range(self._classes):
                 for row, field in ((2 * k, state.rho), (2 * k + 1, state.y)):
                     block.state[packing.cell_at[:, None] + row * WIDTH + np.arange(real)] = field[span, k].T
-            for pick, row in self._book_rows(part):
-                row[..., :real] = np.moveaxis(pick(state)[span], 0, -1)
+            for pick, table in self._book_rows(part):
+                table[..., :real] = pick(state)[span].transpose(1, 2, 0)
             block.sums[:] = 0
             block.tally[:] = 0
         self._steps = 0
@@ -750,7 +750,7 @@ class Cpu:
         )
         for part in self._parts:
             for pick, row in self._book_rows(part):
-                pick(books)[part.first : part.last] = np.moveaxis(row[..., : part.last - part.first], -1, 0)
+                pick(books)[part.first : part.last] = row[..., : part.last - part.first].transpose(2, 0, 1)
         return books
 
     def go_back(self) -> None:
@@ -766,17 +766,15 @@ class Cpu:
         return list(map(work, self._parts) if self._pool is None else self._pool.map(work, self._parts))
 
     def _count_part(self, part: Part) -> tuple[Array, Array]:
-        out = np.zeros((4, len(self.plan.roads), self._classes, part.packing.worlds))
-        count_pieces(
-            part.block, self._piece_roads, part.pieces, self._metres, out, self._classes, self.plan.closure, QUEUE_SPEED, self._steps > 0
-        )
-        return out, self._tally_of(part)[:, self._classes].sum(axis=(0, 1))
+        part.roads.counted[:] = 0
+        count_pieces(part.block, part.roads, self._classes, self.plan.closure, QUEUE_SPEED, self._steps > 0)
+        return part.roads.counted, self._tally_of(part)[:, self._classes].sum(axis=(0, 1))
 
     def _part(self, starts: Sequence[Start], first: int, last: int, worlds: int) -> Part:
         lane = [min(first + x, last - 1) for x in range(worlds)]
         low, high = (np.array([getattr(starts[world], name) for world in lane]).T for name in ("low", "high"))
         packing, block = pack(self.plan, low, high, self._kind)
-        cell, reaches = self.plan.pieces.cell, self.plan.reaches
+        pieces, reaches = self.plan.pieces, self.plan.reaches
         reach = np.zeros(block.cells.shape[0] * packing.slots, np.int64)
         reach[: len(packing.segments.reach)] = packing.segments.reach
         reach = reach.reshape(-1, packing.slots)
@@ -787,7 +785,12 @@ class Cpu:
             block,
             before_state=block.state.copy(),
             before_books=block.books.copy(),
-            pieces=np.stack([packing.cell_at[cell], packing.sum_at[cell], packing.numbers_at[cell]], axis=1),
+            roads=Roads(
+                piece_road=pieces.road,
+                piece_at=np.stack([packing.cell_at[pieces.cell], packing.sum_at[pieces.cell], packing.numbers_at[pieces.cell]], axis=1),
+                piece_metres=pieces.metres * self.plan.road_lanes[pieces.road],
+                counted=np.zeros((4, len(self.plan.roads), self._classes, worlds)),
+            ),
             reach=reach,
             weight=(reaches.dx * reaches.lanes)[reach],
         )
@@ -810,7 +813,9 @@ class Cpu:
             arriving=np.ascontiguousarray(orders.arriving[..., span]),
             pieces=np.maximum((times <= orders.start_s).sum(axis=1) - 1, 0),
         )
-        ready(self._kernel, now, orders.start_s, orders.dt, orders.steps)
+        if not self._ready:
+            ready(self._kernel, now, orders.start_s, orders.dt, orders.steps)
+            self._ready = True
         self._kernel(now, orders.start_s, orders.dt, orders.steps)
         self._removed[part.first : part.last] += self._removed_of(part)
 

@@ -55,7 +55,7 @@ class Block(NamedTuple):
     marks: Array
     """Per bundle: [in, out][lane], 1 where a node says what passes the end, 0 where the road goes on; [cells of the segment][lane]."""
     ghosts: Array
-    """int[bundle, slot, ghost, (from, to)]."""
+    """int[ghost, (from, to)]: offsets in state."""
     nodes: Array
     """int[node bundle, (kind, law, approaches, exits, offset in rows, offset in links, nodes, first world, lanes)]."""
     links: Array
@@ -74,6 +74,19 @@ class Block(NamedTuple):
     """int[world]: the piece of the demand that holds."""
     arrived: Array
     """float64[source, class, world], vehicles that come in this step."""
+
+
+class Roads(NamedTuple):
+    """The pieces of the roads of one block, and what is counted of the roads, as the kernels take them."""
+
+    piece_road: Array
+    """int[piece]."""
+    piece_at: Array
+    """int[piece, (offset in state, in sums, in numbers)]."""
+    piece_metres: Array
+    """Times the lanes of the road."""
+    counted: Array
+    """float64[(spent, distance, inside, queue), road, class, world]."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +203,7 @@ def pack(plan: Plan, low: Array, high: Array, kind: Any) -> tuple[Packing, Block
         spare=_aligned(max((node_rows(classes, n, m)[1] for n, m in nodes[:, 2:4].tolist()), default=1) * NODE_WIDTH, kind),
         cells=np.stack([longest, shortest, state_at[:-1], sums_at[:-1]], axis=1).astype(np.int64),
         marks=_marks(plan, packing, bundles, kind),
-        ghosts=_ghosts(plan, packing, bundles),
+        ghosts=_ghosts(plan, packing),
         nodes=nodes,
         links=links,
         books=np.zeros(classes * worlds * (SOURCE_ROWS * len(plan.sources) + SINK_ROWS * len(plan.sinks))),
@@ -252,11 +265,11 @@ def _marks(plan: Plan, packing: Packing, bundles: int, kind: Any) -> Array:
     return flat
 
 
-def _ghosts(plan: Plan, packing: Packing, bundles: int) -> Array:
+def _ghosts(plan: Plan, packing: Packing) -> Array:
     """Where each ghost takes its state from: the cells beyond, or at an end of the road its last cell once more."""
     segments = packing.segments
     row = 2 * len(plan.classes) * WIDTH
-    table = np.zeros((bundles * packing.slots, 4, 2), np.int64)
+    table = np.zeros((len(segments.reach), 4, 2), np.int64)
     count, closed = plan.reaches.cells[segments.reach], plan.reaches.closed[segments.reach]
     first = plan.reaches.first_cell[segments.reach]
     home = packing.cell_at[first + segments.begin]
@@ -264,11 +277,9 @@ def _ghosts(plan: Plan, packing: Packing, bundles: int) -> Array:
         offset = away if away < 0 else segments.count + away
         cell = segments.begin + offset
         cell = np.where(closed, cell % count, np.clip(cell, 0, count - 1))
-        table[: len(count), ghost, 0] = packing.cell_at[first + cell]
-        table[: len(count), ghost, 1] = home + offset * row
-    # A slot without a segment copies a ghost of the first one onto itself.
-    table[len(count) :] = table[0, 0, 1]
-    return table.reshape(bundles, packing.slots, 4, 2)
+        table[:, ghost, 0] = packing.cell_at[first + cell]
+        table[:, ghost, 1] = home + offset * row
+    return table.reshape(-1, 2)
 
 
 def _gates(plan: Plan, segments: Segments, place: Array, worlds: int) -> tuple[Array, Array]:

@@ -14,14 +14,14 @@ from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, lower_getattr, models, register_model
 
-from arz.engine.backends.packing import NODE_FEW, NODE_WIDTH, Block
+from arz.engine.backends.packing import NODE_FEW, NODE_WIDTH, Block, Roads
 
 NODES = (
     "ratio", "priority", "width_out", "width_in", "before", "ahead", "limit", "last",
     "opened", "here", "demand", "marked", "v_ahead", "room", "moved", "work",
 )  # fmt: skip
 """The tables of a node bundle."""
-APART = (*Block._fields, *NODES)
+APART = (*Block._fields, *Roads._fields, *NODES)
 """Tables of different names share no memory."""
 LANES = ir.Constant(ir.IntType(64), NODE_WIDTH)
 
