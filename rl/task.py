@@ -188,6 +188,7 @@ class Task:
         self._seeds = np.zeros(worlds, np.uint64)
         self._episodes = np.full(worlds, -1, np.int64)
         self._decisions = 0
+        self._mine = 0
         self._returns = np.zeros((worlds, len(self.agents.names)))
 
     @property
@@ -237,6 +238,8 @@ class Task:
     def step(self, actions: Array) -> Stepped:
         """Does what the agents chose, int[world, agent, slot], for one decision interval; at the horizon begins the next episode."""
         self._require_begun("there is nothing to step")
+        if self._mine != self.worlds.beginnings:
+            raise NotBegun("these worlds were taken for another episode; there is nothing to step")
         moment = self.worlds.advance(self.controls(actions, self.worlds.moment), self.spec.decision_s)
         self._decisions += 1
         reward = self._reward(moment)
@@ -278,6 +281,8 @@ class Task:
     def snapshot(self) -> dict[str, Any]:
         """Everything that a later process needs to go on to the last bit: arrays and numbers, storable without pickle."""
         self._require_begun("there is nothing to keep")
+        if self._mine != self.worlds.beginnings:
+            raise NotBegun("these worlds were taken for another episode; there is nothing to keep")
         return {
             "task_format": SNAPSHOT_FORMAT,
             "task_seeds": self._seeds.copy(),
@@ -294,17 +299,20 @@ class Task:
         if np.shape(snapshot["task_returns"]) != (self.count, self.agent_count):
             problem = f"is of {np.shape(snapshot['task_returns'])} worlds and agents, not {(self.count, self.agent_count)}"
             raise Foreign("task_returns", problem)
+        self.worlds.restore(snapshot)
+        self._mine = self.worlds.beginnings
         self._seeds = np.array(snapshot["task_seeds"], np.uint64)
         self._episodes = np.array(snapshot["task_episodes"], np.int64)
         self._decisions = int(snapshot["task_decisions"])
         self._returns = np.array(snapshot["task_returns"], np.float64)
-        self.worlds.restore(snapshot)
         return self.observe(self.worlds.moment)
 
     def _begin(self) -> Array:
         self._decisions = 0
         self._returns = np.zeros_like(self._returns)
-        return self.observe(self.worlds.begin(self.seeds.tolist()))
+        moment = self.worlds.begin(self.seeds.tolist())
+        self._mine = self.worlds.beginnings
+        return self.observe(moment)
 
     def _reward(self, moment: Moment) -> Array:
         total = np.zeros_like(self._returns)

@@ -44,7 +44,7 @@ def test_a_kind_is_a_record(kind: type[Setting]) -> None:
     assert made.model_dump()["kind"] == kind.model_fields["kind"].default
     assert kind.model_validate_json(made.model_dump_json()) == made
     with pytest.raises(arz.Invalid, match="colour"):
-        kind(**{"colour": "red"})
+        kind(colour="red")
 
 
 @pytest.mark.parametrize("site", SITES)
