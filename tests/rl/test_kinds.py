@@ -99,6 +99,25 @@ def test_what_agents_are_praised_for_is_theirs() -> None:
     assert total < 0
 
 
+def test_agents_may_see_all_and_share_their_praise() -> None:
+    """Each sees every site, and which is its own; with a common reward of 1 all get the mean, with a half the middle."""
+    own, seeing, half, one = (Task(spec(agents="shared", **more), 2) for more in ({}, {"sees": "all"}, {"common": 0.5}, {"common": 1.0}))
+    for task in (own, seeing, half, one):
+        task.reset([1, 2])
+    for number in range(6):
+        actions = chance(own, number)
+        mine, wide, mixed, same = (task.step(actions) for task in (own, seeing, half, one))
+        flat = mine.observation[:, :, :-1].reshape(2, 1, -1)
+        assert (wide.observation[:, :, : flat.shape[2]] == flat).all()
+        assert (wide.observation[:, :, flat.shape[2] : -1] == np.eye(2)).all()
+        assert (wide.observation[:, :, -1] == mine.observation[:, :, -1]).all()
+        mean = mine.reward.mean(axis=1, keepdims=True)
+        assert np.allclose(same.reward, mean, rtol=1e-5)
+        assert np.allclose(mixed.reward, (mine.reward + mean) / 2, rtol=1e-5)
+        assert wide.reward.tobytes() == mine.reward.tobytes()
+    assert len(seeing.features) == len(set(seeing.features)) == wide.observation.shape[2]
+
+
 @pytest.mark.parametrize("kind", ACTIONS)
 @pytest.mark.parametrize("agents", ["multi", "joint", "shared"])
 def test_an_action_has_masks_and_a_way_back(kind: type[Action], agents: str) -> None:
