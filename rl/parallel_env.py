@@ -5,12 +5,16 @@ from typing import Any
 import numpy as np
 from gymnasium import Space
 from numpy.typing import NDArray
-from pettingzoo import ParallelEnv as Base
 
 from arz import Invalid
 from rl.spaces import action_space, observation_space
 from rl.task import Task, TaskSpec
 from rl.tasks import ready
+
+try:
+    from pettingzoo import ParallelEnv as Base
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError("ParallelEnv stands on PettingZoo, which is not here: pip install pettingzoo", name="pettingzoo") from missing
 
 Array = NDArray[Any]
 
@@ -25,7 +29,7 @@ class ParallelEnv(Base):  # type: ignore[misc]
 
     def __init__(self, task: str = "VictoriaIsland", *, spec: TaskSpec | None = None, **changes: Any) -> None:
         made = ready(task, **changes) if spec is None else spec
-        self.task = Task(TaskSpec(**{**{field: getattr(made, field) for field in TaskSpec.model_fields}, "agents": "shared"}))
+        self.task = Task(made.model_copy(update={"agents": "shared"}))
         self.possible_agents = list(self.task.agents.names)
         self.agents: list[str] = []
         self.render_mode = None

@@ -74,7 +74,8 @@ class VecEnv(Base):  # type: ignore[misc]
         return self.task.snapshot()
 
     def restore(self, snapshot: dict[str, Any]) -> Array:
-        """Goes back, or on, to where a snapshot was taken; gives the observation there."""
+        """Goes back, or on, to where a snapshot was taken; gives the observation there. Seeds that still wait for a reset are forgotten."""
+        self._reset_seeds()
         return self._flat(self.task.restore(snapshot))
 
     def close(self) -> None:

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import arz
+from rl.controllers.fixed_time import FixedTime
 from rl.errors import Foreign, NotBegun
+from rl.scores import drive
 from rl.task import Task, TaskSpec
 from rl.worlds import Bench
 from tests.rl.makers import chance, play, same, spec, walk
@@ -173,6 +175,46 @@ def test_two_tasks_share_one_simulator() -> None:
     assert Bench.built == built
 
 
+def test_worlds_that_somebody_else_took_are_not_stepped() -> None:
+    """A rule that drives a task's own worlds ends the task's episode: it is told so instead of going on in the other's."""
+    task = Task(spec(), 1)
+    task.reset([0])
+    drive(task.worlds, FixedTime().driver(task.spec.layout, task.spec.guard), [5], 15.0)
+
+    with pytest.raises(NotBegun, match="another episode"):
+        task.step(chance(task, 0))
+    with pytest.raises(NotBegun, match="another episode"):
+        task.snapshot()
+    task.reset([0])
+    task.step(chance(task, 0))
+
+
+def test_a_refused_restore_changes_nothing() -> None:
+    """Of a task whose state was parked while another one used the simulator, too."""
+    one, other = Task(spec(), 1), Task(spec(), 1)
+    one.reset([1])
+    walk(one, 3)
+    before = one.snapshot()
+    other.reset([2])
+    lacking = {name: value for name, value in before.items() if name != "simulator_rho"}
+
+    with pytest.raises(arz.Invalid, match="lacks rho"):
+        one.restore(lacking)
+
+    same(before, one.snapshot())
+
+
+def test_a_changed_copy_is_a_record_of_its_own() -> None:
+    """What follows from the old fields is not kept, and a wrong field is refused."""
+    made = spec()
+
+    assert made.model_copy(update={"decision_s": 5.0}).decisions == 60
+    assert made.model_copy(update={"amber_s": 4.0}).layout.signals[0].lost_s == 6.0
+    assert made.model_copy() == made
+    with pytest.raises(arz.Invalid, match="decision_s"):
+        made.model_copy(update={"decision_s": -5.0})
+
+
 @pytest.mark.parametrize(
     ("changes", "path"),
     [
@@ -197,6 +239,8 @@ def test_two_tasks_share_one_simulator() -> None:
         ({"reward": [{"kind": "delay", "per": 1.0}]}, "reward[0].per"),
         ({"action": {"kind": "rate"}}, "action"),
         ({"agents": "many"}, "agents"),
+        ({"sees": "all"}, "sees"),
+        ({"agents": "joint", "common": 0.5}, "common"),
         ({"demand": {"spread": -0.1}}, "demand.spread"),
         ({"demand": {"surges": [{"factor": 2.0, "length_s": 60.0, "earliest_s": 100.0, "latest_s": 50.0}]}}, "demand.surges[0].latest_s"),
         ({"dtype": "float16"}, "dtype"),
