@@ -53,7 +53,8 @@ class Group(NamedTuple):
 
 GROUPS = {
     "core": Group("simcache and what it needs", ("--editable", ".")),
-    "dev": Group("simcache and the tools, about 350 MB", ("--editable", ".[dev]"), holds=("core",)),
+    "dev": Group("simcache and the tools, about 350 MB", ("--editable", ".[dev]"), holds=("core", "show")),
+    "show": Group("the solver and its pictures, about 300 MB", ("--editable", ".[arz,plot]"), holds=("core",)),
     "torch": Group("torch for the CPU and the learners, about 800 MB", ("torch", "--editable", ".[rl-dev]"), required=False, holds=("core",)),
     "bench": Group("the peers of the benchmarks", ("--editable", ".[bench]"), holds=("core",)),
 }
@@ -275,9 +276,11 @@ def _short(path: Path) -> str:
 
 
 def demo(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Runs examples/demo.py: the cache at work on a small simulation."""
-    ensure("core")
-    return python("examples/demo.py", *rest)
+    """Runs examples/demo.py: traffic computed once, a controller trained and compared; the first time in minutes, then in seconds."""
+    there = ensure("show", "torch")
+    if not there["torch"]:
+        _say("the part on learning is left out, because pip finds no CPU build of torch here: name PyTorch's own index in PIP_EXTRA_INDEX_URL")
+    return python("examples/demo.py", *(() if there["torch"] else ("--without-learning",)), *rest)
 
 
 def test(options: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -402,7 +405,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "demo": Command(demo, "python3 dev.py demo"),
+    "demo": Command(demo, "python3 dev.py demo", hands_on=True),
     "test": Command(
         test, "python3 dev.py test\n  python3 dev.py test tests/test_workshop.py -k help -x\n  python3 dev.py test --deep", hands_on=True
     ),
