@@ -28,28 +28,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "store"
 
 
-@pytest.fixture
-def computed(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """How many windows are learned and how many days are driven from here on."""
-    from rl import evaluate
-    from rl.train import Learner
-
-    counts = {"windows": 0, "batches": 0}
-    advance, drive = Learner.advance, evaluate.drive
-
-    def counted_window(self: Learner, until: int) -> Any:
-        counts["windows"] += 1
-        return advance(self, until)
-
-    def counted_drive(*given: Any) -> Any:
-        counts["batches"] += 1
-        return drive(*given)
-
-    monkeypatch.setattr(Learner, "advance", counted_window)
-    monkeypatch.setattr(evaluate, "drive", counted_drive)
-    return counts
-
-
 def test_a_second_training_computes_nothing_and_a_longer_one_the_rest() -> None:
     """The length is no part of the key."""
     first = pipeline.train(small(), 1)
@@ -84,21 +62,20 @@ def test_what_counts_for_the_key_of_a_training() -> None:
 
 
 def test_no_setting_of_learning_touches_a_baseline() -> None:
-    """With another algorithm, observation, action, reward and number of worlds the stored days of a rule are hits."""
+    """With another algorithm, observation, reward, agents and number of worlds the stored days of a rule are hits."""
     one = small()
     other = small(
         task={**one.task.model_dump(mode="json"), "observation": {"kind": "queues"}, "reward": [{"kind": "queue"}], "agents": "joint"},
         training=how(worlds=4, algorithm={"kind": "dqn"}),
     )
     first = [pipeline.baseline(one, rule, 5, 3, Clock(None)) for rule in one.baselines]
-    tally = days_of_baseline.cache.tally.of(days_of_baseline.name) if hasattr(days_of_baseline.cache.tally, "of") else None
-    del tally
+    entries = [run.segments for run in _runs(one)]
 
-    before = sorted(entry.name for entry in _entries(one))
     second = [pipeline.baseline(other, rule, 5, 3, Clock(None)) for rule in other.baselines]
 
-    assert [bytes_of(row.days[0]) for row in first] == [bytes_of(row.days[0]) for row in second]
-    assert sorted(entry.name for entry in _entries(other)) == before
+    assert pipeline.series(one, 1).key != pipeline.series(other, 1).key
+    assert [run.segments for run in _runs(other)] == entries
+    assert [[bytes_of(day) for day in row.days] for row in first] == [[bytes_of(day) for day in row.days] for row in second]
 
 
 def test_days_are_the_same_in_any_batch(tmp_path: Path) -> None:
@@ -146,18 +123,18 @@ def test_the_real_simulator_goes_on_bit_for_bit(tmp_path: Path) -> None:
 
 def test_a_time_limit_ends_with_what_there_is() -> None:
     """Training, simulation and evaluation stop in time, keep what they have, and say that it is not all."""
-    trained = pipeline.train(small(steps=2_000_000), 1, deadline_s=2.0)
+    trained = pipeline.train(small(steps=2_000_000), 1, deadline_s=1.0)
     assert not trained.complete
     assert pipeline.series(small(), 1).stored == len(trained.windows)
 
-    pipeline.train(small(), 1)
-    late = small(evaluation={"days": 1000, "timeout_seconds": 1e-9, "validation_days": 2})
-    outcome = pipeline.evaluate(late, [pipeline.train(small(), 1)], lambda _: None)
-    assert not outcome.complete
-    late = small(simulation={"timeout_seconds": 1e-9})
-    outcome = pipeline.evaluate(late, [pipeline.train(small(), 1)], lambda _: None)
-    assert not outcome.complete
-    assert [row.kind for row in outcome.rows] == ["ppo"]
+    whole = pipeline.train(small(), 1)
+    for late, left in ({"evaluation": {"days": 3, "timeout_seconds": 1e-9}}, {"fixed_time", "webster"}), (
+        {"simulation": {"timeout_seconds": 1e-9}},
+        {"ppo"},
+    ):
+        outcome = pipeline.evaluate(small(**late), [whole], lambda _: None)  # type: ignore[arg-type]
+        assert not outcome.complete
+        assert {row.kind for row in outcome.rows} == left
 
 
 def test_an_outcome_is_of_the_held_out_days() -> None:
@@ -179,5 +156,5 @@ def _arguments(experiment: Any, rule: int, first: int) -> tuple[Any, ...]:
     return task.world, Bounds(min_green_s=task.min_green_s, max_green_s=task.max_green_s, dtype=task.dtype), experiment.baselines[rule], first
 
 
-def _entries(experiment: Any) -> list[Any]:
-    return [entry for rule in range(len(experiment.baselines)) for entry in days_of_baseline(*_arguments(experiment, rule, 5)).segments]
+def _runs(experiment: Any) -> list[Any]:
+    return [days_of_baseline(*_arguments(experiment, rule, 5)) for rule in range(len(experiment.baselines))]
