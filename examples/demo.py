@@ -5,6 +5,7 @@ Everything goes into the folder `demo` of where it is run, or the one named by -
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def learning(pictures: Path) -> None:
 
     experiment = PRESETS["quick"]
     show("2  A controller is trained, window by window; each is a checkpoint")
-    trainings, seconds = timed(lambda: pipeline.trained(experiment, lambda line: show("", line), pipeline.Clock(None)))
+    trainings, seconds = timed(lambda: pipeline.trained(experiment, lambda line: print(f"   {line}", file=sys.stderr), pipeline.Clock(None)))
     segments = pipeline.series(experiment, experiment.seeds[0]).segments
     spent = [entry.made.seconds for entry in segments]
     show("trained", f"{trainings[0].windows[-1].steps:,} steps, in {seconds:.1f} s here and now")
@@ -105,4 +106,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Ctrl-C ends it without a word
     main()
