@@ -22,7 +22,7 @@ class Env(gymnasium.Env):  # type: ignore[misc]
     The same seed begins the same day, always. `reset()` without a seed goes on to the next day; the first one is then left to chance.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012 - as Gymnasium has it
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as Gymnasium has it
 
     def __init__(self, task: str = "VictoriaIsland", *, spec: TaskSpec | None = None, **changes: Any) -> None:
         made = ready(task, **changes) if spec is None else spec

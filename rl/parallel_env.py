@@ -25,7 +25,7 @@ class ParallelEnv(Base):  # type: ignore[misc]
 
     def __init__(self, task: str = "VictoriaIsland", *, spec: TaskSpec | None = None, **changes: Any) -> None:
         made = ready(task, **changes) if spec is None else spec
-        self.task = Task(TaskSpec(**{**{field: getattr(made, field) for field in TaskSpec.model_fields}, "agents": "shared"}))
+        self.task = Task(made.model_copy(update={"agents": "shared"}))
         self.possible_agents = list(self.task.agents.names)
         self.agents: list[str] = []
         self.render_mode = None

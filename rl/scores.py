@@ -91,8 +91,8 @@ class Tally:
 
     @classmethod
     def empty(cls, worlds: int, classes: int) -> Self:
-        zeros = [np.zeros((worlds, classes)) for _ in range(4)]
-        return cls(*zeros, np.zeros(worlds))
+        lost, spent, queue, stopped = np.zeros((4, worlds, classes))
+        return cls(lost, spent, queue, stopped, np.zeros(worlds))
 
     def add(self, moment: Moment) -> None:
         now, was = moment.measures, moment.before

@@ -32,6 +32,8 @@ SNAPSHOT_FORMAT = 1
 RESERVED = {"decision_s": "decision_s", "horizon_s": "horizon_s", "seed": "the seeds of reset()"}
 """Options of a scenario that the task says itself."""
 ROUNDING = 1e-9
+FEWEST = 3
+"""Decisions of an episode: a first, a last, and one in between."""
 DERIVED = np.uint64(1 << 63)
 """Marks the seeds of later episodes, which therefore are never seeds that somebody gave."""
 
@@ -141,9 +143,9 @@ class TaskSpec(Setting):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.decisions < 1 or abs(self.horizon_s / self.decision_s - self.decisions) > ROUNDING:
-            problem = f"is {self.horizon_s:g} s, no multiple of decision_s ({self.decision_s:g} s)"
-            raise arz.Invalid("horizon_s", problem, f"give {max(self.decisions, 1) * self.decision_s:g} s")
+        if self.decisions < FEWEST or abs(self.horizon_s / self.decision_s - self.decisions) > ROUNDING:
+            problem = f"is {self.horizon_s:g} s, which is not {FEWEST} or more whole decisions of {self.decision_s:g} s"
+            raise arz.Invalid("horizon_s", problem, f"give {max(self.decisions, FEWEST) * self.decision_s:g} s")
         # Whatever cannot be made ready is refused here, before anything runs.
         self.observation.sensor(self.layout, self.sites, self.guard)
         _ = self.choosers
@@ -186,6 +188,7 @@ class Task:
         self._seeds = np.zeros(worlds, np.uint64)
         self._episodes = np.full(worlds, -1, np.int64)
         self._decisions = 0
+        self._mine = 0
         self._returns = np.zeros((worlds, len(self.agents.names)))
 
     @property
@@ -235,6 +238,8 @@ class Task:
     def step(self, actions: Array) -> Stepped:
         """Does what the agents chose, int[world, agent, slot], for one decision interval; at the horizon begins the next episode."""
         self._require_begun("there is nothing to step")
+        if self._mine != self.worlds.beginnings:
+            raise NotBegun("these worlds were taken for another episode; there is nothing to step")
         moment = self.worlds.advance(self.controls(actions, self.worlds.moment), self.spec.decision_s)
         self._decisions += 1
         reward = self._reward(moment)
@@ -276,6 +281,8 @@ class Task:
     def snapshot(self) -> dict[str, Any]:
         """Everything that a later process needs to go on to the last bit: arrays and numbers, storable without pickle."""
         self._require_begun("there is nothing to keep")
+        if self._mine != self.worlds.beginnings:
+            raise NotBegun("these worlds were taken for another episode; there is nothing to keep")
         return {
             "task_format": SNAPSHOT_FORMAT,
             "task_seeds": self._seeds.copy(),
@@ -292,17 +299,20 @@ class Task:
         if np.shape(snapshot["task_returns"]) != (self.count, self.agent_count):
             problem = f"is of {np.shape(snapshot['task_returns'])} worlds and agents, not {(self.count, self.agent_count)}"
             raise Foreign("task_returns", problem)
+        self.worlds.restore(snapshot)
+        self._mine = self.worlds.beginnings
         self._seeds = np.array(snapshot["task_seeds"], np.uint64)
         self._episodes = np.array(snapshot["task_episodes"], np.int64)
         self._decisions = int(snapshot["task_decisions"])
         self._returns = np.array(snapshot["task_returns"], np.float64)
-        self.worlds.restore(snapshot)
         return self.observe(self.worlds.moment)
 
     def _begin(self) -> Array:
         self._decisions = 0
         self._returns = np.zeros_like(self._returns)
-        return self.observe(self.worlds.begin(self.seeds.tolist()))
+        moment = self.worlds.begin(self.seeds.tolist())
+        self._mine = self.worlds.beginnings
+        return self.observe(moment)
 
     def _reward(self, moment: Moment) -> Array:
         total = np.zeros_like(self._returns)

@@ -38,7 +38,7 @@ class VecEnv(Base):  # type: ignore[misc]
             seeds = given
         self._reset_seeds()
         self._reset_options()
-        self.reset_infos = [{} for _ in range(self.num_envs)]
+        self.reset_infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         return self._flat(self.task.reset(seeds))
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
@@ -74,7 +74,8 @@ class VecEnv(Base):  # type: ignore[misc]
         return self.task.snapshot()
 
     def restore(self, snapshot: dict[str, Any]) -> Array:
-        """Goes back, or on, to where a snapshot was taken; gives the observation there."""
+        """Goes back, or on, to where a snapshot was taken; gives the observation there. Seeds that still wait for a reset are forgotten."""
+        self._reset_seeds()
         return self._flat(self.task.restore(snapshot))
 
     def close(self) -> None:

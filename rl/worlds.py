@@ -69,6 +69,8 @@ class Worlds:
         self.layout = layout
         self.count = count
         self.guard = guard
+        self.beginnings = 0
+        """How often somebody has begun here, or restored: whoever remembers the number knows whether what goes on is still theirs."""
         self.parked: dict[str, Any] | None = None
         self._bench = bench(layout.scenario, count, dtype, device)
         self._moment: Moment | None = None
@@ -87,8 +89,8 @@ class Worlds:
 
     def begin(self, seeds: Sequence[int]) -> Moment:
         """A new episode: the scenario's first state, the demand of these seeds, the lights by plan. Nothing is built, nothing is left over."""
-        self.parked = None
         measures = self.simulator.reset(seeds)
+        self.beginnings += 1
         layout = self.layout
         self._controlled = False
         self._moment = Moment(
@@ -137,8 +139,8 @@ class Worlds:
             raise Foreign("worlds_format", f"is {snapshot.get('worlds_format')}, this version reads {SNAPSHOT_FORMAT}")
         mark = "simulator_"
         inner = {name.removeprefix(mark): value for name, value in snapshot.items() if name.startswith(mark)}
-        self.parked = None
         self.simulator.restore(inner)
+        self.beginnings += 1
         self._controlled = bool(snapshot["worlds_controlled"])
         self._moment = Moment(
             measures=_measures(snapshot, "worlds_now_", float(inner["time_s"])),

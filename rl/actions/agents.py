@@ -71,11 +71,12 @@ class Joint(Agents):
         return digits
 
     def actions(self, choices: Array) -> Array:
-        return np.ravel_multi_index(tuple(choices.T), self._options)[:, None, None]
+        number: Array = np.asarray(np.ravel_multi_index(tuple(choices.T), self._options))
+        return number[:, None, None]
 
     def masks(self, allowed: Array) -> Array:
-        every: Array = allowed[:, np.arange(allowed.shape[1]), self._digits].all(axis=2)[:, None]
-        return every
+        every: Array = np.asarray(allowed[:, np.arange(allowed.shape[1]), self._digits].all(axis=2))
+        return every[:, None]
 
 
 class Shared(Agents):

@@ -10,7 +10,7 @@ from arz import Controls
 from rl.controllers.approaches import Approaches, of_phase
 from rl.controllers.base import Controller, Driver
 from rl.guard import Guard
-from rl.layout import Layout, SiteKind
+from rl.layout import Layout, SiteKind, of_classes
 from rl.moment import Moment
 
 Array = NDArray[Any]
@@ -41,10 +41,10 @@ class _Gaps(Driver):
     def controls(self, moment: Moment) -> Controls:
         measures, weight = moment.measures, self.layout.weight
         phase, age = measures.phase, measures.phase_age_s
-        standing = self.approaches.highest(self.approaches.near((measures.queue * weight).sum(axis=2)))
-        per_lane = ((measures.flow * weight).sum(axis=2) / self.layout.lanes)[:, self.approaches.roads]
+        standing = self.approaches.highest(self.approaches.near(of_classes(measures.queue * weight)))
+        per_lane = (of_classes(measures.flow * weight) / self.layout.lanes)[:, self.approaches.roads]
         busy = (of_phase(standing, phase) >= 1) | (of_phase(self.approaches.highest(per_lane), phase) * self.rule.gap_s >= 1)
-        called = self.approaches.highest(self.approaches.near((measures.inside * weight).sum(axis=2))) >= 1
+        called = self.approaches.highest(self.approaches.near(of_classes(measures.inside * weight))) >= 1
         over = (age >= self.rule.min_green_s - 1e-6) & (~busy | self.guard.must_change(age, self.rule.interval_s))
         return Controls(phase=np.where(over, self._next(phase, called), phase))
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from arz import Controls
 from rl.controllers.base import Controller, Driver
 from rl.guard import Guard
-from rl.layout import Layout, SiteKind, Sums
+from rl.layout import Layout, SiteKind, Sums, of_classes
 from rl.moment import Moment
 
 Array = NDArray[Any]
@@ -51,11 +51,11 @@ class _Feedback(Driver):
 
     def controls(self, moment: Moment) -> Controls:
         rule, measures = self.rule, moment.measures
-        mean = (measures.density * self.layout.weight).sum(axis=2) * self.layout.lanes * self.layout.length_m
+        mean = of_classes(measures.density * self.layout.weight) * self.layout.lanes * self.layout.length_m
         occupancy = self.behind.total(mean) / self.room_behind
         rate = np.where(np.isnan(moment.rate_veh_per_h), rule.most_veh_per_h, moment.rate_veh_per_h)
         rate = rate + rule.gain_veh_per_h * 100 * (rule.target - occupancy)
-        full = self.ramp.total((measures.inside * self.layout.weight).sum(axis=2)) / self.room_ramp
+        full = self.ramp.total(of_classes(measures.inside * self.layout.weight)) / self.room_ramp
         rate = np.where(full > rule.spill, rule.most_veh_per_h, np.clip(rate, rule.least_veh_per_h, rule.most_veh_per_h))
         return Controls(rate_veh_per_h=rate)
 

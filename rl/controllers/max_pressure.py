@@ -13,7 +13,7 @@ from arz import Controls
 from rl.controllers.approaches import Approaches, of_phase
 from rl.controllers.base import Controller, Driver
 from rl.guard import Guard
-from rl.layout import Layout, SiteKind, Sums
+from rl.layout import Layout, SiteKind, Sums, of_classes
 from rl.moment import Moment
 
 Array = NDArray[Any]
@@ -57,7 +57,7 @@ class _Pressures(Driver):
         measures = moment.measures
         phase, age = measures.phase, measures.phase_age_s
         vehicles = (measures.queue if self.rule.counts == "queue" else measures.inside) * self.layout.weight
-        before = self.approaches.near(vehicles.sum(axis=2))
+        before = self.approaches.near(of_classes(vehicles))
         behind = (self.behind.total(vehicles)[:, self.exits] * self.shares).sum(axis=(2, 3))
         pressure = self.approaches.added(self.lanes * (before - behind))
         there = np.arange(pressure.shape[2]) < self.guard.phases[:, None]

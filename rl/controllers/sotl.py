@@ -13,7 +13,7 @@ from arz import Controls
 from rl.controllers.approaches import Approaches, of_phase
 from rl.controllers.base import Controller, Driver
 from rl.guard import Guard
-from rl.layout import Layout, SiteKind
+from rl.layout import Layout, SiteKind, of_classes
 from rl.moment import Moment
 
 Array = NDArray[Any]
@@ -53,7 +53,7 @@ class _Collected(Driver):
     def controls(self, moment: Moment) -> Controls:
         measures, weight = moment.measures, self.layout.weight
         phase, age = measures.phase, measures.phase_age_s
-        vehicles = (measures.density * weight).sum(axis=2) * self.layout.lanes * self.layout.length_m
+        vehicles = of_classes(measures.density * weight) * self.layout.lanes * self.layout.length_m
         coming = self.approaches.added(self.approaches.near(vehicles * self.part))
         self.collected = self.collected + coming * moment.seconds
         np.put_along_axis(self.collected, phase[..., None], 0.0, axis=2)

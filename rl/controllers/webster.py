@@ -36,7 +36,11 @@ class Webster(Controller):
         layout.sites_of("signal")
         if self.longest_s < self.shortest_s:
             raise Invalid("longest_s", f"is {self.longest_s:g} s, less than shortest_s ({self.shortest_s:g} s)", "let it be longer")
-        ratios = [_ratios(layout, number) for number in range(len(layout.signals))]
+        busy = (flows(layout) / saturation(layout)).sum(axis=1)
+        # The classes share the green, so their ratios add up.
+        ratios = [
+            [max((float(busy[road]) for road in each.approaches), default=0.0) for each in lights.phases] for lights in layout.signals
+        ]
         lost = [lights.lost_s * len(lights.phases) for lights in layout.signals]
         cycles = [self._cycle(of_phase, each) for of_phase, each in zip(ratios, lost, strict=True)]
         if self.common:
@@ -59,8 +63,10 @@ class Webster(Controller):
 def flows(layout: Layout) -> Array:
     """[road, class] veh/s: what the demand brings to each road on average over the horizon, if nothing holds it up."""
     scenario, roads = layout.scenario, len(layout.roads)
-    times, rates = scenario.demand.model_copy(update={"noise": 0.0, "spread": 0.0}).table(0, layout.horizon_s)
-    weight = np.diff([*times, layout.horizon_s]) / layout.horizon_s
+    demand = scenario.demand
+    times, rates = demand.model_copy(update={"noise": 0.0, "spread": 0.0, "surges": ()}).table(0, layout.horizon_s)
+    rush = 1 + sum((surge.factor - 1) * surge.length_s for surge in demand.surges) / layout.horizon_s
+    weight = np.diff([*times, layout.horizon_s]) / layout.horizon_s * rush
     arriving = np.zeros((roads, len(layout.classes)))
     for inflow, rate in zip(scenario.demand.inflows, rates, strict=True):
         arriving[layout.network.road_index[inflow.road], layout.classes.index(inflow.vehicle)] += (rate * weight).sum()
@@ -72,18 +78,14 @@ def flows(layout: Layout) -> Array:
                 onward[way, road] = share[k]
         # Whoever never gets out would go round for ever: lstsq instead of solve, so that a ring does not stop us.
         carried[:, k] = np.linalg.lstsq(np.eye(roads) - onward, arriving[:, k], rcond=None)[0]
-    return np.maximum(carried, 0.0)
+    whole: Array = np.maximum(carried, 0.0)
+    return whole
 
 
 def saturation(layout: Layout) -> Array:
     """[road, class] veh/s: what one class alone could discharge, if the flow is a parabola in the density."""
-    return layout.room / layout.length_m[:, None] * layout.limit_m_per_s / 4
-
-
-def _ratios(layout: Layout, signal: int) -> list[float]:
-    """Of each phase the flow ratio of its busiest approach; the classes share the green, so their ratios add up."""
-    ratio = (flows(layout) / saturation(layout)).sum(axis=1)
-    return [float(max((ratio[road] for road in phase.approaches), default=0.0)) for phase in layout.signals[signal].phases]
+    most: Array = layout.room / layout.length_m[:, None] * layout.limit_m_per_s / 4
+    return most
 
 
 def _split(ratios: list[float], green_s: float, least: float, most: float) -> list[float]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rl.guard import Guard
-from rl.layout import Layout, Site, Sums
+from rl.layout import Layout, Site, Sums, of_classes
 from rl.moment import Moment
 from rl.observations.base import Observation, Sensor, joined, setting
 
@@ -26,8 +26,9 @@ class Queues(Observation):
         room[room == 0] = 1.0
 
         def read(moment: Moment) -> Array:
-            queue = sums.total(moment.measures.queue.sum(axis=2)) / room
-            return np.clip(queue, 0.0, 1.0).reshape(len(queue), len(sites), most)
+            queue = sums.total(of_classes(moment.measures.queue)) / room
+            shown: Array = np.clip(queue, 0.0, 1.0).reshape(len(queue), len(sites), most)
+            return shown
 
         names = tuple(f"queue {line}" for line in range(most))
         return joined([(names, read), setting(layout, sites, guard)])

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from rl.layout import Layout, Sums
+from rl.layout import Layout, Sums, of_classes
 from rl.moment import Moment
 from rl.rewards.base import Area, Gauge, Reward
 
@@ -22,7 +22,7 @@ class Delay(Reward):
         roads, entries = Sums([area.roads for area in areas]), Sums([area.entries for area in areas])
 
         def read(moment: Moment) -> Array:
-            waiting = (moment.measures.waiting.sum(axis=2) + moment.before.waiting.sum(axis=2)) / 2
-            return -roads.total(moment.measures.delay.sum(axis=2)) / moment.seconds - entries.total(waiting)
+            waiting = (of_classes(moment.measures.waiting) + of_classes(moment.before.waiting)) / 2
+            return -roads.total(of_classes(moment.measures.delay)) / moment.seconds - entries.total(waiting)
 
         return read

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rl.layout import Layout, Sums
+from rl.layout import Layout, Sums, of_classes
 from rl.moment import Moment
 from rl.rewards.base import Area, Gauge, Reward
 
@@ -29,7 +29,7 @@ class Pressure(Reward):
         room = layout.room
 
         def read(moment: Moment) -> Array:
-            filled = (moment.measures.inside / room).sum(axis=2)
+            filled = of_classes(moment.measures.inside / room)
             return -of_area.total(np.abs(ways_in.total(filled) - ways_out.total(filled)))
 
         return read

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from rl.layout import Layout, Sums
+from rl.layout import Layout, Sums, of_classes
 from rl.moment import Moment
 from rl.rewards.base import Area, Gauge, Reward
 
@@ -24,7 +24,7 @@ class Queue(Reward):
 
         def standing(moment: Moment, *, before: bool) -> Array:
             measures = moment.before if before else moment.measures
-            return roads.total(measures.queue.sum(axis=2)) + entries.total(measures.waiting.sum(axis=2))
+            return roads.total(of_classes(measures.queue)) + entries.total(of_classes(measures.waiting))
 
         def read(moment: Moment) -> Array:
             now = -standing(moment, before=False)

@@ -1,5 +1,6 @@
 """Small tasks for the tests: all of one compiled model, short, and busy enough that lights matter."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from rl.actions.registry import ACTIONS
 from rl.controllers.registry import CONTROLLERS
 from rl.observations.registry import OBSERVATIONS
 from rl.rewards.registry import REWARDS
-from rl.task import Task, TaskSpec
+from rl.task import Stepped, Task, TaskSpec
 from rl.tasks import ready
 
 Array = NDArray[Any]
@@ -33,6 +34,11 @@ def chance(task: Task, seed: int) -> Array:
     """Random actions for one decision."""
     rng = np.random.default_rng(seed)
     return task.agents.actions(rng.integers(0, np.array(task.lever.options), (task.count, len(task.sites))))
+
+
+def play(task: Task, actions: Iterable[Array]) -> Stepped:
+    """What came of the last of these decisions."""
+    return [task.step(each) for each in actions][-1]
 
 
 def walk(task: Task, decisions: int, seed: int = 0) -> list[Array]:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import arz
 import gymnasium
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
+import arz
 from rl import Env, ParallelEnv, Task, VecEnv, VectorEnv
 from rl.registered import NAMES
 from rl.tasks import TASKS
@@ -56,14 +56,10 @@ def test_an_env_goes_from_day_to_day() -> None:
     env.reset(seed=4)
     episodes = []
     for _ in range(2):
-        rows = []
-        for _ in range(4):
-            seen, reward, terminated, truncated, info = env.step(np.array([1, 0]))
-            rows.append((seen.tobytes(), reward, info["left_veh"]))
-        assert truncated
-        assert not terminated
-        assert seen[-1] == 1
-        episodes.append(rows)
+        steps = [env.step(np.array([1, 0])) for _ in range(4)]
+        assert [(terminated, truncated) for _, _, terminated, truncated, _ in steps] == [(False, False)] * 3 + [(False, True)]
+        assert steps[-1][0][-1] == 1
+        episodes.append([(seen.tobytes(), reward, info["left_veh"]) for seen, reward, _, _, info in steps])
         with pytest.raises(ResetNeeded):
             env.step(np.array([0, 0]))
         again, _ = env.reset()
@@ -167,10 +163,8 @@ def test_the_usual_wrappers_fit(wrap: type) -> None:
     env = wrap(VecEnv(Task(spec(agents="shared", horizon_s=60.0), 2)))
     env.seed(0)
     env.reset()
-    for _ in range(5):
-        seen, _, _, _ = env.step(np.zeros(4, int))
 
-    assert np.isfinite(seen).all()
+    assert all(np.isfinite(env.step(np.zeros(4, int))[0]).all() for _ in range(5))
 
 
 def test_maskable_policies_and_evaluation_run() -> None:
@@ -191,8 +185,7 @@ def test_the_vec_env_goes_on_where_it_was() -> None:
     one, other = (VecEnv(Task(spec(agents="shared"), 2)) for _ in range(2))
     one.seed(3)
     one.reset()
-    for number in range(15):
-        seen, *_ = one.step(np.full(4, number % 2))
+    seen = [one.step(np.full(4, number % 2))[0] for number in range(15)][-1]
     restored = other.restore(one.snapshot())
     assert restored.tobytes() == seen.tobytes()
     for number in range(10):
@@ -209,6 +202,7 @@ def test_the_vector_env_resets_within_the_step(agents: str) -> None:
     assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
     assert infos == {}
     assert env.observation_space.contains(first)
+    seen = first
     for number in range(4):
         seen, rewards, terminated, truncated, infos = env.step(env.action_space.sample())
         assert env.observation_space.contains(seen)
@@ -247,6 +241,7 @@ def test_agents_in_parallel_are_the_shared_ones() -> None:
     env, task = ParallelEnv(spec=spec()), Task(spec(agents="shared"))
     seen, infos = env.reset(seed=2)
     expected = task.reset([2])
+    truncated: dict[str, bool] = {}
     for number in range(20):
         assert [seen[agent].tobytes() for agent in env.possible_agents] == [row.tobytes() for row in expected[0]]
         assert all(infos[agent]["action_mask"].any() for agent in env.agents)

@@ -2,16 +2,18 @@
 
 import io
 
-import arz
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import arz
+from rl.controllers.fixed_time import FixedTime
 from rl.errors import Foreign, NotBegun
+from rl.scores import drive
 from rl.task import Task, TaskSpec
 from rl.worlds import Bench
-from tests.rl.makers import chance, same, spec, walk
+from tests.rl.makers import chance, play, same, spec, walk
 
 
 def test_one_seed_is_one_day() -> None:
@@ -109,7 +111,15 @@ def test_a_cut_leaves_no_trace(cut: int, agents: str) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    ["task_seeds", "task_episodes", "task_decisions", "worlds_now_waiting", "simulator_seeds", "simulator_waiting", "simulator_lamps_switched"],
+    [
+        "task_seeds",
+        "task_episodes",
+        "task_decisions",
+        "worlds_now_waiting",
+        "simulator_seeds",
+        "simulator_waiting",
+        "simulator_lamps_switched",
+    ],
 )
 def test_every_part_of_a_snapshot_matters(part: str) -> None:
     """Who restores one part otherwise goes another way: the test before would see it."""
@@ -163,6 +173,46 @@ def test_two_tasks_share_one_simulator() -> None:
 
     assert all(one.tobytes() == two.tobytes() for one, two in zip(expected, seen, strict=True))
     assert Bench.built == built
+
+
+def test_worlds_that_somebody_else_took_are_not_stepped() -> None:
+    """A rule that drives a task's own worlds ends the task's episode: it is told so instead of going on in the other's."""
+    task = Task(spec(), 1)
+    task.reset([0])
+    drive(task.worlds, FixedTime().driver(task.spec.layout, task.spec.guard), [5], 15.0)
+
+    with pytest.raises(NotBegun, match="another episode"):
+        task.step(chance(task, 0))
+    with pytest.raises(NotBegun, match="another episode"):
+        task.snapshot()
+    task.reset([0])
+    task.step(chance(task, 0))
+
+
+def test_a_refused_restore_changes_nothing() -> None:
+    """Of a task whose state was parked while another one used the simulator, too."""
+    one, other = Task(spec(), 1), Task(spec(), 1)
+    one.reset([1])
+    walk(one, 3)
+    before = one.snapshot()
+    other.reset([2])
+    lacking = {name: value for name, value in before.items() if name != "simulator_rho"}
+
+    with pytest.raises(arz.Invalid, match="lacks rho"):
+        one.restore(lacking)
+
+    same(before, one.snapshot())
+
+
+def test_a_changed_copy_is_a_record_of_its_own() -> None:
+    """What follows from the old fields is not kept, and a wrong field is refused."""
+    made = spec()
+
+    assert made.model_copy(update={"decision_s": 5.0}).decisions == 60
+    assert made.model_copy(update={"amber_s": 4.0}).layout.signals[0].lost_s == 6.0
+    assert made.model_copy() == made
+    with pytest.raises(arz.Invalid, match="decision_s"):
+        made.model_copy(update={"decision_s": -5.0})
 
 
 @pytest.mark.parametrize(
@@ -262,8 +312,7 @@ def test_amber_and_all_red_are_what_the_spec_says() -> None:
         crowd = {"crossings": 2, "block_m": 200.0, "demand_veh_per_h": 3000.0, "side_veh_per_h": 1500.0}
         task = Task(spec(amber_s=amber, options=crowd), 1)
         task.reset([0])
-        for number in range(19):
-            done = task.step(np.full((1, 1, 2), number % 2))
+        done = play(task, (np.full((1, 1, 2), number % 2) for number in range(19)))
         left.append(float(done.moment.measures.left.sum()))
         assert task.spec.layout.signals[0].lost_s == amber + 2
 
