@@ -59,7 +59,9 @@ def learning(pictures: Path) -> None:
 
     experiment = PRESETS["quick"]
     show("2  A controller is trained, window by window; each is a checkpoint")
-    trainings, seconds = timed(lambda: pipeline.trained(experiment, lambda line: print(f"   {line}", file=sys.stderr), pipeline.Clock(None)))
+    trainings, seconds = timed(
+        lambda: pipeline.trained(experiment, lambda line: print(f"   {line}", file=sys.stderr), pipeline.Clock(None))
+    )
     segments = pipeline.series(experiment, experiment.seeds[0]).segments
     spent = [entry.made.seconds for entry in segments]
     show("trained", f"{trainings[0].windows[-1].steps:,} steps, in {seconds:.1f} s here and now")

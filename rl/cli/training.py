@@ -89,18 +89,18 @@ def train(
     experiment = experiment_of(target, changes, steps=steps, seeds=tuple(seeds))
     click.echo(experiment.model_dump_json(), err=True)  # what this run is, before anything is computed
     with resumable():
-        answers = _train(experiment, deadline_s or experiment.deadline.timeout_seconds, beat_s)
+        answers = _train(experiment, deadline_s or experiment.deadline.timeout_seconds, beat_s, unchecked=unchecked)
     emit(answers, lambda: [_told(answer) for answer in answers], as_json=as_json)
     if not all(answer["complete"] for answer in answers):
         raise Told("the deadline came before the last step; the same command goes on", RESUMABLE)
 
 
-def _train(experiment: "Experiment", deadline_s: float | None, beat_s: float) -> list[dict[str, Any]]:
+def _train(experiment: "Experiment", deadline_s: float | None, beat_s: float, *, unchecked: bool) -> list[dict[str, Any]]:
     from rl import pipeline
 
     runs = [pipeline.series(experiment, seed) for seed in experiment.seeds]
     before = [run.stored for run in runs]
-    trainings = pipeline.trained(experiment, say, pipeline.Clock(deadline_s), beat_s)
+    trainings = pipeline.trained(experiment, say, pipeline.Clock(deadline_s), beat_s, unchecked=unchecked)
     return [
         {
             "experiment": experiment.name,

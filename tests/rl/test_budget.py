@@ -34,7 +34,7 @@ def test_what_is_wanted_is_enough() -> None:
     measured = rate([2.0, 2.0], 1000)
     assert measured is not None
 
-    assert fit(measured, 100.0, wanted=2500, window_steps=1000) .steps == 3000
+    assert fit(measured, 100.0, wanted=2500, window_steps=1000).steps == 3000
     assert fit(measured, 100.0, wanted=50_000, window_steps=1000, trainings=5).steps == 8_000
     assert fit(measured, 1.0, wanted=1000, window_steps=1000).steps == 0
 

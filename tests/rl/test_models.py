@@ -86,7 +86,9 @@ def test_what_is_stored_of_a_training_is_no_pickle(tmp_path: Path) -> None:
     run = cached(every=1, cache=Cache(str(tmp_path)))(training.compute)("dqn", 4, True)
     run.take(2)
 
-    codecs = {entry.value["codec"] for entry in run.segments if entry.value} | {entry.state["codec"] for entry in run.segments if entry.state}
+    codecs = {entry.value["codec"] for entry in run.segments if entry.value} | {
+        entry.state["codec"] for entry in run.segments if entry.state
+    }
     assert codecs <= {"tree", "json", "array"}
 
 

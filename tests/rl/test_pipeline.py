@@ -128,9 +128,12 @@ def test_a_time_limit_ends_with_what_there_is() -> None:
     assert pipeline.series(small(), 1).stored == len(trained.windows)
 
     whole = pipeline.train(small(), 1)
-    for late, left in ({"evaluation": {"days": 3, "timeout_seconds": 1e-9}}, {"fixed_time", "webster"}), (
-        {"simulation": {"timeout_seconds": 1e-9}},
-        {"ppo"},
+    for late, left in (
+        ({"evaluation": {"days": 3, "timeout_seconds": 1e-9}}, {"fixed_time", "webster"}),
+        (
+            {"simulation": {"timeout_seconds": 1e-9}},
+            {"ppo"},
+        ),
     ):
         outcome = pipeline.evaluate(small(**late), [whole], lambda _: None)  # type: ignore[arg-type]
         assert not outcome.complete
@@ -153,7 +156,12 @@ def _arguments(experiment: Any, rule: int, first: int) -> tuple[Any, ...]:
     from rl.evaluate import Bounds
 
     task = experiment.task
-    return task.world, Bounds(min_green_s=task.min_green_s, max_green_s=task.max_green_s, dtype=task.dtype), experiment.baselines[rule], first
+    return (
+        task.world,
+        Bounds(min_green_s=task.min_green_s, max_green_s=task.max_green_s, dtype=task.dtype),
+        experiment.baselines[rule],
+        first,
+    )
 
 
 def _runs(experiment: Any) -> list[Any]:
