@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from arz import Invalid
-from rl.compare import Differs, Ground, Outcome, Row, interval, lines, load, paired, student, told, together
+from rl.compare import Differs, Ground, Outcome, Row, interval, lines, load, paired, student, together, told
 from rl.scores import METRICS
 
 DAYS = tuple(range(20))
@@ -18,7 +18,7 @@ GROUND = Ground(scenario="corridor", world="a", demand="b", horizon_s=900.0, dec
 def row(name: str, delay: float, spread: float = 1.0, *, group: str = "", days: int = 20) -> Row:
     noise = np.random.default_rng(len(name)).normal(size=days)
     values = tuple((delay + spread * np.sin(np.arange(days)) + 0.01 * noise).tolist())
-    return Row(name=name, kind=name, group=group, measures={measure: values for measure in METRICS})
+    return Row(name=name, kind=name, group=group, measures=dict.fromkeys(METRICS, values))
 
 
 def outcome(*rows: Row, **ground: Any) -> Outcome:
