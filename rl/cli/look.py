@@ -46,7 +46,7 @@ def show(target: str, changes: Sequence[str]) -> None:
 @set_option
 @json_option
 def check(target: str, changes: Sequence[str], *, as_json: bool) -> None:
-    """Ask the task five questions before anybody learns from it: do the lights do what was asked, does red hold, does control matter?"""
+    """Ask the task five questions before anybody learns from it, such as whether red holds and whether control matters."""
     from rl.cached import findings
 
     experiment = experiment_of(target, changes)

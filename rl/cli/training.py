@@ -74,12 +74,21 @@ def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Seq
 @seed_option
 @click.option("--deadline", "deadline_s", type=Span(), metavar="TIME", help="End in time for this, with what there is (exit code 75).")
 @click.option(
-    "--heartbeat", "beat_s", type=Span(), default="30s", show_default=True, metavar="TIME", help="How often to tell how far it is."
+    "--heartbeat", "beat_s", type=Span(), default="30s", show_default=True, metavar="TIME", help="How often it tells how far it is."
 )
+@click.option("--unchecked", is_flag=True, help="Do not ask the five questions of `rl check` first.")
 @set_option
 @json_option
 def train(
-    target: str, steps: int | None, seeds: Sequence[int], deadline_s: float | None, beat_s: float, changes: Sequence[str], *, as_json: bool
+    target: str,
+    steps: int | None,
+    seeds: Sequence[int],
+    deadline_s: float | None,
+    beat_s: float,
+    changes: Sequence[str],
+    *,
+    unchecked: bool,
+    as_json: bool,
 ) -> None:
     """Train, or go on training, or load what is trained.
 
