@@ -172,7 +172,7 @@ def _view(experiment: "Experiment", seed: int) -> list[str]:
     stored = run.stored
     if not stored:
         return [f"{experiment.name}, seed {seed}: nothing stored yet"]
-    items: Sequence[Window] = run[:stored]
+    items: Sequence[Window] = run[: min(stored, experiment.windows)]
     measured = rate([entry.made.seconds for entry in segments], window)
     left = max(0, experiment.windows - stored) * (measured.window_s if measured else 0.0)
     speed = f"{measured.steps_per_s:,.0f} steps/s" if measured else ""

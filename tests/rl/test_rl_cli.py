@@ -81,7 +81,7 @@ def test_train_load_extend_watch_and_export(command: Command, tmp_path: Path) ->
     assert [(each["windows"], each["computed"]) for each in told] == [(2, 2), (2, 0), (4, 2)]
     assert told[0]["key"] == told[2]["key"]
 
-    assert "40 of 40 steps" in command("watch", "small.json", "--once").stdout.replace("80 of 40", "40 of 40")
+    assert "40 of 40 steps" in command("watch", "small.json", "--once").stdout
     assert json.loads(command("plan", "small.json", "--deadline", "1h", "--json").stdout)["steps_per_s"] > 0
     command("export", "small.json", "--to", "policy.npz")
     command("export", "small.json", "--to", "model.zip")
