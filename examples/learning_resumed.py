@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from rl.cached import training
 from rl.experiment import Training
 from rl.task import TaskSpec
-from simcache import cached
+from simcache import Cache, cached
 
 TASK = TaskSpec(scenario="corridor", options={"crossings": 1}, horizon_s=300.0, agents="shared")
 HOW = Training.load('{"algorithm": {"kind": "dqn", "net": [16], "learning_starts": 80, "batch": 32}, "worlds": 4, "window_steps": 80}')
@@ -32,7 +32,7 @@ def main() -> None:
     run.take(windows)
     print(f"the rest: {windows - kept} windows computed here, from the state that was kept")
 
-    straight = cached(every=1, ignore=("pulse",), cache=f"{folder.name}/straight")(training.compute)(TASK, HOW, seed=1)
+    straight = cached(every=1, ignore=("pulse",), cache=Cache(f"{folder.name}/straight"))(training.compute)(TASK, HOW, seed=1)
     straight.take(windows)
     ours, theirs = ([entry.blobs for entry in each.segments[:WINDOWS]] for each in (run, straight))
     assert ours == theirs

@@ -209,7 +209,7 @@ def outcome(experiment: Experiment, rows: Sequence[tuple[Measured, str]], *, com
                 name=row.name,
                 kind=row.kind,
                 group=group,
-                measures={name: [day.total[name] for day in row.days[:count]] for name in METRICS},
+                measures={name: tuple(day.total[name] for day in row.days[:count]) for name in METRICS},
             )
             for row, group in rows
             if row.days

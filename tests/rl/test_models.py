@@ -45,7 +45,7 @@ def test_a_policy_comes_back_to_the_bit(tmp_path: Path) -> None:
 def _object_array(place: Path, mark: Path) -> None:
     header = np.frombuffer(json.dumps({"format": 1, "clip": 0.0, "experiment": {}}).encode(), np.uint8)
     with place.open("wb") as file:
-        np.savez(file, header=header, **{"weight.a": np.array([Bomb(mark)], dtype=object)})
+        np.savez(file, header=header, weight=np.array([Bomb(mark)], dtype=object))
 
 
 def _sb3_zip(place: Path, mark: Path) -> None:

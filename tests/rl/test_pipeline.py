@@ -13,7 +13,7 @@ import pytest
 from rl import pipeline
 from rl.cached import days_of_baseline, training
 from rl.pipeline import Clock
-from simcache import cached
+from simcache import Cache, cached
 from tests.rl.small import small
 from tests.rl.small import training as how
 from tests.rl.trains import bytes_of
@@ -82,7 +82,7 @@ def test_days_are_the_same_in_any_batch(tmp_path: Path) -> None:
     """How many worlds a baseline's days are driven in, and where they were cut, changes no bit."""
     one = small()
     whole = pipeline.baseline(one, one.baselines[1], 5, 5, Clock(None))
-    plain = cached(cache=str(tmp_path / "other"))(days_of_baseline.compute)  # type: ignore[call-overload]
+    plain = cached(cache=Cache(str(tmp_path / "other")))(days_of_baseline.compute)
     run = plain(*_arguments(one, 1, 5), worlds=3)
 
     cut = [*run[:2], *run[2:5]]
@@ -112,7 +112,7 @@ def test_the_real_simulator_goes_on_bit_for_bit(tmp_path: Path) -> None:
         cut = training(experiment.task, experiment.training, 1)
         for length in (2, 4):
             cut.take(length)
-        straight = cached(every=1, ignore=("pulse",), cache=str(tmp_path / "straight"))(training.compute)(  # type: ignore[call-overload]
+        straight = cached(every=1, ignore=("pulse",), cache=Cache(str(tmp_path / "straight")))(training.compute)(
             experiment.task, experiment.training, 1
         )
         straight.take(4)
@@ -128,16 +128,12 @@ def test_a_time_limit_ends_with_what_there_is() -> None:
     assert pipeline.series(small(), 1).stored == len(trained.windows)
 
     whole = pipeline.train(small(), 1)
-    for late, left in (
-        ({"evaluation": {"days": 3, "timeout_seconds": 1e-9}}, {"fixed_time", "webster"}),
-        (
-            {"simulation": {"timeout_seconds": 1e-9}},
-            {"ppo"},
-        ),
-    ):
-        outcome = pipeline.evaluate(small(**late), [whole], lambda _: None)  # type: ignore[arg-type]
+    limits: dict[str, Any] = {"evaluation": {"days": 3, "timeout_seconds": 1e-9}, "simulation": {"timeout_seconds": 1e-9}}
+    rows = {"evaluation": {"fixed_time", "webster"}, "simulation": {"ppo"}}
+    for part, limit in limits.items():
+        outcome = pipeline.evaluate(small(**{part: limit}), [whole], lambda _: None)
         assert not outcome.complete
-        assert {row.kind for row in outcome.rows} == left
+        assert {row.kind for row in outcome.rows} == rows[part]
 
 
 def test_an_outcome_is_of_the_held_out_days() -> None:
