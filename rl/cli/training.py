@@ -1,5 +1,6 @@
 """`plan`, `train` and `watch`: how much fits, the training itself, and a view of one that runs."""
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -144,7 +145,7 @@ def _told(answer: dict[str, Any]) -> str:
 def watch(target: str, seeds: Sequence[int], every_s: float, *, once: bool, changes: Sequence[str]) -> None:
     """Look at a training that goes on, here or elsewhere on this store: its curve, its rate, the time left. It computes nothing."""
     experiment = experiment_of(target, changes, seeds=tuple(seeds))
-    moving = not once and click.get_text_stream("stdout").isatty()
+    moving = not once and sys.stdout.isatty()
     drawn = 0
     while True:
         lines = [line for seed in experiment.seeds for line in _view(experiment, seed)]
