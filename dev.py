@@ -304,7 +304,7 @@ def _answer_for_missing_torch() -> None:
     how = "name PyTorch's own CPU wheel index in PIP_EXTRA_INDEX_URL and run this again"
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         raise Trouble(f"pip finds no CPU build of torch here, and CI must run every test: {how}")
-    _say(f"the tests of the weights codec will be skipped, because pip finds no CPU build of torch here; to have them, {how}")
+    _say(f"what needs torch (the weights codec, learning) is left out or fails, because pip finds no CPU build of it here; to have it, {how}")
 
 
 def check(options: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -348,7 +348,8 @@ def docs(options: argparse.Namespace, rest: Sequence[str]) -> int:
     blocks = [block for page in pages for block in python_blocks(page)]
     if not blocks:
         raise Trouble("there is no ```python block in README.md or docs/, so nothing was checked")
-    ensure("dev")
+    if not ensure("dev", "torch")["torch"]:
+        _answer_for_missing_torch()
     with ThreadPoolExecutor(2) as pool:
         failures = [failure for failure in pool.map(failure_of, blocks) if failure]
     for failure in failures:

@@ -210,7 +210,7 @@ def test_missing_torch_is_told(runner: ModuleType, capsys: pytest.CaptureFixture
     monkeypatch.setenv("CI", "true")
     with pytest.raises(runner.Trouble, match="CI must run every test"):
         runner._answer_for_missing_torch()
-    assert "the tests of the weights codec will be skipped" in told
+    assert "what needs torch (the weights codec, learning) is left out" in told
     assert len(told.splitlines()) == 1
 
 

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from arz import ArzError, Invalid
-from rl.experiment import MOST_SEEDS, PRESETS, Evaluation, Experiment, Training, changed, load, read
+from rl.compare import load as outcome_of
+from rl.compare import told
+from rl.experiment import MOST_SEEDS, PRESETS, Evaluation, Experiment, Training, candidates, changed, load, read
+from rl.pipeline import title
 
 QUICK = PRESETS["quick"]
 
@@ -131,3 +134,20 @@ def test_the_length_is_no_part_of_the_training() -> None:
 
     assert (longer.task, longer.training) == (QUICK.task, QUICK.training)
     assert isinstance(longer, Experiment)
+
+
+def test_what_came_out_is_what_was_fixed_before() -> None:
+    """Every kept result is of its protocol: the same experiment, all seeds, every held-out day, and the rules tuned within the range."""
+    folder = Path(__file__).parents[2] / "experiments"
+    for place in sorted((folder / "results").glob("*.json")):
+        outcome, protocol = outcome_of(str(place)), read(str(folder / f"{place.stem}.toml"))
+
+        assert outcome.complete
+        assert outcome.experiment == protocol.model_dump(mode="json")
+        assert list(outcome.ground.days) == protocol.evaluation.held_out
+        assert [row.name for row in outcome.rows if row.group] == [f"{protocol.training.algorithm.kind}, seed {n}" for n in protocol.seeds]
+        for base in protocol.baselines:
+            tried = {title(each) for each in candidates(base, protocol.tuning.get(base.kind, {}))}
+            assert {row.name for row in outcome.rows if row.kind == base.kind} <= tried
+        page = (folder / "README.md").read_text(encoding="utf-8")
+        assert all(line in page for line in told(outcome))
