@@ -55,7 +55,9 @@ GROUPS = {
     "core": Group("simcache and what it needs", ("--editable", ".")),
     "dev": Group("simcache and the tools, about 350 MB", ("--editable", ".[dev]"), holds=("core", "show")),
     "show": Group("the solver and its pictures, about 300 MB", ("--editable", ".[arz,plot]"), holds=("core",)),
-    "torch": Group("torch for the CPU and the learners, about 800 MB", ("torch", "--editable", ".[rl-dev]"), required=False, holds=("core",)),
+    "torch": Group(
+        "torch for the CPU and the learners, about 800 MB", ("torch", "--editable", ".[rl-dev]"), required=False, holds=("core",)
+    ),
     "bench": Group("the peers of the benchmarks", ("--editable", ".[bench]"), holds=("core",)),
 }
 
@@ -279,7 +281,9 @@ def demo(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Runs examples/demo.py: traffic computed once, a controller trained and compared; the first time in minutes, then in seconds."""
     there = ensure("show", "torch")
     if not there["torch"]:
-        _say("the part on learning is left out, because pip finds no CPU build of torch here: name PyTorch's own index in PIP_EXTRA_INDEX_URL")
+        _say(
+            "the part on learning is left out, because pip finds no CPU build of torch here: name PyTorch's own index in PIP_EXTRA_INDEX_URL"
+        )
     return python("examples/demo.py", *(() if there["torch"] else ("--without-learning",)), *rest)
 
 
@@ -304,7 +308,9 @@ def _answer_for_missing_torch() -> None:
     how = "name PyTorch's own CPU wheel index in PIP_EXTRA_INDEX_URL and run this again"
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         raise Trouble(f"pip finds no CPU build of torch here, and CI must run every test: {how}")
-    _say(f"what needs torch (the weights codec, learning) is left out or fails, because pip finds no CPU build of it here; to have it, {how}")
+    _say(
+        f"what needs torch (the weights codec, learning) is left out or fails, because pip finds no CPU build of it here; to have it, {how}"
+    )
 
 
 def check(options: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -150,7 +150,9 @@ def test_an_example_says_what_it_shows(name: str, folder: Path) -> None:
 
         assert (done.returncode, done.stderr) == (0, "")
         assert says(SAYS[name]).fullmatch(done.stdout), done.stdout
-        assert [*folder.iterdir(), *(folder.parent / "tmp").iterdir()] == []
+        # torch's compiler makes itself a folder when its optimizers are imported.
+        left = [path for path in (folder.parent / "tmp").iterdir() if not path.name.startswith("torchinductor_")]
+        assert [*folder.iterdir(), *left] == []
 
 
 def test_the_tour_says_what_it_shows(folder: Path) -> None:

@@ -132,7 +132,10 @@ def test_a_deadline_ends_a_training_with_what_there_is() -> None:
 @pytest.mark.parametrize(("part", "kinds"), [("evaluation", {"fixed_time", "webster"}), ("simulation", {"ppo"})])
 def test_a_time_limit_leaves_out_what_did_not_come_to_pass(part: str, kinds: set[str]) -> None:
     """Of policies, or of rules; the outcome says that it is not whole."""
-    limits: dict[str, Any] = {"evaluation": {"days": 3, "validation_days": 2, "timeout_seconds": 1e-9}, "simulation": {"timeout_seconds": 1e-9}}
+    limits: dict[str, Any] = {
+        "evaluation": {"days": 3, "validation_days": 2, "timeout_seconds": 1e-9},
+        "simulation": {"timeout_seconds": 1e-9},
+    }
     late = small(**{part: limits[part]})
 
     outcome = pipeline.evaluate(late, [pipeline.train(late, 1)], lambda _: None)
