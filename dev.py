@@ -53,8 +53,11 @@ class Group(NamedTuple):
 
 GROUPS = {
     "core": Group("simcache and what it needs", ("--editable", ".")),
-    "dev": Group("simcache and the tools, about 350 MB", ("--editable", ".[dev]"), holds=("core",)),
-    "torch": Group("torch for the CPU and the learners, about 800 MB", ("torch", "--editable", ".[rl-dev]"), required=False, holds=("core",)),
+    "dev": Group("simcache and the tools, about 350 MB", ("--editable", ".[dev]"), holds=("core", "show")),
+    "show": Group("the solver and its pictures, about 300 MB", ("--editable", ".[arz,plot]"), holds=("core",)),
+    "torch": Group(
+        "torch for the CPU and the learners, about 800 MB", ("torch", "--editable", ".[rl-dev]"), required=False, holds=("core",)
+    ),
     "bench": Group("the peers of the benchmarks", ("--editable", ".[bench]"), holds=("core",)),
 }
 
@@ -275,9 +278,13 @@ def _short(path: Path) -> str:
 
 
 def demo(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Runs examples/demo.py: the cache at work on a small simulation."""
-    ensure("core")
-    return python("examples/demo.py", *rest)
+    """Runs examples/demo.py: traffic computed once, a controller trained and compared; the first time in minutes, then in seconds."""
+    there = ensure("show", "torch")
+    if not there["torch"]:
+        _say(
+            "the part on learning is left out, because pip finds no CPU build of torch here: name PyTorch's own index in PIP_EXTRA_INDEX_URL"
+        )
+    return python("examples/demo.py", *(() if there["torch"] else ("--without-learning",)), *rest)
 
 
 def test(options: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -301,7 +308,9 @@ def _answer_for_missing_torch() -> None:
     how = "name PyTorch's own CPU wheel index in PIP_EXTRA_INDEX_URL and run this again"
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         raise Trouble(f"pip finds no CPU build of torch here, and CI must run every test: {how}")
-    _say(f"the tests of the weights codec will be skipped, because pip finds no CPU build of torch here; to have them, {how}")
+    _say(
+        f"what needs torch (the weights codec, learning) is left out or fails, because pip finds no CPU build of it here; to have it, {how}"
+    )
 
 
 def check(options: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -345,7 +354,8 @@ def docs(options: argparse.Namespace, rest: Sequence[str]) -> int:
     blocks = [block for page in pages for block in python_blocks(page)]
     if not blocks:
         raise Trouble("there is no ```python block in README.md or docs/, so nothing was checked")
-    ensure("dev")
+    if not ensure("dev", "torch")["torch"]:
+        _answer_for_missing_torch()
     with ThreadPoolExecutor(2) as pool:
         failures = [failure for failure in pool.map(failure_of, blocks) if failure]
     for failure in failures:
@@ -402,7 +412,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "demo": Command(demo, "python3 dev.py demo"),
+    "demo": Command(demo, "python3 dev.py demo", hands_on=True),
     "test": Command(
         test, "python3 dev.py test\n  python3 dev.py test tests/test_workshop.py -k help -x\n  python3 dev.py test --deep", hands_on=True
     ),

@@ -5,9 +5,11 @@ Everything goes into the folder `demo` of where it is run, or the one named by -
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,11 +40,12 @@ def cache(pictures: Path) -> None:
     traffic = island()
     for parts in (2, 2, 4):
         before = traffic.stored
-        result, seconds = timed(lambda parts=parts: traffic[parts - 1])
+        _, seconds = timed(partial(traffic.__getitem__, parts - 1))
         made = sum(entry.made.seconds for entry in traffic.segments[:parts])
         how = "loaded" if before >= parts else f"computed from minute {before * 10} on"
         ratio = f", {made / seconds:,.0f} times faster than the {made:.2f} s it took to compute" if before >= parts else ""
         show(f"{parts * 10} minutes", f"{how}, in {seconds:.3f} s{ratio}")
+    result = traffic[3]
     show("a straight run", f"has the same bits: {result.density.tobytes() == simulated(4 * PART_S).density.tobytes()}")
     show("a busier island", f"is another key: {island.explain(1.2).differences[0]}")
     space_time(result, path=pictures / "space_time.png")
@@ -58,7 +61,9 @@ def learning(pictures: Path) -> None:
 
     experiment = PRESETS["quick"]
     show("2  A controller is trained, window by window; each is a checkpoint")
-    trainings, seconds = timed(lambda: pipeline.trained(experiment, lambda line: show("", line), pipeline.Clock(None)))
+    trainings, seconds = timed(
+        lambda: pipeline.trained(experiment, lambda line: print(f"   {line}", file=sys.stderr), pipeline.Clock(None))
+    )
     segments = pipeline.series(experiment, experiment.seeds[0]).segments
     spent = [entry.made.seconds for entry in segments]
     show("trained", f"{trainings[0].windows[-1].steps:,} steps, in {seconds:.1f} s here and now")
@@ -105,4 +110,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Ctrl-C ends it without a word
     main()

@@ -145,15 +145,18 @@ class Ppo(_OnPolicy):
             raise Invalid("batch", problem, f"choose a divisor, such as {near}")
 
     def make(self, env: Any, seed: int, horizon_steps: int) -> Any:
-        from rl.learners import HorizonMaskablePpo, HorizonPpo
-
         self.require(env.num_envs)
         batch = min(self.batch, self.rollout_steps * env.num_envs)
-        kind = HorizonMaskablePpo if self.kind == "maskable_ppo" else HorizonPpo
         arguments = self._arguments(seed) | {"batch_size": batch, "n_epochs": self.epochs, "clip_range": self.clip}
-        model = kind("MlpPolicy", env, policy_kwargs=_policy(self.net), **arguments)
+        model = self.learner()("MlpPolicy", env, policy_kwargs=_policy(self.net), **arguments)
         model.horizon_steps = horizon_steps
         return model
+
+    def learner(self) -> Any:
+        """The class of Stable-Baselines3's kind."""
+        from rl.learners import HorizonPpo
+
+        return HorizonPpo
 
 
 class MaskablePpo(Ppo):
@@ -166,6 +169,11 @@ class MaskablePpo(Ppo):
         from sb3_contrib.ppo_mask import MlpPolicy
 
         return MlpPolicy(observations, actions, _no_rate, net_arch=list(self.net))
+
+    def learner(self) -> Any:
+        from rl.learners import HorizonMaskablePpo
+
+        return HorizonMaskablePpo
 
 
 class A2c(_OnPolicy):

@@ -98,17 +98,19 @@ class Heartbeat:
         self._reached = self._saved = reached
 
     def line(self) -> str:
-        """How far it is, how fast since the line before, how long it will take, and whether that fits."""
+        """How far it is; where it moves, how fast since the line before, how long it will take, and whether that fits."""
         now, reached = self._clock(), self._reached
         before, then = self._marks[-1]
         self._marks.append((now, reached))
         speed = (reached - then) / (now - before) if now > before else 0.0
         left = (self._wanted - reached) / speed if speed > 0 else float("inf")
-        parts = [f"{self._what}: {reached:,} of {self._wanted:,} {self._unit}", f"{speed:,.0f} {self._unit}/s", f"{span(left)} left"]
+        parts = [f"{self._what}: {reached:,} of {self._wanted:,} {self._unit}"]
+        if speed > 0:
+            parts += [f"{speed:,.3g} {self._unit}/s" if speed < 10 else f"{speed:,.0f} {self._unit}/s", f"{span(left)} left"]  # noqa: PLR2004 - one digit
         if self._until is not None and left < float("inf"):
             slack = self._until - now - left
             parts.append(f"{span(abs(slack))} {'to spare' if slack >= 0 else 'too few'} before the deadline")
-        return ", ".join([*parts, f"last checkpoint at {self._saved:,}"])
+        return ", ".join([*parts, *([f"last checkpoint at {self._saved:,}"] if self._unit == "steps" else [])])
 
     def _beat(self) -> None:
         while not self._over.wait(self._every):

@@ -6,6 +6,7 @@ from itertools import islice
 from arz import Scenario
 from rl.algorithms import AnyAlgorithm
 from rl.capture import State
+from rl.checks import Finding, check
 from rl.controllers.registry import AnyController
 from rl.evaluate import Bounds, Day, baseline_days, policy_days
 from rl.experiment import Training
@@ -13,6 +14,12 @@ from rl.task import Task, TaskSpec
 from rl.train import Learner, Policy, Pulse, Window
 from rl.vec_env import VecEnv
 from simcache import Step, cached
+
+
+@cached(ignore=("worlds",))
+def findings(spec: TaskSpec, worlds: int) -> tuple[Finding, ...]:
+    """What the five questions to a task found; asked once, before anything is learned."""
+    return check(Task(spec, worlds))
 
 
 @cached(every=1, ignore=("pulse",))

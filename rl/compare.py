@@ -102,10 +102,10 @@ class Interval(Setting):
 
 
 def interval(values: Sequence[float] | Array) -> Interval:
-    """Student's interval of the mean; of one value nothing is known about how far it may be."""
+    """Student's interval of the mean; of one value nothing is known about how far it may be, so that is refused."""
     held = np.asarray(values, np.float64)
     if len(held) < 2:  # noqa: PLR2004 - a spread needs two
-        return Interval(mean=float(held.mean()), half=math.inf) if len(held) else Interval(mean=math.nan, half=math.inf)
+        raise Invalid("days", f"are {len(held)}, too few for an interval", "give the evaluation more days, or more time")
     return Interval(mean=float(held.mean()), half=student(len(held) - 1) * float(held.std(ddof=1)) / math.sqrt(len(held)))
 
 

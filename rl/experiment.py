@@ -218,7 +218,7 @@ def candidates(base: Controller, tuning: dict[str, tuple[JsonValue, ...]]) -> li
 
 _SIGNALS: Final = (FixedTime(), Webster(), Actuated(), MaxPressure())
 
-_TUNING: Final = {
+_TUNING: Final[dict[str, dict[str, tuple[JsonValue, ...]]]] = {
     "webster": {"stretch": (0.6, 0.8, 1.0, 1.25, 1.6), "common": (False, True)},
     "actuated": {"gap_s": (2.0, 3.0, 4.0), "min_green_s": (5.0, 10.0)},
     "max_pressure": {"min_green_s": (5.0, 10.0, 15.0, 20.0, 30.0)},

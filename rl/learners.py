@@ -30,19 +30,19 @@ class Horizon:
         self._current_progress_remaining = max(0.0, 1.0 - num_timesteps / self.horizon_steps)
 
 
-class HorizonPpo(Horizon, PPO):
+class HorizonPpo(Horizon, PPO):  # type: ignore[misc]
     """PPO over a horizon."""
 
 
-class HorizonMaskablePpo(Horizon, MaskablePPO):
+class HorizonMaskablePpo(Horizon, MaskablePPO):  # type: ignore[misc]
     """PPO that is told which actions are possible, over a horizon."""
 
 
-class HorizonA2c(Horizon, A2C):
+class HorizonA2c(Horizon, A2C):  # type: ignore[misc]
     """A2C over a horizon."""
 
 
-class HorizonDqn(Horizon, DQN):
+class HorizonDqn(Horizon, DQN):  # type: ignore[misc]
     """DQN over a horizon, where every world tosses its own coin: explore, or follow the greedy policy."""
 
     def predict(

@@ -8,9 +8,10 @@ from statistics import fmean
 from typing import Any, Final
 
 from rl.budget import BEAT_S, Heartbeat
-from rl.cached import days_of_baseline, days_of_policy, training
+from rl.cached import days_of_baseline, days_of_policy, findings, training
 from rl.compare import Ground, Outcome, Row
 from rl.controllers.base import Controller
+from rl.errors import RlError
 from rl.evaluate import Bounds, Day
 from rl.experiment import Experiment, candidates
 from rl.scores import METRICS
@@ -58,6 +59,24 @@ class Clock:
         return None if self._until is None else max(0.0, self._until - time.monotonic())
 
 
+class Unsound(RlError, ValueError):
+    """The task does not do what it says, so nothing is learned from it: mend the task, or train unchecked."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        self.name, self.detail = name, detail
+        super().__init__(name, detail)
+
+    def __str__(self) -> str:
+        return f"the task fails the check {self.name!r}: {self.detail}; see `rl check`, mend the task, or train with --unchecked"
+
+
+def require_sound(experiment: Experiment) -> None:
+    """Asks the five questions, once for each task; Unsound if one is answered with no."""
+    for finding in findings(experiment.task, experiment.training.worlds):
+        if not finding.passed:
+            raise Unsound(finding.name, finding.detail)
+
+
 def series(experiment: Experiment, seed: int, pulse: Pulse | None = None) -> Series[Window]:
     """The windows of one training; nothing is computed yet."""
     return training(experiment.task, experiment.training, seed, pulse)
@@ -71,8 +90,10 @@ def train(
     return Trained(seed, list(items), items.complete)
 
 
-def trained(experiment: Experiment, say: Say, clock: "Clock", every_s: float = BEAT_S) -> list[Trained]:
-    """Every training of the experiment, with a sign of life by the clock."""
+def trained(experiment: Experiment, say: Say, clock: Clock, every_s: float = BEAT_S, *, unchecked: bool = False) -> list[Trained]:
+    """Every training of the experiment, with a sign of life by the clock; before the first step the task is checked."""
+    if not unchecked and not all(series(experiment, seed).stored for seed in experiment.seeds):
+        require_sound(experiment)
     done = []
     for seed in experiment.seeds:
         window, left = experiment.training.window_steps, clock.left()
@@ -188,7 +209,7 @@ def outcome(experiment: Experiment, rows: Sequence[tuple[Measured, str]], *, com
                 name=row.name,
                 kind=row.kind,
                 group=group,
-                measures={name: [day.total[name] for day in row.days[:count]] for name in METRICS},
+                measures={name: tuple(day.total[name] for day in row.days[:count]) for name in METRICS},
             )
             for row, group in rows
             if row.days

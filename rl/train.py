@@ -101,7 +101,7 @@ class Learner:
         self.model.save(path)
 
 
-class _Tally(BaseCallback):
+class _Tally(BaseCallback):  # type: ignore[misc]
     """Counts rewards, and passes the steps on; it draws no random numbers and holds nothing from one window to the next."""
 
     def __init__(self, pulse: Pulse | None, agents: int) -> None:

@@ -151,7 +151,7 @@ def test_a_foreign_folder_is_left_alone(checkout: Path) -> None:
 
 def test_a_ready_environment_starts_at_once(checkout: Path, runner: ModuleType) -> None:
     """With nothing to install, dev.py goes straight to the program, passes its exit code on, and takes well under a second."""
-    stamp(runner, core=True)
+    stamp(runner, core=True, show=True, torch=True)
     (checkout / "examples").mkdir()
     (checkout / "examples" / "demo.py").write_text("raise SystemExit(7)", encoding="utf-8")
 
@@ -210,7 +210,7 @@ def test_missing_torch_is_told(runner: ModuleType, capsys: pytest.CaptureFixture
     monkeypatch.setenv("CI", "true")
     with pytest.raises(runner.Trouble, match="CI must run every test"):
         runner._answer_for_missing_torch()
-    assert "the tests of the weights codec will be skipped" in told
+    assert "what needs torch (the weights codec, learning) is left out" in told
     assert len(told.splitlines()) == 1
 
 

@@ -1,10 +1,11 @@
-"""`list` and `show`: what there is, and what an experiment says when everything in it is written out."""
+"""`list`, `show` and `check`: what there is, what an experiment says in full, and whether its task does what it says."""
 
 from collections.abc import Sequence
 
 import click
 
 from rl.cli.options import emit, experiment_of, json_option, set_option, table
+from rl.cli.root import Told
 
 
 @click.command(name="list", epilog="Example: rl list")
@@ -38,3 +39,23 @@ def list_presets(*, as_json: bool) -> None:
 def show(target: str, changes: Sequence[str]) -> None:
     """Print an experiment as JSON, every field written out: what a run is given, keyed by, and stored with."""
     click.echo(experiment_of(target, changes).model_dump_json(indent=1))
+
+
+@click.command(epilog="Example: rl check quick")
+@click.argument("target", metavar="EXPERIMENT")
+@set_option
+@json_option
+def check(target: str, changes: Sequence[str], *, as_json: bool) -> None:
+    """Ask the task five questions before anybody learns from it, such as whether red holds and whether control matters."""
+    from rl.cached import findings
+
+    experiment = experiment_of(target, changes)
+    found = findings(experiment.task, experiment.training.worlds)
+    rows = [("passed" if each.passed else "FAILED", each.name, each.detail) for each in found]
+    emit(
+        [{"name": each.name, "passed": each.passed, "detail": each.detail} for each in found],
+        lambda: [f"{verdict}  {name.replace('_', ' ')}: {detail}" for verdict, name, detail in rows],
+        as_json=as_json,
+    )
+    if not all(each.passed for each in found):
+        raise Told(f"{sum(not each.passed for each in found)} of {len(found)} checks failed", 1)

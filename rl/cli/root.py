@@ -10,6 +10,7 @@ import click
 COMMANDS: Final = {
     "list": ("look", "list_presets"),
     "show": ("look", "show"),
+    "check": ("look", "check"),
     "plan": ("training", "plan"),
     "train": ("training", "train"),
     "watch": ("training", "watch"),

@@ -1,5 +1,6 @@
 """`plan`, `train` and `watch`: how much fits, the training itself, and a view of one that runs."""
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -74,12 +75,21 @@ def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Seq
 @seed_option
 @click.option("--deadline", "deadline_s", type=Span(), metavar="TIME", help="End in time for this, with what there is (exit code 75).")
 @click.option(
-    "--heartbeat", "beat_s", type=Span(), default="30s", show_default=True, metavar="TIME", help="How often to tell how far it is."
+    "--heartbeat", "beat_s", type=Span(), default="30s", show_default=True, metavar="TIME", help="How often it tells how far it is."
 )
+@click.option("--unchecked", is_flag=True, help="Do not ask the five questions of `rl check` first.")
 @set_option
 @json_option
 def train(
-    target: str, steps: int | None, seeds: Sequence[int], deadline_s: float | None, beat_s: float, changes: Sequence[str], *, as_json: bool
+    target: str,
+    steps: int | None,
+    seeds: Sequence[int],
+    deadline_s: float | None,
+    beat_s: float,
+    changes: Sequence[str],
+    *,
+    unchecked: bool,
+    as_json: bool,
 ) -> None:
     """Train, or go on training, or load what is trained.
 
@@ -89,18 +99,18 @@ def train(
     experiment = experiment_of(target, changes, steps=steps, seeds=tuple(seeds))
     click.echo(experiment.model_dump_json(), err=True)  # what this run is, before anything is computed
     with resumable():
-        answers = _train(experiment, deadline_s or experiment.deadline.timeout_seconds, beat_s)
+        answers = _train(experiment, deadline_s or experiment.deadline.timeout_seconds, beat_s, unchecked=unchecked)
     emit(answers, lambda: [_told(answer) for answer in answers], as_json=as_json)
     if not all(answer["complete"] for answer in answers):
         raise Told("the deadline came before the last step; the same command goes on", RESUMABLE)
 
 
-def _train(experiment: "Experiment", deadline_s: float | None, beat_s: float) -> list[dict[str, Any]]:
+def _train(experiment: "Experiment", deadline_s: float | None, beat_s: float, *, unchecked: bool) -> list[dict[str, Any]]:
     from rl import pipeline
 
     runs = [pipeline.series(experiment, seed) for seed in experiment.seeds]
     before = [run.stored for run in runs]
-    trainings = pipeline.trained(experiment, say, pipeline.Clock(deadline_s), beat_s)
+    trainings = pipeline.trained(experiment, say, pipeline.Clock(deadline_s), beat_s, unchecked=unchecked)
     return [
         {
             "experiment": experiment.name,
@@ -135,7 +145,7 @@ def _told(answer: dict[str, Any]) -> str:
 def watch(target: str, seeds: Sequence[int], every_s: float, *, once: bool, changes: Sequence[str]) -> None:
     """Look at a training that goes on, here or elsewhere on this store: its curve, its rate, the time left. It computes nothing."""
     experiment = experiment_of(target, changes, seeds=tuple(seeds))
-    moving = not once and click.get_text_stream("stdout").isatty()
+    moving = not once and sys.stdout.isatty()
     drawn = 0
     while True:
         lines = [line for seed in experiment.seeds for line in _view(experiment, seed)]
@@ -163,7 +173,7 @@ def _view(experiment: "Experiment", seed: int) -> list[str]:
     stored = run.stored
     if not stored:
         return [f"{experiment.name}, seed {seed}: nothing stored yet"]
-    items: Sequence[Window] = run[:stored]
+    items: Sequence[Window] = run[: min(stored, experiment.windows)]
     measured = rate([entry.made.seconds for entry in segments], window)
     left = max(0, experiment.windows - stored) * (measured.window_s if measured else 0.0)
     speed = f"{measured.steps_per_s:,.0f} steps/s" if measured else ""

@@ -11,7 +11,7 @@ LENGTH = 30
 ROOM = 20.0
 
 
-class Crossing(VecEnv):
+class Crossing(VecEnv):  # type: ignore[misc]
     """Worlds with two queues and one green: serve either, but a change costs a step. An episode lasts thirty decisions."""
 
     def __init__(self, worlds: int, seed: int = 0) -> None:

@@ -25,7 +25,8 @@ EACH_ONCE = [("dqn", 1, False), ("dqn", 64, True), ("ppo", 1, True), ("ppo", 64,
 
 
 def series(store: Path, kind: str, worlds: int, normalise: bool) -> Series[Any]:
-    return cached(every=1, cache=Cache(str(store)))(training.compute)(kind, worlds, normalise)
+    run: Series[Any] = cached(every=1, cache=Cache(str(store)))(training.compute)(kind, worlds, normalise)
+    return run
 
 
 def started(store: Path, windows: int, *given: object) -> "subprocess.Popen[str]":

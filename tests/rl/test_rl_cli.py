@@ -1,0 +1,136 @@
+"""`rl` answers in one line where something is wrong, ends cleanly when it is told to, and goes on where it stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rl import pipeline
+from rl.cli import main
+from rl.cli.options import Span
+from rl.cli.root import COMMANDS, RESUMABLE
+from tests.rl.small import small
+
+ROOT = Path(__file__).parents[2]
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command in this process, in an empty folder with a store of its own; `small.json` is there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIMCACHE_STORE", str(tmp_path / "store"))
+    (tmp_path / "small.json").write_text(small().model_dump_json(), encoding="utf-8")
+
+    def invoke(*arguments: str, code: int = 0) -> Result:
+        done = CliRunner().invoke(main, arguments)
+        assert code == done.exit_code, done.output
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done
+
+    return invoke
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example(command: Command, name: str) -> None:
+    """Its help ends with a line to copy."""
+    assert "Example: rl " in command(name, "--help").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("train", "nothing"), "there is no preset named 'nothing'"),
+        (("train", "missing.toml"), "cannot be read"),
+        (("train", "small.json", "--set", "training.window_steps=1"), "training.window_steps"),
+        (("train", "small.json", "--set", "task.horizon_s=-1"), "task.horizon_s"),
+        (("train", "small.json", "--set", "steps"), "PATH=VALUE"),
+        (("train", "small.json", "--deadline", "soon"), "no time above 0"),
+        (("train", "small.json", "--bogus"), "see `"),
+        (("compare", "nothing"), "no preset"),
+        (("export", "small.json", "--to", "policy.pkl"), ".npz or .zip"),
+        (("run",), "--all"),
+        (("dance",), "No such command"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(command: Command, arguments: tuple[str, ...], says: str) -> None:
+    """What, which, and the next step; exit code 2, and no traceback."""
+    done = command(*arguments, code=2)
+
+    assert says in done.stderr
+    assert done.stderr.startswith("rl: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("8h30m", 30_600), ("90", 90), ("5min", 300), ("1h", 3600), ("2m30s", 150)])
+def test_a_length_of_time(text: str, seconds: float) -> None:
+    """As people write it."""
+    assert Span().convert(text, None, None) == seconds
+
+
+def test_train_load_extend_watch_and_export(command: Command, tmp_path: Path) -> None:
+    """The first time it computes, the second it loads, with more steps it computes the rest; a view of it computes nothing."""
+    told = [json.loads(command("train", "small.json", "--json", *more).stdout)[0] for more in ((), (), ("--steps", "80"))]
+    assert [(each["windows"], each["computed"]) for each in told] == [(2, 2), (2, 0), (4, 2)]
+    assert told[0]["key"] == told[2]["key"]
+
+    assert "40 of 40 steps" in command("watch", "small.json", "--once").stdout
+    assert json.loads(command("plan", "small.json", "--deadline", "1h", "--json").stdout)["steps_per_s"] > 0
+    command("export", "small.json", "--to", "policy.npz")
+    command("export", "small.json", "--to", "model.zip")
+    from stable_baselines3 import PPO
+
+    assert PPO.load(tmp_path / "model.zip", device="cpu").policy is not None
+
+
+def test_evaluate_and_compare(command: Command, tmp_path: Path) -> None:
+    """One table with intervals, as text and as JSON; what was measured on other days is refused."""
+    command("evaluate", "small.json", "--out", "one.json")
+    table = command("compare", "small.json", "one.json", "--picture", "comparison.png").stdout
+    assert "held-out days, ± 95 % confidence" in table
+    assert (tmp_path / "comparison.png").stat().st_size > 1000
+    answer = json.loads(command("compare", "one.json", "--json").stdout)
+    assert {line["kind"] for line in answer["lines"]} == {"fixed_time", "webster", "ppo"}
+
+    (tmp_path / "other.json").write_text(small(evaluation={"days": 4, "validation_days": 2}).model_dump_json(), encoding="utf-8")
+    refused = command("compare", "one.json", "other.json", code=2)
+    assert "cannot be compared: days" in refused.stderr
+
+
+def test_a_deadline_ends_it_and_the_same_command_goes_on(command: Command) -> None:
+    """Exit code 75 with what there is; then the rest."""
+    done = command("train", "small.json", "--steps", "2000000", "--deadline", "1s", code=RESUMABLE)
+
+    assert "goes on" in done.stderr
+    assert pipeline.series(small(), 1).stored > 0
+
+
+def test_sigterm_ends_it_and_keeps_what_there_is(command: Command, tmp_path: Path) -> None:
+    """Exit code 75; the window at hand is kept, and the next run goes on behind it."""
+    del command
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rl", "train", "small.json", "--steps", "2000000"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    run = pipeline.series(small(), 1)
+    while run.stored < 2 and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, complaint = process.communicate(timeout=60)
+
+    assert process.returncode == RESUMABLE, complaint
+    assert "Traceback" not in complaint
+    assert complaint.splitlines()[-1].startswith("rl: told to end")
+    kept = run.stored
+    assert kept >= 2
+    assert len(run[: kept + 1]) == kept + 1
