@@ -194,15 +194,35 @@ class Cache:
                 blob.check(data)
             except Missing:
                 raise Corrupt(name, f"{problem.reason} (set aside as {aside})") from problem
+        except Unavailable:
+            far = self._far_blob(blob)
+            if far is None:
+                raise
+            return far
         return data
+
+    def _far_blob(self, blob: Blob) -> memoryview | None:
+        """The bytes of a blob of which near has only a Git LFS pointer, if a far store has them; they are kept near."""
+        for layer in self.store.layers()[1:]:
+            try:
+                data = layer.get(blob.name)
+                check_name(blob.name, data)
+                blob.check(data)
+            except (CacheError, OSError):
+                continue
+            try:
+                self.near.put(blob.name, [data], durable=self.durable)
+            except (CacheError, OSError) as problem:
+                self.warn_once(f"what is found in {layer.url} cannot be kept in {self.near.url}", str(problem))
+            return data
+        return None
 
     def bring(self, entry: Entry, layer: Store) -> None:
         """Keep near what was found far: every blob, then the entry, so that nobody near meets a name without its bytes.
 
         Untrusted if it holds a pickle and the far store is not trusted; where near has no room, it is read from far.
         """
-        described = (entry.value, entry.state, *(argument.get("describe") for argument in entry.arguments.values()))
-        if not (self.trust or layer.capabilities.trusted or all(is_safe(one) for one in described if one)):
+        if not (self.trust or layer.capabilities.trusted or runs_no_code(entry)):
             raise Untrusted(layer.url)
         for blob in entry.blobs:
             self.blob(blob)
@@ -428,6 +448,12 @@ def comparable(recorded: Mapping[str, Json]) -> dict[str, Json]:
         else argument
         for name, argument in recorded.items()
     }
+
+
+def runs_no_code(entry: Entry) -> bool:
+    """Whether no part of an entry (value, state, arguments) is a pickle, which could run any code."""
+    described = (entry.value, entry.state, *(argument.get("describe") for argument in entry.arguments.values()))
+    return all(is_safe(one) for one in described if one)
 
 
 def _described(describe: Json, size: int) -> str:

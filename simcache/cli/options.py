@@ -3,13 +3,17 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from simcache.cli.root import Told
+from simcache.cli.words import moment
 from simcache.model import Entry, Json
 from simcache.stores.base import Store
+
+if TYPE_CHECKING:
+    from simcache.upkeep.divergences import Divergence
 
 _DIGITS = 32
 _SHOWN = 5
@@ -78,3 +82,13 @@ def record(entry: Entry) -> Json:
     """An entry as it stands in its file, with its digest."""
     plain: Json = json.loads(entry.to_bytes())
     return {"digest": entry.digest, **plain}
+
+
+def divergence(found: "Divergence") -> list[str]:
+    """Results that contradict each other, and who made which."""
+    lines = [f"{click.style('divergence', fg='red')} {found.function} {found.key}: different bytes for its {found.what}"]
+    for one in found.results:
+        packages = ", ".join(f"{name} {version}" for name, version in sorted(one.packages.items()))
+        on = f"{one.host} ({one.device}, {one.platform}, Python {one.python}{', ' if packages else ''}{packages})"
+        lines.append(f"  {one.entry}: SHA-256 {one.sha256[:12]}, made {moment(one.at)} on {on}")
+    return lines

@@ -20,6 +20,8 @@ COMMANDS: Final = {
     "stats": "look",
     "why": "reasons",
     "diff": "reasons",
+    "sync": "share",
+    "doctor": "share",
     "verify": "care",
     "prune": "care",
     "forget": "care",

@@ -1,7 +1,7 @@
 """The contract of a store: names to immutable bytes, written once and whole."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -90,6 +90,14 @@ class Store(ABC):
         and set aside. Unavailable if a part cannot be listed: a listing never silently leaves things out.
         """
 
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """The same names without the sizes, which some kinds look up one by one."""
+        return (listed.name for listed in self.list(prefix))
+
+    def foreign(self) -> Sequence[str]:
+        """What lies among blobs and entries under a name of neither form, and which a listing therefore leaves out: damage, or malice."""
+        return ()
+
     @abstractmethod
     def delete(self, name: str) -> None:
         """Remove a name; one that is not there is no error. Local housekeeping: it is not carried to other stores."""
@@ -109,6 +117,15 @@ class Store(ABC):
 
     def refresh(self) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
         """Learn what others have put there since; a store that is read where it lives has nothing to do."""
+
+    def expect(self, names: Sequence[str]) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
+        """These will be asked for next: a store that fetches many at once in less time than one by one does it now.
+
+        Nothing is promised: what could not be fetched is told by `get`.
+        """
+
+    def settle(self, arrived: Collection[str]) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
+        """A sync is over, and these names came from here into the near store: whoever lies in a work tree leaves that in order."""
 
     def publish(self, told: Callable[[int, int], None] | None = None) -> None:
         """Let others see what was put since the last time; `told` hears how many bytes have gone, and of how many.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from simcache.errors import CacheError, Corrupt, Missing, StoreReadOnly, Unavailable
 from simcache.model import Buffer, Capabilities, digest_in_name
 from simcache.stores.base import Listed, Store, require_name
-from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_mark, check_names
+from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_format, check_names
 from simcache.stores.transport import Transport
 
 _READ_ONLY_FROM = 64 * 1024
@@ -110,7 +110,7 @@ class RemoteStore(Store):
             except FileNotFoundError:
                 check_names(self.url, self._transport.top(), create=create)
                 return False
-        check_mark(self.url, mark)
+        check_format(self.url, mark)
         return True
 
     def _mark(self) -> None:

@@ -6,7 +6,6 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,13 @@ import pytest
 from simcache.cache import Cache
 from simcache.decorator import cached
 from simcache.errors import CacheError, Missing, NotAStore, NotStored, StoreReadOnly, Unavailable
-from simcache.model import blob_of, check_name
+from simcache.model import check_name
 from simcache.stores import s3, transport
 from simcache.stores.base import Listed
 from simcache.stores.memory import MemoryStore
 from simcache.stores.registry import open_store
-from tests.remotes.between import FAULTS, Between, Request
-from tests.remotes.servers import s3_environment, s3_server
+from tests.remotes.between import FAULTS, Between
+from tests.remotes.servers import s3_environment
 from tests.simcache.contract import S3Backdoor, a_blob, an_entry, run_threads
 
 ROOT = Path(__file__).parents[2]

@@ -4,6 +4,7 @@ The class looks round the back: it sets up and checks by a `Backdoor`, which rea
 asking the store under test.
 """
 
+import subprocess
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -211,9 +212,22 @@ class FsspecMemoryBackdoor(Backdoor):
         return 0
 
 
+class GitBackdoor(FolderBackdoor):
+    """The store folder of a fresh clone, by the files of what waits there to be published; what was published: tests/remotes."""
+
+    def __init__(self, folder: Path) -> None:
+        work = folder / "work"
+        for command in (("init", "--quiet", "--bare", folder / "far.git"), ("init", "--quiet", "--initial-branch", "main", work)):
+            subprocess.run(["git", *command], check=True, capture_output=True)
+        subprocess.run(["git", "remote", "add", "origin", folder / "far.git"], cwd=work, check=True)
+        self.url = f"git+lfs:{work / 'store'}"
+        self.root = Path(self.open()._waiting.url)  # type: ignore[attr-defined]
+
+
 BACKDOORS: Mapping[str, Callable[[Path], Backdoor]] = {
     "": FolderBackdoor,
     "file": lambda folder: FolderBackdoor(folder, "file"),
+    "git+lfs": GitBackdoor,
     "memory": MemoryBackdoor,
     "s3": S3Backdoor,
     "sftp": SftpBackdoor,

@@ -28,7 +28,7 @@ from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from tests.simcache.contract import run_threads
 from tests.simcache.faulty import Fault, Faulty, full, offline, read_only, untrusted
-from tests.simcache.programs import TICKS, Programs, programs_in, wait_for
+from tests.simcache.programs import TICKS, Programs, programs_in
 from tests.simcache.stored import files_under, value_blob
 
 
