@@ -92,7 +92,7 @@ class S3(Transport):
         try:
             page = self._call("list_objects_v2", Prefix=self._root, Delimiter="/")
         except FileNotFoundError as problem:
-            raise Unavailable(self._url, self.reason(problem)) from problem
+            raise Unavailable(self._url, self.reason(problem), passes=False) from problem
         keys = [item["Key"] for item in page.get("Contents", ())] + [item["Prefix"] for item in page.get("CommonPrefixes", ())]
         return [name for key in keys if (name := key[len(self._root) :].rstrip("/"))]
 
