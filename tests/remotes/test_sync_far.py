@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from simcache.cache import Cache
+from simcache.errors import CacheError
 from simcache.model import check_name
 from simcache.stores import transport
 from simcache.stores.base import Store
@@ -107,12 +107,10 @@ class TestCuts:
             names = filled(near if way == "to" else far, f"{way} {at} a", f"{way} {at} b", f"{way} {at} c")
             wire.told()
             wire.fault = lambda number, _, at=at: "503" if number >= at else None  # type: ignore[misc]
-            met = False
             try:
-                met = not sync(near, far, way, only=["*"], jobs=2).complete  # type: ignore[arg-type]
-            except Exception as problem:
+                met = not sync(near, far, way, jobs=2).complete  # type: ignore[arg-type]
+            except CacheError:
                 met = True
-                assert "\n" not in str(problem)
             wire.fault = lambda *_: None
             for store in (near, far):
                 assert verify(store).sound
@@ -141,7 +139,7 @@ class TestCuts:
         assert verify(open_store(bucket.url)).sound
 
     def test_a_kill_in_the_middle(self, bucket: S3Backdoor, wire: Between, tmp_path: Path) -> None:
-        """kill -9 after some requests, again and again: what is there is sound, nothing is sent twice, and in the end all is there."""
+        """Killed (-9) after some requests, again and again: what is there is sound, nothing is sent twice, and in the end all is there."""
         near = LocalStore(tmp_path / "near")
         filled(near, *range(12))
         open_store(bucket.url).put(*_as_put(near))
@@ -199,10 +197,10 @@ class TestMalice:
     """A bucket that somebody else writes to is refused thing by thing, named, and the rest arrives."""
 
     @pytest.fixture
-    def hostile(self, bucket: S3Backdoor, wire: Between) -> Iterator[S3Backdoor]:
+    def hostile(self, bucket: S3Backdoor, wire: Between) -> S3Backdoor:
         far = open_store(bucket.url)
         filled(far, *range(5))
-        yield bucket
+        return bucket
 
     def refused(self, hostile: S3Backdoor, arrive: int) -> list[str]:
         near = MemoryStore()
