@@ -76,8 +76,12 @@ def main() -> None:
         boto3_put, boto3_get = with_boto3(client, 8, objects)
         s3fs_put, s3fs_get = with_s3fs(files, objects)
 
+        opening = {"simcache": lambda: open_store(f"s3://{BUCKET}/{next(numbers)}")}
+        ask.compare("a bucket opened", opening, rounds=7)
+        sent = open_store(f"s3://{BUCKET}/sent")
+
         def sends(jobs: int) -> Callable[[], object]:
-            return lambda: sync(near, open_store(f"s3://{BUCKET}/{next(numbers)}"), "to", jobs=jobs)
+            return lambda: sync(near, sent, "to", jobs=jobs)
 
         putting: dict[str, Callable[[], object]] = {
             **{f"simcache sync --to, {jobs} jobs": sends(jobs) for jobs in JOBS},
