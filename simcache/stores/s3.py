@@ -121,6 +121,8 @@ class S3(Transport):
                 f"no credentials for it ({one_line(problem)}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile "
                 "with AWS_PROFILE, or run `aws configure`"
             )
+        if is_kind(problem, "botocore.exceptions.HTTPClientError"):
+            return f"{one_line(problem)}; check the network, and AWS_ENDPOINT_URL if it is set"
         code = _code(problem)
         if code == "NoSuchBucket":
             return f"there is no bucket {self._bucket!r}; check the name, or make it with `aws s3 mb s3://{self._bucket}`"
