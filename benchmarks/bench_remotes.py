@@ -63,6 +63,7 @@ def with_s3fs(files: S3FileSystem, objects: Mapping[str, bytes]) -> tuple[Callab
 
 
 def main() -> None:
+    os.environ["MOTO_S3_DEFAULT_MAX_KEYS"] = "1000"  # as many names an answer as S3 gives
     server = s3_server()
     os.environ.update(server.environment)
     client, numbers = s3_client(server.address), count()

@@ -18,6 +18,7 @@ _TAKEN = frozenset({"PreconditionFailed", "412", "NoSuchUpload"})
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _PASSING_CODES = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling", "OperationAborted"})
 _PASSING_ERRORS = (
+    "botocore.exceptions.ConnectionError",
     "botocore.exceptions.HTTPClientError",
     "botocore.parsers.ResponseParserError",
     "aiohttp.client_exceptions.ClientError",
@@ -121,7 +122,7 @@ class S3(Transport):
                 f"no credentials for it ({one_line(problem)}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile "
                 "with AWS_PROFILE, or run `aws configure`"
             )
-        if is_kind(problem, "botocore.exceptions.HTTPClientError"):
+        if is_kind(problem, *_PASSING_ERRORS):
             return f"{one_line(problem)}; check the network, and AWS_ENDPOINT_URL if it is set"
         code = _code(problem)
         if code == "NoSuchBucket":

@@ -191,7 +191,7 @@ def _serve_s3() -> None:
 
     from moto.server import ThreadedMotoServer
 
-    os.environ["MOTO_S3_DEFAULT_MAX_KEYS"] = "200"
+    os.environ.setdefault("MOTO_S3_DEFAULT_MAX_KEYS", "200")
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
