@@ -23,8 +23,23 @@ from typing import Any, Self
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-PEERS = ("numpy", "numba", "xxhash", "pydantic", "joblib", "diskcache", "cachier")
-QUESTIONS = ("hit", "store", "key", "start", "many", "race", "solver", "realtime", "solver_start", "scale", "env", "train")
+PEERS = ("numpy", "numba", "xxhash", "pydantic", "joblib", "diskcache", "cachier", "s3fs", "boto3", "moto")
+QUESTIONS = (
+    "hit",
+    "store",
+    "key",
+    "start",
+    "many",
+    "race",
+    "sync",
+    "remotes",
+    "solver",
+    "realtime",
+    "solver_start",
+    "scale",
+    "env",
+    "train",
+)
 """In the order of the page."""
 
 _PERCENTS = (10, 50, 90, 99)

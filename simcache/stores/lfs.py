@@ -20,7 +20,7 @@ from simcache.model import POINTER_AT_MOST, Buffer, Capabilities, digest_in_name
 from simcache.stores.base import Listed, Store, require_name
 from simcache.stores.git import GitFailed, LostRace, Repository, lfs_is_there, place_of
 from simcache.stores.local import LocalStore
-from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_mark
+from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_format
 
 LFS_LINES: Final = ("blobs/** filter=lfs diff=lfs merge=lfs -text", "entries/** -text")
 PLAIN_LINES: Final = ("blobs/** -text", "entries/** -text")
@@ -291,7 +291,7 @@ class GitStore(Store):
     def _check_format(self, tip: str) -> None:
         path = f"{self._place.prefix}{FORMAT_FILE}"
         if oid := self._git.files(tip, path).get(path):
-            check_mark(f"{self.url} ({self._remote}/{self._branch})", self._git.read(oid))
+            check_format(f"{self.url} ({self._remote}/{self._branch})", self._git.read(oid))
 
     def _need_remote(self) -> None:
         if not self._git.ask("config", f"remote.{self._remote}.url"):

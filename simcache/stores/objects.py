@@ -84,7 +84,7 @@ class Objects(Transport):
             return [path[len(self._root) + 1 :].strip("/") for path in self._call("ls", self._root, detail=False)]
         except FileNotFoundError as problem:
             if container and not self._url.startswith("fsspec+memory:") and not self._call("exists", container):
-                raise Unavailable(self._url, f"there is no container {container!r}; check the name, or make it") from problem
+                raise Unavailable(self._url, f"there is no container {container!r}; check the name, or make it", passes=False) from problem
             return []
 
     def remove(self, path: str) -> None:

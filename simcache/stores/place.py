@@ -31,11 +31,11 @@ def check_place(root: str, *, create: bool = True) -> bool:
         raise NotAStore(root, f"a folder stands where its {FORMAT_FILE} should be") from problem
     except OSError as problem:
         raise Unavailable(root, f"its {FORMAT_FILE} cannot be read ({problem.strerror})") from problem
-    check_mark(root, data)
+    check_format(root, data)
     return True
 
 
-def check_mark(root: str, data: bytes | bytearray) -> None:
+def check_format(root: str, data: bytes | bytearray) -> None:
     """Raise NotAStore or FormatTooNew unless these are the bytes of a format file that this simcache knows."""
     found = _format_in(root, data)
     if found > FORMAT:

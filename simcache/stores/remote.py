@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from simcache.errors import CacheError, Corrupt, Missing, StoreReadOnly, Unavailable
 from simcache.model import Buffer, Capabilities, digest_in_name
 from simcache.stores.base import Listed, Store, require_name
-from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_mark, check_names
+from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_format, check_names
 from simcache.stores.transport import Transport
 
 _READ_ONLY_FROM = 64 * 1024
@@ -30,6 +30,8 @@ class RemoteStore(Store):
         self._connect = connect
         self._transports: dict[int, Transport] = {}
         """By process: connections must not be used, nor even closed, by a child that inherits them."""
+        self._foreign: dict[str, list[str]] = {}
+        """What the last whole listing met that is neither a blob nor an entry."""
         self._marked = self._is_marked(create=create)
 
     def __repr__(self) -> str:
@@ -75,9 +77,22 @@ class RemoteStore(Store):
             for top in _TOPS:
                 wanted = max(top, prefix, key=len)
                 if wanted.startswith(top) and wanted.startswith(prefix):
+                    foreign = []
                     for path, size in self._transport.find(wanted):
-                        if path.startswith(wanted) and digest_in_name(path):
-                            yield Listed(path, size or 0)
+                        if digest_in_name(path):
+                            if path.startswith(wanted):
+                                yield Listed(path, size or 0)
+                        elif path.startswith(top):
+                            foreign.append(path)
+                    if wanted == top:
+                        self._foreign[top] = foreign
+
+    def foreign(self) -> Sequence[str]:
+        for top in _TOPS:
+            if top not in self._foreign:
+                for _ in self.list(top):
+                    pass
+        return [path for top in _TOPS for path in self._foreign[top]]
 
     def delete(self, name: str) -> None:
         require_name(name)
@@ -110,7 +125,7 @@ class RemoteStore(Store):
             except FileNotFoundError:
                 check_names(self.url, self._transport.top(), create=create)
                 return False
-        check_mark(self.url, mark)
+        check_format(self.url, mark)
         return True
 
     def _mark(self) -> None:
@@ -130,4 +145,4 @@ class RemoteStore(Store):
             reason = self._transport.reason(problem)
             if writing and isinstance(problem, PermissionError):
                 raise StoreReadOnly(self.url, reason) from problem
-            raise Unavailable(name, reason) from problem
+            raise Unavailable(name, reason, passes=False) from problem  # it was tried often enough

@@ -18,6 +18,7 @@ _TAKEN = frozenset({"PreconditionFailed", "412", "NoSuchUpload"})
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _PASSING_CODES = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling", "OperationAborted"})
 _PASSING_ERRORS = (
+    "botocore.exceptions.ConnectionError",
     "botocore.exceptions.HTTPClientError",
     "botocore.parsers.ResponseParserError",
     "aiohttp.client_exceptions.ClientError",
@@ -92,7 +93,7 @@ class S3(Transport):
         try:
             page = self._call("list_objects_v2", Prefix=self._root, Delimiter="/")
         except FileNotFoundError as problem:
-            raise Unavailable(self._url, self.reason(problem)) from problem
+            raise Unavailable(self._url, self.reason(problem), passes=False) from problem
         keys = [item["Key"] for item in page.get("Contents", ())] + [item["Prefix"] for item in page.get("CommonPrefixes", ())]
         return [name for key in keys if (name := key[len(self._root) :].rstrip("/"))]
 
@@ -121,6 +122,8 @@ class S3(Transport):
                 f"no credentials for it ({one_line(problem)}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile "
                 "with AWS_PROFILE, or run `aws configure`"
             )
+        if is_kind(problem, *_PASSING_ERRORS):
+            return f"{one_line(problem)}; check the network, and AWS_ENDPOINT_URL if it is set"
         code = _code(problem)
         if code == "NoSuchBucket":
             return f"there is no bucket {self._bucket!r}; check the name, or make it with `aws s3 mb s3://{self._bucket}`"

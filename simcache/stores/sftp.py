@@ -261,7 +261,7 @@ class _Refusing:
     def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
         del client
         told = f"{hostname} is not in ~/.ssh/known_hosts ({key.fingerprint}); run `ssh {self._host}` once and accept its key"
-        raise Unavailable(self._url, told)
+        raise Unavailable(self._url, told, passes=False)
 
 
 def _read(sftp: Any, path: str) -> bytearray:

@@ -110,7 +110,7 @@ class Transport(ABC):
 
 def no_extra(url: str, package: str, extra: str) -> Unavailable:
     """The error for a protocol whose package is not installed."""
-    return Unavailable(url, f"{package} is not installed, which speaks this protocol: `pip install 'simcache[{extra}]'`")
+    return Unavailable(url, f"{package} is not installed, which speaks this protocol: `pip install 'simcache[{extra}]'`", passes=False)
 
 
 def one_line(problem: BaseException) -> str:

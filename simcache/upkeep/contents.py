@@ -6,7 +6,7 @@ their bytes; any other store is asked by its contract.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
@@ -40,8 +40,9 @@ class Digests(NamedTuple):
 class Contents(Protocol):
     """The names and bytes of one store."""
 
-    foreign: list[str]
-    """What lies among blobs and entries and is neither, as met by listing."""
+    @property
+    def foreign(self) -> Sequence[str]:
+        """What lies among blobs and entries and is neither, as met by listing."""
 
     def entries(self) -> Iterator[list[str]]:
         """The names of all entries, those of one key always in one list."""
@@ -200,15 +201,17 @@ class _Stored:
     """The contents of any other store."""
 
     def __init__(self, store: Store) -> None:
-        self.foreign: list[str] = []
         self._store = store
         self._sizes: dict[str, int] = {}
+
+    @property
+    def foreign(self) -> Sequence[str]:
+        return self._store.foreign()
 
     def entries(self) -> Iterator[list[str]]:
         folders: dict[str, list[str]] = {}
         for name in self._store.names("entries/"):
             folders.setdefault(name.rpartition("/")[0], []).append(name)
-        self.foreign = list(self._store.foreign())
         yield from folders.values()
 
     def blobs(self) -> Iterator[str]:

@@ -91,8 +91,6 @@ def between(server: str) -> Iterator[Between]:
                 self.hang_up()
             return None
 
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = forward
-
         def answer(self, status: int, code: str) -> None:
             data = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
             self.send_response_only(status, code)
@@ -108,6 +106,9 @@ def between(server: str) -> Iterator[Between]:
 
         def log_message(self, *_: object) -> None:
             """The log is `Between.log`."""
+
+    for method in ("GET", "PUT", "POST", "HEAD", "DELETE"):
+        setattr(Forward, f"do_{method}", Forward.forward)
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

@@ -31,6 +31,8 @@ class Server(NamedTuple):
     port: int
     environment: Mapping[str, str]
     child: "subprocess.Popen[str]"
+    folder: Path = Path()
+    """Where an SSH server may write: not below pytest's own folder, which every other run of pytest closes to others again."""
 
     @property
     def address(self) -> str:
@@ -99,10 +101,11 @@ def sftp_server() -> Server:
         place.chmod(0o755)
         for file in (place / "host_key", place / "authorized_keys"):
             shutil.chown(file, sftp_user())
+    (place / "stores").mkdir()
     child = _child("sftp", str(program), str(place / "sshd_config"))
     assert _said(child) == "started"
     _wait_until_open(port)
-    return Server("127.0.0.1", port, {"HOME": str(place / "home"), "SSH_AUTH_SOCK": "", "SSHD_LOG": str(place / "log")}, child)
+    return Server("127.0.0.1", port, {"HOME": str(place / "home"), "SSHD_LOG": str(place / "log")}, child, place / "stores")
 
 
 def sftp_user() -> str:
@@ -111,11 +114,8 @@ def sftp_user() -> str:
 
 
 def open_to_server(folder: Path) -> None:
-    """Let sshd write below this folder, and reach it, whoever it runs as."""
+    """Let sshd write below this folder, whoever it runs as."""
     if os.geteuid() == 0:
-        for above in folder.parents:
-            if above.stat().st_mode & 0o777 == 0o700 and above.parent != above:  # pytest keeps its folders to whoever runs it
-                above.chmod(0o711)
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o777 if path.is_dir() else 0o666)
 
@@ -191,7 +191,7 @@ def _serve_s3() -> None:
 
     from moto.server import ThreadedMotoServer
 
-    os.environ["MOTO_S3_DEFAULT_MAX_KEYS"] = "200"
+    os.environ.setdefault("MOTO_S3_DEFAULT_MAX_KEYS", "200")
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

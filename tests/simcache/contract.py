@@ -56,6 +56,7 @@ BAD_NAMES = (
 class Backdoor(ABC):
     """One place of one kind of store, and what lies in it, without asking the store."""
 
+    url: str
     environment: Mapping[str, str] = MappingProxyType({})
     """What a process must have in its environment to find the place."""
 
@@ -172,11 +173,13 @@ class SftpBackdoor(FolderBackdoor):
     """A folder behind a real SSH server, which is on this machine: by plain files."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
         server = sftp_server()
+        place = server.folder / sha256(str(folder).encode()).hexdigest()[:16]
+        place.mkdir()
+        open_to_server(place)
+        super().__init__(place)
         self.environment = server.environment
         self.url = f"sftp://{server.address}{self.root}"
-        open_to_server(folder)
 
     def write(self, name: str, data: bytes) -> None:
         super().write(name, data)
