@@ -67,11 +67,12 @@ SIZES = Sizes()
 
 
 class Shown(NamedTuple):
-    """A version of a dataset that counts, and which index it has."""
+    """A version of a dataset that counts."""
 
     dataset: Dataset
     version: int
-    index: str
+    digest: str
+    """SHA-256 of its index."""
 
 
 def open_kaggle(url: str) -> Store:
@@ -162,7 +163,7 @@ class KaggleShelf(Shelf):
             with self._learning:
                 if not self._learned:
                     self._learn()
-        return tuple(self._parse(shown.index) for shown in self._known())
+        return tuple(self._parse(shown.digest) for shown in self._known())
 
     def refresh(self) -> None:
         with self._learning:
@@ -234,7 +235,7 @@ class KaggleShelf(Shelf):
         raise problem
 
     def _holding(self, pack: Pack) -> Iterator[Shown]:
-        return (shown for shown in self._known() if pack in self._parse(shown.index).packs)
+        return (shown for shown in self._known() if pack in self._parse(shown.digest).packs)
 
     def _parse(self, digest: str) -> Index:
         index = self._parsed.get(digest)
@@ -255,7 +256,7 @@ class KaggleShelf(Shelf):
             stamp = (status.st_mtime_ns, status.st_ino)
             if self._shown[0] != stamp:
                 with open(path, encoding="utf-8") as file:
-                    self._shown = (stamp, tuple(Shown(Dataset(*dataset), version, index) for dataset, version, index in json.load(file)))
+                    self._shown = (stamp, tuple(Shown(Dataset(*dataset), version, digest) for dataset, version, digest in json.load(file)))
         except FileNotFoundError:
             self._shown = (None, ())
         return self._shown[1]
@@ -271,7 +272,7 @@ class KaggleShelf(Shelf):
                 asked.add(dataset)
                 found = self._versions(dataset)
                 shown += found
-                waiting += [self._delta(writer) for one in found for writer in self._parse(one.index).writers]
+                waiting += [self._delta(writer) for one in found for writer in self._parse(one.digest).writers]
         self._keep_shown(shown)
         self._learned = True
 
@@ -301,7 +302,7 @@ class KaggleShelf(Shelf):
         last = known.get(current) or self._shown_by(dataset, current)
         if last is None:
             return []
-        between = range(self._parse(last.index).follows + 1, current)
+        between = range(self._parse(last.digest).follows + 1, current)
         return [last, *(one for version in between if (one := known.get(version) or self._shown_by(dataset, version)) is not None)]
 
     def _shown_by(self, dataset: Dataset, version: int) -> Shown | None:
@@ -394,7 +395,7 @@ class KaggleShelf(Shelf):
     def _planned(self, pending: Index) -> tuple[Dataset, Index]:
         """Which dataset gets a new version, and all that it holds then."""
         base, delta = self._base, self._delta()
-        held = {target: union(self._parse(one.index) for one in self._known() if one.dataset == target) for target in (base, delta)}
+        held = {target: union(self._parse(one.digest) for one in self._known() if one.dataset == target) for target in (base, delta)}
         places = {name: place for name, place in held[delta].places.items() if name not in held[base].places}
         beside = union([pending, Index(places)])
         target, content = delta, beside
@@ -434,7 +435,7 @@ class KaggleShelf(Shelf):
 
     def _shows(self, pending: Index, *datasets: Dataset) -> bool:
         """Whether others can see all that is pending: these very bytes, not others under the same name."""
-        own = [self._parse(one.index).places for one in self._known() if one.dataset in datasets]
+        own = [self._parse(one.digest).places for one in self._known() if one.dataset in datasets]
         return all(any(places.get(name) == place for places in own) for name, place in pending.places.items())
 
     def _is_read_back(self, pending: Index) -> bool:
@@ -448,7 +449,7 @@ class KaggleShelf(Shelf):
 
     def _packs_there(self, one: Shown, pending: Index) -> Iterator[Pack]:
         """Which packs of what is pending a version really has."""
-        packs = set(pending.packs).intersection(self._parse(one.index).packs)
+        packs = set(pending.packs).intersection(self._parse(one.digest).packs)
         try:
             sizes = self._kaggle.files(one.dataset, one.version) if packs else {}
             for pack in packs:
@@ -550,8 +551,8 @@ class KaggleShelf(Shelf):
 
     def _sweep(self) -> None:
         """Remove the packs and indexes that no version shows any more."""
-        indexes = {f"{one.index}.simidx" for one in self._known()}
-        packs = {f"{pack.sha256}.pack" for one in self._known() for pack in self._parse(one.index).packs}
+        indexes = {f"{one.digest}.simidx" for one in self._known()}
+        packs = {f"{pack.sha256}.pack" for one in self._known() for pack in self._parse(one.digest).packs}
         for folder, kept in (("indexes", indexes), ("packs", packs)):
             for name in os.listdir(f"{self.folder}/{folder}"):
                 if name.removesuffix(".part") not in kept:

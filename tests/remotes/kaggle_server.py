@@ -81,7 +81,7 @@ class Fault:
     """What goes wrong with a request, and with which."""
 
     kind: str
-    """`drop` before or `lose` after the work, `cut` in the middle of the bytes, or a status."""
+    """`drop` before or `lose` after the work, `cut` in the middle of the bytes, `hang` until the test goes on, or a status."""
     match: str = ""
     at: int = 1
     """The first of the matching requests, counted from 1."""
@@ -127,6 +127,7 @@ class KaggleServer:
         self.kernel_environment: dict[str, str] = {}
         self.folder: Path | None = None
         """Where kernels run."""
+        self.hanging, self.go_on = threading.Event(), threading.Event()
         self.lock = threading.RLock()
         handler = type("Handler", (_Handler,), {"kaggle": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -458,7 +459,10 @@ class _Handler(BaseHTTPRequestHandler):
         with self.kaggle.lock:
             self.kaggle.log.append(line)
             self.kind = next((fault.kind for fault in self.kaggle.faults if fault.strikes(line)), "")
-        if self.kind == "drop":
+        if self.kind == "hang":
+            self.kaggle.hanging.set()
+            self.kaggle.go_on.wait(30)
+        if self.kind in ("drop", "hang"):
             self.close_connection = True
             self.connection.close()
             return

@@ -175,12 +175,12 @@ class TestPublishing:
     def test_many_small_publishings_do_not_make_many_files(self, kaggle: KaggleServer, elsewhere: Callable[[str], PackedStore]) -> None:
         """Packs that are not full are put together before a version has more files than Kaggle takes."""
         store = opened()
-        for number in range(30):
+        for number in range(24):
             put_all(store, results(number))
             store.publish()
 
         assert all(len(kaggle.shown(ref)) <= 50 for ref in kaggle.datasets)
-        assert all_of(elsewhere("phone")) == results(*range(30))
+        assert all_of(elsewhere("phone")) == results(*range(24))
 
     def test_progress_ends_at_all_bytes(self, kaggle: KaggleServer) -> None:
         """Who is told hears bytes that never fall and end at the total."""
@@ -412,6 +412,34 @@ class TestFaults:
         assert bytes(other.get(big)) == items[big]
         assert kaggle.bytes_down - before < 7_000_000
         assert kaggle.count(r"GET .*pack bytes=\d{5,}-") == 1
+
+    def test_a_publisher_that_is_killed(self, kaggle: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Killed while any request is on its way, it loses nothing: the next run completes, and no half is seen in between."""
+        context = multiprocessing.get_context("spawn")
+        kills = 0
+        for number in range(1, requests_of_a_publishing(), 7):
+            home = str(tmp_path / str(number))
+            monkeypatch.setenv("XDG_CACHE_HOME", home)
+            kaggle.datasets.clear()
+            kaggle.faults.clear()
+            put_all(opened("same"), results(*range(4)))
+            kaggle.hanging.clear()
+            kaggle.go_on.clear()
+            kaggle.fault("hang", at=number)
+            process = context.Process(target=_publish_some, args=(home, "same", 100))
+            process.start()
+            while process.is_alive() and not kaggle.hanging.wait(0.01):
+                pass
+            killed = process.is_alive()
+            process.kill()
+            process.join()
+            kaggle.go_on.set()
+            kills += killed
+            assert shown(kaggle).keys() <= results(*range(4), *range(100, 104)).keys()
+            kaggle.faults.clear()
+            opened("same").publish()
+            assert shown(kaggle).keys() >= results(*range(4)).keys()
+        assert kills >= 5
 
     def test_a_lost_answer_does_not_make_a_second_version(self, kaggle: KaggleServer) -> None:
         """When the answer to the making of a version is lost, one looks whether it is there before making another."""
