@@ -165,9 +165,7 @@ def pushed(kaggle: Kaggle, request: Request, text: str) -> Request:
             )
         owner, slug = answer.ref.strip("/").split("/")[-2:]
         request = replace(request, owner=owner, slug=slug)
-    folder = kernel_folder(request.owner, request.slug)
-    os.makedirs(folder, exist_ok=True)
-    put_file(folder, _REQUEST, [json.dumps(request.to_json()).encode()])
+    put_file(kernel_folder(request.owner, request.slug), _REQUEST, [json.dumps(request.to_json()).encode()])
     return request
 
 

@@ -147,7 +147,6 @@ def write_packs(folder: str, names: Iterable[str], read: Callable[[str], memoryv
     so is what is damaged, with a warning: it would be refused by whoever reads it.
     """
     os.makedirs(f"{folder}/packs", exist_ok=True)
-    os.makedirs(f"{folder}/.local/tmp", exist_ok=True)
     places: dict[str, Place] = {}
     ordered = sorted(names)
     for start in ("entries/", "blobs/"):
@@ -207,6 +206,7 @@ def put_file(folder: str, name: str, chunks: Sequence[Buffer]) -> None:
         os.replace(temporary, f"{folder}/{name}")
         return True
 
+    os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
     os.makedirs(f"{folder}/.local/tmp", exist_ok=True)
     write_whole(f"{folder}/.local/tmp", [view for chunk in chunks if (view := memoryview(chunk)).nbytes], move, durable=True)
 

@@ -3,6 +3,7 @@
 import io
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -503,6 +504,38 @@ class TestReading:
         with pytest.warns(NotStored, match="cannot be asked"):
             assert double(3) == 6
         with pytest.raises(Unavailable, match="cannot be reached"):
+            opened().refresh()
+
+    def test_a_miss_does_not_wait_long_for_kaggle(self, kaggle: KaggleServer) -> None:
+        """Who only looks for a result asks twice, and then not again for a while; a refresh asks as often as it is told to."""
+        kaggle.fault("drop", times=1000)
+        store = opened(patience=HASTY._replace(tries=6))
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                list(store.list())
+        assert len(kaggle.log) == 2
+        with pytest.raises(Unavailable):
+            store.refresh()
+        assert len(kaggle.log) == 8
+
+    def test_what_was_kept_here_may_vanish(self, kaggle: KaggleServer) -> None:
+        """Somebody cleans the cache folder, all or a part of it: what is published is learned and fetched anew."""
+        put_all(store := opened(), results(1, 2))
+        store.publish()
+        folder = Path(os.environ["XDG_CACHE_HOME"]) / "simcache" / "kaggle" / "me" / "results"
+        for part in ("indexes", "packs", "shown.json"):
+            shutil.rmtree(folder / part) if (folder / part).is_dir() else (folder / part).write_text("{")
+
+            assert all_of(opened()) == results(1, 2), part
+
+    def test_a_private_dataset_of_somebody_else_is_told(self, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A dataset that is not shared with us is not an empty store."""
+        put_all(store := opened(), results(1))
+        store.publish()
+        for name, value in kaggle.environment("other").items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("XDG_CACHE_HOME", os.environ["XDG_CACHE_HOME"] + "-other")
+        with pytest.raises(Unavailable, match="ask me to share it"):
             opened().refresh()
 
     def test_damaged_here_it_is_fetched_anew(self, kaggle: KaggleServer, elsewhere: Callable[[str], PackedStore]) -> None:

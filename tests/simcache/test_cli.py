@@ -166,7 +166,7 @@ class TestHelp:
             command = main.get_command(None, name)  # type: ignore[arg-type]  # it needs no context
             assert command is not None
             options = {option for parameter in command.params for option in parameter.opts}
-            assert name == "remote" or "--json" in options
+            assert name in ("remote", "kaggle") or "--json" in options
             assert name == "remote" or "--store" in options
 
 
