@@ -545,26 +545,27 @@ class KaggleShelf(Shelf):
         index, *packs = (session.token for session in files.values())
         self._keep_sessions({})  # whether two versions may use one token is not known, and this process may be ended now
         try:
-            if self._processing(target) in _GONE:
+            if new := self._processing(target) in _GONE:
                 self._kaggle.create(target, [index], packs)
             else:
                 self._kaggle.add_version(target, [index], packs, f"{len(content.places)} names")
         except Unavailable:
             return False  # the answer was lost: whether the version was made will be seen
         except Refused as problem:
-            if self._processing(target) in _GONE:
-                raise self._not_ours(target, problem) from None
-            if self._processing(target) in _ENDED and problem.status == _FORBIDDEN:
-                raise self._not_ours(target, problem) from None
-            self._keep_sessions(files)  # its first version is being processed, or somebody made it this very moment: later
+            state = self._processing(target)
+            if state in _GONE or (state in _ENDED and not new):
+                raise self._rejected(target, problem) from None
+            self._keep_sessions(files)  # somebody made it this very moment, or its first version is being processed: later
             return False
         return True
 
-    def _not_ours(self, target: Dataset, problem: Refused) -> CacheError:
-        return StoreReadOnly(
+    def _rejected(self, target: Dataset, problem: Refused) -> CacheError:
+        if problem.status == _FORBIDDEN:
+            said = f"only {target.owner} can: publish as kaggle://YOU/{self._base.slug}, and read both"
+            return StoreReadOnly(self.url, f"{target} cannot be published ({problem.reason or problem.status}); {said}")
+        return Unavailable(
             self.url,
-            f"{target} cannot be published ({problem.reason or problem.status}); only {target.owner} can: "
-            f"publish as kaggle://YOU/{self._base.slug}, and read both",
+            f"Kaggle did not take what was to be published ({problem.reason or problem.status}); nothing is lost: mend that, and run again",
         )
 
     # -- what a try leaves for the next one

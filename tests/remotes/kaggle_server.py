@@ -117,6 +117,8 @@ class KaggleServer:
         """Whether the list of datasets is behind and names none."""
         self.compressed = False
         """Whether a file comes as a zip of itself."""
+        self.full = False
+        """Whether the owner's room is used up."""
         self.lose_pack = False
         """Whether the next version is made without its last file, as when an upload failed silently."""
         self.mount_layout = "{slug}"
@@ -285,6 +287,8 @@ class KaggleServer:
         return {"status": "ok", "ref": f"/{ref}", "url": f"https://www.kaggle.com/datasets/{ref}"}
 
     def _made(self, asked: dict[str, Any]) -> Version:
+        if self.full:
+            raise Told(400, "The private quota of this account is used up")
         files: dict[str, bytes] = {}
 
         def take(folder: str, listed: dict[str, Any]) -> None:

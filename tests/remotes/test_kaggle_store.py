@@ -249,6 +249,21 @@ class TestProcessing:
 
         assert all_of(elsewhere("phone")) == results(1)
 
+    @pytest.mark.parametrize("first", [True, False])
+    def test_no_room_at_kaggle(self, kaggle: KaggleServer, first: bool) -> None:
+        """What Kaggle says no to is told with its reason, at once; with room, the next run publishes."""
+        store = opened()
+        for number in range(1 if first else 3):
+            put_all(store, results(number))
+            kaggle.full = first or number == 2
+            if kaggle.full:
+                with pytest.raises(Unavailable, match="quota of this account is used up.*nothing is lost"):
+                    store.publish()
+                kaggle.full = False
+            store.publish()
+
+        assert shown(kaggle) == results(*range(1 if first else 3))
+
     def test_a_version_without_one_of_its_files_is_not_believed(
         self, kaggle: KaggleServer, elsewhere: Callable[[str], PackedStore]
     ) -> None:
