@@ -99,14 +99,14 @@ class Cache:
 
     # -- reading
 
-    def lookup(self, function: str, key: str, into: object = None, codec: str | None = None) -> Lookup:
+    def lookup(self, function: str, key: str, into: object = None, codec: str | None = None, *, far: bool = True) -> Lookup:
         """The value of a key, from the nearest store that has it whole; damaged things are set aside on the way.
 
-        `codec` is the one that was asked for by name, if so.
+        `codec` is the one that was asked for by name, if so. Without `far` only the near store is asked for entries.
         """
         reasons: list[str] = []
         withdrawn: set[str] = set()
-        for index, layer in enumerate(self.store.layers()):
+        for index, layer in enumerate(self.store.layers() if far else (self.near,)):
             for entry in self.entries_in(layer, function, key, reasons, withdrawn):
                 try:
                     if index:
@@ -194,7 +194,28 @@ class Cache:
                 blob.check(data)
             except Missing:
                 raise Corrupt(name, f"{problem.reason} (set aside as {aside})") from problem
+        except Unavailable:
+            far = self._far_blob(blob)
+            if far is None:
+                raise
+            return far
         return data
+
+    def _far_blob(self, blob: Blob) -> memoryview | None:
+        """The bytes of a blob of which near has only a Git LFS pointer, if a far store has them; they are kept near."""
+        for layer in self.store.layers()[1:]:
+            try:
+                data = layer.get(blob.name)
+                check_name(blob.name, data)
+                blob.check(data)
+            except (CacheError, OSError):
+                continue
+            try:
+                self.near.put(blob.name, [data], durable=self.durable)
+            except (CacheError, OSError) as problem:
+                self.warn_once(f"what is found in {layer.url} cannot be kept in {self.near.url}", str(problem))
+            return data
+        return None
 
     def bring(self, entry: Entry, layer: Store) -> None:
         """Keep near what was found far: every blob, then the entry, so that nobody near meets a name without its bytes.

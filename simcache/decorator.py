@@ -188,7 +188,7 @@ class Cached(Generic[P, R]):
         reasons: tuple[str, ...],
     ) -> R:
         with cache.turn(key):
-            found = cache.lookup(self.name, key, self.into, self.options.codec)  # whoever had the turn before may have stored it
+            found = cache.lookup(self.name, key, self.into, self.options.codec, far=False)  # whoever had the turn may have stored it
             if found.entry is not None:
                 cache.tally.hit(self.name, found.entry.made.seconds)
                 return found.value  # type: ignore[no-any-return]
@@ -211,7 +211,7 @@ class Cached(Generic[P, R]):
         if found.entry is None:
             reasons = found.reasons
             async with _AsyncTurn(cache, key):
-                found = cache.lookup(self.name, key, self.into, self.options.codec)  # whoever had the turn before may have stored it
+                found = cache.lookup(self.name, key, self.into, self.options.codec, far=False)  # whoever had the turn may have stored it
                 if found.entry is None:
                     self._say_damaged(cache, reasons or found.reasons)
                     call = self._call(key, arguments, used)

@@ -34,10 +34,12 @@ class Corrupt(CacheError):
 class Unavailable(CacheError):
     """The bytes exist elsewhere but not here (an LFS pointer, a network that is down): fetch them, or compute."""
 
-    def __init__(self, name: str, reason: str) -> None:
+    def __init__(self, name: str, reason: str, *, passes: bool = True) -> None:
         super().__init__(name, reason)
         self.name = name
         self.reason = reason
+        self.passes = passes
+        """Asking again a little later may help: so a network, a service that is busy; not so a pointer, or a wrong password."""
 
     def __str__(self) -> str:
         return f"{self.name} is not available: {self.reason}"

@@ -48,6 +48,8 @@ class Capabilities(NamedTuple):
     """Only this machine's users write here, so a pickle may be opened."""
     shared: bool = False
     """Other processes see the same bytes, so a computation must be locked against them."""
+    quick: bool = False
+    """A call takes no longer than a file or memory of this machine does, so that many at once take as long as one by one."""
 
 
 class Blob(NamedTuple):
@@ -65,7 +67,7 @@ class Blob(NamedTuple):
         """Raise Corrupt unless these are the very bytes that were stored (at memory speed); Unavailable for an LFS pointer."""
         size = memoryview(data).nbytes
         if size != self.size and size <= POINTER_AT_MOST and pointer_oid(bytes(data)) == self.sha256:
-            raise Unavailable(self.name, "only its Git LFS pointer is here; `git lfs pull` brings the content")
+            raise Unavailable(self.name, "only its Git LFS pointer is here; `git lfs pull` brings the content", passes=False)
         if size != self.size:
             raise Corrupt(self.name, f"{size} bytes, expected {self.size}")
         if xxh3_128_hexdigest(data) != self.xxh3:

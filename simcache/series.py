@@ -137,15 +137,16 @@ class Series(Generic[T]):
                 position, yielded = position + 1, True
             if yielded:
                 continue
-            if self.ended and position >= self.stored:
+            chain = self.segments
+            if _has_ended(chain) and position >= _reach(chain):
                 return
             with self._cache.turn(self.key, wait=False) as turn:
                 if not turn.mine:
                     time.sleep(_POLL)  # somebody else computes: look again soon
-                elif self.stored <= position:
+                elif _reach(chain := self.segments) <= position:
                     stop = _Stop()
                     try:
-                        for number, item in self._compute(None, stop):
+                        for number, item in self._compute(chain, None, stop):
                             if number > position:
                                 position = number
                                 yield _copied(item)  # theirs to change, while ours waits to be stored
@@ -175,10 +176,9 @@ class Series(Generic[T]):
             if len(items) >= max(0, fresh.start - first):
                 break  # else a damaged segment came up: it is computed again
         items.extend(fresh.items[max(0, first - fresh.start) :])
-        chain = self._chain()
-        items.ended = fresh.ended or (_has_ended(chain) and count >= _reach(chain))
+        items.ended = fresh.ended
         items.complete = items.ended or first + len(items) >= count
-        items.mixed = len({environment(entry.made) for entry in chain}) > 1
+        items.mixed = len({environment(entry.made) for entry in self._chain()}) > 1
         return items
 
     def stack(self, count: int) -> Any:
@@ -252,19 +252,29 @@ class Series(Generic[T]):
     # -- computing
 
     def _extend(self, count: int, until: float | None, progress: Callable[[int, int], None] | None) -> "_Fresh[T]":
-        """Have at least `count` items, by computing what is not stored or by waiting for whoever computes it."""
-        while not self._reaches(count) and (until is None or time.monotonic() < until):
+        """Have at least `count` items, by computing what is not stored or by waiting for whoever computes it.
+
+        What is decided together is decided from one look at the store: between two looks a sync may add segments, and a look that
+        fails shows none.
+        """
+        while True:
+            chain = self._chain()
+            if _reaches(chain, count) or (until is not None and time.monotonic() >= until):
+                return _stored(chain, count)
             with self._cache.turn(self.key, wait=False) as turn:
                 if not turn.mine:
                     time.sleep(_POLL)  # somebody else computes: look again soon
                     continue
-                if self._reaches(count) or (self._ask_far() and self._reaches(count)):
-                    break
-                fresh: _Fresh[T] = _Fresh(_reach(self._chain()), [], ended=False)
+                chain = self._chain()
+                if not _reaches(chain, count) and self._ask_far():
+                    chain = self._chain()
+                if _reaches(chain, count):
+                    return _stored(chain, count)
+                fresh: _Fresh[T] = _Fresh(_reach(chain), [], ended=False)
                 stop = _Stop(until)
                 try:
                     with stop:
-                        for position, item in self._compute(count, stop):
+                        for position, item in self._compute(chain, count, stop):
                             fresh.items.append(item)
                             if progress is not None:
                                 progress(position, count)
@@ -272,16 +282,10 @@ class Series(Generic[T]):
                     stop.deliver()
             if not stop.met:
                 return fresh._replace(ended=stop.ended)
-        return _Fresh(min(count, _reach(self._chain())), [], ended=False)
 
-    def _reaches(self, count: int) -> bool:
-        chain = self._chain()
-        return _reach(chain) >= count or _has_ended(chain)
-
-    def _compute(self, count: int | None, stop: "_Stop") -> Generator[tuple[int, T], None, None]:
+    def _compute(self, chain: Sequence[Entry], count: int | None, stop: "_Stop") -> Generator[tuple[int, T], None, None]:
         """Compute items beyond the stored ones, each with how many there are then; every full segment is stored at once."""
         source = self._source
-        chain = self._chain()
         reach = _reach(chain)
         further = {_range(entry).start for entry in self._sound() if _range(entry).start > reach}
         position, state = self._last_state(chain)
@@ -344,6 +348,11 @@ class _Fresh(NamedTuple, Generic[T]):
     start: int
     items: list[T]
     ended: bool
+
+
+def _stored(chain: Sequence[Entry], count: int) -> "_Fresh[Any]":
+    """No items, after as many as are asked for or stored."""
+    return _Fresh(min(count, _reach(chain)), [], ended=_has_ended(chain) and count >= _reach(chain))
 
 
 class _Open:
@@ -505,6 +514,10 @@ def _range(entry: Entry) -> Segment:
 
 def _reach(chain: Sequence[Entry]) -> int:
     return _range(chain[-1]).stop if chain else 0
+
+
+def _reaches(chain: Sequence[Entry], count: int) -> bool:
+    return _reach(chain) >= count or _has_ended(chain)
 
 
 def _has_ended(chain: Sequence[Entry]) -> bool:

@@ -61,7 +61,10 @@ def load(start: str | os.PathLike[str] | None = None, environment: Mapping[str, 
 
 
 def located(store: str, base: str | os.PathLike[str]) -> str:
-    """A store as written in a file: a URL as it is, a path made whole from the file's folder."""
+    """A store as written in a file: a URL as it is, a path made whole from the file's folder, also the one behind `git+lfs:`."""
+    scheme, _, path = store.partition(":")
+    if scheme.lower() == "git+lfs" and path:
+        return f"git+lfs:{located(path, base)}"
     if _URL.match(store):
         return store
     return os.path.normpath(os.path.join(base, os.path.expanduser(store)))

@@ -2,7 +2,7 @@
 
 from arz.jit import device, like
 from arz.laws.equilibrium.registry import equilibrium_speed
-from arz.laws.limiter import limited
+from arz.laws.limiter import limited, ranged, reaching
 from arz.laws.order import larger, smaller
 from arz.laws.pressure.registry import fan, target, velocity
 from arz.laws.reconstruct import face_ahead, face_behind, half_slope, halfway_density, halfway_marker
@@ -70,20 +70,33 @@ def at_faces(
 
 
 @device
-def passing(closure: int, coupled: bool, rho: float, w: float, v_ahead: float, own: float, scale: float, jam: float, shape: float) -> float:
-    """The flux of one class through a face inside a road."""
+def passing(
+    closure: int,
+    coupled: bool,
+    rho: float,
+    w: float,
+    v_behind: float,
+    v_ahead: float,
+    own: float,
+    scale: float,
+    jam: float,
+    shape: float,
+) -> tuple[float, float]:
+    """The flux of one class through a face inside a road, and how fast what comes through it may be, for the limiter of the cell ahead."""
     if coupled:
-        return flux_coupled(rho, w, v_ahead)
-    return flux_exact(demand(closure, rho, w, own, scale, jam, shape), supply(closure, w, v_ahead, own, scale, jam, shape))
+        return flux_coupled(rho, w, v_ahead), v_behind
+    sent, taken = demand(closure, rho, w, own, scale, jam, shape), supply(closure, w, v_ahead, own, scale, jam, shape)
+    return flux_exact(sent, taken), reaching(sent, taken, v_behind)
 
 
 @device
 def kept(
     closure: int,
+    coupled: bool,
     y: float,
     rho: float,
     r: float,
-    v_behind: float,
+    v_through: float,
     v: float,
     v_ahead: float,
     low: float,
@@ -92,8 +105,10 @@ def kept(
     jam: float,
     shape: float,
 ) -> float:
-    """What the velocity limiter leaves of y; the speeds are those before the step."""
-    fastest = larger(larger(v_behind, v), v_ahead)
+    """What the limiters leave of y; the speeds are those before the step, v_through of what can come through the face behind."""
+    if coupled:
+        return ranged(y, rho, low, high)
+    fastest = larger(larger(v_through, v), v_ahead)
     return limited(closure, y, rho, r, fastest, low, high, scale, jam, shape)
 
 

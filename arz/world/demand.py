@@ -12,6 +12,8 @@ from arz.world.physics import VehicleClass
 from arz.world.record import Id, NotNegative, Positive, Record
 
 HOUR_S = 3600.0
+SPREAD, SURGE = 1 << 62, 1 << 61
+"""What random numbers are drawn for, beside the noise; surges count on from theirs."""
 
 
 class Inflow(Record):
@@ -39,16 +41,35 @@ class Inflow(Record):
         return self
 
 
+class Surge(Record):
+    """A rush at every entry: `factor` times as many come for `length_s`, from a moment that the seed chooses for each road."""
+
+    factor: NotNegative
+    length_s: Positive
+    earliest_s: NotNegative = 0.0
+    latest_s: NotNegative
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.latest_s < self.earliest_s:
+            problem = f"is {self.latest_s:g} s, before earliest_s ({self.earliest_s:g} s)"
+            raise Invalid("latest_s", problem, "let it begin somewhere between the two")
+        return self
+
+
 class Demand(Record):
     """All inflows; they are multiplied by `scale` and, per inflow and step of time, by a random factor of mean 1 and spread `noise`.
 
-    A factor depends on the seed, the place of its inflow and the number of its step alone.
+    Such a factor depends on the seed, the place of its inflow and the number of its step alone. Days differ too: by `spread`, a random
+    factor of mean 1 that each entry has for the whole run, and by `surges`. These depend on the seed and the place of the entry alone.
     """
 
     inflows: tuple[Inflow, ...] = ()
     scale: NotNegative = 1.0
     noise: NotNegative = 0.0
     noise_step_s: Positive = 60.0
+    spread: NotNegative = 0.0
+    surges: tuple[Surge, ...] = ()
 
     @model_validator(mode="after")
     def _once(self) -> Self:
@@ -66,7 +87,8 @@ class Demand(Record):
 
         A later window of the same seed agrees with an earlier one where they overlap.
         """
-        times = self._times(start_s, horizon_s)
+        surges = self._surges(seed)
+        times = self._times(start_s, horizon_s, surges)
         rates = np.zeros((len(self.inflows), len(times)))
         for i, inflow in enumerate(self.inflows):
             begins, values = np.array(inflow.profile).T
@@ -76,10 +98,27 @@ class Demand(Record):
             # The beginning of a step is a product, so the quotient may fall short of its number by rounding.
             steps = np.floor(times / self.noise_step_s + 1e-9).astype(np.uint64)
             rates *= _factors(seed, len(self.inflows), steps, self.noise)
+        if self.spread > 0:
+            rates *= _lognormal(_scrambled(_drawn(seed, SPREAD) + self._entries), self.spread)[:, None]
+        for surge, begins in zip(self.surges, surges, strict=True):
+            rates[(begins[:, None] <= times) & (times < begins[:, None] + surge.length_s)] *= surge.factor
         return times, rates
 
-    def _times(self, start_s: float, horizon_s: float) -> NDArray[np.float64]:
+    @property
+    def _entries(self) -> NDArray[np.uint64]:
+        """The number of each inflow's entry: both classes of one road have the same day."""
+        roads = list(dict.fromkeys(inflow.road for inflow in self.inflows))
+        return np.array([roads.index(inflow.road) for inflow in self.inflows], np.uint64)
+
+    def _surges(self, seed: int) -> list[NDArray[np.float64]]:
+        """When each surge begins at each inflow, s."""
+        shares = [_uniform(_scrambled(_drawn(seed, SURGE + at) + self._entries)) for at in range(len(self.surges))]
+        return [surge.earliest_s + share * (surge.latest_s - surge.earliest_s) for surge, share in zip(self.surges, shares, strict=True)]
+
+    def _times(self, start_s: float, horizon_s: float, surges: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         changes = [t for inflow in self.inflows for t, _ in inflow.profile]
+        for surge, begins in zip(self.surges, surges, strict=True):
+            changes += [t for begin in begins.tolist() for t in (begin, begin + surge.length_s)]
         if self.noise > 0:
             first = int(start_s / self.noise_step_s)
             changes += [step * self.noise_step_s for step in range(first, int(horizon_s / self.noise_step_s) + 1)]
@@ -88,9 +127,18 @@ class Demand(Record):
 
 def _factors(seed: int, inflows: int, steps: NDArray[np.uint64], noise: float) -> NDArray[np.float64]:
     """Lognormal factors [inflow, step] of mean 1 and standard deviation `noise`."""
-    spread = np.sqrt(np.log1p(noise * noise))
     lanes = np.arange(inflows, dtype=np.uint64)[:, None]
-    stem = _scrambled(_scrambled(_scrambled(np.uint64(seed)) + lanes) + steps[None, :])
+    return _lognormal(_scrambled(_scrambled(_scrambled(np.uint64(seed)) + lanes) + steps[None, :]), noise)
+
+
+def _drawn(seed: int, purpose: int) -> Any:
+    """The beginning of a row of random numbers that is nobody else's."""
+    return _scrambled(_scrambled(np.uint64(seed)) ^ np.uint64(purpose))
+
+
+def _lognormal(stem: NDArray[np.uint64], deviation: float) -> NDArray[np.float64]:
+    """Of mean 1 and this standard deviation."""
+    spread = np.sqrt(np.log1p(deviation * deviation))
     radius = np.sqrt(-2 * np.log(_uniform(_scrambled(stem))))
     normal = radius * np.cos(2 * np.pi * _uniform(_scrambled(stem + np.uint64(1))))
     factors: NDArray[np.float64] = np.exp(spread * normal - spread * spread / 2)

@@ -97,10 +97,12 @@ def _causes(found: list[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def _fault(details: ErrorDetails, kind: type[BaseModel], data: object) -> Invalid:
-    path = _path(details["loc"], data)
     inner = details.get("ctx", {}).get("error")
     if isinstance(inner, Invalid):
-        return Invalid(joined(path, inner.path) or kind.__name__, inner.problem, inner.remedy)
+        # The fault lies within what the location names, which may end in the kind of a union.
+        path = joined(_path((*details["loc"], ""), data), inner.path)
+        return Invalid(path or kind.__name__, inner.problem, inner.remedy)
+    path = _path(details["loc"], data)
     name = str(details["loc"][-1]) if details["loc"] else ""
     match details["type"]:
         case "extra_forbidden":

@@ -23,16 +23,27 @@ _SHOWN = 20
 @click.argument("place", metavar="[STORE]", required=False)
 @click.option("--repair", is_flag=True, help="Set damaged things aside, into the store's quarantine.")
 @click.option("--from", "source_url", metavar="STORE", help="With --repair: take good copies from this store.")
+@click.option(
+    "--with", "others", multiple=True, metavar="REMOTE", help="Verify this store too, and compare what both hold; may be given again."
+)
 @click.option("--rerun", "reruns", type=click.IntRange(min=1), metavar="N", help="Compute N results again and compare their bytes.")
 @click.option("--progress", is_flag=True, help="Tell how far it is every few seconds, also where stderr is no terminal.")
 @store_option
 @json_option
 def verify(
-    place: str | None, source_url: str | None, reruns: int | None, store_url: str | None, *, repair: bool, progress: bool, as_json: bool
+    place: str | None,
+    source_url: str | None,
+    others: tuple[str, ...],
+    reruns: int | None,
+    store_url: str | None,
+    *,
+    repair: bool,
+    progress: bool,
+    as_json: bool,
 ) -> None:
     """Check a store to the last byte.
 
-    Every blob, entry, reference and series is looked at, and results that contradict each other are told. Exit code 0 if it is sound, 1 if there are problems. Blobs of which only a Git LFS pointer is here are no problem.
+    Every blob, entry, reference and series is looked at, and results that contradict each other are told; --with does the same for other stores, and for all of them together. Exit code 0 if it is sound, 1 if there are problems. Blobs of which only a Git LFS pointer is here are no problem.
     """
     from simcache.upkeep.verify import verify as look
 
@@ -40,7 +51,12 @@ def verify(
         raise click.UsageError("give the store once: as STORE or as --store")
     if source_url is not None and not repair:
         raise click.UsageError("--from fetches good copies, so it goes with --repair")
+    if others and (repair or reruns):
+        raise click.UsageError("--with only looks, so it goes neither with --repair nor with --rerun")
     store = opened(place or store_url)
+    if others:
+        _together([store, *map(opened, others)], heartbeat=progress, as_json=as_json)
+        return
     source = None if source_url is None else opened(source_url)
     bar = Bar(f"verifying {store.url}", heartbeat=progress)
     report = look(store, repair=repair, source=source, progress=bar)
@@ -49,6 +65,21 @@ def verify(
     plain: dict[str, Any] = report.to_json() if again is None else {**report.to_json(), "rerun": again.to_json()}
     emit(plain, lambda: [*_verdict(report, repaired=repair), *([] if again is None else _reruns(again))], as_json=as_json)
     if not report.sound or (again is not None and not again.sound):
+        raise click.exceptions.Exit(1)
+
+
+def _together(stores: "list[Store]", *, heartbeat: bool, as_json: bool) -> None:
+    from simcache.upkeep.across import verify_across
+
+    bar = Bar(f"verifying {counted(len(stores), 'store')}", heartbeat=heartbeat)
+    report = verify_across(stores, progress=bar)
+    bar.clear()
+    lines = [line for one in report.stores for line in _verdict(one, repaired=False)]
+    for found in report.divergences[:_SHOWN]:
+        lines += divergence(found)
+    said = f"{counted(len(report.divergences), 'divergence')} among the {len(stores)} stores" if report.divergences else "the stores agree"
+    emit(report.to_json(), lambda: [*lines, said], as_json=as_json)
+    if not report.sound:
         raise click.exceptions.Exit(1)
 
 

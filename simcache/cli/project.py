@@ -14,16 +14,21 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: simcache init --store results")
 @click.option("--store", metavar="PATH|URL", help="Where results are kept; `store` beside the settings if left out.")
+@click.option("--git", is_flag=True, help="Set the store up to be shared through Git: its blobs by Git LFS if that is installed.")
 @json_option
-def init(store: str | None, *, as_json: bool) -> None:
+def init(store: str | None, *, git: bool, as_json: bool) -> None:
     """Make simcache.toml and the store folder here.
 
-    What is there already stays as it is.
+    What is there already stays as it is. --git adds two lines to .gitattributes, sets Git LFS up for this clone, and calls the store's branch `git`, so that `simcache sync git` exchanges results.
     """
     from simcache.upkeep.setup import init as make
 
-    report = make(store=store)
-    lines = [*(f"made {path}" for path in report.made), *(f"{path} is there already and stays as it is" for path in report.found)]
+    report = make(store=store, git=git)
+    lines = [
+        *(f"made {path}" for path in report.made),
+        *(f"{path} is there already and stays as it is" for path in report.found),
+        *report.notes,
+    ]
     emit(report.to_json(), lambda: lines, as_json=as_json)
 
 

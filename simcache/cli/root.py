@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "why": "reasons",
     "diff": "reasons",
     "sync": "share",
+    "doctor": "share",
     "kaggle": "kaggle",
     "verify": "care",
     "prune": "care",

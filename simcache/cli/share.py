@@ -1,4 +1,4 @@
-"""`sync`: results from and to other stores."""
+"""`sync`, `doctor`: results from and to other stores, and what would keep them from getting there."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from simcache.cli.words import counted, size, span
 
 if TYPE_CHECKING:
     from simcache.stores.base import Store
+    from simcache.upkeep.doctor import DoctorReport
     from simcache.upkeep.sync import Moved, SyncReport, Way
 
 _SHOWN = 20
@@ -21,7 +22,7 @@ _SHOWN = 20
 @click.option("--to", "to", metavar="REMOTE", help="Only send what REMOTE lacks.")
 @click.option("--from", "from_", metavar="REMOTE", help="Only receive what REMOTE has.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only results of these functions or keys; may be given again.")
-@click.option("--jobs", type=click.IntRange(min=1), default=8, show_default=True, metavar="N", help="How many are moved at once.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="How many are moved at once; 8 if left out, and 1 between folders.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be moved.")
 @click.option("--progress", is_flag=True, help="Tell how far it is every few seconds, also where stderr is no terminal.")
 @store_option
@@ -31,7 +32,7 @@ def sync(
     to: str | None,
     from_: str | None,
     only: tuple[str, ...],
-    jobs: int,
+    jobs: int | None,
     store_url: str | None,
     *,
     dry_run: bool,
@@ -98,3 +99,29 @@ def _moved(one: "Moved", way: str, report: "SyncReport") -> str:
         return f"nothing new {where}"
     verb = f"would be {way}" if report.dry_run else way
     return f"{verb} {counted(one.entries, 'entry', 'entries')}, {counted(one.blobs, 'blob')}, {size(one.bytes)} {where} in {span(report.seconds)}"
+
+
+@click.command(epilog="Example: simcache doctor --offline")
+@click.option("--offline", is_flag=True, help="Ask no remote.")
+@store_option
+@json_option
+def doctor(store_url: str | None, *, offline: bool, as_json: bool) -> None:
+    """Find out why sharing fails.
+
+    Looks at the store, at how Git and Git LFS see it, at the clocks, and at each remote: whether it can be asked, and whether one side lacks what the other has. Each problem is told with the command that mends it. Exit code 0 if all is well, 1 if there are problems.
+    """
+    from simcache.settings import load
+    from simcache.upkeep.doctor import doctor as look
+
+    report = look(load(), None if store_url is None else place_of(store_url), network=not offline)
+    emit(report.to_json(), lambda: _findings(report), as_json=as_json)
+    if not report.well:
+        raise click.exceptions.Exit(1)
+
+
+def _findings(report: "DoctorReport") -> Sequence[str]:
+    colours = {"problem": "red", "fine": "green", "note": "yellow"}
+    return [
+        f"{click.style(one.kind, fg=colours[one.kind])} {one.about}: {one.says}{f'; mend it: {one.mend}' if one.mend else ''}"
+        for one in report.findings
+    ]

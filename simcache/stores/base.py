@@ -1,7 +1,7 @@
 """The contract of a store: names to immutable bytes, written once and whole."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -90,8 +90,12 @@ class Store(ABC):
         and set aside. Unavailable if a part cannot be listed: a listing never silently leaves things out.
         """
 
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """The same names without the sizes, which some kinds look up one by one."""
+        return (listed.name for listed in self.list(prefix))
+
     def foreign(self) -> Sequence[str]:
-        """What a listing met that calls itself a blob or an entry and is neither; it is never given out."""
+        """What lies among blobs and entries under a name of neither form, and which a listing therefore leaves out: damage, or malice."""
         return ()
 
     @abstractmethod
@@ -120,8 +124,8 @@ class Store(ABC):
         Nothing is promised: what could not be fetched is told by `get`.
         """
 
-    def settle(self) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
-        """A sync is over, in whichever direction: a store that lies in somebody's work tree leaves that in order."""
+    def settle(self, arrived: Collection[str]) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
+        """A sync is over, and these names came from here into the near store: whoever lies in a work tree leaves that in order."""
 
     def publish(self, told: Callable[[int, int], None] | None = None) -> None:
         """Let others see what was put since the last time; `told` hears how many bytes have gone, and of how many.

@@ -57,7 +57,7 @@ class LocalStore(Store):
         """Open the store. FormatTooNew, NotAStore or Unavailable if it cannot be; with `create=False` it must be there."""
         self._root = os.path.abspath(os.fspath(path))
         self.url = self._root
-        self.capabilities = Capabilities(trusted=True, shared=True)
+        self.capabilities = Capabilities(trusted=True, shared=True, quick=True)
         self.local: str = os.path.join(self._root, ".local")
         self._tmp = os.path.join(self.local, "tmp")
         self._prepared_by = 0

@@ -28,7 +28,7 @@ class MemoryStore(Store):
             self._name = name
             self._kept = _nameless.get(name) or _named.setdefault(name, _Kept())
         self.url = f"memory://{self._name}"
-        self.capabilities = Capabilities(trusted=True)
+        self.capabilities = Capabilities(trusted=True, quick=True)
 
     def __repr__(self) -> str:
         return f"MemoryStore({self._name!r})"

@@ -1,7 +1,8 @@
-"""Which folders are stores: reads the format file, and says what an unmarked folder may become."""
+"""Which places are stores: reads the format file, and says what an unmarked place may become."""
 
 import json
 import os
+from collections.abc import Collection
 
 from simcache.errors import FormatTooNew, NotAStore, Unavailable
 from simcache.model import FORMAT
@@ -30,19 +31,19 @@ def check_place(root: str, *, create: bool = True) -> bool:
         raise NotAStore(root, f"a folder stands where its {FORMAT_FILE} should be") from problem
     except OSError as problem:
         raise Unavailable(root, f"its {FORMAT_FILE} cannot be read ({problem.strerror})") from problem
-    found = _format_in(root, data)
-    if found > FORMAT:
-        raise FormatTooNew(root, found, FORMAT)
+    check_mark(root, data)
     return True
 
 
-def _check_unmarked(root: str, *, create: bool) -> None:
-    try:
-        names = os.listdir(root)
-    except FileNotFoundError:
-        names = []
-    except OSError as problem:
-        raise Unavailable(root, f"the folder cannot be read ({problem.strerror})") from problem
+def check_mark(root: str, data: bytes | bytearray) -> None:
+    """Raise NotAStore or FormatTooNew unless these are the bytes of a format file that this simcache knows."""
+    found = _format_in(root, data)
+    if found > FORMAT:
+        raise FormatTooNew(root, found, FORMAT)
+
+
+def check_names(root: str, names: Collection[str], *, create: bool) -> None:
+    """Raise NotAStore unless an unmarked place that holds these names is a store without its mark, or may become one."""
     if not {"entries", "blobs", FORMAT_FILE}.isdisjoint(names):  # the mark may have come this very moment
         return
     others = sorted(name for name in names if not name.startswith("."))
@@ -52,7 +53,17 @@ def _check_unmarked(root: str, *, create: bool) -> None:
         raise NotAStore(root, "nothing is there; check the path, or make a store with `simcache init`")
 
 
-def _format_in(root: str, data: bytes) -> int:
+def _check_unmarked(root: str, *, create: bool) -> None:
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError:
+        names = []
+    except OSError as problem:
+        raise Unavailable(root, f"the folder cannot be read ({problem.strerror})") from problem
+    check_names(root, names, create=create)
+
+
+def _format_in(root: str, data: bytes | bytearray) -> int:
     try:
         found = json.loads(data)["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as problem:

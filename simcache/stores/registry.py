@@ -8,7 +8,7 @@ from simcache.errors import BadSettings, NotAStore
 from simcache.stores.base import Store
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[Gg][Ii][Tt]\+[Ll][Ff][Ss]:")
-_SOON = frozenset({"git+lfs", "http", "https", "s3", "gs", "az", "sftp"})
+_SOON = frozenset({"http", "https"})
 
 
 def _path(url: str, create: bool) -> Store:
@@ -32,6 +32,34 @@ def _memory(url: str, create: bool) -> Store:
 
     del create  # a store in memory is there as soon as it is named
     return MemoryStore(url.removeprefix("memory://"))
+
+
+def _git(url: str, create: bool) -> Store:
+    from simcache.stores.lfs import GitStore
+
+    del create  # a branch that is not there yet is an empty store, which the first publishing makes
+    return GitStore(url)
+
+
+def _s3(url: str, create: bool) -> Store:
+    from simcache.stores.remote import RemoteStore
+    from simcache.stores.s3 import S3
+
+    return RemoteStore(url, lambda: S3(url), create=create)
+
+
+def _sftp(url: str, create: bool) -> Store:
+    from simcache.stores.remote import RemoteStore
+    from simcache.stores.sftp import Sftp
+
+    return RemoteStore(url, lambda: Sftp(url), create=create)
+
+
+def _objects(url: str, create: bool) -> Store:
+    from simcache.stores.objects import Objects
+    from simcache.stores.remote import RemoteStore
+
+    return RemoteStore(url, lambda: Objects(url), create=create)
 
 
 def _packed(url: str, create: bool) -> Store:
@@ -74,9 +102,15 @@ def _mounted(url: str, create: bool) -> Store:
 KINDS: Mapping[str, Callable[[str, bool], Store]] = {
     "": _path,
     "file": _file,
+    "git+lfs": _git,
+    "memory": _memory,
+    "s3": _s3,
+    "gs": _objects,
+    "az": _objects,
+    "fsspec+memory": _objects,
+    "sftp": _sftp,
     "kaggle": _kaggle,
     "kaggle-kernel": _kernel,
-    "memory": _memory,
     "mounted": _mounted,
     "packed": _packed,
 }
@@ -101,7 +135,7 @@ def open_store(url: str | os.PathLike[str] | Store, *, create: bool = True) -> S
 
 
 def _no_kind(scheme: str) -> str:
-    known = ", ".join(f"{name}://" if name else "a path" for name in KINDS)
+    known = ", ".join("a path" if not name else "git+lfs:FOLDER" if name == "git+lfs" else f"{name}://" for name in KINDS)
     if scheme in _SOON:
         return f"this version of simcache cannot open {scheme} stores yet; it opens {known}"
     return f"no kind of store is called {scheme!r}; there are {known}"

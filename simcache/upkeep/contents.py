@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from xxhash import xxh3_128
 
 from simcache.errors import CacheError, Corrupt, Missing, Unavailable
-from simcache.model import digest_in_name, is_entry_folder, is_entry_leaf
+from simcache.model import digest_in_name, is_entry_folder, is_entry_leaf, pointer_oid
 from simcache.stores.base import Store
 
 LARGE = 1 << 20
@@ -22,6 +22,8 @@ LARGE = 1 << 20
 _PIECE = 1 << 20
 _AT_ONCE = 4096
 """Bytes in which a small file is read: most entries are a quarter of that, and a larger buffer takes longer to get."""
+_POINTERS = range(100, 180)
+"""Bytes that a Git LFS pointer has: three lines, the last with a number."""
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -45,7 +47,10 @@ class Contents(Protocol):
         """The names of all entries, those of one key always in one list."""
 
     def blobs(self) -> Iterator[str]:
-        """The names of all blobs."""
+        """The names of all blobs; the sizes are known from then on."""
+
+    def blob_names(self) -> Iterator[str]:
+        """The names of all blobs whose content is here: not those of which there is only a Git LFS pointer."""
 
     def read(self, name: str, size: int | None = None) -> bytes:
         """The bytes under a name; of more than `size`, so many that one sees that there are more."""
@@ -134,6 +139,15 @@ class _Folder:
         except OSError:
             return 0
 
+    def blob_names(self) -> Iterator[str]:
+        return (name for name in self.blobs() if not self._is_pointer(name))
+
+    def _is_pointer(self, name: str) -> bool:
+        try:
+            return self.size(name) in _POINTERS and pointer_oid(self.read(name)) == name[-64:]
+        except CacheError:
+            return False  # gone this very moment, or unreadable: whoever reads it says so
+
     def time(self, name: str) -> float | None:
         try:
             return os.stat(f"{self._root}/{name}").st_mtime
@@ -192,8 +206,9 @@ class _Stored:
 
     def entries(self) -> Iterator[list[str]]:
         folders: dict[str, list[str]] = {}
-        for listed in self._store.list("entries/"):
-            folders.setdefault(listed.name.rpartition("/")[0], []).append(listed.name)
+        for name in self._store.names("entries/"):
+            folders.setdefault(name.rpartition("/")[0], []).append(name)
+        self.foreign = list(self._store.foreign())
         yield from folders.values()
 
     def blobs(self) -> Iterator[str]:
@@ -201,6 +216,9 @@ class _Stored:
             self._sizes[listed.name] = listed.size
             yield listed.name
         self.foreign = list(self._store.foreign())
+
+    def blob_names(self) -> Iterator[str]:
+        yield from self._store.names("blobs/")
 
     def read(self, name: str, size: int | None = None) -> bytes:
         del size  # it comes whole

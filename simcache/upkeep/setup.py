@@ -4,12 +4,15 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from simcache.errors import BadSettings
 from simcache.settings import FILE, load, located
+from simcache.stores.git import GitFailed, Repository, lfs_is_there, place_of
+from simcache.stores.lfs import LFS_LINES, NO_LFS, PLAIN_LINES
 from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_place
 from simcache.upkeep.report import Report
 
@@ -25,6 +28,8 @@ class InitReport(Report):
     store: str
     made: tuple[str, ...]
     found: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What a person should know or do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,11 @@ class RemotesReport(Report):
     """What was done about which name; empty for a mere look."""
 
 
-def init(folder: str | os.PathLike[str] = ".", store: str | None = None) -> InitReport:
-    """Make the settings file of a folder and the store that it names; what is there stays as it is."""
+def init(folder: str | os.PathLike[str] = ".", store: str | None = None, *, git: bool = False) -> InitReport:
+    """Make the settings file of a folder and the store that it names; what is there stays as it is.
+
+    With `git`, set the store up to be shared through Git too: attributes, the programs of Git LFS, a remote called git.
+    """
     base = Path(folder).absolute()
     made: list[str] = []
     found: list[str] = []
@@ -66,7 +74,53 @@ def init(folder: str | os.PathLike[str] = ".", store: str | None = None) -> Init
         made.append(settings)
     if "://" not in place:
         _make_store(Path(place), made, found)
-    return InitReport(settings, place, tuple(made), tuple(found))
+    notes = _share_by_git(base, place, made, found) if git else []
+    return InitReport(settings, place, tuple(made), tuple(found), tuple(notes))
+
+
+def _share_by_git(base: Path, place: str, made: list[str], found: list[str]) -> list[str]:
+    """Blobs go by Git LFS if it is here, else by plain Git; returns what is to be known or done."""
+    if "://" in place:
+        raise BadSettings(place, "Git shares a store that is a folder: name one with --store")
+    where = place_of(place)
+    repository = Repository(where)
+    notes: list[str] = []
+    by_lfs = lfs_is_there(where.top)
+    file = Path(where.top, ".gitattributes")
+    if repository.attributes(f"{where.prefix}blobs/00/0").get("text") == "unset":
+        found.append(str(file))
+        by_lfs = repository.attributes(f"{where.prefix}blobs/00/0").get("filter") == "lfs"
+    else:
+        _append(file, [_attribute(where.prefix, line) for line in (LFS_LINES if by_lfs else PLAIN_LINES)])
+        made.append(str(file))
+    if not lfs_is_there(where.top):
+        notes.append(f"{NO_LFS}; until then blobs go by plain Git")
+    elif by_lfs:
+        try:
+            repository.run("lfs", "install", "--local")
+        except GitFailed as problem:
+            notes.append(f"the hooks of Git LFS could not be set up, see `git lfs install --local` ({problem.reason})")
+    held = load(base, {}).remotes
+    if not any(url.startswith("git+lfs:") for url in held.values()) and "git" not in held:
+        add_remote("git", f"git+lfs:{os.path.relpath(place, base)}", base)
+        made.append("remote git")
+    return notes
+
+
+def _attribute(prefix: str, line: str) -> str:
+    pattern, _, rest = line.partition(" ")
+    whole = prefix + pattern
+    if re.search(r"[\s\"\\]", whole):
+        whole = '"' + whole.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{whole} {rest}"
+
+
+def _append(file: Path, lines: Sequence[str]) -> None:
+    """Some more lines at the end of a file, with its own line ends; what stands there stays."""
+    text = _read(file)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    opening = text if not text or text.endswith("\n") else text + newline
+    _write(file, opening + "".join(f"{line}{newline}" for line in lines))
 
 
 def _make_store(place: Path, made: list[str], found: list[str]) -> None:
@@ -101,7 +155,8 @@ def add_remote(name: str, url: str, folder: str | os.PathLike[str] = ".") -> Rem
     if table.get(name) is not None:
         raise BadSettings(str(file), f"has a remote {name} already, {table[name]}: remove it first with `simcache remote rm {name}`")
     whole = located(url, base)
-    written = url if whole == url else os.path.relpath(whole, file.parent).replace(os.sep, "/")
+    scheme, path = ("git+lfs:", whole[8:]) if whole.startswith("git+lfs:") else ("", whole)
+    written = url if whole == url else scheme + os.path.relpath(path, file.parent).replace(os.sep, "/")
     _replace(file, _with_line(file, text, f"{name} = {json.dumps(written, ensure_ascii=False)}"), {**table, name: written})
     return _changed(base, f"added {name} to {file}")
 

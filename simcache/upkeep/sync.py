@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from simcache.cache import runs_no_code
 from simcache.errors import BadSettings, CacheError, Corrupt, Missing, StoreReadOnly, Unavailable, Untrusted
-from simcache.model import Blob, Entry, Json, blob_name, check_name, key_in_name
+from simcache.model import Blob, Entry, Json, blob_name, check_name, digest_in_name, key_in_name
 from simcache.stores.base import Store
 from simcache.upkeep.contents import contents
 from simcache.upkeep.divergences import Divergence, divergences
@@ -22,7 +22,7 @@ U = TypeVar("U")
 Way: TypeAlias = Literal["both", "to", "from"]
 """Seen from the near store: `to` sends what the far one lacks, `from` receives what the near one lacks."""
 
-JOBS: Final = 8
+_JOBS: Final = 8
 _GIVE_UP = 8
 """So many things in a row that cannot be had: whoever gives them is away, and asking for the rest only takes time."""
 _PASSING = frozenset(
@@ -95,14 +95,14 @@ def sync(
     way: Way = "both",
     *,
     only: Sequence[str] = (),
-    jobs: int = JOBS,
+    jobs: int | None = None,
     trust: bool = False,
     dry_run: bool = False,
     patience: Patience = Patience(),  # noqa: B008 - it cannot change
     progress: Progress | None = None,
     publishing: Progress | None = None,
 ) -> SyncReport:
-    """Give each side what it lacks of the other's results; `only` are globs of functions or keys.
+    """Give each side what it lacks of the other's results; `only` are globs of functions or keys, `jobs` how many are moved at once.
 
     Blobs go before the entries that name them, so both sides are sound at every moment, and a run that was cut is completed by
     the next one, which moves only what is still missing. A thing that is damaged, or a pickle from a store that is not trusted
@@ -115,7 +115,8 @@ def sync(
         if wanted and not store.capabilities.writes and not dry_run:
             other = "take what it has with --from" if store is far and way == "both" else "choose another direction"
             raise StoreReadOnly(store.url, f"it takes no writes; {other}")
-    run = _Run(only, jobs, trust=trust, patience=patience, progress=progress)
+    quick = near.capabilities.quick and far.capabilities.quick
+    run = _Run(only, jobs or (1 if quick else _JOBS), trust=trust, patience=patience, progress=progress)
     run.patiently(far.refresh)
     here, there = run.patiently(lambda: _Held(near)), run.patiently(lambda: _Held(far))
     receiving = run.plan(there, here, near=here) if way != "to" else None
@@ -124,7 +125,7 @@ def sync(
     if not dry_run:
         for plan in plans:
             run.move(plan, sum(plan.bytes for plan in plans))
-        _finish(run, far, published=sending is not None, told=publishing)
+        _finish(run, far, receiving, published=sending is not None, told=publishing)
     return SyncReport(
         near=near.url,
         far=far.url,
@@ -138,7 +139,7 @@ def sync(
     )
 
 
-def _finish(run: "_Run", far: Store, *, published: bool, told: Progress | None) -> None:
+def _finish(run: "_Run", far: Store, receiving: "_Plan | None", *, published: bool, told: Progress | None) -> None:
     """Have others see what far was given; what cannot be published now stays there, and the next sync publishes it."""
     try:
         if published and not run.target_failed:
@@ -146,7 +147,7 @@ def _finish(run: "_Run", far: Store, *, published: bool, told: Progress | None) 
     except (CacheError, OSError) as problem:
         run.stop(f"what was sent could not be published: {_said(problem)}")
     finally:
-        far.settle()
+        far.settle([] if receiving is None else [*receiving.moved, *(arrival.name for arrival in receiving.arrived)])
 
 
 class _Held:
@@ -155,9 +156,12 @@ class _Held:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._contents = contents(store)
-        self.entries = {name for names in self._contents.entries() for name in names}
-        self.blobs = set(self._contents.blobs())
-        self.foreign = sorted(set(self._contents.foreign))
+        entries = {name for names in self._contents.entries() for name in names}
+        blobs = set(self._contents.blob_names())
+        self.foreign = sorted({*self._contents.foreign, *(name for name in entries | blobs if not digest_in_name(name))})
+        """Names of neither form; no name that could lead out of a store goes further than this."""
+        self.entries = entries.difference(self.foreign)
+        self.blobs = blobs.difference(self.foreign)
 
     def read(self, name: str) -> bytes:
         return self._contents.read(name)
@@ -206,7 +210,7 @@ class _Run:
         self.stopped = ""
         self.target_failed = False
         self._only = only
-        self._jobs = max(1, jobs)
+        self._jobs = jobs
         self._trust = trust
         self._patience = patience
         self._progress = progress
@@ -233,6 +237,8 @@ class _Run:
         return _Plan(source, target, found)
 
     def _read(self, source: _Held, name: str) -> _Arrival | None:
+        if self.stopped:
+            return None
         try:
             data = self.patiently(lambda: source.read(name))
             entry = Entry.from_bytes(name, data)
@@ -352,7 +358,7 @@ class _Run:
             self.stopped = self.stopped or reason
 
     def _refuse(self, store: Store, name: str, problem: Exception) -> None:
-        away = isinstance(problem, (Unavailable, OSError))
+        away = _may_pass(problem)
         with self._lock:
             self._in_a_row = self._in_a_row + 1 if away else 0
             self.refused.append(Refused(store.url, name, _said(problem)))
@@ -399,7 +405,9 @@ def _contradictions(near: Store, before: _Held, arrived: Sequence[_Arrival]) -> 
 
 
 def _may_pass(problem: Exception) -> bool:
-    return isinstance(problem, (Unavailable, ConnectionError, TimeoutError)) or getattr(problem, "errno", None) in _PASSING
+    if isinstance(problem, Unavailable):
+        return problem.passes
+    return isinstance(problem, (ConnectionError, TimeoutError)) or getattr(problem, "errno", None) in _PASSING
 
 
 def _said(problem: BaseException) -> str:

@@ -76,6 +76,8 @@ def verify(store: Store, *, repair: bool = False, source: Store | None = None, p
     began = time.perf_counter()
     look = _Look(contents(store), progress)
     look.at_entries()
+    if root_of(store) is None:
+        store.expect([*store.names("blobs/")])
     look.at_blobs()
     look.at_references()
     look.at_foreign()

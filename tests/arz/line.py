@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from arz.jit import compiled, like
 from arz.laws.eigenvalues import coupled_waves, coupling, density_wave, fastest
-from arz.laws.limiter import limited
+from arz.laws.limiter import limited, ranged, reaching
 from arz.laws.order import larger
 from arz.laws.pressure.registry import code_of, fan, slope, target, velocity
 from arz.laws.reconstruct import face_ahead, face_behind, half_slope, halfway_density, halfway_marker
@@ -73,7 +73,7 @@ def run(
     ceiling = float(max(traffic.jam) * (1 + 1e-12) if traffic.closure == "multiplicative" else np.inf)
     classes, cells = rho.shape
     w, r, v = np.empty_like(rho), np.empty_like(rho), np.empty_like(rho)
-    half, flux = np.empty((5, classes, cells), kind), np.empty((2, classes, cells + 1), kind)
+    half, flux = np.empty((5, classes, cells), kind), np.empty((3, classes, cells + 1), kind)
     passed, removed, seen = np.zeros((2, 2, classes)), np.zeros(classes), np.zeros(3)
     now, count, back, courant = 0.0, 0, 0.0, 0.0
     while now < time and count < steps:
@@ -82,13 +82,13 @@ def run(
         ratio = kind.type(dt / dx)
         courant = max(courant, dt / dx * top)
         reconstruct(rho, w, v, half, table[:5], ratio, code, order, ends)
-        pass_faces(flux, half, table[:5], code, coupled, ends)
-        passed += dt * flux[:, :, [0, -1]].swapaxes(1, 2)
+        pass_faces(flux, half, v, table[:5], code, coupled, ends)
+        passed += dt * flux[:2, :, [0, -1]].swapaxes(1, 2)
         back = min(back, float(flux[0].min()))
         rho -= ratio * np.diff(flux[0])
         y -= ratio * np.diff(flux[1])
         left = np.array([decay(dt, each) for each in tau], kind)
-        settle(rho, y, v, removed, seen, table, left, step_of, ceiling, code, limiter, ends)
+        settle(rho, y, v, flux[2], removed, seen, table, left, step_of, ceiling, code, limiter, ends)
         now += dt
         count += 1
     return Run(rho, y, count, passed, removed, int(seen[0]), courant, seen[2], back)
@@ -148,8 +148,8 @@ def reconstruct(rho: Any, w: Any, v: Any, half: Any, table: Any, ratio: float, c
 
 
 @compiled
-def pass_faces(flux: Any, half: Any, table: Any, code: int, coupled: bool, ends: int) -> None:
-    """flux[0] and flux[1] become the fluxes of vehicles and of y; face i is between the cells i − 1 and i."""
+def pass_faces(flux: Any, half: Any, v: Any, table: Any, code: int, coupled: bool, ends: int) -> None:
+    """flux[0] and flux[1] become the fluxes of vehicles and of y, flux[2] the speed that may come through; face i is behind the cell i."""
     own, _, scale, jam, shape = table
     _, classes, faces = flux.shape
     for i in range(faces):
@@ -157,35 +157,51 @@ def pass_faces(flux: Any, half: Any, table: Any, code: int, coupled: bool, ends:
         right = i % (faces - 1) if ends == RING else min(i, faces - 2)
         for k in range(classes):
             behind, ahead = half[1, k, left], half[2, k, right]
+            through = v[k, left]
             if coupled:
                 q = flux_coupled(half[0, k, left], behind, ahead)
             else:
-                q = flux_exact(
-                    demand(code, half[0, k, left], behind, own[k], scale[k], jam[k], shape[k]),
-                    supply(code, behind, ahead, own[k], scale[k], jam[k], shape[k]),
-                )
+                sent = demand(code, half[0, k, left], behind, own[k], scale[k], jam[k], shape[k])
+                taken = supply(code, behind, ahead, own[k], scale[k], jam[k], shape[k])
+                q, through = flux_exact(sent, taken), reaching(sent, taken, through)
             if ends == RED and i == faces - 1:
                 q = like(q, 0)
             flux[0, k, i] = q
             flux[1, k, i] = q * behind
+            flux[2, k, i] = through
 
 
 @compiled
 def settle(
-    rho: Any, y: Any, v: Any, removed: Any, seen: Any, table: Any, left: Any, dx: float, ceiling: float, code: int, limiter: bool, ends: int
+    rho: Any,
+    y: Any,
+    v: Any,
+    through: Any,
+    removed: Any,
+    seen: Any,
+    table: Any,
+    left: Any,
+    dx: float,
+    ceiling: float,
+    code: int,
+    limiter: bool,
+    ends: int,
 ) -> None:
     """The limiter and the source term, and what must never be met."""
     own, other, scale, jam, shape, low, high = table
     classes, cells = rho.shape
     zero = like(dx, 0)
     for i in range(cells):
-        before, after = around(i, cells, ends)
+        _, after = around(i, cells, ends)
         for k in range(classes):
             crowd = occupancy_of(rho[k, i], rho[classes - 1 - k, i] if classes > 1 else zero, own[k], other[k])
             seen[0] += verdict(rho[k, i], y[k, i], crowd, ceiling) != SOUND
             if limiter:
-                most = larger(larger(v[k, before], v[k, i]), v[k, after])
-                kept = limited(code, y[k, i], rho[k, i], crowd, most, low[k], high[k], scale[k], jam[k], shape[k])
+                if classes > 1:
+                    kept = ranged(y[k, i], rho[k, i], low[k], high[k])
+                else:
+                    most = larger(larger(through[k, i], v[k, i]), v[k, after])
+                    kept = limited(code, y[k, i], rho[k, i], crowd, most, low[k], high[k], scale[k], jam[k], shape[k])
                 removed[k] += (y[k, i] - kept) * dx
                 y[k, i] = kept
             if len(left) > 0:

@@ -10,14 +10,14 @@ from arz.laws.equilibrium.registry import EQUILIBRIA, equilibrium_speed
 from arz.laws.exact import fan_head, riemann
 from arz.laws.junctions.mixture import remembered
 from arz.laws.junctions.node import node
-from arz.laws.limiter import limited
+from arz.laws.limiter import limited, ranged, reaching
 from arz.laws.pressure import registry as closures
 from arz.laws.reconstruct import face_ahead, face_behind, half_slope, halfway_density, halfway_marker
 from arz.laws.relaxation import decay, relaxed
 from arz.laws.riemann import demand, flux_coupled, flux_exact, supply, thinning
 from arz.laws.state import marker, occupancy_of, sound, verdict
 
-ANSWERS = 30
+ANSWERS = 32
 CLOSURES, ENDS, EQUILIBRIA_COUNT = len(closures.CLOSURES), len(ends.ENDS), len(EQUILIBRIA)
 
 
@@ -61,6 +61,8 @@ def cell(out: Any, x: Any, code: Any) -> None:
     out[27] = marker(rho, rho * w, low, w_r)
     out[28] = verdict(rho, w, r, jam)
     out[29] = sound(rho, w, r, jam)
+    out[30] = ranged(rho * w, rho, low, v)
+    out[31] = reaching(out[7], out[8], v)
 
 
 def crossroads(moved: Any, room: Any, flows: Any, ratio: Any, priority: Any, exits: Any, work: Any, closure: int, junction: int) -> None:

@@ -5,6 +5,7 @@ asking the store under test.
 """
 
 import json
+import subprocess
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ from simcache.stores.base import Listed, Store
 from simcache.stores.memory import MemoryStore
 from simcache.stores.registry import open_store
 from tests.remotes import kaggle_server
+from tests.remotes.servers import open_to_server, s3_client, s3_server, sftp_server
 
 LARGE = 300_000
 """Bytes that every kind hands out as a map or shares, rather than copies."""
@@ -133,6 +135,85 @@ class MemoryBackdoor(Backdoor):
         return 0
 
 
+class S3Backdoor(Backdoor):
+    """A prefix of a bucket on a real server, by Amazon's own client."""
+
+    def __init__(self, folder: Path) -> None:
+        server = s3_server()
+        self.environment = server.environment
+        self.bucket, self.root = "tests", f"{folder.as_posix().strip('/')}/"
+        self.client = s3_client(server.address)
+        self.url = f"s3://{self.bucket}/{self.root}store"
+
+    def open(self) -> Store:
+        return open_store(self.url)
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            data: bytes = self.client.get_object(Bucket=self.bucket, Key=f"{self.root}store/{name}")["Body"].read()
+        except self.client.exceptions.NoSuchKey:
+            return None
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=f"{self.root}store/{name}", Body=data)
+
+    def names(self) -> set[str]:
+        root = f"{self.root}store/"
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root)
+        names = {item["Key"].removeprefix(root) for page in pages for item in page.get("Contents", ())}
+        return {name for name in names if name.startswith(("blobs/", "entries/"))}
+
+    def leftovers(self) -> int:
+        return len(self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.root).get("Uploads", ()))
+
+
+class SftpBackdoor(FolderBackdoor):
+    """A folder behind a real SSH server, which is on this machine: by plain files."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        server = sftp_server()
+        self.environment = server.environment
+        self.url = f"sftp://{server.address}{self.root}"
+        open_to_server(folder)
+
+    def write(self, name: str, data: bytes) -> None:
+        super().write(name, data)
+        open_to_server(self.root)
+
+
+class FsspecMemoryBackdoor(Backdoor):
+    """A folder in fsspec's own memory, by its dictionary."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = f"{folder.as_posix()}/store"
+        self.url = f"fsspec+memory:/{self.root}"
+
+    def open(self) -> Store:
+        return open_store(self.url)
+
+    def read(self, name: str) -> bytes | None:
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        file = MemoryFileSystem.store.get(f"{self.root}/{name}")
+        return None if file is None else bytes(file.getvalue())
+
+    def write(self, name: str, data: bytes) -> None:
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        MemoryFileSystem().pipe_file(f"{self.root}/{name}", data)
+
+    def names(self) -> set[str]:
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        names = {path.removeprefix(f"{self.root}/") for path in MemoryFileSystem.store}
+        return {name for name in names if name.startswith(("blobs/", "entries/"))}
+
+    def leftovers(self) -> int:
+        return 0
+
+
 class PackedBackdoor(Backdoor):
     """A folder of packs: what is written behind its back is a pack and an index of one name, byte by byte as the format says."""
 
@@ -219,16 +300,35 @@ def packed_by_hand(items: Mapping[str, bytes], **head: object) -> tuple[bytes, b
     return text + f"sha256 {sha256(text).hexdigest()}\n".encode(), pack
 
 
+class GitBackdoor(FolderBackdoor):
+    """The store folder of a fresh clone, by the files of what waits there to be published; what was published: tests/remotes."""
+
+    def __init__(self, folder: Path) -> None:
+        work = folder / "work"
+        for command in (("init", "--quiet", "--bare", folder / "far.git"), ("init", "--quiet", "--initial-branch", "main", work)):
+            subprocess.run(["git", *command], check=True, capture_output=True)
+        subprocess.run(["git", "remote", "add", "origin", folder / "far.git"], cwd=work, check=True)
+        self.url = f"git+lfs:{work / 'store'}"
+        self.root = Path(self.open()._waiting.url)  # type: ignore[attr-defined]
+
+
 BACKDOORS: Mapping[str, Callable[[Path], Backdoor]] = {
     "": FolderBackdoor,
     "file": lambda folder: FolderBackdoor(folder, "file"),
+    "git+lfs": GitBackdoor,
     "kaggle": KaggleBackdoor,
     "memory": MemoryBackdoor,
     "packed": PackedBackdoor,
+    "s3": S3Backdoor,
+    "sftp": SftpBackdoor,
+    "fsspec+memory": FsspecMemoryBackdoor,
 }
-"""One line for each scheme in the registry, and whatever runs over every kind of store runs over it; a test says which scheme has none."""
+"""One line for each scheme in the registry, and whatever runs over every kind of store runs over it: the contract, the games against a
+dict, the faults. A test says which scheme has none."""
 
 UNTRIED: Mapping[str, str] = {
+    "gs": "no server of Google's storage runs on loopback; its transport is that of fsspec+memory",
+    "az": "no server of Azure's storage runs here; its transport is that of fsspec+memory",
     "kaggle-kernel": "it is only read: tests/remotes/test_kaggle_kernels.py reads what kernels put out",
     "mounted": "it is only read: the same tests read through every layout of mounts",
 }

@@ -36,6 +36,8 @@ class Fault:
     """How long each call takes before it begins."""
     lie: int = 0
     """How much is added to each size that is listed."""
+    cut: bool = False
+    """A put that fails leaves the first half of its bytes under the name: what a store that keeps the contract never does."""
 
 
 @dataclass(eq=False)
@@ -57,7 +59,13 @@ class Faulty(Store):
         return data if self.fault.spoil is None else memoryview(bytearray(self.fault.spoil(bytes(data))))
 
     def put(self, name: str, chunks: Sequence[Buffer], *, durable: bool = False) -> None:
-        self._call("put", name, lambda: self.store.put(name, chunks, durable=durable))
+        try:
+            self._call("put", name, lambda: self.store.put(name, chunks, durable=durable))
+        except Exception:
+            if self.fault.cut:
+                data = b"".join(memoryview(chunk) for chunk in chunks)
+                self.store.put(name, [data[: len(data) // 2]])
+            raise
 
     def has(self, name: str) -> bool:
         return self._call("has", name, lambda: self.store.has(name))
@@ -107,6 +115,12 @@ class Faulty(Store):
 def fails_at(store: Store, number: int, error: Exception, *, calls: frozenset[str] = CALLS, late: bool = False) -> Faulty:
     """The n-th of these calls raises this error, and no other."""
     return Faulty(store, Fault(error=lambda *_: error, at=number, once=True, calls=calls, late=late))
+
+
+def cuts_at(store: Store, number: int) -> Faulty:
+    """The n-th put leaves half of its bytes, and fails."""
+    lost = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    return Faulty(store, Fault(error=lambda *_: lost, at=number, once=True, calls=frozenset({"put"}), cut=True))
 
 
 def full(store: Store, *, after: int = 0) -> Faulty:

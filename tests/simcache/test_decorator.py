@@ -28,7 +28,7 @@ from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from tests.simcache.contract import run_threads
 from tests.simcache.faulty import Fault, Faulty, full, offline, read_only, untrusted
-from tests.simcache.programs import TICKS, Programs, programs_in, wait_for
+from tests.simcache.programs import TICKS, Programs, programs_in
 from tests.simcache.stored import files_under, value_blob
 
 
@@ -1203,16 +1203,17 @@ class TestThreads:
 
     def test_another_key_waits_for_nobody(self, cache: Cache) -> None:
         """While one key is being computed, others are computed and served."""
-        free = threading.Event()
+        computing, free = threading.Event(), threading.Event()
 
         @cached(cache=cache)
         def f(n: int) -> int:
             if n == 0:
+                computing.set()
                 assert free.wait(20.0)
             return n
 
         def release() -> None:
-            wait_for(lambda: not KeyLock(f"{cache.near.local}/locks", f.key(0)).try_acquire())
+            assert computing.wait(20.0)
             assert [1, 2, 1] == [f(1), f(2), f(1)]
             free.set()
 

@@ -21,14 +21,15 @@ from hypothesis import strategies as st
 
 from simcache.cache import Cache
 from simcache.decorator import Cached, cached
-from simcache.errors import CacheError, Divergence, NotStored
+from simcache.errors import CacheError, Divergence, NotStored, Unavailable
 from simcache.model import Entry, Segment
 from simcache.series import Items, Series, Step, longest_chain
+from simcache.stores.base import Listed, Store
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from simcache.upkeep.verify import verify
 from tests.simcache.contract import a_blob, an_entry_of, run_threads
-from tests.simcache.faulty import Fault, Faulty, full, read_only, untrusted
+from tests.simcache.faulty import Fault, Faulty, fails_at, full, read_only, untrusted
 from tests.simcache.makers import identical
 from tests.simcache.programs import TICKS, Programs, finish, programs_in
 from tests.simcache.stored import files_under, value_blob
@@ -1447,3 +1448,56 @@ def test_a_store_that_lists_nothing_is_no_endless_loop(tmp_path: Path) -> None:
     with pytest.warns(NotStored):
         got = [numbers.call()[:25], list(itertools.islice(numbers.call(), 25))]
     assert [upto(25)] * 2 == got
+
+
+class _Asked(Faulty):
+    """A store that must be asked each time, as those beyond a network."""
+
+    def stamp(self, prefix: str) -> None:
+        del prefix
+
+
+@dataclass(eq=False)
+class _Filled(_Asked):
+    """A store into which somebody syncs another one at its n-th listing."""
+
+    other: Store = field(default_factory=MemoryStore)
+    at: int = 1
+
+    def list(self, prefix: str = "") -> Iterator[Listed]:
+        if self.asked("list") + 1 == self.at:
+            for name, _ in self.other.list():
+                self.store.put(name, [self.other.get(name)])
+        return super().list(prefix)
+
+
+@pytest.mark.parametrize("looped", [False, True])
+def test_incident_a_sync_between_two_looks_made_a_series_lose_its_beginning(looped: bool) -> None:
+    """Segments that come from elsewhere while a series is read change nothing of what it gives, whenever they come."""
+    other = MemoryStore()
+    assert upto(6) == counted(Cache(other), every=2).call()[:6]
+    for at in itertools.count(1):
+        near = _Filled(MemoryStore(), other=other, at=at)
+        run = counted(Cache(near), every=2).call()
+
+        assert upto(9) == ([item for _, item in zip(range(9), run, strict=False)] if looped else run[:9]), at
+        if near.asked("list") < at:
+            break
+    assert at > 3
+
+
+def test_incident_a_look_that_failed_made_a_series_empty() -> None:
+    """A listing that fails once costs at most a computation; what is given is complete."""
+    for at in itertools.count(1):
+        store = MemoryStore()
+        assert upto(5) == counted(Cache(store), every=2).call()[:5]
+        down = fails_at(store, at, Unavailable("the store", "the network is down"), calls=frozenset({"list"}))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotStored)
+            taken = counted(Cache(_Asked(down)), every=2).call()[:5]
+
+        assert upto(5) == taken
+        assert taken.complete
+        if down.counted < at:
+            break
+    assert at > 2

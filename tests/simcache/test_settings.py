@@ -95,10 +95,18 @@ class TestLoad:
         with pytest.raises(BadSettings, match="SIMCACHE_DURABLE"):
             load(tmp_path, {"SIMCACHE_DURABLE": "perhaps"})
 
-    @pytest.mark.parametrize("url", ["s3://b/x", "kaggle://a/b", "git+lfs:store", "memory://m", "http://127.0.0.1:1"])
+    @pytest.mark.parametrize("url", ["s3://b/x", "kaggle://a/b", "memory://m", "http://127.0.0.1:1"])
     def test_urls_stay(self, tmp_path: Path, url: str) -> None:
         """A URL is no path."""
         assert url == located(url, tmp_path)
+
+    def test_the_folder_behind_git_is_a_path(self, tmp_path: Path) -> None:
+        """It is meant from the settings file, as any path; what it asks for stays."""
+        assert f"git+lfs:{tmp_path / 'store'}?branch=a" == located("git+lfs:store?branch=a", tmp_path)
+        add_remote("git", "git+lfs:store", tmp_path)
+
+        assert 'git = "git+lfs:store"' in (tmp_path / "simcache.toml").read_text()
+        assert f"git+lfs:{tmp_path / 'store'}" == load(tmp_path, {}).remotes["git"]
 
 
 class TestInit:

@@ -39,10 +39,15 @@ class StoreMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="stateful-"))
         self.backdoor = BACKDOORS[self.kind](self.folder)
+        self.environment = pytest.MonkeyPatch()
+        for name, value in self.backdoor.environment.items():
+            self.environment.setenv(name, value)
         self.store: Store = self.backdoor.open()
         self.model: dict[str, bytes] = {}
 
     def teardown(self) -> None:
+        if hasattr(self, "environment"):
+            self.environment.undo()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @rule(name=names, cut=st.integers(0, 3), durable=st.booleans())
@@ -208,7 +213,26 @@ class MemoryMachine(StoreMachine):
     kind = "memory"
 
 
+class S3Machine(StoreMachine):
+    """The same in a bucket."""
+
+    kind = "s3"
+
+
+class SftpMachine(StoreMachine):
+    """The same on an SSH server."""
+
+    kind = "sftp"
+
+
+class FsspecMachine(StoreMachine):
+    """The same through fsspec's own face."""
+
+    kind = "fsspec+memory"
+
+
 _few = settings(max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+_fewer = settings(_few, max_examples=4)  # each step is a request or two
 _many = settings(max_examples=100, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 TestFolder = FolderMachine.TestCase
@@ -217,10 +241,17 @@ TestLayered = LayeredMachine.TestCase
 TestLayered.settings = _few
 TestMemory = MemoryMachine.TestCase
 TestMemory.settings = _few
+TestS3 = S3Machine.TestCase
+TestS3.settings = _fewer
+TestSftp = SftpMachine.TestCase
+TestSftp.settings = _fewer
+TestFsspec = FsspecMachine.TestCase
+TestFsspec.settings = _few
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("machine", [FolderMachine, LayeredMachine, MemoryMachine])
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("machine", [FolderMachine, LayeredMachine, MemoryMachine, S3Machine, SftpMachine, FsspecMachine])
 def test_long_games(machine: type[StoreMachine]) -> None:
     """The same, longer and many times over."""
     run_state_machine_as_test(machine, settings=_many)

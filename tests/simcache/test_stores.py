@@ -1106,19 +1106,17 @@ class TestUrls:
 
         assert str(root / "x") == open_store("~/x").url
 
-    @pytest.mark.parametrize(
-        "url", ["s3://bucket/x", "kaggle://a/b", "git+lfs:store", "git+lfs://store", "https://x/", "http://x", "S3://b"]
-    )
+    @pytest.mark.parametrize("url", ["https://x/", "http://x", "HTTP://b"])
     def test_kinds_to_come_are_told(self, url: str) -> None:
         """A kind that this version cannot open yet is named as such, with those that it can."""
-        with pytest.raises(BadSettings, match=r"cannot open .* stores yet; it opens a path, file://, memory://") as caught:
+        with pytest.raises(BadSettings, match=r"cannot open .* stores yet; it opens a path, file://, git\+lfs:FOLDER, ") as caught:
             open_store(url)
 
         assert url == caught.value.where
 
     def test_unknown_kinds_are_told(self) -> None:
         """A scheme that nobody knows is refused with those that are known."""
-        with pytest.raises(BadSettings, match=r"no kind of store is called 'ftp'; there are a path, file://, memory://"):
+        with pytest.raises(BadSettings, match=r"no kind of store is called 'ftp'; there are a path, file://, git\+lfs:FOLDER, "):
             open_store("ftp://x/y")
 
     @pytest.mark.parametrize("url", ["", "file://host/x", "file://"])

@@ -1,7 +1,7 @@
 """The CPU: worlds and segments side by side in lanes, several blocks of worlds at once in threads."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -13,8 +13,24 @@ from numpy.typing import NDArray
 
 from arz.engine import bodies
 from arz.engine.backends.base import Books, Counted, Orders, State
-from arz.engine.backends.memory import access
-from arz.engine.backends.packing import CLASS_ROWS, CROSSING, LEFT, LIMIT, SINK, SOURCE, WIDTH, Block, Packing, pack
+from arz.engine.backends.packing import (
+    CLASS_ROWS,
+    CROSSING,
+    HIGH,
+    LEFT,
+    LIMIT,
+    LOW,
+    NODE_WIDTH,
+    SINK,
+    SINK_ROWS,
+    SOURCE,
+    SOURCE_ROWS,
+    WIDTH,
+    Block,
+    Packing,
+    pack,
+)
+from arz.engine.backends.tables import bare, node_table
 from arz.engine.plan import Plan, Start
 from arz.jit import compiled, device, like, named, ready
 from arz.laws.boundary.registry import flux as end_flux
@@ -28,15 +44,12 @@ from arz.laws.state import marker, occupancy_of, present, sound
 Array = NDArray[Any]
 Law = TypeVar("Law", bound=Callable[..., object])
 
-get_state, put_state = access("state")
-get_scratch, put_scratch = access("scratch")
-get_number, _ = access("numbers")
-get_sum, put_sum = access("sums")
-get_gate, put_gate = access("gates")
-get_tally, put_tally = access("tally")
-get_mark, _ = access("marks")
+ratio_at, before_at, ahead_at, moved_at = (node_table(name, 4) for name in ("ratio", "before", "ahead", "moved"))
+limit_at, demand_at, marked_at, v_ahead_at, room_at = (node_table(name, 3) for name in ("limit", "demand", "marked", "v_ahead", "room"))
+priority_at, width_out_at, width_in_at, last_at = (node_table(name, 2) for name in ("priority", "width_out", "width_in", "last"))
+opened_at, here_at, work_at = (node_table(name, 2) for name in ("opened", "here", "work"))
 
-OWN, OTHER, SCALE, JAM, SHAPE, LOW, HIGH = range(7)
+OWN, OTHER, SCALE, JAM, SHAPE = range(5)
 CREEP, CEILING = 8, 10
 RHO, MARK, SPEED, FACE_RHO, FACE_MARK, FACE_SPEED, FLUX, FLUX_Y = range(8)
 """What scratch holds of a cell, a row per class each."""
@@ -63,7 +76,7 @@ def fill_ghosts(block: Any, classes: int) -> None:
                 source, target = ghosts[b, slot, ghost, 0], ghosts[b, slot, ghost, 1]
                 for row in range(2 * classes):
                     for x in range(worlds):
-                        put_state(state, target + row * WIDTH + x, get_state(state, source + row * WIDTH + x))
+                        state[target + row * WIDTH + x] = state[source + row * WIDTH + x]
 
 
 @inlined
@@ -73,25 +86,25 @@ def read_row(block: Any, at: int, numbers: int, c: int, classes: int, closure: i
     here = c * (8 * classes * WIDTH + PAD)
     for k in range(classes):
         for a in range(WIDTH):
-            rho = get_state(block.state, cell + 2 * k * WIDTH + a)
-            y = get_state(block.state, cell + (2 * k + 1) * WIDTH + a)
-            beside = get_state(block.state, cell + 2 * (1 - k) * WIDTH + a) if classes > 1 else like(rho, 0)
+            rho = block.state[cell + 2 * k * WIDTH + a]
+            y = block.state[cell + (2 * k + 1) * WIDTH + a]
+            beside = block.state[cell + 2 * (1 - k) * WIDTH + a] if classes > 1 else like(rho, 0)
             w, v = bodies.read_cell(
                 closure,
                 rho,
                 y,
                 beside,
-                get_number(block.numbers, numbers + at_row(k, OWN) + a),
-                get_number(block.numbers, numbers + at_row(k, OTHER) + a),
-                get_number(block.numbers, numbers + at_row(k, SCALE) + a),
-                get_number(block.numbers, numbers + at_row(k, JAM) + a),
-                get_number(block.numbers, numbers + at_row(k, SHAPE) + a),
-                get_number(block.numbers, numbers + at_row(k, LOW) + a),
-                get_number(block.numbers, numbers + at_row(k, HIGH) + a),
+                block.numbers[numbers + at_row(k, OWN) + a],
+                block.numbers[numbers + at_row(k, OTHER) + a],
+                block.numbers[numbers + at_row(k, SCALE) + a],
+                block.numbers[numbers + at_row(k, JAM) + a],
+                block.numbers[numbers + at_row(k, SHAPE) + a],
+                block.numbers[numbers + at_row(k, LOW) + a],
+                block.numbers[numbers + at_row(k, HIGH) + a],
             )
-            put_scratch(block.scratch, here + (RHO * classes + k) * WIDTH + a, rho)
-            put_scratch(block.scratch, here + (MARK * classes + k) * WIDTH + a, w)
-            put_scratch(block.scratch, here + (SPEED * classes + k) * WIDTH + a, v)
+            block.scratch[here + (RHO * classes + k) * WIDTH + a] = rho
+            block.scratch[here + (MARK * classes + k) * WIDTH + a] = w
+            block.scratch[here + (SPEED * classes + k) * WIDTH + a] = v
 
 
 @inlined
@@ -106,42 +119,42 @@ def reach_faces(block: Any, numbers: int, c: int, classes: int, closure: int, or
         for a in range(WIDTH):
             i = here + k * WIDTH + a
             rho, w, of_rho, of_w, of_v = bodies.half_way(
-                get_scratch(scratch, i + RHO * classes * WIDTH),
-                get_scratch(scratch, i + MARK * classes * WIDTH),
-                get_scratch(scratch, i + SPEED * classes * WIDTH),
-                get_scratch(scratch, i - stride + RHO * classes * WIDTH),
-                get_scratch(scratch, i - stride + MARK * classes * WIDTH),
-                get_scratch(scratch, i - stride + SPEED * classes * WIDTH),
-                get_scratch(scratch, i + stride + RHO * classes * WIDTH),
-                get_scratch(scratch, i + stride + MARK * classes * WIDTH),
-                get_scratch(scratch, i + stride + SPEED * classes * WIDTH),
-                get_number(block.numbers, numbers + a),
+                scratch[i + RHO * classes * WIDTH],
+                scratch[i + MARK * classes * WIDTH],
+                scratch[i + SPEED * classes * WIDTH],
+                scratch[i - stride + RHO * classes * WIDTH],
+                scratch[i - stride + MARK * classes * WIDTH],
+                scratch[i - stride + SPEED * classes * WIDTH],
+                scratch[i + stride + RHO * classes * WIDTH],
+                scratch[i + stride + MARK * classes * WIDTH],
+                scratch[i + stride + SPEED * classes * WIDTH],
+                block.numbers[numbers + a],
             )
-            put_scratch(scratch, i + FACE_RHO * classes * WIDTH, rho)
-            put_scratch(scratch, i + FACE_MARK * classes * WIDTH, w)
-            put_scratch(scratch, i + FACE_SPEED * classes * WIDTH, of_v)
-            put_scratch(scratch, i + FLUX * classes * WIDTH, of_rho)
-            put_scratch(scratch, i + FLUX_Y * classes * WIDTH, of_w)
+            scratch[i + FACE_RHO * classes * WIDTH] = rho
+            scratch[i + FACE_MARK * classes * WIDTH] = w
+            scratch[i + FACE_SPEED * classes * WIDTH] = of_v
+            scratch[i + FLUX * classes * WIDTH] = of_rho
+            scratch[i + FLUX_Y * classes * WIDTH] = of_w
     for k in range(classes):
         for a in range(WIDTH):
             i = here + k * WIDTH + a
-            rho = get_scratch(scratch, i + FACE_RHO * classes * WIDTH)
-            beside = get_scratch(scratch, here + (FACE_RHO * classes + 1 - k) * WIDTH + a) if classes > 1 else like(rho, 0)
+            rho = scratch[i + FACE_RHO * classes * WIDTH]
+            beside = scratch[here + (FACE_RHO * classes + 1 - k) * WIDTH + a] if classes > 1 else like(rho, 0)
             w, v = bodies.at_faces(
                 closure,
                 rho,
                 beside,
-                get_scratch(scratch, i + FACE_MARK * classes * WIDTH),
-                get_scratch(scratch, i + FLUX_Y * classes * WIDTH),
-                get_scratch(scratch, i + FACE_SPEED * classes * WIDTH),
-                get_number(block.numbers, numbers + at_row(k, OWN) + a),
-                get_number(block.numbers, numbers + at_row(k, OTHER) + a),
-                get_number(block.numbers, numbers + at_row(k, SCALE) + a),
-                get_number(block.numbers, numbers + at_row(k, JAM) + a),
-                get_number(block.numbers, numbers + at_row(k, SHAPE) + a),
+                scratch[i + FACE_MARK * classes * WIDTH],
+                scratch[i + FLUX_Y * classes * WIDTH],
+                scratch[i + FACE_SPEED * classes * WIDTH],
+                block.numbers[numbers + at_row(k, OWN) + a],
+                block.numbers[numbers + at_row(k, OTHER) + a],
+                block.numbers[numbers + at_row(k, SCALE) + a],
+                block.numbers[numbers + at_row(k, JAM) + a],
+                block.numbers[numbers + at_row(k, SHAPE) + a],
             )
-            put_scratch(scratch, i + FACE_MARK * classes * WIDTH, w)
-            put_scratch(scratch, i + FACE_SPEED * classes * WIDTH, v)
+            scratch[i + FACE_MARK * classes * WIDTH] = w
+            scratch[i + FACE_SPEED * classes * WIDTH] = v
 
 
 @inlined
@@ -155,49 +168,55 @@ def pass_face(block: Any, numbers: int, gates: int, b: int, c: int, shortest: in
     for k in range(classes):
         for a in range(WIDTH):
             i = (c - 1) * stride + k * WIDTH + a
-            rho = get_scratch(scratch, i + face_rho * classes * WIDTH)
+            rho = scratch[i + face_rho * classes * WIDTH]
             if order > 1:
-                rho = face_ahead(rho, get_scratch(scratch, i + FLUX * classes * WIDTH))
-            w = get_scratch(scratch, i + face_mark * classes * WIDTH)
-            q = bodies.passing(
+                rho = face_ahead(rho, scratch[i + FLUX * classes * WIDTH])
+            w = scratch[i + face_mark * classes * WIDTH]
+            q, through = bodies.passing(
                 closure,
                 classes > 1,
                 rho,
                 w,
-                get_scratch(scratch, i + stride + face_speed * classes * WIDTH),
-                get_number(block.numbers, numbers + at_row(k, OWN) + a),
-                get_number(block.numbers, numbers + at_row(k, SCALE) + a),
-                get_number(block.numbers, numbers + at_row(k, JAM) + a),
-                get_number(block.numbers, numbers + at_row(k, SHAPE) + a),
+                scratch[i + SPEED * classes * WIDTH],
+                scratch[i + stride + face_speed * classes * WIDTH],
+                block.numbers[numbers + at_row(k, OWN) + a],
+                block.numbers[numbers + at_row(k, SCALE) + a],
+                block.numbers[numbers + at_row(k, JAM) + a],
+                block.numbers[numbers + at_row(k, SHAPE) + a],
             )
-            put_scratch(scratch, i + FLUX * classes * WIDTH, q)
-            put_scratch(scratch, i + FLUX_Y * classes * WIDTH, q * w)
+            scratch[i + FLUX * classes * WIDTH] = q
+            scratch[i + FLUX_Y * classes * WIDTH] = q * w
+            if classes == 1:
+                # The speed at the face behind has been used, so its place is free for what the limiter asks.
+                scratch[i + FACE_SPEED * WIDTH] = through
     if c == 2:  # noqa: PLR2004 - the first cell, behind two ghosts
         for k in range(classes):
             for a in range(WIDTH):
                 i = stride + k * WIDTH + a
-                mark = get_mark(block.marks, 3 * b * WIDTH + a)
+                mark = block.marks[3 * b * WIDTH + a]
                 told = mark > like(mark, 0)
                 gate = gates + 2 * k * WIDTH + a
-                q, of_y = get_gate(block.gates, gate), get_gate(block.gates, gate + WIDTH)
-                put_scratch(scratch, i + FLUX * classes * WIDTH, q if told else get_scratch(scratch, i + FLUX * classes * WIDTH))
-                put_scratch(scratch, i + FLUX_Y * classes * WIDTH, of_y if told else get_scratch(scratch, i + FLUX_Y * classes * WIDTH))
-                # Beyond a node the limiter's neighbours are other roads: what a ghost repeats would hold back a queue that is let go.
-                speed, high = get_scratch(scratch, i + SPEED * classes * WIDTH), get_number(block.numbers, numbers + at_row(k, HIGH) + a)
-                put_scratch(scratch, i + SPEED * classes * WIDTH, high if told else speed)
+                q, of_y = block.gates[gate], block.gates[gate + WIDTH]
+                scratch[i + FLUX * classes * WIDTH] = q if told else scratch[i + FLUX * classes * WIDTH]
+                scratch[i + FLUX_Y * classes * WIDTH] = of_y if told else scratch[i + FLUX_Y * classes * WIDTH]
+                if classes == 1:
+                    # Beyond a node the limiter's neighbours are other roads: what a ghost repeats would hold back a queue that is let go.
+                    through, high = scratch[i + FACE_SPEED * WIDTH], block.numbers[numbers + at_row(k, HIGH) + a]
+                    scratch[i + FACE_SPEED * WIDTH] = high if told else through
     if c >= shortest + 2:
         for k in range(classes):
             for a in range(WIDTH):
                 i = (c - 1) * stride + k * WIDTH + a
-                mark = get_mark(block.marks, (3 * b + 1) * WIDTH + a)
-                told = (mark > like(mark, 0)) & (get_mark(block.marks, (3 * b + 2) * WIDTH + a) == like(mark, c - 2))
+                mark = block.marks[(3 * b + 1) * WIDTH + a]
+                told = (mark > like(mark, 0)) & (block.marks[(3 * b + 2) * WIDTH + a] == like(mark, c - 2))
                 gate = gates + 2 * (classes + k) * WIDTH + a
-                q, of_y = get_gate(block.gates, gate), get_gate(block.gates, gate + WIDTH)
-                put_scratch(scratch, i + FLUX * classes * WIDTH, q if told else get_scratch(scratch, i + FLUX * classes * WIDTH))
-                put_scratch(scratch, i + FLUX_Y * classes * WIDTH, of_y if told else get_scratch(scratch, i + FLUX_Y * classes * WIDTH))
-                i += stride
-                speed, high = get_scratch(scratch, i + SPEED * classes * WIDTH), get_number(block.numbers, numbers + at_row(k, HIGH) + a)
-                put_scratch(scratch, i + SPEED * classes * WIDTH, high if told else speed)
+                q, of_y = block.gates[gate], block.gates[gate + WIDTH]
+                scratch[i + FLUX * classes * WIDTH] = q if told else scratch[i + FLUX * classes * WIDTH]
+                scratch[i + FLUX_Y * classes * WIDTH] = of_y if told else scratch[i + FLUX_Y * classes * WIDTH]
+                if classes == 1:
+                    i += stride
+                    speed, high = scratch[i + SPEED * WIDTH], block.numbers[numbers + at_row(k, HIGH) + a]
+                    scratch[i + SPEED * WIDTH] = high if told else speed
 
 
 @inlined
@@ -214,53 +233,50 @@ def settle_row(
     for k in range(classes):
         for a in range(WIDTH):
             i = here + k * WIDTH + a
-            ratio = get_number(table, numbers + a)
-            flux = get_scratch(scratch, i + FLUX * classes * WIDTH)
-            rho = get_scratch(scratch, i + RHO * classes * WIDTH) - ratio * (
-                flux - get_scratch(scratch, i - stride + FLUX * classes * WIDTH)
-            )
-            before = get_state(block.state, cell + (2 * k + 1) * WIDTH + a)
-            of_y = get_scratch(scratch, i + FLUX_Y * classes * WIDTH) - get_scratch(scratch, i - stride + FLUX_Y * classes * WIDTH)
+            ratio = table[numbers + a]
+            flux = scratch[i + FLUX * classes * WIDTH]
+            rho = scratch[i + RHO * classes * WIDTH] - ratio * (flux - scratch[i - stride + FLUX * classes * WIDTH])
+            before = block.state[cell + (2 * k + 1) * WIDTH + a]
+            of_y = scratch[i + FLUX_Y * classes * WIDTH] - scratch[i - stride + FLUX_Y * classes * WIDTH]
             rho = present(rho)
-            put_scratch(scratch, i + FACE_RHO * classes * WIDTH, rho)
-            put_scratch(scratch, i + FACE_MARK * classes * WIDTH, before - ratio * of_y)
+            scratch[i + FACE_RHO * classes * WIDTH] = rho
+            scratch[i + FACE_MARK * classes * WIDTH] = before - ratio * of_y
             j = counted + 2 * k * WIDTH + a
-            put_sum(block.sums, j, get_sum(block.sums, j) + rho)
-            put_sum(block.sums, j + WIDTH, get_sum(block.sums, j + WIDTH) + flux)
+            block.sums[j] = block.sums[j] + rho
+            block.sums[j + WIDTH] = block.sums[j + WIDTH] + flux
     for k in range(classes):
         for a in range(WIDTH):
             i = here + k * WIDTH + a
-            rho = get_scratch(scratch, i + FACE_RHO * classes * WIDTH)
-            y = get_scratch(scratch, i + FACE_MARK * classes * WIDTH)
-            beside = get_scratch(scratch, here + (FACE_RHO * classes + 1 - k) * WIDTH + a) if classes > 1 else like(rho, 0)
-            scale = get_number(table, numbers + at_row(k, SCALE) + a)
-            jam = get_number(table, numbers + at_row(k, JAM) + a)
-            shape = get_number(table, numbers + at_row(k, SHAPE) + a)
-            r = occupancy_of(
-                rho, beside, get_number(table, numbers + at_row(k, OWN) + a), get_number(table, numbers + at_row(k, OTHER) + a)
-            )
+            rho = scratch[i + FACE_RHO * classes * WIDTH]
+            y = scratch[i + FACE_MARK * classes * WIDTH]
+            beside = scratch[here + (FACE_RHO * classes + 1 - k) * WIDTH + a] if classes > 1 else like(rho, 0)
+            scale = table[numbers + at_row(k, SCALE) + a]
+            jam = table[numbers + at_row(k, JAM) + a]
+            shape = table[numbers + at_row(k, SHAPE) + a]
+            r = occupancy_of(rho, beside, table[numbers + at_row(k, OWN) + a], table[numbers + at_row(k, OTHER) + a])
             kept = bodies.kept(
                 closure,
+                classes > 1,
                 y,
                 rho,
                 r,
-                get_scratch(scratch, i - stride + SPEED * classes * WIDTH),
-                get_scratch(scratch, i + SPEED * classes * WIDTH),
-                get_scratch(scratch, i + stride + SPEED * classes * WIDTH),
-                get_number(table, numbers + at_row(k, LOW) + a),
-                get_number(table, numbers + at_row(k, HIGH) + a),
+                scratch[i - stride + FACE_SPEED * classes * WIDTH],
+                scratch[i + SPEED * classes * WIDTH],
+                scratch[i + stride + SPEED * classes * WIDTH],
+                table[numbers + at_row(k, LOW) + a],
+                table[numbers + at_row(k, HIGH) + a],
                 scale,
                 jam,
                 shape,
             )
             # What is beyond the end of a lane's segment is nobody's state.
             zero, one = like(rho, 0), like(rho, 1)
-            inside = like(rho, c - 2) < get_mark(block.marks, (3 * b + 2) * WIDTH + a)
-            fault = zero if sound(rho, y, r, get_number(table, numbers + at_row(k, CEILING) + a)) else one
+            inside = like(rho, c - 2) < block.marks[(3 * b + 2) * WIDTH + a]
+            fault = zero if sound(rho, y, r, table[numbers + at_row(k, CEILING) + a]) else one
             j = tally + k * WIDTH + a
-            put_tally(block.tally, j, get_tally(block.tally, j) + (y - kept if inside else zero))
+            block.tally[j] = block.tally[j] + (y - kept if inside else zero)
             j = tally + classes * WIDTH + a
-            put_tally(block.tally, j, get_tally(block.tally, j) + (fault if inside else zero))
+            block.tally[j] = block.tally[j] + (fault if inside else zero)
             adapted = bodies.adapted(
                 closure,
                 equilibrium,
@@ -268,15 +284,15 @@ def settle_row(
                 kept,
                 rho,
                 r,
-                get_number(table, numbers + at_row(k, LIMIT) + a),
-                get_number(table, numbers + at_row(k, CREEP) + a),
-                get_number(table, numbers + at_row(k, LEFT) + a),
+                table[numbers + at_row(k, LIMIT) + a],
+                table[numbers + at_row(k, CREEP) + a],
+                table[numbers + at_row(k, LEFT) + a],
                 scale,
                 jam,
                 shape,
             )
-            put_state(block.state, cell + 2 * k * WIDTH + a, rho)
-            put_state(block.state, cell + (2 * k + 1) * WIDTH + a, adapted)
+            block.state[cell + 2 * k * WIDTH + a] = rho
+            block.state[cell + (2 * k + 1) * WIDTH + a] = adapted
 
 
 @device
@@ -300,7 +316,7 @@ def sweep(block: Any, b: int, classes: int, closure: int, equilibrium: int, buil
 def turn_lights(block: Any, begin: float, dt: float) -> None:
     """opens[light, world]: which part of this step is green."""
     kind = block.opens
-    for light in range(block.opens.shape[0]):
+    for light in range(block.windows.shape[0]):
         for x in range(block.opens.shape[1]):
             seconds = 0.0
             for window in range(block.windows.shape[1]):
@@ -329,7 +345,37 @@ def let_arrive(block: Any, begin: float, dt: float) -> None:
             piece += 1
 
 
-@device
+@inlined
+def look(here: Any, block: Any, links: int, first: int, width: int, slots: int, classes: int) -> None:
+    """here[class: rho, y]: the states of the cells that the links name, slot by slot, so many worlds of each."""
+    if slots == 1:
+        cell = block.links[links] + first
+        for row in range(2 * classes):
+            for a in range(here.shape[1]):
+                here[row, a] = block.state[cell + row * WIDTH + a]
+    else:
+        for slot in range(slots):
+            cell = block.links[links + slot]
+            for row in range(2 * classes):
+                for x in range(width):
+                    here[row, slot * width + x] = block.state[cell + row * WIDTH + x]
+
+
+@inlined
+def look_up(opened: Any, i: int, block: Any, links: int, first: int, width: int, slots: int) -> None:
+    """opened[approach]: which part of this step the lights that the links name are green."""
+    if slots == 1:
+        light = block.links[links]
+        for a in range(opened.shape[1]):
+            opened[i, a] = block.opens[light, first + a]
+    else:
+        for slot in range(slots):
+            light = block.links[links + slot]
+            for x in range(width):
+                opened[i, slot * width + x] = block.opens[light, x]
+
+
+@inlined
 def read_approaches(
     block: Any,
     here: Any,
@@ -342,31 +388,26 @@ def read_approaches(
     n: int,
     classes: int,
     closure: int,
-    width: Any,
+    lanes_in: Any,
+    first: int,
+    width: int,
     slots: int,
 ) -> None:
     """demand[class, approach] and marker of a bundle's approaches, from the last cell of each; a red light sends exactly nothing."""
-    worlds = block.times.shape[0]
-    lanes = slots * worlds
     for i in range(n):
-        for slot in range(slots):
-            source = block.links[links + i * slots + slot]
-            light = block.links[links + (2 * n + i) * slots + slot]
-            for x in range(worlds):
-                for row in range(2 * classes):
-                    here[row, slot * worlds + x] = get_state(block.state, source + row * WIDTH + x)
-                opened[i, slot * worlds + x] = block.opens[light, x] if light >= 0 else like(here[0, 0], 1)
+        look(here, block, links + i * slots, first, width, slots, classes)
+        look_up(opened, i, block, links + (2 * n + i) * slots, first, width, slots)
         for k in range(classes):
-            for a in range(lanes):
-                marked[k, i, a] = marker(here[2 * k, a], here[2 * k + 1, a], numbers[5, k, i, a], numbers[6, k, i, a])
+            for a in range(here.shape[1]):
+                marked[k, i, a] = marker(here[2 * k, a], here[2 * k + 1, a], numbers[LOW, k, i, a], numbers[HIGH, k, i, a])
         if classes > 1:
             for k in range(2):
-                for a in range(lanes):
+                for a in range(here.shape[1]):
                     work[k, a] = bodies.crowding(
                         closure, here[2 * k, a], here[2 - 2 * k, a], marked[k, i, a],
                         numbers[0, k, i, a], numbers[1, k, i, a], numbers[2, k, i, a], numbers[3, k, i, a], numbers[4, k, i, a],
                     )  # fmt: skip
-            for a in range(lanes):
+            for a in range(here.shape[1]):
                 work[2, a] = bodies.thinnest(
                     numbers[0, 0, i, a],
                     numbers[0, 1, i, a],
@@ -378,24 +419,24 @@ def read_approaches(
                     work[1, a],
                 )
             for k in range(2):
-                for a in range(lanes):
+                for a in range(here.shape[1]):
                     sent = bodies.thinned(
                         closure, here[2 * k, a], here[2 - 2 * k, a], marked[k, i, a], work[2, a],
                         numbers[0, k, i, a], numbers[1, k, i, a], numbers[2, k, i, a], numbers[3, k, i, a], numbers[4, k, i, a],
                     )  # fmt: skip
-                    demand[k, i, a] = sent * width[i, a] * opened[i, a]
+                    demand[k, i, a] = sent * lanes_in[i, a] * opened[i, a]
         else:
-            for a in range(lanes):
+            for a in range(here.shape[1]):
                 sent = bodies.alone(
                     closure, here[0, a], marked[0, i, a],
                     numbers[0, 0, i, a], numbers[2, 0, i, a], numbers[3, 0, i, a], numbers[4, 0, i, a],
                 )  # fmt: skip
-                demand[0, i, a] = sent * width[i, a] * opened[i, a]
+                demand[0, i, a] = sent * lanes_in[i, a] * opened[i, a]
         for slot in range(slots):
             meter = block.links[links + (3 * n + i) * slots + slot]
             if meter >= 0:
-                for x in range(worlds):
-                    hold_back(demand, i, slot * worlds + x, block.rates[meter, x])
+                for x in range(width):
+                    hold_back(demand, i, slot * width + x, block.rates[meter, first + x])
 
 
 @device
@@ -408,38 +449,48 @@ def hold_back(demand: Any, i: int, a: int, cap: float) -> None:
         demand[k, i, a] = bodies.gated(demand[k, i, a], total, cap)
 
 
-@device
+@inlined
 def read_exits(
-    block: Any, here: Any, v_ahead: Any, numbers: Any, links: int, n: int, m: int, classes: int, closure: int, slots: int
+    block: Any,
+    here: Any,
+    v_ahead: Any,
+    numbers: Any,
+    links: int,
+    n: int,
+    m: int,
+    classes: int,
+    closure: int,
+    first: int,
+    width: int,
+    slots: int,
 ) -> None:
     """v_ahead[class, exit]: how fast traffic moves in the first cell of each exit."""
-    worlds = block.times.shape[0]
-    lanes = slots * worlds
     for j in range(m):
-        for slot in range(slots):
-            source = block.links[links + (4 * n + j) * slots + slot]
-            for x in range(worlds):
-                for row in range(2 * classes):
-                    here[row, slot * worlds + x] = get_state(block.state, source + row * WIDTH + x)
+        look(here, block, links + (4 * n + j) * slots, first, width, slots, classes)
         for k in range(classes):
-            for a in range(lanes):
+            for a in range(here.shape[1]):
                 beside = here[2 - 2 * k, a] if classes > 1 else like(here[0, a], 0)
                 _, v_ahead[k, j, a] = bodies.read_cell(
                     closure, here[2 * k, a], here[2 * k + 1, a], beside,
                     numbers[0, k, j, a], numbers[1, k, j, a], numbers[2, k, j, a], numbers[3, k, j, a], numbers[4, k, j, a],
-                    numbers[5, k, j, a], numbers[6, k, j, a],
+                    numbers[LOW, k, j, a], numbers[HIGH, k, j, a],
                 )  # fmt: skip
 
 
-@device
-def open_gates(block: Any, target: int, k: int, q: Any, of_y: Any, slots: int) -> None:
-    """Tells the end of a road what passes: rows of fluxes per lane of the road, for the worlds of one bundle slot by slot."""
-    worlds = block.times.shape[0]
-    for slot in range(slots):
-        gate = block.links[target + slot] + 2 * k * WIDTH
-        for x in range(worlds):
-            put_gate(block.gates, gate + x, q[slot * worlds + x])
-            put_gate(block.gates, gate + WIDTH + x, of_y[slot * worlds + x])
+@inlined
+def open_gates(block: Any, links: int, k: int, work: Any, row: int, first: int, width: int, slots: int) -> None:
+    """Tells the ends of the roads that the links name what passes, per lane of the road: two rows of work, the flux and that of y."""
+    if slots == 1:
+        gate = block.links[links] + 2 * k * WIDTH + first
+        for a in range(work.shape[1]):
+            block.gates[gate + a] = work[row, a]
+            block.gates[gate + WIDTH + a] = work[row + 1, a]
+    else:
+        for slot in range(slots):
+            gate = block.links[links + slot] + 2 * k * WIDTH
+            for x in range(width):
+                block.gates[gate + x] = work[row, slot * width + x]
+                block.gates[gate + WIDTH + x] = work[row + 1, slot * width + x]
 
 
 @device
@@ -451,98 +502,112 @@ def add_exactly(books: Any, total: int, rest: int, x: float) -> None:
     books[total] = t
 
 
+@inlined
+def place_of_source(source: int, k: int, classes: int, worlds: int) -> int:
+    """Where the books of a class at a source begin."""
+    return (source * classes + k) * SOURCE_ROWS * worlds
+
+
+@inlined
+def place_of_sink(sink: int, k: int, classes: int, worlds: int, sources: int) -> int:
+    """Where the books of a class at a sink begin."""
+    return ((sources * SOURCE_ROWS + sink * SINK_ROWS) * classes + k * SINK_ROWS) * worlds
+
+
 @device
 def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
     """One step of one bundle of nodes: what wants to pass, what may, and what is told to the roads."""
     kind, law, n, m = block.nodes[b, 0], block.nodes[b, 1], block.nodes[b, 2], block.nodes[b, 3]
-    at, links, books = block.nodes[b, 4], block.nodes[b, 5], block.nodes[b, 6]
-    rows, worlds = block.rows, block.times.shape[0]
-    slots = block.nodes[b, 7]
-    lanes = slots * worlds
-    ends = at
-    ratio, ends = rows[ends : ends + classes * n * m * lanes].reshape((classes, n, m, lanes)), ends + classes * n * m * lanes
-    priority, ends = rows[ends : ends + n * lanes].reshape((n, lanes)), ends + n * lanes
-    width_out, ends = rows[ends : ends + m * lanes].reshape((m, lanes)), ends + m * lanes
-    width_in, ends = rows[ends : ends + n * lanes].reshape((n, lanes)), ends + n * lanes
-    before, ends = rows[ends : ends + 7 * classes * n * lanes].reshape((7, classes, n, lanes)), ends + 7 * classes * n * lanes
-    ahead, ends = rows[ends : ends + 7 * classes * m * lanes].reshape((7, classes, m, lanes)), ends + 7 * classes * m * lanes
-    limit, ends = rows[ends : ends + classes * m * lanes].reshape((classes, m, lanes)), ends + classes * m * lanes
-    last, ends = rows[ends : ends + lanes], ends + lanes  # how much drivers remember; at the end of the network its cap
-    opened, ends = rows[ends : ends + n * lanes].reshape((n, lanes)), ends + n * lanes
-    here, ends = rows[ends : ends + 2 * classes * lanes].reshape((2 * classes, lanes)), ends + 2 * classes * lanes
-    demand, ends = rows[ends : ends + classes * n * lanes].reshape((classes, n, lanes)), ends + classes * n * lanes
-    marked, ends = rows[ends : ends + classes * n * lanes].reshape((classes, n, lanes)), ends + classes * n * lanes
-    v_ahead, ends = rows[ends : ends + classes * m * lanes].reshape((classes, m, lanes)), ends + classes * m * lanes
-    room, ends = rows[ends : ends + classes * m * lanes].reshape((classes, m, lanes)), ends + classes * m * lanes
-    moved, ends = rows[ends : ends + classes * n * m * lanes].reshape((classes, n, m, lanes)), ends + classes * n * m * lanes
-    spare = WORK + classes * m
-    work = rows[ends : ends + spare * lanes].reshape((spare, lanes))
+    at, links, members, first = block.nodes[b, 4], block.nodes[b, 5], block.nodes[b, 6], block.nodes[b, 7]
+    fixed, spare, worlds = block.rows, block.spare, block.times.shape[0]
+    width, lanes = min(worlds, NODE_WIDTH), block.nodes[b, 8]
+    slots, step = lanes // width, NODE_WIDTH
+    ratio, at = ratio_at(fixed, at, (classes, n, m, lanes)), at + classes * n * m * step
+    priority, at = priority_at(fixed, at, (n, lanes)), at + n * step
+    lanes_out, at = width_out_at(fixed, at, (m, lanes)), at + m * step
+    lanes_in, at = width_in_at(fixed, at, (n, lanes)), at + n * step
+    before, at = before_at(fixed, at, (7, classes, n, lanes)), at + 7 * classes * n * step
+    ahead, at = ahead_at(fixed, at, (7, classes, m, lanes)), at + 7 * classes * m * step
+    limit, at = limit_at(fixed, at, (classes, m, lanes)), at + classes * m * step
+    last = last_at(fixed, at, (1, lanes))  # how much drivers remember; at the end of the network its cap
+    opened, at = opened_at(spare, 0, (n, lanes)), n * step
+    here, at = here_at(spare, at, (2 * classes, lanes)), at + 2 * classes * step
+    demand, at = demand_at(spare, at, (classes, n, lanes)), at + classes * n * step
+    marked, at = marked_at(spare, at, (classes, n, lanes)), at + classes * n * step
+    v_ahead, at = v_ahead_at(spare, at, (classes, m, lanes)), at + classes * m * step
+    room, at = room_at(spare, at, (classes, m, lanes)), at + classes * m * step
+    moved, at = moved_at(spare, at, (classes, n, m, lanes)), at + classes * n * m * step
+    work = work_at(spare, at, (WORK + classes * m, lanes))
+    number = links + (4 * n + 2 * m) * slots
 
     if kind == SOURCE:
         for k in range(classes):
             for slot in range(slots):
-                source = block.links[links + (4 * n + 2 * m) * slots + slot]
-                for x in range(worlds):
-                    a = slot * worlds + x
-                    waiting = block.books[books + 3 * k * lanes + a]
-                    demand[k, 0, a] = (waiting + block.arrived[source, k, x]) / dt
-                    marked[k, 0, a] = limit[k, 0, a]
+                source = block.links[number + slot]
+                place = place_of_source(source, k, classes, worlds) + first
+                for x in range(width):
+                    demand[k, 0, slot * width + x] = (block.books[place + x] + block.arrived[source, k, first + x]) / dt
+            for a in range(work.shape[1]):
+                marked[k, 0, a] = limit[k, 0, a]
     else:
-        read_approaches(block, here, work, demand, marked, opened, before, links, n, classes, closure, width_in, slots)
+        read_approaches(block, here, work, demand, marked, opened, before, links, n, classes, closure, lanes_in, first, width, slots)
     if kind == SINK:
-        for a in range(lanes):
-            hold_back(demand, 0, a, last[a])
+        for a in range(work.shape[1]):
+            hold_back(demand, 0, a, last[0, a])
         for k in range(classes):
-            for a in range(lanes):
+            for a in range(work.shape[1]):
                 # The cap has been shared out among the classes above.
                 work[0, a] = end_flux(law, (demand[k, 0, a], demand[k, 0, a], demand[k, 0, a]))
-                work[1, a] = work[0, a] / width_in[0, a]
+                work[1, a] = work[0, a] / lanes_in[0, a]
                 work[2, a] = work[1, a] * marked[k, 0, a]
-            open_gates(block, links + n * slots, k, work[1], work[2], slots)
-            for a in range(lanes):
-                place = books + 2 * k * lanes + a
-                add_exactly(block.books, place, place + lanes, float(work[1, a]) * float(width_in[0, a]) * dt)
+            open_gates(block, links + n * slots, k, work, 1, first, width, slots)
+            for slot in range(members):
+                place = place_of_sink(block.links[number + slot], k, classes, worlds, block.arrived.shape[0]) + first
+                for x in range(width):
+                    a = slot * width + x
+                    add_exactly(block.books, place + x, place + worlds + x, float(work[1, a]) * float(lanes_in[0, a]) * dt)
         return
-    read_exits(block, here, v_ahead, ahead, links, n, m, classes, closure, slots)
-    node(moved, room, demand, marked, v_ahead, ratio, priority, width_out, ahead[0], ahead[2], ahead[3], ahead[4], work, closure, law)
+    read_exits(block, here, v_ahead, ahead, links, n, m, classes, closure, first, width, slots)
+    node(moved, room, demand, marked, v_ahead, ratio, priority, lanes_out, ahead[0], ahead[2], ahead[3], ahead[4], work, closure, law)
     if kind == CROSSING:
         for k in range(classes):
             for i in range(n):
-                for a in range(lanes):
+                for a in range(work.shape[1]):
                     work[0, a] = like(work[0, a], 0)
                 for j in range(m):
-                    for a in range(lanes):
+                    for a in range(work.shape[1]):
                         work[0, a] += moved[k, i, j, a]
-                for a in range(lanes):
-                    work[1, a] = work[0, a] / width_in[i, a]
+                for a in range(work.shape[1]):
+                    work[1, a] = work[0, a] / lanes_in[i, a]
                     work[2, a] = work[1, a] * marked[k, i, a]
-                open_gates(block, links + (n + i) * slots, k, work[1], work[2], slots)
+                open_gates(block, links + (n + i) * slots, k, work, 1, first, width, slots)
     for k in range(classes):
         for j in range(m):
             arriving(work[0], moved[k], j)
             carried(work[1], moved[k], marked[k], j)
-            for a in range(lanes):
-                w = remembered(mixed(work[0, a], work[1, a], limit[k, j, a]), limit[k, j, a], last[a])
-                work[2, a] = work[0, a] / width_out[j, a]
-                work[3, a] = (work[1, a] if last[a] == like(w, 1) else work[0, a] * w) / width_out[j, a]
-            open_gates(block, links + (4 * n + m + j) * slots, k, work[2], work[3], slots)
+            for a in range(work.shape[1]):
+                w = remembered(mixed(work[0, a], work[1, a], limit[k, j, a]), limit[k, j, a], last[0, a])
+                work[2, a] = work[0, a] / lanes_out[j, a]
+                work[3, a] = (work[1, a] if last[0, a] == like(w, 1) else work[0, a] * w) / lanes_out[j, a]
+            open_gates(block, links + (4 * n + m + j) * slots, k, work, 2, first, width, slots)
     if kind == SOURCE:
         for k in range(classes):
-            for slot in range(slots):
-                source = block.links[links + (4 * n + 2 * m) * slots + slot]
-                for x in range(worlds):
-                    a = slot * worlds + x
-                    place = books + 3 * k * lanes + a
-                    came = float(moved[k, 0, 0, a] / width_out[0, a]) * float(width_out[0, a]) * dt
-                    block.books[place] = max(block.books[place] + block.arrived[source, k, x] - came, 0.0)
-                    add_exactly(block.books, place + lanes, place + 2 * lanes, came)
+            for slot in range(members):
+                source = block.links[number + slot]
+                place = place_of_source(source, k, classes, worlds) + first
+                for x in range(width):
+                    a = slot * width + x
+                    came = float(moved[k, 0, 0, a] / lanes_out[0, a]) * float(lanes_out[0, a]) * dt
+                    block.books[place + x] = max(block.books[place + x] + block.arrived[source, k, first + x] - came, 0.0)
+                    add_exactly(block.books, place + worlds + x, place + 2 * worlds + x, came)
 
 
 @cache
 def kernel(closure: int, equilibrium: int, built_in: bool, order: int, classes: int) -> Callable[[Block, float, float, int], None]:
     """The compiled steps of a control interval for one model; what makes the model is a constant to the compiler."""
 
-    def advance(block: Any, begin: float, dt: float, steps: int) -> None:
+    def advance(given: Any, begin: float, dt: float, steps: int) -> None:
+        block = bare(given)
         for step in range(steps):
             now = begin + step * dt
             fill_ghosts(block, classes)
@@ -556,12 +621,11 @@ def kernel(closure: int, equilibrium: int, built_in: bool, order: int, classes: 
     return compiled(named(advance, "advance", closure, equilibrium, built_in, order, classes), nogil=True)
 
 
-@compiled
-def count_pieces(
-    block: Any, roads: Any, places: Any, metres: Any, out: Any, classes: int, closure: int, threshold: float, summed: bool
+def _count_pieces(
+    given: Any, roads: Any, places: Any, metres: Any, out: Any, classes: int, closure: int, threshold: float, summed: bool
 ) -> None:
     """out[spent, distance, inside, queue][road, class, world] from the pieces of the roads: [piece] road, (state, sums, numbers), metres."""
-    worlds = block.times.shape[0]
+    block, worlds = bare(given), given.times.shape[0]
     for piece in range(len(roads)):
         road, at, sums_at, numbers = roads[piece], places[piece, 0], places[piece, 1], places[piece, 2]
         for k in range(classes):
@@ -586,6 +650,8 @@ def count_pieces(
                     out[1, road, k, x] += vehicles * float(v)
 
 
+count_pieces = compiled(_count_pieces, nogil=True)
+
 QUEUE_SPEED = 2.0
 """Who is slower (m/s) stands in a queue."""
 NEAR_BYTES = 1 << 20
@@ -602,6 +668,12 @@ class Part:
     block: Block
     before_state: Array
     before_books: Array
+    pieces: Array
+    """[piece, (state, sums, numbers)]: where each piece of a road is."""
+    reach: Array
+    """int[bundle, slot]; slots without a segment take the first reach."""
+    weight: Array
+    """[bundle, slot]: the length of a cell times the lanes of the road."""
     dt: float = 0.0
     """The step that the numbers are set for."""
 
@@ -632,9 +704,8 @@ class Cpu:
             for k in range(self._classes):
                 for row, field in ((2 * k, state.rho), (2 * k + 1, state.y)):
                     block.state[packing.cell_at[:, None] + row * WIDTH + np.arange(real)] = field[span, k].T
-            for rows, at in self._book_rows(part):
-                for row, pick in enumerate(rows):
-                    block.books[at[row]] = np.moveaxis(pick(state)[span], 0, -1)
+            for pick, row in self._book_rows(part):
+                row[..., :real] = np.moveaxis(pick(state)[span], 0, -1)
             block.sums[:] = 0
             block.tally[:] = 0
         self._steps = 0
@@ -642,26 +713,17 @@ class Cpu:
 
     def advance(self, orders: Orders) -> None:
         self._removed_before = self._removed.copy()
-        if self._pool is None:
-            for part in self._parts:
-                self._advance_part(part, orders)
-        else:
-            list(self._pool.map(lambda part: self._advance_part(part, orders), self._parts))
+        self._each(lambda part: self._advance_part(part, orders))
         self._steps = orders.steps
 
     def count(self) -> Counted:
         roads, total = len(self.plan.roads), sum(part.last - part.first for part in self._parts)
         whole = np.zeros((4, total, roads, self._classes))
         faults = np.zeros(total)
-        for part in self._parts:
-            places = self._piece_places(part)
-            out = np.zeros((4, roads, self._classes, part.packing.worlds))
-            count_pieces(
-                part.block, self._piece_roads, places, self._metres, out, self._classes, self.plan.closure, QUEUE_SPEED, self._steps > 0
-            )
+        for part, (out, wrong) in zip(self._parts, self._each(self._count_part), strict=True):
             real = part.last - part.first
             whole[:, part.first : part.last] = out[..., :real].transpose(0, 3, 1, 2)
-            faults[part.first : part.last] = self._tally_of(part)[:, self._classes].sum(axis=(0, 1))[:real]
+            faults[part.first : part.last] = wrong[:real]
         return Counted(whole[0], whole[1], whole[2], whole[3], faults)
 
     def fetch(self) -> State:
@@ -685,9 +747,8 @@ class Cpu:
             removed=self._removed.copy(),
         )
         for part in self._parts:
-            for rows, at in self._book_rows(part):
-                for row, pick in enumerate(rows):
-                    pick(books)[part.first : part.last] = np.moveaxis(part.block.books[at[row]], -1, 0)
+            for pick, row in self._book_rows(part):
+                pick(books)[part.first : part.last] = np.moveaxis(row[..., : part.last - part.first], -1, 0)
         return books
 
     def go_back(self) -> None:
@@ -698,23 +759,36 @@ class Cpu:
         self._removed = self._removed_before.copy()
         self._steps = 0
 
+    def _each(self, work: Callable[[Part], Any]) -> list[Any]:
+        """What the work gives for every part, in their order; parts do not know each other."""
+        return list(map(work, self._parts) if self._pool is None else self._pool.map(work, self._parts))
+
+    def _count_part(self, part: Part) -> tuple[Array, Array]:
+        out = np.zeros((4, len(self.plan.roads), self._classes, part.packing.worlds))
+        count_pieces(
+            part.block, self._piece_roads, part.pieces, self._metres, out, self._classes, self.plan.closure, QUEUE_SPEED, self._steps > 0
+        )
+        return out, self._tally_of(part)[:, self._classes].sum(axis=(0, 1))
+
     def _part(self, starts: Sequence[Start], first: int, last: int, worlds: int) -> Part:
-        packing, block = pack(self.plan, worlds, self._kind)
         lane = [min(first + x, last - 1) for x in range(worlds)]
-        for k in range(self._classes):
-            for row, name in ((5, "low"), (6, "high")):
-                of_worlds = np.array([getattr(starts[w], name)[k] for w in lane])
-                block.numbers.reshape(-1, 1 + self._classes * CLASS_ROWS, WIDTH)[:, 1 + k * CLASS_ROWS + row] = np.tile(
-                    of_worlds, packing.slots
-                )
-                for _, _, n, m, at, _, _, slots in block.nodes.tolist():
-                    lanes = slots * worlds
-                    ends = at + (self._classes * n * m + n + m + n) * lanes
-                    for ways in (n, m):
-                        rows = block.rows[ends : ends + 7 * self._classes * ways * lanes].reshape(7, self._classes, ways, lanes)
-                        rows[row, k] = np.tile(of_worlds, slots)
-                        ends += 7 * self._classes * ways * lanes
-        return Part(first, last, packing, block, block.state.copy(), block.books.copy())
+        low, high = (np.array([getattr(starts[world], name) for world in lane]).T for name in ("low", "high"))
+        packing, block = pack(self.plan, low, high, self._kind)
+        cell, reaches = self.plan.pieces.cell, self.plan.reaches
+        reach = np.zeros(block.cells.shape[0] * packing.slots, np.int64)
+        reach[: len(packing.segments.reach)] = packing.segments.reach
+        reach = reach.reshape(-1, packing.slots)
+        return Part(
+            first,
+            last,
+            packing,
+            block,
+            before_state=block.state.copy(),
+            before_books=block.books.copy(),
+            pieces=np.stack([packing.cell_at[cell], packing.sum_at[cell], packing.numbers_at[cell]], axis=1),
+            reach=reach,
+            weight=(reaches.dx * reaches.lanes)[reach],
+        )
 
     def _advance_part(self, part: Part, orders: Orders) -> None:
         block = part.block
@@ -740,7 +814,7 @@ class Cpu:
 
     def _set_step(self, part: Part, dt: float) -> None:
         """The numbers that depend on the length of a step: dt/dx, and what relaxation leaves."""
-        reaches, table, reach = self.plan.reaches, self._table(part), self._reach_of_slot(part)
+        reaches, table, reach = self.plan.reaches, self._table(part), part.reach
         table[:, 0] = (dt / reaches.dx)[reach][:, :, None]
         for k in range(self._classes):
             left = np.array([decay(dt, tau) for tau in reaches.numbers[:, k, 7].tolist()])
@@ -749,7 +823,7 @@ class Cpu:
 
     def _set_limits(self, part: Part, told: Array) -> None:
         """The speed limits of the moment, told[world, section, class]."""
-        reaches, table, reach = self.plan.reaches, self._table(part), self._reach_of_slot(part)
+        reaches, table, reach = self.plan.reaches, self._table(part), part.reach
         section = reaches.section[reach]
         for k in range(self._classes):
             own = reaches.numbers[:, k, 5][reach][:, :, None]
@@ -760,38 +834,24 @@ class Cpu:
         """`numbers` as [bundle, row, slot, world]."""
         return part.block.numbers.reshape(-1, 1 + self._classes * CLASS_ROWS, part.packing.slots, part.packing.worlds)
 
-    def _reach_of_slot(self, part: Part) -> Array:
-        """int[bundle, slot]; slots without a segment take the first reach."""
-        packing = part.packing
-        reach = np.zeros(part.block.cells.shape[0] * packing.slots, np.int64)
-        reach[: len(packing.segments.reach)] = packing.segments.reach
-        return reach.reshape(-1, packing.slots)
-
     def _removed_of(self, part: Part) -> Array:
         """[world, class] of what the last interval took, times the lengths of the cells and the lanes."""
         rows = self._tally_of(part)[:, : self._classes]
-        weight = (self.plan.reaches.dx * self.plan.reaches.lanes)[self._reach_of_slot(part)]
-        total: Array = np.einsum("bksx,bs->xk", rows.astype(np.float64), weight)
+        total: Array = np.einsum("bksx,bs->xk", rows.astype(np.float64), part.weight)
         return total[: part.last - part.first]
 
     def _tally_of(self, part: Part) -> Array:
         """[bundle, (class: y removed, faults), slot, world]."""
         return part.block.tally.reshape(-1, self._classes + 1, part.packing.slots, part.packing.worlds)
 
-    def _piece_places(self, part: Part) -> Array:
-        cell = self.plan.pieces.cell
-        return np.stack([part.packing.cell_at[cell], part.packing.sum_at[cell], part.packing.numbers_at[cell]], axis=1)
-
-    def _book_rows(self, part: Part) -> Iterator[tuple[Sequence[Callable[[Books], Array]], list[Array]]]:
-        """For sources and sinks: what each row of a class holds, and where, [source, class, world]."""
-        real = np.arange(part.last - part.first)
-        for places, rows in (
-            (part.packing.sources, (_waiting, _entered, _entered_rest)),
-            (part.packing.sinks, (_left, _left_rest)),
-        ):
-            classes = np.arange(self._classes)[:, None]
-            first, stride = places[:, 0, None, None], places[:, 1, None, None]
-            yield rows, [first + (classes * len(rows) + row) * stride + real for row in range(len(rows))]
+    def _book_rows(self, part: Part) -> list[tuple[Callable[[Books], Array], Array]]:
+        """What each row of the books holds, and the row, a view [source or sink, class, world]."""
+        plan, worlds, books = self.plan, part.packing.worlds, part.block.books
+        end = len(plan.sources) * self._classes * SOURCE_ROWS * worlds
+        sources = books[:end].reshape(len(plan.sources), self._classes, SOURCE_ROWS, worlds)
+        sinks = books[end:].reshape(len(plan.sinks), self._classes, SINK_ROWS, worlds)
+        rows = ((_waiting, sources, 0), (_entered, sources, 1), (_entered_rest, sources, 2), (_left, sinks, 0), (_left_rest, sinks, 1))
+        return [(pick, table[:, :, row]) for pick, table, row in rows]
 
 
 def _waiting(books: Books) -> Array:

@@ -19,14 +19,14 @@ Array = NDArray[Any]
 
 WIDTH = 32
 """Lanes of a bundle: long enough to hide the overhead of a loop, short enough that a bundle stays in the nearest cache."""
-NODE_LANES = 128
-"""Lanes of a node bundle, at most: nodes are few, and their loops many."""
+NODE_WIDTH, NODE_FEW = 16, 8
+"""Lanes of a node bundle, and how many are computed where there are few: one or two instructions' worth, so that a loop along them is none."""
 CROSSING, SOURCE, SINK = range(3)
-BOOK_ROWS = (0, 3, 2)
-"""Rows of `books` per class: of a crossing, a source (waiting, entered, rest) and a sink (left, rest)."""
+SOURCE_ROWS, SINK_ROWS = 3, 2
+"""Rows of `books` per class: of a source (waiting, entered, rest) and of a sink (left, rest)."""
 CLASS_ROWS = 11
 """Rows of numbers per class: own, other, scale, jam, shape, low, high, limit, creep, left, ceiling; one row dt/dx goes before all."""
-LIMIT, LEFT = 7, 9
+LOW, HIGH, LIMIT, LEFT = 5, 6, 7, 9
 LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512)
 """Segment lengths that are tried; the one with the fewest rows to compute is taken."""
 UNBOUNDED = 1e30
@@ -47,7 +47,9 @@ class Block(NamedTuple):
     """Per bundle: [in, out][class: flux, flux of y][lane], per lane of the road."""
     scratch: Array
     rows: Array
-    """Per node bundle: the numbers of its approaches and exits, and what is worked out; see `node_rows`."""
+    """Per node bundle: what is fixed of its nodes, their approaches and exits; see `_fixed`."""
+    spare: Array
+    """What is worked out at a bundle of nodes, one after the other; see `node_rows`."""
     cells: Array
     """Of each bundle: the cells of its longest and shortest segment, and its offsets in state and sums: int[bundle, 4]."""
     marks: Array
@@ -55,13 +57,14 @@ class Block(NamedTuple):
     ghosts: Array
     """int[bundle, slot, ghost, (from, to)]."""
     nodes: Array
-    """int[node bundle, (kind, law, approaches, exits, offset in rows, offset in links, offset in books, slots)]."""
+    """int[node bundle, (kind, law, approaches, exits, offset in rows, offset in links, nodes, first world, lanes)]."""
     links: Array
-    """Per node bundle, [slot] each: approaches' last cells, their gates, lights and meters; exits' first cells, their gates."""
+    """Per node bundle, [slot] each: approaches' last cells, their gates, lights and meters; exits' first cells, their gates; the source
+    or sink by number. A slot without a node repeats the first one."""
     books: Array
-    """float64, per source bundle [class: waiting, entered, rest][lane], per sink bundle [class: left, rest][lane]."""
+    """float64, [source][class: waiting, entered, rest][world], then [sink][class: left, rest][world]."""
     opens: Array
-    """[light, world]."""
+    """[light, world]; a last row, of approaches without a light, is always 1."""
     windows: Array
     rates: Array
     """[meter, world]."""
@@ -97,19 +100,36 @@ class Packing:
     """[cell]: the offset of the first of its numbers in the first world, in `numbers`."""
     bundle_slot: Array
     """int[segment, (bundle, slot)]."""
-    sources: Array
-    """int[source, (offset, stride)]: where its first row is in `books`, and how far the next; sinks likewise."""
-    sinks: Array
     gate_in: Array
     """int[reach]: the offset of its upstream gate in `gates`, and of its downstream one."""
     gate_out: Array
 
 
-def node_rows(classes: int, n: int, m: int) -> int:
-    """How many rows a node bundle has: 7 numbers per class, approach and exit; the rest as `cpu.nodes` takes them."""
+@dataclass(frozen=True)
+class Alike:
+    """Nodes of one kind, law and shape: arrays [node, …]."""
+
+    kind: int
+    law: int
+    ways_in: Array
+    """int[node, approach], reaches; so is ways_out[node, exit]."""
+    ways_out: Array
+    ratio: Array
+    """[node, class, approach, exit]."""
+    priority: Array
+    last: Array
+    """How much drivers remember; at the end of the network its cap."""
+    lights: Array
+    meters: Array
+    number: Array
+    """int[node]: of the source or sink."""
+
+
+def node_rows(classes: int, n: int, m: int) -> tuple[int, int]:
+    """How many rows a node bundle has, as `cpu.cross` takes them: what is fixed, with 7 numbers per class and way, and what is worked out."""
     fixed = classes * n * m + n + m + n + 7 * classes * n + 7 * classes * m + classes * m + 1
     worked = n + 2 * classes + 2 * classes * n + 2 * classes * m + classes * n * m + scratch_rows(classes, m)
-    return fixed + worked
+    return fixed, worked
 
 
 def cut(plan: Plan, slots: int) -> Segments:
@@ -130,8 +150,12 @@ def cut(plan: Plan, slots: int) -> Segments:
     return best
 
 
-def pack(plan: Plan, worlds: int, kind: Any) -> tuple[Packing, Block]:
-    """Lays out a block of so many worlds (a power of two up to WIDTH), with everything in it that time does not change."""
+def pack(plan: Plan, low: Array, high: Array, kind: Any) -> tuple[Packing, Block]:
+    """Lays out a block of worlds (a power of two up to WIDTH), with everything in it that time does not change.
+
+    low and high [class, world] are the range of the markers.
+    """
+    worlds = low.shape[1]
     classes, slots = len(plan.classes), WIDTH // worlds
     segments = cut(plan, slots)
     count = len(segments.reach)
@@ -153,25 +177,24 @@ def pack(plan: Plan, worlds: int, kind: Any) -> tuple[Packing, Block]:
     sum_at[cell] = sums_at[place[which, 0]] + within * row + place[which, 1] * worlds
     numbers_at = np.zeros(plan.cells, dtype=np.int64)
     numbers_at[cell] = place[which, 0] * (1 + classes * CLASS_ROWS) * WIDTH + place[which, 1] * worlds
-    packing = Packing(
-        worlds, slots, segments, cell_at, sum_at, numbers_at, place, *_book_places(plan, worlds), *_gates(plan, segments, place, worlds)
-    )
-    nodes, links, rows, books = _nodes(plan, packing, kind)
+    packing = Packing(worlds, slots, segments, cell_at, sum_at, numbers_at, place, *_gates(plan, segments, place, worlds))
+    nodes, links, rows = _nodes(plan, packing, low, high, kind)
     block = Block(
         state=_aligned(int(state_at[-1]), kind),
         sums=_aligned(int(sums_at[-1]), kind),
         tally=_aligned(bundles * (classes + 1) * WIDTH, kind),
-        numbers=_numbers(plan, packing, bundles, kind),
+        numbers=_numbers(plan, packing, bundles, low, high, kind),
         gates=_aligned(bundles * 2 * row, kind),
         scratch=_aligned((int(longest.max()) + 6) * (8 * classes * WIDTH + 16), kind),
         rows=rows,
+        spare=_aligned(max((node_rows(classes, n, m)[1] for n, m in nodes[:, 2:4].tolist()), default=1) * NODE_WIDTH, kind),
         cells=np.stack([longest, shortest, state_at[:-1], sums_at[:-1]], axis=1).astype(np.int64),
         marks=_marks(plan, packing, bundles, kind),
         ghosts=_ghosts(plan, packing, bundles),
         nodes=nodes,
         links=links,
-        books=books,
-        opens=np.ones((plan.light_count, worlds), kind),
+        books=np.zeros(classes * worlds * (SOURCE_ROWS * len(plan.sources) + SINK_ROWS * len(plan.sinks))),
+        opens=np.ones((plan.light_count + 1, worlds), kind),
         windows=np.zeros((plan.light_count, 1, 2, worlds)),
         rates=np.full((len(plan.meters), worlds), UNBOUNDED, kind),
         times=np.zeros((worlds, 1)),
@@ -197,7 +220,7 @@ def _spread(values: Array, packing: Packing, bundles: int, kind: Any) -> Array:
     return np.repeat(filled.reshape(bundles, packing.slots, -1).swapaxes(1, 2), packing.worlds, axis=2).astype(kind)
 
 
-def _numbers(plan: Plan, packing: Packing, bundles: int, kind: Any) -> Array:
+def _numbers(plan: Plan, packing: Packing, bundles: int, low: Array, high: Array, kind: Any) -> Array:
     classes = len(plan.classes)
     values = np.zeros((len(packing.segments.reach), 1 + classes * CLASS_ROWS))
     table = plan.reaches.numbers[packing.segments.reach]
@@ -209,6 +232,9 @@ def _numbers(plan: Plan, packing: Packing, bundles: int, kind: Any) -> Array:
         values[:, at + LEFT] = 1
         values[:, at + 10] = n.ceiling * (1 + (1e-12 if np.dtype(kind) == np.float64 else 1e-5))
     spread = _spread(values, packing, bundles, kind)
+    for k in range(classes):
+        at = 1 + k * CLASS_ROWS
+        spread[:, at + LOW], spread[:, at + HIGH] = np.tile(low[k], packing.slots), np.tile(high[k], packing.slots)
     flat = _aligned(spread.size, kind)
     flat[:] = spread.ravel()
     return flat
@@ -256,96 +282,129 @@ def _gates(plan: Plan, segments: Segments, place: Array, worlds: int) -> tuple[A
     return begins, ends
 
 
-def _bundled(items: list[Any], slots: int) -> list[list[Any]]:
-    return [items[at : at + slots] for at in range(0, len(items), slots)]
+def _alike(plan: Plan) -> list[Alike]:
+    """All nodes, those of one shape and one law together."""
+    found = []
+    if plan.sources:
+        found.append(_ends(plan, SOURCE, 0, list(range(len(plan.sources)))))
+    laws = np.array([sink.end for sink in plan.sinks], np.int64)
+    found += [_ends(plan, SINK, law, np.flatnonzero(laws == law).tolist()) for law in np.unique(laws).tolist()]
+    shapes: dict[tuple[int, int, int], list[Any]] = {}
+    for crossing in plan.crossings:
+        shapes.setdefault((crossing.junction, len(crossing.approaches), len(crossing.exits)), []).append(crossing)
+    for (law, _, _), members in sorted(shapes.items()):
+        found.append(
+            Alike(
+                kind=CROSSING,
+                law=law,
+                ways_in=np.array([each.approaches for each in members]),
+                ways_out=np.array([each.exits for each in members]),
+                ratio=np.array([each.ratio for each in members]),
+                priority=np.array([each.priority for each in members]),
+                last=np.array([each.memory for each in members]),
+                lights=np.array([each.lights for each in members]),
+                meters=np.array([each.meters for each in members]),
+                number=np.zeros(len(members), np.int64),
+            )
+        )
+    return found
 
 
-def _book_places(plan: Plan, worlds: int) -> tuple[Array, Array]:
-    """Three rows a class for the sources, two for the sinks, bundle after bundle."""
-    sources, sinks = np.zeros((len(plan.sources), 2), np.int64), np.zeros((len(plan.sinks), 2), np.int64)
-    at = 0
-    for kind, _, members in _node_bundles(plan, worlds):
-        for slot, member in enumerate(members):
-            if kind == SOURCE:
-                sources[plan.sources.index(member)] = at + slot * worlds, len(members) * worlds
-            elif kind == SINK:
-                sinks[plan.sinks.index(member)] = at + slot * worlds, len(members) * worlds
-        at += BOOK_ROWS[kind] * len(plan.classes) * len(members) * worlds
-    return sources, sinks
+def _ends(plan: Plan, kind: int, law: int, numbers: list[int]) -> Alike:
+    """Sources or sinks as nodes with one approach; a sink has no exit, and the approach of a source is its queue."""
+    ends: list[Any] = [(plan.sources if kind == SOURCE else plan.sinks)[number] for number in numbers]
+    reaches = np.array([[each.reach] for each in ends])
+    one = np.ones((len(ends), 1))
+    exits = int(kind == SOURCE)
+    return Alike(
+        kind=kind,
+        law=law,
+        ways_in=reaches,
+        ways_out=reaches[:, :exits],
+        ratio=np.ones((len(ends), len(plan.classes), 1, exits)),
+        priority=one,
+        last=one[:, 0] if kind == SOURCE else np.array([min(each.cap, UNBOUNDED) for each in ends]),
+        lights=np.array([[-1 if kind == SOURCE else each.light] for each in ends]),
+        meters=np.array([[-1 if kind == SOURCE else each.meter] for each in ends]),
+        number=np.array(numbers),
+    )
 
 
-def _node_bundles(plan: Plan, worlds: int) -> list[tuple[int, int, list[Any]]]:
-    """(kind, law, members): nodes of one shape and one law together."""
-    slots = NODE_LANES // worlds
-    bundles = [(SOURCE, 0, members) for members in _bundled(list(plan.sources), slots)]
-    for end in sorted({sink.end for sink in plan.sinks}):
-        bundles += [(SINK, end, members) for members in _bundled([sink for sink in plan.sinks if sink.end == end], slots)]
-    for shape in sorted({(c.junction, len(c.approaches), len(c.exits)) for c in plan.crossings}):
-        alike = [c for c in plan.crossings if (c.junction, len(c.approaches), len(c.exits)) == shape]
-        bundles += [(CROSSING, shape[0], members) for members in _bundled(alike, slots)]
-    return bundles
-
-
-def _nodes(plan: Plan, packing: Packing, kind: Any) -> tuple[Array, Array, Array, Array]:
-    classes, worlds = len(plan.classes), packing.worlds
-    table, links, rows = [], [], []
-    books = row_at = link_at = 0
-    for what, law, members in _node_bundles(plan, worlds):
-        n = len(members[0].approaches) if what == CROSSING else 1
-        m = len(members[0].exits) if what == CROSSING else int(what == SOURCE)
-        lanes = len(members) * worlds
-        numbers = np.stack([_node_numbers(plan, what, member, n, m) for member in members])
-        fixed = np.repeat(numbers.T[:, :, None], worlds, axis=2).reshape(-1, lanes)
-        total = node_rows(classes, n, m)
-        rows.append(np.concatenate([fixed, np.zeros((total - len(fixed), lanes))]).ravel())
-        links.append(np.stack([_node_links(plan, packing, what, member, n, m) for member in members]).T.ravel())
-        table.append((what, law, n, m, row_at, link_at, books, len(members)))
+def _nodes(plan: Plan, packing: Packing, low: Array, high: Array, kind: Any) -> tuple[Array, Array, Array]:
+    """The bundles of nodes: their table, their links, and what is fixed of them."""
+    width = min(packing.worlds, NODE_WIDTH)
+    chunks = packing.worlds // width
+    # The world of each lane, for bundles that begin with different worlds.
+    world = np.arange(chunks)[:, None] * width + np.arange(NODE_WIDTH) % width
+    table, links, rows = [np.zeros((0, 9), np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, kind)]
+    row_at = link_at = 0
+    for alike in _alike(plan):
+        count, (n, m) = len(alike.number), (alike.ways_in.shape[1], alike.ways_out.shape[1])
+        lanes = NODE_FEW if count * packing.worlds <= NODE_FEW else NODE_WIDTH
+        slots = lanes // width
+        bundles = -(-count // slots)
+        # A slot without a node repeats the first of its bundle.
+        node = np.arange(bundles * slots).reshape(bundles, slots)
+        node = np.where(node < count, node, node[:, :1])
+        linked = _links(plan, packing, alike)[node].swapaxes(1, 2)
+        fixed = _fixed(plan, alike, low[:, world], high[:, world], node, width)
+        each = np.arange(bundles)
+        entry = np.full((bundles, chunks, 9), lanes)
+        entry[..., :4] = alike.kind, alike.law, n, m
+        entry[..., 4] = row_at + (each[:, None] * chunks + np.arange(chunks)) * fixed.shape[2] * NODE_WIDTH
+        entry[..., 5] = (link_at + each * linked.shape[1] * slots)[:, None]
+        entry[..., 6] = np.minimum(count - each * slots, slots)[:, None]
+        entry[..., 7] = np.arange(chunks) * width
+        table.append(entry.reshape(-1, 9))
+        links.append(linked.ravel())
+        rows.append(fixed.astype(kind).ravel())
         row_at += rows[-1].size
         link_at += links[-1].size
-        books += BOOK_ROWS[what] * classes * lanes
     flat = _aligned(max(row_at, 1), kind)
-    flat[:row_at] = np.concatenate(rows) if rows else 0
-    return (
-        np.array(table, np.int64).reshape(-1, 8),
-        np.concatenate(links).astype(np.int64) if links else np.zeros(0, np.int64),
-        flat,
-        np.zeros(books),
-    )
+    flat[:row_at] = np.concatenate(rows)
+    return np.concatenate(table), np.concatenate(links), flat
 
 
-def _node_numbers(plan: Plan, what: int, member: Any, n: int, m: int) -> Array:
-    """The fixed rows of one node: ratio, priority, width out, width in, numbers in, numbers out, limit, memory."""
-    classes = len(plan.classes)
-    ways_in = member.approaches if what == CROSSING else (member.reach,)
-    ways_out = member.exits if what == CROSSING else (member.reach,) * m
-    ratio = member.ratio if what == CROSSING else np.ones((classes, n, m))
-    priority = member.priority if what == CROSSING else np.ones(n)
-    numbers_in, numbers_out = plan.reaches.numbers[list(ways_in)], plan.reaches.numbers[list(ways_out)]
-    # Seven rows each: own, other, scale, jam, shape, and the range of the markers, which a world fills in.
-    seven_in = np.concatenate([numbers_in[..., :5], np.zeros((n, classes, 2))], axis=2)
-    seven_out = np.concatenate([numbers_out[..., :5], np.zeros((m, classes, 2))], axis=2)
+def _fixed(plan: Plan, alike: Alike, low: Array, high: Array, node: Array, width: int) -> Array:
+    """[bundle, chunk of worlds, row, lane]: ratio, priority, width out, width in, numbers in, numbers out, limit, memory or cap.
+
+    low and high are [class, chunk, lane], node is [bundle, slot], and a slot has so many worlds.
+    """
+    lanes = plan.reaches.lanes
+    count = len(alike.number)
+    tables = []
+    for ways in (alike.ways_in, alike.ways_out):
+        # Seven rows each: own, other, scale, jam, shape, and the range of the markers.
+        seven = np.zeros((count, 7, len(plan.classes), ways.shape[1]))
+        seven[:, :5] = plan.reaches.numbers[ways][..., :5].transpose(0, 3, 2, 1)
+        tables.append(seven)
+    limit = plan.reaches.numbers[alike.ways_out][..., 5].swapaxes(1, 2)
+    parts = (alike.ratio, alike.priority, lanes[alike.ways_out], lanes[alike.ways_in], *tables, limit, alike.last)
+    flat = np.concatenate([part.reshape(count, -1) for part in parts], axis=1)
+    # Lanes that are not computed have numbers too.
+    slot = np.arange(NODE_WIDTH) // width % node.shape[1]
+    spread = np.repeat(flat[node][:, slot].swapaxes(1, 2)[:, None], low.shape[1], axis=1)
+    at = sum(part[0].size for part in parts[:4])
+    for seven in tables:
+        rows = spread[:, :, at : at + seven[0].size].reshape(*spread.shape[:2], *seven.shape[1:], NODE_WIDTH)
+        rows[:, :, LOW], rows[:, :, HIGH] = low.swapaxes(0, 1)[:, :, None], high.swapaxes(0, 1)[:, :, None]
+        spread[:, :, at : at + seven[0].size] = rows.reshape(*spread.shape[:2], -1, NODE_WIDTH)
+        at += seven[0].size
+    return spread
+
+
+def _links(plan: Plan, packing: Packing, alike: Alike) -> Array:
+    """[node, link]: last cells, gates, lights and meters of its approaches; first cells and gates of its exits; the source or sink."""
+    first, cells = plan.reaches.first_cell, plan.reaches.cells
     return np.concatenate(
         [
-            ratio.ravel(),
-            priority,
-            plan.reaches.lanes[list(ways_out)],
-            plan.reaches.lanes[list(ways_in)],
-            seven_in.transpose(2, 1, 0).ravel(),
-            seven_out.transpose(2, 1, 0).ravel(),
-            numbers_out[..., 5].T.ravel(),
-            [member.memory if what == CROSSING else 1.0 if what == SOURCE else min(member.cap, UNBOUNDED)],
-        ]
+            packing.cell_at[first[alike.ways_in] + cells[alike.ways_in] - 1],
+            packing.gate_out[alike.ways_in],
+            np.where(alike.lights < 0, plan.light_count, alike.lights),
+            alike.meters,
+            packing.cell_at[first[alike.ways_out]],
+            packing.gate_in[alike.ways_out],
+            alike.number[:, None],
+        ],
+        axis=1,
     )
-
-
-def _node_links(plan: Plan, packing: Packing, what: int, member: Any, n: int, m: int) -> Array:
-    """Offsets of one node: last cells, gates, lights and meters of its approaches; first cells and gates of its exits; the source."""
-    ways_in = list(member.approaches) if what == CROSSING else [member.reach] * n
-    ways_out = list(member.exits) if what == CROSSING else [member.reach] * m
-    lights = member.lights if what == CROSSING else (member.light if what == SINK else -1,)
-    meters = member.meters if what == CROSSING else (member.meter if what == SINK else -1,)
-    first, cells = plan.reaches.first_cell, plan.reaches.cells
-    last_cell = packing.cell_at[first[ways_in] + cells[ways_in] - 1]
-    source = plan.sources.index(member) if what == SOURCE else 0
-    first_cell = packing.cell_at[first[ways_out]]
-    return np.array([*last_cell, *packing.gate_out[ways_in], *lights, *meters, *first_cell, *packing.gate_in[ways_out], source])

@@ -24,4 +24,5 @@ class Junction:
     """
 
     name: str
-    share: Callable[[Any, Any, Any, Any, Any, Any], None]
+    share: Callable[[Any, Any, Any, Any, Any, Any], bool]
+    """Tells whether everybody everywhere passes who wants to, and was found to at the first look."""

@@ -14,19 +14,22 @@ from arz.laws.order import smaller
 
 
 @device
-def share(moved: Any, demand: Any, room: Any, ratio: Any, priority: Any, work: Any) -> None:
+def share(moved: Any, demand: Any, room: Any, ratio: Any, priority: Any, work: Any) -> bool:
     n, m, _ = moved.shape
+    content = False
     unsettle(moved, 0)
     # Every round settles at least one approach.
-    for _ in range(n):
+    for turn in range(n):
         start_round(work)
         for j in range(m):
             find_level(work, moved, 0, room, ratio, priority, j)
         serve_content(work, moved, 0, demand, priority)
         if all_settled(moved, 0):
+            content = turn == 0
             break
         cut(work, moved, demand, ratio, priority)
     spread(moved, ratio)
+    return content
 
 
 @device

@@ -9,21 +9,26 @@ from arz.laws.order import smaller
 
 
 @device
-def share(moved: Any, demand: Any, room: Any, ratio: Any, priority: Any, work: Any) -> None:
+def share(moved: Any, demand: Any, room: Any, ratio: Any, priority: Any, work: Any) -> bool:
     n, m, lanes = moved.shape
+    content = True
     for j in range(m):
         unsettle(moved, j)
         # Every round settles at least one approach.
-        for _ in range(n):
+        at_once = False
+        for turn in range(n):
             start_round(work)
             find_level(work, moved, j, room, ratio, priority, j)
             serve_content(work, moved, j, demand, priority)
             if all_settled(moved, j):
+                at_once = turn == 0
                 break
             cut(work, moved, demand, priority, j)
         for i in range(n):
             for a in range(lanes):
                 moved[i, j, a] *= ratio[i, j, a]
+        content = content & at_once
+    return content
 
 
 @device

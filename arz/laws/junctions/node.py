@@ -59,11 +59,17 @@ def node(
                     moved[k, i, j, a] = ratio[k, i, j, a] * demand[k, i, a]
     divide(work, moved, width, own)
     # Traffic from one approach has one marker, whoever of it passes.
-    for _ in range(MIXING_STEPS if n > 1 else 1):
+    free = False
+    for step in range(MIXING_STEPS if n > 1 else 1):
         take(closure, (room, moved, marker, v_ahead, scale, jam, shape, work))
+        content = True
         for k in range(classes):
-            share(junction, (moved[k], demand[k], room[k], ratio[k], priority, work))
-    if n > 1:
+            content = share(junction, (moved[k], demand[k], room[k], ratio[k], priority, work)) & content
+        # Where all pass who want to, the mixture is that of the demands, from which the room was found: further steps would repeat it.
+        free = content & (step == 0)
+        if free:
+            break
+    if n > 1 and not free:
         take(closure, (room, moved, marker, v_ahead, scale, jam, shape, work))
     for k in range(classes):
         fit(moved, room, work, k)

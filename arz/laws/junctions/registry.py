@@ -11,7 +11,7 @@ from arz.laws.junctions.lanes import LANES
 
 JUNCTIONS: tuple[Junction, ...] = (FIFO, LANES)
 
-share: Callable[[int, tuple[Any, ...]], None] = switch(*(junction.share for junction in JUNCTIONS))
+share: Callable[[int, tuple[Any, ...]], bool] = switch(*(junction.share for junction in JUNCTIONS))
 
 
 def code_of(name: str) -> int:

@@ -1,0 +1,133 @@
+"""`evaluate`, `compare` and `run`: measured on the same days, set beside each other, and everything at once."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rl.cli.options import emit, experiment_of, json_option, resumable, say, set_option
+from rl.cli.root import RESUMABLE, Told
+
+if TYPE_CHECKING:
+    from rl.compare import Outcome
+    from rl.experiment import Experiment
+
+
+@click.command(epilog="Example: rl evaluate quick --out quick.result.json")
+@click.argument("target", metavar="EXPERIMENT")
+@click.option("--out", metavar="FILE.json", help="Also write what was measured there, for `rl compare`.")
+@set_option
+@json_option
+def evaluate(target: str, out: str | None, changes: Sequence[str], *, as_json: bool) -> None:
+    """Measure the baselines and every training on the held-out days; what is not trained yet is trained first."""
+    experiment = experiment_of(target, changes)
+    with resumable():
+        outcome = outcome_of(experiment)
+    if out is not None:
+        Path(out).write_text(outcome.model_dump_json(indent=1), encoding="utf-8")
+    _print(outcome, None, as_json=as_json)
+    if not outcome.complete:
+        raise Told("a time limit came before the last day; the same command goes on", RESUMABLE)
+
+
+@click.command(epilog="Example: rl compare quick other.json --picture comparison.png")
+@click.argument("targets", metavar="EXPERIMENT|RESULT...", nargs=-1, required=True)
+@click.option("--reference", metavar="NAME", help="The row that the others are compared with; else the baseline with the least delay.")
+@click.option("--picture", metavar="FILE.png", help="Also draw the comparison.")
+@json_option
+def compare(targets: Sequence[str], reference: str | None, picture: str | None, *, as_json: bool) -> None:
+    """One table of several experiments, or results that `evaluate --out` wrote.
+
+    Each number is a mean over the held-out days with its 95 % confidence interval; differences are taken day by day. Runs whose days,
+    demand or horizon differ are refused.
+    """
+    from rl.compare import together
+
+    with resumable():
+        outcome = together([_outcome(target) for target in targets], targets)
+    if picture is not None:
+        from rl.plots import comparison
+
+        comparison(outcome, reference, path=picture)
+    _print(outcome, reference, as_json=as_json)
+
+
+@click.command(name="run", epilog="Example: rl run --all --jobs 2")
+@click.argument("targets", metavar="EXPERIMENT...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Lights, meters and signs: the presets quick, ramp_metering and speed_limits.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at once; each key is computed by one.")
+@json_option
+def run_all(targets: Sequence[str], jobs: int, *, everything: bool, as_json: bool) -> None:
+    """Train and evaluate several experiments, in several processes at once."""
+    from rl.experiment import SCENARIOS
+
+    names = [*targets, *(SCENARIOS if everything else ())]
+    if not names:
+        raise Told("name experiments, or say --all")
+    experiments = [experiment_of(name) for name in names]
+    outcomes = _all(experiments, jobs)
+    if as_json:
+        click.echo(json.dumps({each.name: plain(outcome, None) for each, outcome in zip(experiments, outcomes, strict=True)}, indent=2))
+        return
+    for each, outcome in zip(experiments, outcomes, strict=True):
+        click.echo(f"\n{each.name}")
+        _print(outcome, None, as_json=False)
+
+
+def _all(experiments: Sequence["Experiment"], jobs: int) -> list["Outcome"]:
+    from joblib import Parallel, delayed
+
+    if jobs == 1:
+        return [outcome_of(each) for each in experiments]
+    # One training a task, so that many seeds are spread too; then one evaluation a task, which finds them stored.
+    Parallel(n_jobs=jobs)(delayed(trained)(each, seed) for each in experiments for seed in each.seeds)
+    return list(Parallel(n_jobs=jobs)(delayed(outcome_of)(each) for each in experiments))
+
+
+def trained(experiment: "Experiment", seed: int) -> None:
+    """One training, kept in the store; in a process of its own."""
+    from rl import pipeline
+
+    pipeline.train(experiment, seed, deadline_s=experiment.deadline.timeout_seconds)
+
+
+def outcome_of(experiment: "Experiment") -> "Outcome":
+    """What an experiment measures; in a process of its own too."""
+    from rl import pipeline
+
+    return pipeline.measured(experiment, say)
+
+
+def _outcome(target: str) -> "Outcome":
+    from rl.compare import Outcome, load
+
+    if target.endswith(".json") and Path(target).is_file():
+        held: Any = json.loads(Path(target).read_text(encoding="utf-8")) if Path(target).stat().st_size else None
+        if isinstance(held, dict) and held.keys() >= Outcome.model_fields.keys() - {"complete"}:
+            return load(target)
+    return outcome_of(experiment_of(target))
+
+
+def plain(outcome: "Outcome", reference: str | None) -> dict[str, Any]:
+    """The table as plain data."""
+    from rl.compare import lines
+
+    made, base = lines(outcome, reference)
+    return {
+        "reference": base,
+        "complete": outcome.complete,
+        "ground": outcome.ground.model_dump(mode="json"),
+        "lines": [each.model_dump(mode="json") for each in made],
+        "experiment": outcome.experiment,
+    }
+
+
+def _print(outcome: "Outcome", reference: str | None, *, as_json: bool) -> None:
+    from rl.compare import told
+
+    if not outcome.rows:
+        raise Told("a time limit came before the first day: raise evaluation.timeout_seconds", 1)
+
+    emit(plain(outcome, reference) if as_json else None, lambda: told(outcome, reference), as_json=as_json)

@@ -1,0 +1,104 @@
+"""`rl`: its commands, each loaded when it is asked for, and how mistakes are told."""
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+# Which file and function hold each command; the order is that of `rl --help`.
+COMMANDS: Final = {
+    "list": ("look", "list_presets"),
+    "show": ("look", "show"),
+    "plan": ("training", "plan"),
+    "train": ("training", "train"),
+    "watch": ("training", "watch"),
+    "evaluate": ("results", "evaluate"),
+    "compare": ("results", "compare"),
+    "run": ("results", "run_all"),
+    "export": ("models", "export"),
+}
+RESUMABLE: Final = 75
+"""The exit code of work that was ended before its end, and that the same command goes on with (EX_TEMPFAIL)."""
+
+
+class Told(click.ClickException):
+    """What is told in one line; the exit code is 1 where work failed, 2 where it could not be asked for, 75 where it can be gone on with."""
+
+    def __init__(self, message: str, code: int = 2) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click reads it, and gives a class attribute of its own
+        return self.code
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"rl: {' '.join(self.format_message().split())}", file=file or sys.stderr)
+
+
+class Commands(click.Group):
+    """The commands, in their order; errors become one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command = getattr(import_module(f"rl.cli.{module}"), name)
+        return command if isinstance(command, click.Command) else None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:  # then click shows the help
+            return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as problem:
+            raise _wrong_use(problem) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from arz import ArzError, Invalid
+        from rl.errors import RlError
+        from simcache import CacheError
+
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as problem:
+            raise _wrong_use(problem) from None
+        except Invalid as problem:
+            more = f" (and {len(problem.others)} more faults)" if problem.others else ""
+            raise Told(f"{problem.path}: {problem.problem}; {problem.remedy}{more}") from None
+        except (ArzError, RlError, CacheError) as problem:
+            raise Told(str(problem)) from None
+        except KeyboardInterrupt:
+            raise Told("stopped; the same command goes on from the last checkpoint", 130) from None
+        except ModuleNotFoundError as problem:
+            raise Told(f"{problem.name} is not installed: pip install 'simcache[rl,plot]'") from None
+        except BrokenPipeError:
+            raise
+        except OSError as problem:
+            raise Told(f"{problem.filename or 'a file'}: {problem.strerror or problem}: check the path, and who may write there") from None
+
+
+def _wrong_use(problem: click.UsageError) -> Told:
+    asked = problem.ctx.command_path if problem.ctx else "rl"
+    return Told(f"{problem.format_message().removesuffix('.')}: see `{asked} --help`")
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example: rl train quick, then rl compare quick --picture comparison.png",
+)
+@click.version_option(package_name="simcache", prog_name="rl", message="%(prog)s %(version)s")
+def main() -> None:
+    """Learn to control traffic, and compare what was learned with the best rules.
+
+    An EXPERIMENT is the name of a preset (`rl list`) or a JSON or TOML file; `rl show quick` prints one to begin with. Everything computed
+    is kept in the store (SIMCACHE_STORE, or the project's): the same command again computes nothing, with more steps it computes the rest.
+    Exit codes: 0 done, 1 failed, 2 wrong use or bad input, 75 ended before its end (the same command goes on), 130 stopped by Ctrl-C.
+    """

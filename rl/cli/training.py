@@ -1,0 +1,181 @@
+"""`plan`, `train` and `watch`: how much fits, the training itself, and a view of one that runs."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rl.cli.options import Span, emit, experiment_of, json_option, resumable, say, set_option
+from rl.cli.root import RESUMABLE, Told
+
+if TYPE_CHECKING:
+    from rl.experiment import Experiment
+    from rl.train import Window
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 60
+
+target_argument = click.argument("target", metavar="EXPERIMENT")
+steps_option = click.option("--steps", type=click.IntRange(min=1), help="Of each training; more than before computes the rest.")
+seed_option = click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, help="Only this training seed; may be repeated.")
+
+
+@click.command(epilog="Example: rl plan full --deadline 8h30m")
+@target_argument
+@click.option("--deadline", "deadline_s", type=Span(), metavar="TIME", help="Else the experiment's own, else 8h30m (a Kaggle session).")
+@click.option("--wanted", type=click.IntRange(min=1), help="Steps that would be wanted; else the experiment's.")
+@set_option
+@json_option
+def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Sequence[str], *, as_json: bool) -> None:
+    """Say how many steps fit before a deadline, by measuring.
+
+    Two windows of the first training are computed (and kept, if they are not there yet); the median of the newest is the rate.
+    """
+    from rl import pipeline
+    from rl.budget import fit, rate, span
+
+    experiment = experiment_of(target, changes)
+    limit = deadline_s or experiment.deadline.timeout_seconds or 8.5 * 3600
+    run = pipeline.series(experiment, experiment.seeds[0])
+    began = time.monotonic()
+    with resumable():
+        if run.stored < 2:  # noqa: PLR2004 - the first one compiles
+            say("measuring two windows …")
+            run.take(2, deadline=limit)
+    measured = rate([entry.made.seconds for entry in run.segments], experiment.training.window_steps)
+    if measured is None:
+        raise Told(f"not one window of {experiment.training.window_steps:,} steps fits into {span(limit)}: make window_steps smaller", 1)
+    left = limit - (time.monotonic() - began)
+    steps = wanted or experiment.steps
+    fits = fit(
+        measured,
+        left,
+        wanted=steps,
+        window_steps=experiment.training.window_steps,
+        trainings=len(experiment.seeds),
+        evaluation_s=measured.window_s,
+    )
+    emit(
+        {"deadline_s": limit, "steps_per_s": measured.steps_per_s, "steps": fits.steps, "enough": fits.enough, "reserve_s": fits.reserve_s},
+        lambda: [
+            f"{measured.steps_per_s:,.0f} steps/s, the median of {measured.windows} windows (compiling left out)",
+            f"before {span(limit)} are over: {fits.steps:,} of {steps:,} steps for each of {len(experiment.seeds)} trainings, in {span(fits.training_s)}",
+            f"kept back: {span(fits.reserve_s)} for a checkpoint, the evaluation, and a tenth of everything",
+            f"next: rl train {target}" + ("" if fits.enough else f" --steps {max(fits.steps, 1)} (or go on in another session)"),
+        ],
+        as_json=as_json,
+    )
+
+
+@click.command(epilog="Example: rl train quick --steps 28800 --deadline 10min")
+@target_argument
+@steps_option
+@seed_option
+@click.option("--deadline", "deadline_s", type=Span(), metavar="TIME", help="End in time for this, with what there is (exit code 75).")
+@click.option(
+    "--heartbeat", "beat_s", type=Span(), default="30s", show_default=True, metavar="TIME", help="How often to tell how far it is."
+)
+@set_option
+@json_option
+def train(
+    target: str, steps: int | None, seeds: Sequence[int], deadline_s: float | None, beat_s: float, changes: Sequence[str], *, as_json: bool
+) -> None:
+    """Train, or go on training, or load what is trained.
+
+    Every window is a checkpoint in the store. SIGTERM and deadlines end the training after the window at hand, with exit code 75; the same
+    command goes on, and the numbers are those of a training without a stop, bit for bit.
+    """
+    experiment = experiment_of(target, changes, steps=steps, seeds=tuple(seeds))
+    click.echo(experiment.model_dump_json(), err=True)  # what this run is, before anything is computed
+    with resumable():
+        answers = _train(experiment, deadline_s or experiment.deadline.timeout_seconds, beat_s)
+    emit(answers, lambda: [_told(answer) for answer in answers], as_json=as_json)
+    if not all(answer["complete"] for answer in answers):
+        raise Told("the deadline came before the last step; the same command goes on", RESUMABLE)
+
+
+def _train(experiment: "Experiment", deadline_s: float | None, beat_s: float) -> list[dict[str, Any]]:
+    from rl import pipeline
+
+    runs = [pipeline.series(experiment, seed) for seed in experiment.seeds]
+    before = [run.stored for run in runs]
+    trainings = pipeline.trained(experiment, say, pipeline.Clock(deadline_s), beat_s)
+    return [
+        {
+            "experiment": experiment.name,
+            "seed": trained.seed,
+            "key": run.key,
+            "steps": trained.windows[-1].steps if trained.windows else 0,
+            "windows": len(trained.windows),
+            "computed": max(0, len(trained.windows) - there),
+            "complete": trained.complete,
+            "reward": [each.reward for each in trained.windows],
+            "seconds": sum(entry.made.seconds for entry in run.segments[there:]),
+        }
+        for run, there, trained in zip(runs, before, trainings, strict=True)
+    ]
+
+
+def _told(answer: dict[str, Any]) -> str:
+    from rl.budget import span
+
+    if not answer["reward"]:
+        return f"seed {answer['seed']}: no window in time"
+    done = f"{answer['computed']} of {answer['windows']} windows computed in {span(answer['seconds'])}" if answer["computed"] else "loaded"
+    return f"seed {answer['seed']}: {answer['steps']:,} steps, {done}; reward {spark(answer['reward'])} {answer['reward'][-1]:.4f}"
+
+
+@click.command(epilog="Example: rl watch full, beside rl train full")
+@target_argument
+@seed_option
+@click.option("--every", "every_s", type=Span(), default="2s", show_default=True, metavar="TIME")
+@click.option("--once", is_flag=True, help="Show it once and end; so it is where there is no terminal.")
+@set_option
+def watch(target: str, seeds: Sequence[int], every_s: float, *, once: bool, changes: Sequence[str]) -> None:
+    """Look at a training that goes on, here or elsewhere on this store: its curve, its rate, the time left. It computes nothing."""
+    experiment = experiment_of(target, changes, seeds=tuple(seeds))
+    moving = not once and click.get_text_stream("stdout").isatty()
+    drawn = 0
+    while True:
+        lines = [line for seed in experiment.seeds for line in _view(experiment, seed)]
+        if drawn:
+            click.echo(f"\x1b[{drawn}F\x1b[J", nl=False)
+        click.echo("\n".join(lines))
+        drawn = len(lines)
+        if not moving or _finished(experiment):
+            return
+        time.sleep(every_s)
+
+
+def _finished(experiment: "Experiment") -> bool:
+    from rl import pipeline
+
+    return all(pipeline.series(experiment, seed).stored >= experiment.windows for seed in experiment.seeds)
+
+
+def _view(experiment: "Experiment", seed: int) -> list[str]:
+    from rl import pipeline
+    from rl.budget import rate, span
+
+    run = pipeline.series(experiment, seed)
+    segments, window = run.segments, experiment.training.window_steps
+    stored = run.stored
+    if not stored:
+        return [f"{experiment.name}, seed {seed}: nothing stored yet"]
+    items: Sequence[Window] = run[:stored]
+    measured = rate([entry.made.seconds for entry in segments], window)
+    left = max(0, experiment.windows - stored) * (measured.window_s if measured else 0.0)
+    speed = f"{measured.steps_per_s:,.0f} steps/s" if measured else ""
+    state = "done" if not left else f"{span(left)} left"
+    return [
+        f"{experiment.name}, seed {seed}: {items[-1].steps:,} of {experiment.steps:,} steps, {speed}, {state}; last checkpoint {segments[-1].made.at}",
+        f"  reward {spark([each.reward for each in items])} {items[-1].reward:.4f}",
+    ]
+
+
+def spark(values: Sequence[float]) -> str:
+    """A curve in one line of text: the newest values, the lowest at the bottom."""
+    newest = list(values)[-_WIDTH:]
+    low, high = min(newest), max(newest)
+    return "".join(_BARS[int((value - low) / ((high - low) or 1.0) * (len(_BARS) - 1))] for value in newest)

@@ -1,0 +1,1 @@
+"""Who controls: plans, rules, and trained policies."""

@@ -1,0 +1,270 @@
+"""An experiment as one record: what is decided, how it is learned, on which days it is measured, and when each part has to end."""
+
+import itertools
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from arz import Invalid, Unknown
+from rl.algorithms import AnyAlgorithm, Count, Dqn, Normalise, Ppo
+from rl.controllers.actuated import Actuated
+from rl.controllers.alinea import Alinea
+from rl.controllers.base import Controller
+from rl.controllers.fixed_time import FixedTime
+from rl.controllers.max_pressure import MaxPressure
+from rl.controllers.registry import AnyController
+from rl.controllers.webster import Webster
+from rl.setting import Setting
+from rl.task import TaskSpec
+from rl.tasks import ready
+
+MOST_SEEDS: Final = 1_000
+MOST_WORLDS: Final = 4_096
+FIRST_VALIDATION_DAY: Final = 10_000_000
+FIRST_HELD_OUT_DAY: Final = 20_000_000
+"""Days are numbered by what they are for, so that no training, and no tuning, has ever seen a day that it is measured on."""
+
+Seconds = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=MOST_SEEDS)]
+
+
+class Training(Setting):
+    """How a policy is learned. All of it counts for what is learned; how many steps are asked for is no part of it."""
+
+    algorithm: AnyAlgorithm = Ppo()
+    worlds: Annotated[int, Field(ge=1, le=MOST_WORLDS)] = 64
+    """Decided for at once; each has days of its own."""
+    window_steps: Count = 4_800
+    """Steps between two checkpoints. A step is one decision in one world, whatever number of signals it is for."""
+    horizon_steps: Count = 24_000
+    """Over which learning rate and exploration change. A training may stop before it or go on beyond it."""
+    normalise: Normalise | None = None
+
+    @model_validator(mode="after")
+    def _windows_hold_rollouts(self) -> Self:
+        rollout = self.algorithm.rollout(self.worlds)
+        if rollout > self.window_steps:
+            problem = f"is {self.window_steps}, shorter than one rollout of {rollout} steps"
+            raise Invalid("window_steps", problem, "lengthen it, or have fewer worlds or a shorter rollout")
+        return self
+
+    def days(self, seed: int) -> list[int]:
+        """The first day of each world; no two training seeds share one."""
+        return [seed * MOST_WORLDS + world for world in range(self.worlds)]
+
+
+class Evaluation(Setting):
+    """On which days policies and baselines are measured, all on the same ones."""
+
+    days: Annotated[int, Field(ge=2, le=MOST_WORLDS)] = 20
+    """Held out: days that nothing was trained or tuned on."""
+    validation_days: Annotated[int, Field(ge=2, le=MOST_WORLDS)] = 10
+    """On these a baseline's numbers are tuned, and the best checkpoint is picked."""
+    pick: Literal["last", "best"] = "best"
+    """Which checkpoint is the result: the last one, or the one with the least delay on the validation days."""
+    timeout_seconds: Seconds | None = None
+    """After this it ends with the days that it has, and says so."""
+
+    @property
+    def held_out(self) -> list[int]:
+        return list(range(FIRST_HELD_OUT_DAY, FIRST_HELD_OUT_DAY + self.days))
+
+    @property
+    def validation(self) -> list[int]:
+        return list(range(FIRST_VALIDATION_DAY, FIRST_VALIDATION_DAY + self.validation_days))
+
+
+class Limit(Setting):
+    """How long a part may take, whatever it has by then."""
+
+    timeout_seconds: Seconds | None = None
+
+
+class Experiment(Setting):
+    """A row of a table of results: equal experiments have equal results, and share what they have in common."""
+
+    name: str = "quick"
+    task: TaskSpec = TaskSpec()
+    training: Training = Training()
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (1,)
+    """One training for each."""
+    steps: Count = 24_000
+    """Of each training. More are an extension of fewer."""
+    baselines: Annotated[tuple[AnyController, ...], Field(strict=False)] = ()
+    tuning: dict[str, dict[str, Annotated[tuple[JsonValue, ...], Field(strict=False)]]] = Field(default_factory=dict)
+    """Which values of which field of which kind of baseline are tried on the validation days; the one with the least delay stays."""
+    evaluation: Evaluation = Evaluation()
+    simulation: Limit = Limit()
+    """Of every baseline."""
+    deadline: Limit = Limit()
+    """Of all trainings together."""
+
+    @property
+    def windows(self) -> int:
+        """How many windows hold the steps."""
+        return -(-self.steps // self.training.window_steps)
+
+    def _require_baseline(self, path: str, baseline: Controller) -> None:
+        try:
+            baseline.driver(self.task.layout, self.task.guard)
+        except Invalid as problem:
+            raise Invalid(f"{path}.{problem.path}", problem.problem, problem.remedy) from None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise Invalid("seeds", f"are {', '.join(map(str, self.seeds))}", "give each once: the same seed is the same training")
+        if self.training.algorithm.kind == "dqn" and self.task.agents == "multi":
+            problem = "is dqn, which makes one choice, while task.agents is multi"
+            raise Invalid("training.algorithm.kind", problem, "set task.agents to shared (or joint), or choose ppo")
+        try:
+            self.training.algorithm.require(self.training.worlds * len(self.task.choosers.names))
+        except Invalid as problem:
+            raise Invalid(f"training.algorithm.{problem.path}", problem.problem, problem.remedy) from None
+        for at, baseline in enumerate(self.baselines):
+            self._require_baseline(f"baselines[{at}]", baseline)
+        for kind, fields in self.tuning.items():
+            base = next((each for each in self.baselines if each.kind == kind), None)
+            if base is None:
+                raise Invalid(
+                    f"tuning.{kind}", "is no kind of the baselines here", f"choose among {', '.join(e.kind for e in self.baselines)}"
+                )
+            for field, values in fields.items():
+                if field not in type(base).model_fields or not values:
+                    known = ", ".join(sorted(set(type(base).model_fields) - {"kind"}))
+                    raise Invalid(f"tuning.{kind}.{field}", "is no field to be tuned, or has no values", f"choose among {known}")
+            for candidate in candidates(base, fields):
+                self._require_baseline(f"tuning.{kind}", candidate)
+        return self
+
+
+def load(text: str, path: str) -> Experiment:
+    """The experiment in the text of a JSON or TOML file; `preset = "…"` in it names what stays as it is there."""
+    fields = _parsed(text, path)
+    preset = fields.pop("preset", None)
+    if preset is not None:
+        fields = _over(json.loads(preset_named(str(preset)).model_dump_json()), fields)
+    return Experiment.load(json.dumps(fields))
+
+
+def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
+    """The experiment with other values for some fields (`training.algorithm.learning_rate`), checked as a whole."""
+    fields = json.loads(experiment.model_dump_json())
+    for path, value in changes.items():
+        _put(fields, path, value)
+    return Experiment.load(json.dumps(fields))
+
+
+def read(target: str) -> Experiment:
+    """The preset of this name, or the experiment in this file."""
+    if target in PRESETS:
+        return PRESETS[target]
+    path = Path(target)
+    if path.suffix not in {".json", ".toml"}:
+        raise Unknown("preset", target, [*PRESETS, "FILE.json", "FILE.toml"])
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise Invalid(target, f"cannot be read ({problem})", "give the path of a JSON or TOML file") from None
+    return load(text, target)
+
+
+def preset_named(name: str) -> Experiment:
+    if name not in PRESETS:
+        raise Unknown("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+def _parsed(text: str, path: str) -> dict[str, Any]:
+    try:
+        fields = tomllib.loads(text) if path.endswith(".toml") else json.loads(text)
+    except ValueError as problem:
+        kind = "TOML" if path.endswith(".toml") else "JSON"
+        raise Invalid(path, f"is no whole {kind} ({problem})", f"mend the {kind}") from None
+    if not isinstance(fields, dict):
+        raise Invalid(path, "is no table of fields", "write an object with the fields of an experiment")
+    return fields
+
+
+def _over(below: Any, above: Any) -> Any:
+    """The fields of both; of a record of another kind nothing is left."""
+    if not (isinstance(below, dict) and isinstance(above, dict)) or below.get("kind") != above.get("kind", below.get("kind")):
+        return above
+    return {**below, **{name: _over(below.get(name), held) for name, held in above.items()}}
+
+
+def _put(fields: dict[str, Any], path: str, value: Any) -> None:
+    *way, last = path.split(".")
+    holder: Any = fields
+    for depth, step in enumerate(way):
+        if holder.get(step) is None:
+            holder[step] = {}
+        holder = holder[step]
+        if not isinstance(holder, dict):
+            raise Invalid(path, f"leads through {'.'.join(way[: depth + 1])}, which has no fields", "change that as a whole")
+    holder[last] = value
+
+
+def candidates(base: Controller, tuning: dict[str, tuple[JsonValue, ...]]) -> list[Controller]:
+    """The baseline with every combination of the values to try."""
+    every = itertools.product(*tuning.values())
+    return [type(base)(**{**base.model_dump(), **dict(zip(tuning, values, strict=True))}) for values in every]
+
+
+# -- presets
+
+_SIGNALS: Final = (FixedTime(), Webster(), Actuated(), MaxPressure())
+
+_TUNING: Final = {
+    "webster": {"stretch": (0.6, 0.8, 1.0, 1.25, 1.6), "common": (False, True)},
+    "actuated": {"gap_s": (2.0, 3.0, 4.0), "min_green_s": (5.0, 10.0)},
+    "max_pressure": {"min_green_s": (5.0, 10.0, 15.0, 20.0, 30.0)},
+}
+_FULL: Final = Experiment(
+    name="full",
+    task=ready("VictoriaIsland", agents="shared"),
+    training=Training(algorithm=Dqn(), worlds=10, window_steps=2_400, horizon_steps=24_000),
+    seeds=(1, 2, 3, 4, 5),
+    steps=24_000,
+    baselines=_SIGNALS,
+    tuning=_TUNING,
+)
+_KAGGLE: Final = {
+    "name": "kaggle",
+    "evaluation": Evaluation(timeout_seconds=300.0),
+    "deadline": Limit(timeout_seconds=8.5 * 3600),
+}
+PRESETS: Final = {
+    each.name: each
+    for each in (
+        Experiment(
+            name="quick",
+            task=ready("Corridor", options={"crossings": 3}, horizon_s=900.0, agents="shared"),
+            training=Training(algorithm=Ppo(rollout_steps=15, batch=720), worlds=48, window_steps=2_880, horizon_steps=14_400),
+            steps=14_400,
+            baselines=_SIGNALS,
+        ),
+        _FULL,
+        _FULL.model_copy(update=_KAGGLE),
+        Experiment(
+            name="ramp_metering",
+            task=ready("RampMetering"),
+            training=Training(algorithm=Ppo(rollout_steps=15, batch=720), worlds=48, window_steps=2_880, horizon_steps=14_400),
+            steps=14_400,
+            baselines=(FixedTime(), Alinea()),
+        ),
+        Experiment(
+            name="speed_limits",
+            task=ready("SpeedLimits"),
+            training=Training(algorithm=Ppo(rollout_steps=15, batch=720), worlds=48, window_steps=2_880, horizon_steps=14_400),
+            steps=14_400,
+            baselines=(FixedTime(),),
+        ),
+    )
+}
+"""`quick` learns in seconds, `full` is 100 episodes of 240 decisions, `kaggle` is that within what a Kaggle session allows."""
+SCENARIOS: Final = ("quick", "ramp_metering", "speed_limits")
+"""Lights, meters and signs: what `rl run --all` runs."""

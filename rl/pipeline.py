@@ -1,0 +1,228 @@
+"""From an experiment to its table: train, tune the baselines, measure all on the held-out days; whatever is stored already is loaded."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Final
+
+from rl.budget import BEAT_S, Heartbeat
+from rl.cached import days_of_baseline, days_of_policy, training
+from rl.compare import Ground, Outcome, Row
+from rl.controllers.base import Controller
+from rl.evaluate import Bounds, Day
+from rl.experiment import Experiment, candidates
+from rl.scores import METRICS
+from rl.train import Policy, Pulse, Window
+from simcache.series import Items, Series
+
+Say = Callable[[str], None]
+"""Told in a line what goes on."""
+Progress = Callable[[int, int], None]
+
+SCORE: Final = "delay_s"
+"""By this baselines are tuned and checkpoints picked: less is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training as far as it came."""
+
+    seed: int
+    windows: list[Window]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Days under one controller, as far as they came."""
+
+    name: str
+    kind: str
+    days: list[Day]
+    complete: bool
+
+    @property
+    def score(self) -> float:
+        return fmean(day.total[SCORE] for day in self.days)
+
+
+class Clock:
+    """A time limit over several parts: what is left for the next one."""
+
+    def __init__(self, limit_s: float | None) -> None:
+        self._until = None if limit_s is None else time.monotonic() + limit_s
+
+    def left(self) -> float | None:
+        return None if self._until is None else max(0.0, self._until - time.monotonic())
+
+
+def series(experiment: Experiment, seed: int, pulse: Pulse | None = None) -> Series[Window]:
+    """The windows of one training; nothing is computed yet."""
+    return training(experiment.task, experiment.training, seed, pulse)
+
+
+def train(
+    experiment: Experiment, seed: int, *, deadline_s: float | None = None, pulse: Pulse | None = None, progress: Progress | None = None
+) -> Trained:
+    """Have the training as long as the experiment asks; a deadline ends it with what it has."""
+    items: Items[Window] = series(experiment, seed, pulse).take(experiment.windows, deadline=deadline_s, progress=progress)
+    return Trained(seed, list(items), items.complete)
+
+
+def trained(experiment: Experiment, say: Say, clock: "Clock", every_s: float = BEAT_S) -> list[Trained]:
+    """Every training of the experiment, with a sign of life by the clock."""
+    done = []
+    for seed in experiment.seeds:
+        window, left = experiment.training.window_steps, clock.left()
+        begun = series(experiment, seed).stored * window
+        name = f"{experiment.name}, seed {seed}"
+        with Heartbeat(say, name, experiment.steps, begun=begun, deadline_s=left, every_s=every_s) as beat:
+            done.append(train(experiment, seed, deadline_s=left, pulse=beat, progress=_saving(beat, window)))
+    return done
+
+
+def measured(experiment: Experiment, say: Say) -> Outcome:
+    """What the experiment measures: trained first where it is not, then evaluated."""
+    trainings = trained(experiment, say, Clock(experiment.deadline.timeout_seconds))
+    rows = len(experiment.baselines) + len(experiment.seeds)
+    with Heartbeat(say, f"{experiment.name}, evaluation", rows, unit="rows") as beat:
+        return evaluate(experiment, trainings, say, beat)
+
+
+def _saving(beat: Heartbeat, window: int) -> Progress:
+    return lambda done, _: beat.saved(done * window)
+
+
+def baseline(experiment: Experiment, controller: Controller, first: int, count: int, clock: Clock) -> Measured:
+    """Days under a rule; none of the experiment's settings of learning is in their key."""
+    task = experiment.task
+    bounds = Bounds(min_green_s=task.min_green_s, max_green_s=task.max_green_s, dtype=task.dtype)
+    days = days_of_baseline(task.world, bounds, controller, first, experiment.training.worlds)  # type: ignore[arg-type]
+    taken = days.take(count, deadline=clock.left())
+    return Measured(title(controller), str(getattr(controller, "kind", "")), list(taken), taken.complete)
+
+
+def policy(experiment: Experiment, learned: Policy, name: str, first: int, count: int, clock: Clock) -> Measured:
+    """Days under a learned policy."""
+    how = experiment.training
+    days = days_of_policy(experiment.task, how.algorithm, learned, first, how.worlds)
+    taken = days.take(count, deadline=clock.left())
+    return Measured(name, how.algorithm.kind, list(taken), taken.complete)
+
+
+def tuned(experiment: Experiment, say: Say, clock: Clock) -> list[Controller]:
+    """The baselines, each with those of the values to try that lose least time on the validation days."""
+    first, count = experiment.evaluation.validation[0], experiment.evaluation.validation_days
+    chosen: list[Controller] = []
+    for base in experiment.baselines:
+        tries = candidates(base, experiment.tuning.get(base.kind, {}))
+        if len(tries) > 1:
+            measured = [baseline(experiment, each, first, count, clock) for each in tries]
+            whole = [number for number, each in enumerate(measured) if each.complete]
+            best = min(whole, key=lambda number: measured[number].score, default=0)
+            say(f"{title(tries[best])}: the best of {len(whole)} tried on {count} validation days")
+            chosen.append(tries[best])
+        else:
+            chosen += tries
+    return chosen
+
+
+def picked(experiment: Experiment, trained: Trained, clock: Clock) -> tuple[int, Policy]:
+    """The number of the window whose policy is the result, and that policy."""
+    last = len(trained.windows) - 1
+    if experiment.evaluation.pick == "last":
+        return last, trained.windows[last].policy
+    scores = validation(experiment, trained, clock)
+    best = min(scores, key=lambda number: scores[number], default=last)
+    return best, trained.windows[best].policy
+
+
+def validation(experiment: Experiment, trained: Trained, clock: Clock) -> dict[int, float]:
+    """The delay on the validation days after each window, as far as time allowed."""
+    first, count = experiment.evaluation.validation[0], experiment.evaluation.validation_days
+    scores = {}
+    for number, window in enumerate(trained.windows):
+        measured = policy(experiment, window.policy, str(number), first, count, clock)
+        if measured.complete:
+            scores[number] = measured.score
+    return scores
+
+
+def evaluate(experiment: Experiment, trainings: Sequence[Trained], say: Say, beat: Callable[[int], None] = lambda _: None) -> Outcome:
+    """Every baseline and every training on the held-out days; a time limit leaves out the days that did not come to pass."""
+    clock = Clock(experiment.evaluation.timeout_seconds)
+    first, count = experiment.evaluation.held_out[0], experiment.evaluation.days
+    resting = Clock(experiment.simulation.timeout_seconds)
+    rows: list[tuple[Measured, str]] = []
+    for each in tuned(experiment, say, resting):
+        rows.append((baseline(experiment, each, first, count, resting), ""))
+        say(f"{rows[-1][0].name}: {_result(rows[-1][0])}")
+        beat(len(rows))
+    kind = experiment.training.algorithm.kind
+    for training_ in trainings:
+        if not training_.windows:
+            continue
+        number, learned = picked(experiment, training_, clock)
+        rows.append((policy(experiment, learned, f"{kind}, seed {training_.seed}", first, count, clock), kind))
+        say(f"{rows[-1][0].name}, checkpoint {number + 1} of {len(training_.windows)}: {_result(rows[-1][0])}")
+        beat(len(rows))
+    return outcome(experiment, rows, complete=all(each.complete for each in trainings))
+
+
+def _result(row: Measured) -> str:
+    return f"{row.score:.1f} s of delay" if row.days else "no day in time"
+
+
+def outcome(experiment: Experiment, rows: Sequence[tuple[Measured, str]], *, complete: bool = True) -> Outcome:
+    """The rows over the days that all of them have."""
+    seen = [row for row, _ in rows if row.days]
+    count = min((len(row.days) for row in seen), default=0)
+    asked = experiment.evaluation.days
+    return Outcome(
+        experiment=experiment.model_dump(mode="json"),
+        ground=ground(experiment, [day.seed for day in seen[0].days[:count]] if seen else []),
+        rows=tuple(
+            Row(
+                name=row.name,
+                kind=row.kind,
+                group=group,
+                measures={name: [day.total[name] for day in row.days[:count]] for name in METRICS},
+            )
+            for row, group in rows
+            if row.days
+        ),
+        complete=complete and len(seen) == len(rows) and count == asked,
+    )
+
+
+def ground(experiment: Experiment, days: Sequence[int]) -> Ground:
+    """What has to be the same for another run to be compared with this one."""
+    world = experiment.task.world
+    return Ground(
+        scenario=world.name,
+        world=_digest(world.network, world.physics, world.scheme, world.initial, world.actuators),
+        demand=_digest(world.demand),
+        horizon_s=world.horizon_s,
+        decision_s=world.decision_s,
+        days=tuple(days),
+    )
+
+
+def title(controller: Controller) -> str:
+    """The kind of a rule, and what is not as it comes."""
+    kind = str(getattr(controller, "kind", "")).replace("_", "-")
+    fields = {name: value for name, value in controller.model_dump(exclude_defaults=True).items() if name != "kind"}
+    return (
+        f"{kind} ({', '.join(f'{name} {value:g}' if isinstance(value, float) else f'{name} {value}' for name, value in fields.items())})"
+        if fields
+        else kind
+    )
+
+
+def _digest(*parts: Any) -> str:
+    texts = (
+        part.model_dump_json() if hasattr(part, "model_dump_json") else str([each.model_dump_json() for each in part]) for part in parts
+    )
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]

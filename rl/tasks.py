@@ -1,0 +1,46 @@
+"""Ready tasks by name, so that a first try needs no settings."""
+
+from typing import Any
+
+from arz import Invalid
+from rl.task import TaskSpec
+
+TASKS: dict[str, dict[str, Any]] = {
+    # Eight signals of a town, in a busy hour.
+    "VictoriaIsland": {},
+    # A main road of five signals.
+    "Corridor": {"scenario": "corridor"},
+    # Nine signals.
+    "Grid": {"scenario": "grid", "options": {"n": 3, "m": 3}},
+    # A ramp beside a motorway that is nearly full.
+    "RampMetering": {
+        "scenario": "ramp",
+        "options": {"demand_veh_per_h": 7200.0, "ramp_veh_per_h": 1600.0},
+        "decision_s": 30.0,
+        "horizon_s": 1800.0,
+        "observation": {"kind": "detectors", "reach_m": 2000.0, "exits": True},
+        "action": {"kind": "rate"},
+    },
+    # Three lanes that become two, and signs that slow down who comes.
+    "SpeedLimits": {
+        "scenario": "lane_drop",
+        "options": {
+            "demand_veh_per_h": 7000.0,
+            "lanes": [3, 3, 2],
+            "length_m": 600.0,
+            "actuators": [{"kind": "speed_limit", "id": "signs", "roads": ["lanes0"]}],
+        },
+        "decision_s": 30.0,
+        "horizon_s": 1800.0,
+        "observation": {"kind": "detectors", "reach_m": 2000.0, "exits": True},
+        "action": {"kind": "limit"},
+    },
+}
+"""The fields of `TaskSpec` that are not its defaults."""
+
+
+def ready(name: str, **changes: Any) -> TaskSpec:
+    """The task of this name, with some fields changed."""
+    if name not in TASKS:
+        raise Invalid("task", f"is {name!r}, which is no ready task", f"choose among {', '.join(TASKS)}")
+    return TaskSpec(**{**TASKS[name], **changes})

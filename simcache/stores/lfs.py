@@ -1,0 +1,417 @@
+"""A branch of a Git remote as a store: entries as text, blobs by Git LFS, or by plain Git where that is not at hand.
+
+What the store holds is what the branch holds at the remote, and what was put here and waits to be published. Commits are made
+from objects alone: no file of the work tree is read for them, and nothing that a person has staged or changed goes with them.
+"""
+
+import os
+import random
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from threading import Lock
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl
+
+from xxhash import xxh3_128_hexdigest
+
+from simcache.errors import BadSettings, Missing, StoreReadOnly, Unavailable, warn
+from simcache.model import POINTER_AT_MOST, Buffer, Capabilities, digest_in_name, pointer_oid
+from simcache.stores.base import Listed, Store, require_name
+from simcache.stores.git import GitFailed, LostRace, Repository, lfs_is_there, place_of
+from simcache.stores.local import LocalStore
+from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_mark
+
+LFS_LINES: Final = ("blobs/** filter=lfs diff=lfs merge=lfs -text", "entries/** -text")
+PLAIN_LINES: Final = ("blobs/** -text", "entries/** -text")
+"""What .gitattributes says of a store: how its blobs go, and that no byte of an entry may change."""
+NO_LFS: Final = "git-lfs is not installed: see https://git-lfs.com (Debian, Ubuntu: `apt-get install git-lfs`), then `git lfs install`"
+
+_RACES = 12
+_COPY_BELOW = 64 * 1024
+_LINKED_FROM = 4096
+"""Bytes from which on comparing a file takes less time than writing it again, and less room."""
+_AT_ONCE = 1024
+"""Objects that one call of git-lfs uploads: its start takes 50 ms, and between two calls progress is told."""
+
+
+class _Where(NamedTuple):
+    """What a URL names."""
+
+    folder: str
+    remote: str
+    branch: str
+    """Empty for the branch that is checked out."""
+
+
+class GitStore(Store):
+    """The store folder of one branch of one remote. `refresh` fetches; `publish` commits what was put, and pushes it."""
+
+    def __init__(self, url: str) -> None:
+        """Open the store. NotAStore if the folder is in no work tree; BadSettings if no branch can be told."""
+        where = _where(url)
+        self._place = place_of(where.folder)
+        self._git = Repository(self._place)
+        self._folder = where.folder
+        self._remote = where.remote
+        self._branch = where.branch or self._git.ask("symbolic-ref", "--quiet", "--short", "HEAD")
+        if not self._branch:
+            raise BadSettings(url, "no branch is checked out there: name one, as in git+lfs:store?branch=results")
+        asked = [f"{name}={value}" for name, value in (("remote", where.remote), ("branch", where.branch)) if value and value != "origin"]
+        self.url = f"git+lfs:{where.folder}{'?' if asked else ''}{'&'.join(asked)}"
+        self.capabilities = Capabilities(deletes=False, quick=True)
+        identity = xxh3_128_hexdigest(f"{self._place.prefix}\0{self._remote}\0{self._branch}".encode("utf-8", "surrogateescape"))
+        self._waiting = LocalStore(os.path.join(self._place.common, "simcache", identity[:16]))
+        """What was put and is not published."""
+        self._lock = Lock()
+        self._tip: str | None = None
+        self._published: dict[str, str] = {}
+        """Every name on the branch, and its object."""
+        self._foreign: list[str] = []
+        self._objects = ""
+        self._away = ""
+        """Why contents cannot be fetched, until somebody looks again."""
+
+    def __repr__(self) -> str:
+        return f"GitStore({self.url!r})"
+
+    def __reduce__(self) -> tuple[type["GitStore"], tuple[str]]:
+        return GitStore, (self.url,)
+
+    # reading
+
+    def get(self, name: str) -> memoryview:
+        require_name(name)
+        with suppress(Missing):
+            return self._waiting.get(name)
+        oid = self._names().get(name)
+        if oid is None:
+            raise Missing(name)
+        data = self._git.read(oid)
+        if not self._is_pointer(name, data):
+            return _handed_out(data)
+        path = self._lfs_path(name)
+        if not os.path.exists(path):
+            self._fetch_contents([name])
+        try:
+            with open(path, "rb") as file:
+                return _handed_out(file.read())
+        except OSError as problem:
+            reason = f"its Git LFS object is not here ({problem.strerror}); `git lfs fetch --all {self._remote}` brings what the server has"
+            raise Unavailable(name, self._away or reason, passes=False) from None
+
+    def has(self, name: str) -> bool:
+        require_name(name)
+        return self._waiting.has(name) or name in self._names()
+
+    def list(self, prefix: str = "") -> Iterator[Listed]:
+        seen = set()
+        for listed in self._waiting.list(prefix):
+            seen.add(listed.name)
+            yield listed
+        for name, oid in self._names().items():
+            if name.startswith(prefix) and name not in seen:
+                data = self._git.read(oid)
+                yield Listed(name, _pointed_size(data) if self._is_pointer(name, data) else len(data))
+
+    def names(self, prefix: str = "") -> Iterator[str]:
+        waiting = {listed.name for listed in self._waiting.list(prefix)}
+        yield from waiting
+        yield from (name for name in self._names() if name.startswith(prefix) and name not in waiting)
+
+    def foreign(self) -> Sequence[str]:
+        self._names()
+        return self._foreign
+
+    def expect(self, names: Sequence[str]) -> None:
+        held = self._names()
+        wanted = [name for name in names if name.startswith("blobs/") and name in held and not self._waiting.has(name)]
+        wanted = [name for name in wanted if not os.path.exists(self._lfs_path(name))]
+        if wanted:
+            self._fetch_contents([name for name in wanted if self._is_pointer(name, self._git.read(held[name]))])
+
+    # writing
+
+    def put(self, name: str, chunks: Sequence[Buffer], *, durable: bool = False) -> None:
+        require_name(name)
+        if durable or not self._adopted(name, chunks):
+            self._waiting.put(name, chunks, durable=durable)
+
+    def _adopted(self, name: str, chunks: Sequence[Buffer]) -> bool:
+        """Whether the work tree has a file with these very bytes, which got a second name among those that wait."""
+        place = os.path.join(self._folder, name)
+        size = sum(memoryview(chunk).nbytes for chunk in chunks)
+        if size < _LINKED_FROM or not os.path.isdir(self._waiting.local) or self._waiting.has(name):
+            return False
+        try:
+            with open(place, "rb", buffering=0) as file:
+                if file.read(size + 1) != b"".join(chunks):
+                    return False
+            _link(place, os.path.join(self._waiting.url, name))
+        except OSError:
+            return False
+        return self._waiting.has(name)
+
+    def claim(self, name: str, size: int) -> bool:
+        return self._waiting.claim(name, size) or super().claim(name, size)
+
+    def delete(self, name: str) -> None:
+        self._waiting.delete(name)
+        if name in self._names():
+            raise StoreReadOnly(
+                self.url, "what was published stays, as Git keeps everything; `simcache withdraw` takes a result back everywhere"
+            )
+
+    def set_aside(self, name: str) -> str | None:
+        return self._waiting.set_aside(name)
+
+    def sweep(self) -> int:
+        return self._waiting.sweep()
+
+    # the remote
+
+    def refresh(self) -> None:
+        self._need_remote()
+        self._away = ""
+        tip = self._git.fetch(self._remote, self._branch)
+        if tip:
+            self._check_format(tip)
+        with self._lock:
+            self._look_at(tip)
+
+    def publish(self, told: Callable[[int, int], None] | None = None) -> None:
+        sent: set[str] = set()
+        held = list(self._waiting.list())
+        for number in range(_RACES):
+            waiting = [listed for listed in held if listed.name not in self._names()]
+            if not waiting:
+                break
+            try:
+                self._push(waiting, sent, told)
+            except LostRace:
+                time.sleep(random.uniform(0, 0.1 * 2 ** min(number, 5)))
+                self.refresh()
+        else:
+            raise Unavailable(self.url, f"others pushed to {self._remote}/{self._branch} in between, {_RACES} times in a row; run it again")
+        for listed in held:
+            self._waiting.delete(listed.name)
+
+    def _push(self, waiting: Sequence[Listed], sent: set[str], told: Callable[[int, int], None] | None) -> None:
+        """Upload what blobs hold, then have the branch name it all."""
+        parents = self._parents(self._tip or "")
+        by_lfs, attributes = self._manner(parents[0] if parents else "")
+        if by_lfs:
+            self._upload([listed for listed in waiting if listed.name.startswith("blobs/") and listed.size], sent, told)
+        prefix = self._place.prefix
+        files: list[tuple[str, bytes | str]] = [(f"{prefix}{name}", data) for name, data in attributes.items()]
+        entries = [name for name, _ in waiting if name.startswith("entries/")]
+        blobs = [listed for listed in waiting if listed.name.startswith("blobs/")]
+        pointed = [listed for listed in blobs if by_lfs and listed.size]
+        plain = [name for name, size in blobs if not (by_lfs and size)]  # Git LFS has no pointer for nothing at all
+        files += [(f"{prefix}{name}", bytes(self._waiting.get(name))) for name in entries]
+        files += [(f"{prefix}{name}", _pointer(name, size)) for name, size in pointed]
+        objects = self._git.keep_files([os.path.join(self._waiting.url, name) for name in plain])
+        files += [(f"{prefix}{name}", oid) for name, oid in zip(plain, objects, strict=True)]
+        said = f"simcache: {len(entries)} {'result' if len(entries) == 1 else 'results'}"
+        commit = self._git.commit(parents, files, said)
+        self._git.push(self._remote, commit, self._branch)
+        with self._lock:
+            self._look_at(commit)
+
+    def _manner(self, parent: str) -> tuple[bool, dict[str, bytes]]:
+        """Whether blobs go by LFS after this commit, and the files that it lacks to hold a store."""
+        prefix = self._place.prefix
+        held = self._git.files(parent, f"{prefix}{FORMAT_FILE}")
+        lacking = {} if held else {FORMAT_FILE: FORMAT_BYTES}
+        said = self._git.attributes_in(parent, f"{prefix}blobs/00/0", os.path.join(self._waiting.local, f"index-{os.getpid()}"))
+        if said.get("filter") == "lfs":
+            by_lfs = lfs_is_there(self._place.top)
+            if not by_lfs:
+                warn(f"{NO_LFS}; until then blobs go to {self._remote}/{self._branch} by plain Git", UserWarning)
+            return by_lfs, lacking
+        if said.get("text") == "unset":
+            return False, lacking  # somebody chose plain Git
+        by_lfs = lfs_is_there(self._place.top)
+        if not by_lfs:
+            warn(f"{NO_LFS}; blobs go to {self._remote}/{self._branch} by plain Git", UserWarning)
+        lines = LFS_LINES if by_lfs else PLAIN_LINES
+        return by_lfs, {**lacking, ".gitattributes": "".join(f"{line}\n" for line in lines).encode()}
+
+    def _parents(self, tip: str) -> Sequence[str]:
+        """What a commit follows: the branch at the remote; a branch that is not there yet begins with what is committed here."""
+        return [parent for parent in (tip or (self._head() if self._is_checked_out() else ""),) if parent]
+
+    def _upload(self, blobs: Sequence[Listed], sent: set[str], told: Callable[[int, int], None] | None) -> None:
+        total = sum(listed.size for listed in blobs)
+        done = 0
+        for start in range(0, len(blobs), _AT_ONCE):
+            group = [listed for listed in blobs[start : start + _AT_ONCE] if listed.name not in sent]
+            for listed in group:
+                _link(os.path.join(self._waiting.url, listed.name), self._lfs_path(listed.name))
+            if group:
+                self._git.run("lfs", "push", "--object-id", self._remote, *(listed.name[-64:] for listed in group))
+            sent.update(listed.name for listed in group)
+            done += sum(listed.size for listed in blobs[start : start + _AT_ONCE])
+            if told is not None:
+                told(done, total)
+
+    def _fetch_contents(self, names: Sequence[str]) -> None:
+        """Have these LFS objects here: the objects of a commit that holds nothing else, so that git-lfs looks for nothing else."""
+        if self._away or not names:
+            return
+        if not lfs_is_there(self._place.top):
+            self._away = NO_LFS
+            return
+        held = self._names()
+        try:
+            commit = self._git.commit([], [(name, held[name]) for name in names], "simcache: what is fetched")
+            self._git.run("lfs", "fetch", self._remote, commit)
+        except GitFailed as problem:
+            self._away = f"Git LFS cannot fetch it ({problem.reason})"
+
+    # the branch
+
+    def _names(self) -> dict[str, str]:
+        if self._tip is None:
+            with self._lock:
+                if self._tip is None:
+                    self._look_at(self._git.tip(self._remote, self._branch))
+        return self._published
+
+    def _look_at(self, tip: str) -> None:
+        if tip == self._tip:
+            return
+        prefix = self._place.prefix
+        found = self._git.files(tip, f"{prefix}blobs", f"{prefix}entries")
+        below = {path[len(prefix) :]: oid for path, oid in found.items()}
+        self._published = {name: oid for name, oid in below.items() if oid and digest_in_name(name)}
+        self._foreign = sorted(below.keys() - self._published.keys())
+        self._tip = tip
+
+    def _check_format(self, tip: str) -> None:
+        path = f"{self._place.prefix}{FORMAT_FILE}"
+        if oid := self._git.files(tip, path).get(path):
+            check_mark(f"{self.url} ({self._remote}/{self._branch})", self._git.read(oid))
+
+    def _need_remote(self) -> None:
+        if not self._git.ask("config", f"remote.{self._remote}.url"):
+            known = ", ".join(self._git.ask("remote").split()) or "none"
+            raise BadSettings(
+                self.url,
+                f"the repository has no remote {self._remote!r} (there are: {known}): `git remote add {self._remote} URL` names one",
+            )
+
+    def _is_pointer(self, name: str, data: bytes) -> bool:
+        return len(data) <= POINTER_AT_MOST and name.startswith("blobs/") and pointer_oid(data) == name[-64:]
+
+    def _lfs_path(self, name: str) -> str:
+        sha = name[-64:]
+        return os.path.join(self._lfs_folder, sha[:2], sha[2:4], sha)
+
+    @property
+    def _lfs_folder(self) -> str:
+        if not self._objects:
+            self._objects = os.path.join(self._place.common, self._git.ask("config", "lfs.storage") or "lfs", "objects")
+        return self._objects
+
+    # the work tree
+
+    def settle(self, arrived: Collection[str]) -> None:
+        """Have the checked-out branch know the store's files in the work tree that the remote's branch has too.
+
+        Otherwise they would be strangers, and the next `git pull` would refuse to write over them. If nothing but the store has
+        changed at the remote, the branch follows it; if more has, the files are staged (where a pull will only move forward) or
+        committed (where it will merge). No other path is touched, in the index or in the work tree.
+        """
+        tip = self._tip or ""
+        try:
+            if tip and self._is_checked_out() and not self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
+                self._follow(tip, self._head())
+            if blobs := {f"{self._place.prefix}{name}" for name in arrived if name.startswith("blobs/")}:
+                self._git.stage_again(f"{self._place.prefix}blobs", blobs)
+        except GitFailed as problem:
+            warn(f"the files of {self._folder} are not yet known to the branch {self._branch} here: {problem}", UserWarning)
+
+    def _follow(self, tip: str, head: str) -> None:
+        prefix = self._place.prefix
+        since = self._git.changed(head or self._git.empty_tree(), tip, prefix or ".")
+        came = [(one.path, one.object) for one in since if one.kind == "A"]
+        here = [(path, oid) for path, oid in came if self._is_here(path)]
+        if not here:
+            return
+        base = self._git.ask("merge-base", head, tip) if head else ""
+        reference = f"refs/heads/{self._branch}"
+        if len(here) == len(came) and (not head or base) and self._only_the_store_changed(base, tip):
+            whole: list[tuple[str, bytes | str]] = [*here]
+            merged = (
+                tip if base == head else self._git.commit([head, tip], whole, f"simcache: {self._remote}/{self._branch} has new results")
+            )
+            self._git.run("update-ref", "-m", "simcache: sync", reference, merged, head)
+        elif base != head:
+            alone = self._git.commit([head], [*here], f"simcache: results that are at {self._remote}/{self._branch} too")
+            self._git.run("update-ref", "-m", "simcache: sync", reference, alone, head)
+        self._git.stage(here)
+
+    def _only_the_store_changed(self, base: str, tip: str) -> bool:
+        prefix = self._place.prefix
+        changes = self._git.changed(base or self._git.empty_tree(), tip, ".")
+        return all(one.path.startswith(prefix) and one.kind == "A" for one in changes)
+
+    def _is_here(self, path: str) -> bool:
+        """Whether the work tree has a file of the store; what makes a folder a store there is written if it is not."""
+        whole = os.path.join(self._place.top, path)
+        name = path[len(self._place.prefix) :]
+        if digest_in_name(name):
+            return os.path.isfile(whole)
+        if name == ".gitattributes" and os.path.isdir(os.path.dirname(whole)) and not os.path.lexists(whole):
+            with open(whole, "wb") as file:
+                file.write(self._git.read(self._git.files(self._tip or "", path)[path]))
+        return os.path.isfile(whole)
+
+    def _is_checked_out(self) -> bool:
+        return self._git.ask("symbolic-ref", "--quiet", "HEAD") == f"refs/heads/{self._branch}"
+
+    def _head(self) -> str:
+        return self._git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+
+
+def _where(url: str) -> _Where:
+    path, _, query = url.partition(":")[2].partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = sorted(options.keys() - {"remote", "branch"})
+    if unknown or not path:
+        wrong = f"has no {unknown[0]!r}" if unknown else "names no folder"
+        raise BadSettings(
+            url, f"{wrong}: it is written git+lfs:FOLDER?remote=NAME&branch=NAME, and what follows the folder may be left out"
+        )
+    return _Where(os.path.abspath(os.path.expanduser(path)), options.get("remote") or "origin", options.get("branch", ""))
+
+
+def _pointer(name: str, size: int) -> bytes:
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{name[-64:]}\nsize {size}\n".encode()
+
+
+def _pointed_size(pointer: bytes) -> int:
+    last = pointer.rstrip(b"\n").rpartition(b"\nsize ")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _handed_out(data: bytes) -> memoryview:
+    return memoryview(bytearray(data) if len(data) < _COPY_BELOW else data)
+
+
+def _link(source: str, target: str) -> None:
+    """Give a file a second name; where the file system has no links, a copy."""
+    if os.path.exists(target):
+        return
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return
+    except OSError:
+        import shutil
+
+        aside = f"{target}.{os.getpid()}"
+        shutil.copyfile(source, aside)
+        os.replace(aside, target)

@@ -1,0 +1,169 @@
+"""Each way in which sharing silently fails is found and told with the command that mends it; and the command does."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simcache.cache import Cache
+from simcache.settings import load
+from simcache.stores.local import LocalStore
+from simcache.upkeep.doctor import DoctorReport, Finding, doctor
+from simcache.upkeep.sync import sync
+from tests.remotes.parties import Party, a_bare_repository, a_clone, first_clone, has_lfs
+from tests.simcache.stored import keep
+
+LFS = pytest.mark.skipif(not has_lfs(), reason="git-lfs is not installed: `apt-get install git-lfs`")
+
+
+@pytest.fixture
+def party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Party:
+    """A project that is shared through Git, with one result that is there too."""
+    made = first_clone(tmp_path, "one", a_bare_repository(tmp_path))
+    for name in ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_NOSYSTEM"):
+        monkeypatch.setenv(name, made.variables[name])
+    keep(Cache(made.store), 1, [1])
+    made.simcache("sync", "git")
+    return made
+
+
+def look(party: Party, **more: float) -> DoctorReport:
+    return doctor(load(party.work, {}), **more)  # type: ignore[arg-type]
+
+
+def problems(report: DoctorReport) -> list[Finding]:
+    return [finding for finding in report.findings if finding.kind == "problem"]
+
+
+def mended(party: Party, finding: Finding) -> DoctorReport:
+    """What the doctor says after its own command was run."""
+    subprocess.run(
+        ["sh", "-c", finding.mend.replace("simcache ", f"{sys.executable} -m simcache ", 1)],
+        cwd=party.work,
+        env=party.variables,
+        check=True,
+    )
+    return look(party)
+
+
+def test_all_is_well(party: Party) -> None:
+    """A project that is shared has no problem, and says so with exit code 0."""
+    done = party.simcache("doctor", "--json")
+    told = json.loads(done.stdout)
+
+    assert told["well"], done.stdout
+    assert {"store", "git", "remote git"} == {finding["about"] for finding in told["findings"]}
+
+
+def ignored(party: Party) -> None:
+    (party.work / ".gitignore").write_text("ticks\n/store/\n")
+
+
+def without_attributes(party: Party) -> None:
+    (party.work / ".gitattributes").write_text("*.png binary\n")
+
+
+def a_new_result(party: Party) -> None:
+    keep(Cache(party.store), 2, [2])
+
+
+def without_hooks(party: Party) -> None:
+    (party.work / ".git" / "hooks" / "pre-push").unlink()
+
+
+def a_result_elsewhere(party: Party) -> None:
+    other = a_clone(party.home.parents[1], "two", party.git("remote", "get-url", "origin").strip())
+    keep(Cache(other.store), 3, [3])
+    other.simcache("sync", "git")
+
+
+def pointers(party: Party) -> None:
+    """The content gives way to what Git keeps of it."""
+    party.git("rm", "--cached", "-r", "--quiet", "store/blobs")
+    party.git("reset", "--quiet")
+    for path in party.git("ls-files", "store/blobs").split():
+        (party.work / path).write_text(party.git("cat-file", "blob", f"HEAD:{path}"))
+    party.git("add", "store/blobs")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "about", "says"),
+    [
+        (ignored, "git", "ignored by .gitignore:2:/store/"),
+        (without_attributes, "git", "no attributes keep Git"),
+        (a_new_result, "remote git", "it lacks 1 of the entries here"),
+        (a_new_result, "git", "1 entry is not known to Git"),
+        (a_result_elsewhere, "remote git", "1 entries that are not here"),
+        pytest.param(without_hooks, "git-lfs", "not set up in this clone", marks=LFS),
+        pytest.param(pointers, "store", "only the Git LFS pointer is here", marks=LFS),
+    ],
+)
+def test_found_and_mended(party: Party, spoil: Callable[[Party], None], about: str, says: str) -> None:
+    """What was spoilt is told, and nothing else of its kind; the command that is told mends it."""
+    spoil(party)
+    found = [finding for finding in problems(look(party)) if finding.about == about]
+
+    assert 1 == len(found), found
+    assert says in found[0].says
+    assert found[0].mend
+    after = mended(party, found[0])
+    assert not [finding for finding in problems(after) if finding.says == found[0].says], after
+
+
+@LFS
+def test_git_lfs_is_missing(party: Party, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clone whose blobs go by LFS, on a machine without it."""
+    (tmp_path / "bin").mkdir()
+    for name in ("git", "sh"):
+        found = next(Path(folder, name) for folder in os.environ["PATH"].split(":") if Path(folder, name).exists())
+        (tmp_path / "bin" / name).symlink_to(found)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    assert ["git-lfs"] == [finding.about for finding in problems(look(party)) if "not installed" in finding.says]
+
+
+def test_a_clock_that_is_wrong(party: Party) -> None:
+    """Results from the future: one of the two clocks is wrong, and the machine is named."""
+    keep(Cache(party.store), 9, [9], host="fast", at="2126-01-01T00:00:00.000000Z")
+    found = [finding for finding in problems(look(party)) if finding.about == "clock"]
+
+    assert ["fast"] == [finding.says.split()[0] for finding in found]
+    assert not [one for one in problems(look(party, now=time.time() + 200 * 366 * 86400)) if one.about == "clock"]
+
+
+def test_formats_that_do_not_match(party: Party, tmp_path: Path) -> None:
+    """A remote that a newer simcache wrote."""
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "simcache.json").write_text('{"format": 99}\n')
+    party.simcache("remote", "add", "lab", str(tmp_path / "lab"))
+    found = [finding for finding in problems(look(party)) if finding.about == "remote lab"]
+
+    assert [("pip install --upgrade simcache", True)] == [(one.mend, "format 99" in one.says) for one in found]
+
+
+def test_remotes_that_cannot_be_asked(party: Party) -> None:
+    """Gone, mistyped, without a password: told one by one, and the others are still looked at."""
+    party.git("remote", "set-url", "origin", "/nowhere/far.git")
+    party.simcache("remote", "add", "gone", "/nowhere/store")
+    party.simcache("remote", "add", "odd", "ftp://x/y")
+    report = look(party)
+
+    assert {"remote git", "remote gone", "remote odd"} == {finding.about for finding in problems(report)}
+    assert all("\n" not in finding.says for finding in report.findings)
+    done = party.simcache("doctor", check=False)
+    assert 1 == done.returncode
+    assert "" == done.stderr
+
+
+def test_without_git(tmp_path: Path) -> None:
+    """A store in no work tree is not asked about Git; a folder without settings is told what it lacks."""
+    (tmp_path / "simcache.toml").write_text('store = "store"\n[remotes]\nlab = "lab"\n')
+    keep(Cache(tmp_path / "store"), 1, [1])
+    sync(LocalStore(tmp_path / "store"), LocalStore(tmp_path / "lab"))
+
+    assert ["fine", "fine"] == [finding.kind for finding in doctor(load(tmp_path, {})).findings]

@@ -1,0 +1,556 @@
+"""Results shared through Git and Git LFS: the real programs, a bare repository on disk, and a server on loopback."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simcache.cache import Cache
+from simcache.errors import BadSettings, FormatTooNew, NotAStore, StoreReadOnly, Unavailable
+from simcache.model import Entry, blob_name
+from simcache.stores.lfs import GitStore
+from simcache.stores.local import LocalStore
+from simcache.upkeep.sync import Patience, SyncReport, sync
+from simcache.upkeep.verify import verify
+from tests.remotes.lfs_server import LfsServer
+from tests.remotes.parties import Party, a_bare_repository, a_clone, a_party, a_project, first_clone, has_lfs
+from tests.simcache.stored import keep, value_blob
+
+LFS = pytest.mark.skipif(not has_lfs(), reason="git-lfs is not installed: `apt-get install git-lfs`")
+SOON = Patience(tries=2, first=0.01)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git in this process knows no settings of the person who runs the tests."""
+    (tmp_path / "nobody").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture(params=[pytest.param("lfs", marks=LFS), "plain"])
+def far(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bare repository; with git-lfs, and without it."""
+    if request.param == "plain":
+        monkeypatch.setenv("PATH", str(without_lfs(tmp_path / "bin")))
+    return a_bare_repository(tmp_path)
+
+
+def without_lfs(folder: Path) -> Path:
+    """A folder of the programs that are needed, and no git-lfs among them."""
+    folder.mkdir()
+    for name in ("git", "sh", "env", "cat", "sed", "uname"):
+        if (found := shutil.which(name)) is not None:
+            (folder / name).symlink_to(found)
+    return folder
+
+
+def git_store(party: Party) -> GitStore:
+    return GitStore(f"git+lfs:{party.store}")
+
+
+def exchange(party: Party, *way: str) -> SyncReport:
+    """A sync of a party with its remote, in this process."""
+    return sync(LocalStore(party.store), git_store(party), *way, patience=SOON)  # type: ignore[arg-type]
+
+
+def filled(party: Party, *names: object) -> list[Entry]:
+    cache = Cache(party.store)
+    return [keep(cache, name, np.full(2000, float(hash(str(name)) % 1000)) + len(str(name))) for name in names]
+
+
+@pytest.mark.filterwarnings("ignore:git-lfs is not installed")
+class TestTheTwoSides:
+    """What one computes, the other does not."""
+
+    def test_laptop_computes_and_the_other_hits(self, far: Path, tmp_path: Path) -> None:
+        """Separate processes, homes and clones: computed, sent, received, hit; another rate misses and its baseline still hits."""
+        laptop = first_clone(tmp_path, "laptop", far)
+        laptop.ask("learn(0.5)")
+        laptop.simcache("sync", "--to", "git")
+        other = a_clone(tmp_path, "other", far)
+        other.simcache("sync", "--from", "git")
+
+        assert laptop.ask("learn(0.5)") == other.ask("learn(0.5)")
+        assert [] == other.ticks()
+        other.ask("learn(0.25)")
+        assert ["learn 0.25"] == other.ticks()
+
+    def test_the_other_computes_and_laptop_hits(self, far: Path, tmp_path: Path) -> None:
+        """And the other way round, into a clone that is already there."""
+        laptop = first_clone(tmp_path, "laptop", far)
+        other = a_clone(tmp_path, "other", far)
+        other.ask("learn(0.5)")
+        other.simcache("sync", "git")
+        laptop.simcache("sync", "git")
+
+        assert other.ask("learn(0.5)") == laptop.ask("learn(0.5)")
+        assert [] == laptop.ticks()
+        assert other.names() == laptop.names()
+
+    def test_without_a_clone_of_the_code(self, far: Path, tmp_path: Path) -> None:
+        """A far store is read as it is: a hit fetches what it needs, and keeps it near."""
+        laptop = first_clone(tmp_path, "laptop", far)
+        entry = filled(laptop, "x")[0]
+        exchange(laptop, "to")
+        other = a_clone(tmp_path, "other", far)
+        store = git_store(other)
+        store.refresh()
+        cache = Cache(tmp_path / "near", far=[store])
+
+        found = cache.lookup(entry.function, entry.key)
+        assert np.array_equal(cache.load(entry), found.value)
+        assert (tmp_path / "near" / value_blob(entry)).is_file()
+
+
+@pytest.mark.filterwarnings("ignore:git-lfs is not installed")
+class TestWhatIsCommitted:
+    """The store's paths, and nothing else."""
+
+    def test_nothing_of_the_users_goes_along(self, far: Path, tmp_path: Path) -> None:
+        """Staged, changed and unknown files stay as they are, here and in what is pushed; the branch here follows."""
+        party = first_clone(tmp_path, "one", far)
+        (party.work / "model.py").write_text("changed\n")
+        (party.work / "staged.py").write_text("staged\n")
+        party.git("add", "staged.py")
+        (party.work / "unknown.py").write_text("unknown\n")
+        before = party.git("status", "--short")
+        filled(party, 1, 2)
+        exchange(party, "to")
+
+        assert before == party.git("status", "--short")
+        changed = party.git("show", "--name-only", "--format=", "origin/main").split()
+        assert changed
+        assert all(name.startswith("store/") for name in changed)
+        assert party.git("rev-parse", "main", "origin/main").split()[0] == party.git("rev-parse", "origin/main").strip()
+
+    def test_commits_of_the_user_are_not_pushed(self, far: Path, tmp_path: Path) -> None:
+        """What the user has committed and not pushed stays here; the branch joins both, so that a later push just goes."""
+        party = first_clone(tmp_path, "one", far)
+        (party.work / "secret.py").write_text("not yet\n")
+        party.git("add", "secret.py")
+        party.git("commit", "-m", "not yet")
+        filled(party, 1)
+        exchange(party, "to")
+
+        assert "secret.py" not in party.git("ls-tree", "-r", "--name-only", "origin/main")
+        assert "" == party.git("status", "--short")
+        party.git("push", "origin", "main")
+        assert "secret.py" in party.git("ls-tree", "-r", "--name-only", "origin/main")
+
+    def test_both_sides_have_new_commits(self, far: Path, tmp_path: Path) -> None:
+        """Code and results on both sides: sync moves the results, touches no other file, and a pull merges without a conflict."""
+        one = first_clone(tmp_path, "one", far)
+        two = a_clone(tmp_path, "two", far)
+        for party, name in ((one, "one.py"), (two, "two.py")):
+            (party.work / name).write_text(f"{name}\n")
+            party.git("add", name)
+            party.git("commit", "-m", name)
+            filled(party, name)
+        one.git("push", "origin", "main")
+        exchange(one)
+        report = exchange(two)
+
+        assert report.complete
+        assert not (two.work / "one.py").exists()
+        assert one.names() < two.names()
+        two.git("pull", "--no-edit")
+        assert (two.work / "one.py").exists()
+        assert "" == two.git("status", "--short")
+        exchange(one)
+        assert one.names() == two.names()
+
+    def test_a_pull_after_a_sync_moves_forward(self, far: Path, tmp_path: Path) -> None:
+        """Who only took results can pull code by fast-forward alone."""
+        one = first_clone(tmp_path, "one", far)
+        two = a_clone(tmp_path, "two", far)
+        (one.work / "more.py").write_text("more\n")
+        one.git("add", "more.py")
+        one.git("commit", "-m", "more")
+        one.git("push", "origin", "main")
+        filled(one, 1)
+        exchange(one, "to")
+        exchange(two, "from")
+        assert not (two.work / "more.py").exists()
+        two.git("pull", "--ff-only")
+
+        assert (two.work / "more.py").exists()
+        assert "" == two.git("status", "--short")
+
+    def test_a_branch_of_its_own(self, far: Path, tmp_path: Path) -> None:
+        """Results may have a branch of their own; the one that is checked out is not touched."""
+        one = first_clone(tmp_path, "one", far)
+        head = one.git("rev-parse", "HEAD")
+        filled(one, 1)
+        url = f"git+lfs:{one.store}?branch=results"
+        sync(LocalStore(one.store), GitStore(url), patience=SOON)
+        two = a_clone(tmp_path, "two", far)
+        sync(LocalStore(two.store), GitStore(f"git+lfs:{two.store}?branch=results"), "from", patience=SOON)
+
+        assert head == one.git("rev-parse", "HEAD")
+        assert one.names() == two.names()
+        assert GitStore(url).url == url
+
+    def test_the_first_push_of_all(self, far: Path, tmp_path: Path) -> None:
+        """A repository that has no commit, and a remote that has no branch: the results are the first."""
+        party = a_party(tmp_path, "one")
+        party.git("init", "--quiet")
+        party.git("remote", "add", "origin", far)
+        if has_lfs():
+            party.git("lfs", "install", "--local")
+        filled(party, 1)
+        report = exchange(party, "to")
+
+        assert report.complete
+        assert "" == party.git("status", "--short", "--untracked-files=no")
+        other = a_clone(tmp_path, "two", far)
+        assert exchange(other, "from").complete
+        assert party.names() == other.names()
+
+    def test_a_store_with_an_odd_name(self, far: Path, tmp_path: Path) -> None:
+        """Blanks, quotes and letters of elsewhere in the path of the store."""
+        party = first_clone(tmp_path, "one", far)
+        place = party.work / 'ré sults "1"'
+        keep(Cache(place), 1, np.arange(1000.0))
+        assert sync(LocalStore(place), GitStore(f"git+lfs:{place}"), patience=SOON).complete
+        other = a_clone(tmp_path, "two", far)
+        near = LocalStore(tmp_path / "near")
+        sync(near, GitStore(f"git+lfs:{other.work / place.name}"), "from", patience=SOON)
+
+        assert verify(near).sound
+        assert 1 == verify(near).entries
+
+
+@pytest.mark.filterwarnings("ignore:git-lfs is not installed")
+class TestAtTheSameTime:
+    """Names hold digests, so nobody is in anybody's way."""
+
+    def test_three_parties_at_once(self, far: Path, tmp_path: Path) -> None:
+        """Three clones sync at the same moment, each with its own results: all end with the same set."""
+        parties = [first_clone(tmp_path, "a", far), a_clone(tmp_path, "b", far), a_clone(tmp_path, "c", far)]
+        for party in parties:
+            filled(party, party.home.parent.name, "shared")
+        problems: list[object] = []
+
+        def work(party: Party) -> None:
+            report = exchange(party)
+            if not report.complete:
+                problems.append(report)
+
+        threads = [threading.Thread(target=work, args=(party,)) for party in parties]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for party in parties:
+            exchange(party)
+
+        assert [] == problems
+        assert 1 == len({frozenset(party.names()) for party in parties})
+        assert all(verify(LocalStore(party.store)).sound for party in parties)
+
+    def test_a_lost_race_is_run_again(self, far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Somebody pushes between our look and our push: we look again, and both are there."""
+        one = first_clone(tmp_path, "one", far)
+        two = a_clone(tmp_path, "two", far)
+        filled(one, 1)
+        filled(two, 2)
+        store = git_store(two)
+        sound = store._git.push
+        pushes = []
+
+        def push(remote: str, commit: str, branch: str) -> None:
+            pushes.append(commit)
+            if len(pushes) == 1:
+                exchange(one, "to")
+            sound(remote, commit, branch)
+
+        monkeypatch.setattr(store._git, "push", push)
+        assert sync(LocalStore(two.store), store, "to", patience=SOON).complete
+        assert 2 == len(pushes)
+        exchange(one)
+        assert two.names() < one.names()
+
+
+class TestWhenItIsCut:
+    """Run again, it completes, and the other side is sound in between."""
+
+    @LFS
+    @pytest.mark.parametrize("moment", [0.0, 0.05, 0.1, 0.15, 0.2, 0.3])
+    def test_a_kill_at_any_moment(self, tmp_path: Path, moment: float) -> None:
+        """Kill -9 some time into a sync: nothing half is ever seen at the other side, and the next sync sends the rest."""
+        far = a_bare_repository(tmp_path)
+        one = first_clone(tmp_path, "one", far)
+        two = a_clone(tmp_path, "two", far)
+        filled(one, *range(5))
+        program = subprocess.Popen(
+            [sys.executable, "-m", "simcache", "sync", "--to", "git"],
+            cwd=one.work,
+            env=one.variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        time.sleep(0.25 + moment)
+        os.killpg(program.pid, signal.SIGKILL)
+        program.communicate()
+        exchange(two, "from")
+        assert verify(LocalStore(two.store)).sound
+
+        assert exchange(one, "to").complete
+        exchange(two, "from")
+        assert one.names() == two.names()
+        assert verify(LocalStore(two.store)).sound
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LfsServer]:
+    """A server of Git and Git LFS on loopback, with an empty repository."""
+    (tmp_path / "served").mkdir()
+    a_bare_repository(tmp_path / "served")
+    with LfsServer(tmp_path / "served") as running:
+        yield running
+
+
+@LFS
+class TestOverHttp:
+    """A server counts what is moved."""
+
+    def test_only_what_is_missing_is_moved(self, server: LfsServer, tmp_path: Path) -> None:
+        """Each byte goes up once and comes down once; a second sync moves nothing, and one new result one blob."""
+        one = first_clone(tmp_path, "one", server.url)
+        entries = filled(one, *range(4))
+        expected = sum({blob.sha256: blob.size for entry in entries for blob in entry.blobs}.values())
+        report = exchange(one, "to")
+        assert report.sent is not None
+        assert (4, expected) == (report.sent.entries, server.uploaded)
+        two = a_clone(tmp_path, "two", server.url)
+        assert 0 == server.downloaded
+        exchange(two, "from")
+        assert (expected, expected) == (server.uploaded, server.downloaded)
+
+        asked = len(server.asked)
+        again = exchange(two)
+        assert again.sent is not None
+        assert again.received is not None
+        assert (0, 0) == (again.sent.bytes, again.received.bytes)
+        assert not [line for line in server.asked[asked:] if "lfs" in line]
+
+        size = filled(two, "new")[0].blobs[0].size
+        exchange(two)
+        assert expected + size == server.uploaded
+        assert one.names() < two.names()
+
+    def test_a_connection_cut_at_each_request_in_turn(self, server: LfsServer, tmp_path: Path) -> None:
+        """Whichever request is cut, the next sync completes; what was uploaded is not uploaded again, and nothing half is seen."""
+        one = first_clone(tmp_path, "one", server.url)
+        two = a_clone(tmp_path, "two", server.url)
+        for number in range(1, 40):
+            filled(one, f"{number}")
+            server.asked.clear()
+            server.cut_at = number
+            with contextlib.suppress(Unavailable):
+                sync(LocalStore(one.store), git_store(one), "to", patience=Patience(tries=1))
+            reached = len(server.asked) >= number
+            server.cut_at = 0
+            exchange(two, "from")
+            assert verify(LocalStore(two.store)).sound
+            assert exchange(one, "to").complete
+            if not reached:
+                break
+        exchange(two, "from")
+
+        assert number > 4
+        assert one.names() == two.names()
+        assert server.uploaded == sum(len(data) for data in server.objects().values())
+
+    def test_wrong_bytes_are_refused_and_the_rest_goes_on(self, server: LfsServer, tmp_path: Path) -> None:
+        """A server that gives other bytes than it was given: the results are named, none is seen, and the sound ones arrive."""
+        one = first_clone(tmp_path, "one", server.url)
+        two = a_clone(tmp_path, "two", server.url)
+        entries = filled(one, *range(4))
+        exchange(one, "to")
+        bad = (tmp_path / "served" / "objects" / value_blob(entries[0])[-64:]).read_bytes()
+        server.spoil = lambda data: data[:-1] + b"!" if data == bad else data
+        report = exchange(two, "from")
+
+        assert {entries[0].name} == {one.name for one in report.refused}
+        assert {entry.name for entry in entries[1:]} == {name for name in two.names() if name.startswith("entries/")}
+        assert verify(LocalStore(two.store)).sound
+
+    def test_over_the_quota(self, server: LfsServer, tmp_path: Path) -> None:
+        """A service that gives nothing more says so in one line, and nothing is lost or half pushed."""
+        one = first_clone(tmp_path, "one", server.url)
+        filled(one, 1)
+        server.refusal = (429, "This repository exceeded its LFS budget")
+        done = one.simcache("sync", "--to", "git", check=False)
+
+        assert 1 == done.returncode
+        assert 1 == len([line for line in done.stdout.splitlines() if line.startswith("stopped")]), done.stdout
+        assert "entries" not in one.git("ls-tree", "-r", "--name-only", "origin/main")
+        server.refusal = None
+        assert exchange(one, "to").complete
+
+    def test_no_credentials(self, server: LfsServer, tmp_path: Path) -> None:
+        """A server that wants a password: one line, exit code 2, no question on the terminal."""
+        one = first_clone(tmp_path, "one", server.url)
+        filled(one, 1)
+        server.password = "x" * 8
+        done = one.simcache("sync", "--to", "git", check=False)
+
+        assert (2, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+        assert "could not read Username" in done.stderr
+
+
+@LFS
+class TestPointers:
+    """A pointer is a promise, not damage."""
+
+    @pytest.fixture
+    def pointed(self, tmp_path: Path) -> tuple[Party, Entry]:
+        """A clone in which Git LFS has left pointers."""
+        far = a_bare_repository(tmp_path)
+        one = first_clone(tmp_path, "one", far)
+        entry = filled(one, 1)[0]
+        exchange(one, "to")
+        two = a_clone(tmp_path, "two", far)
+        assert (two.store / value_blob(entry)).stat().st_size < 200
+        return two, entry
+
+    def test_sync_brings_the_content(self, pointed: tuple[Party, Entry]) -> None:
+        """What there is a pointer of is fetched, and the work tree is as clean as before."""
+        party, entry = pointed
+        report = exchange(party, "from")
+
+        assert report.received is not None
+        assert (0, len(entry.blobs)) == (report.received.entries, report.received.blobs)
+        assert () == verify(LocalStore(party.store)).unavailable
+        assert "" == party.git("status", "--short")
+
+    def test_a_hit_fetches_it_where_the_remote_is_far(self, pointed: tuple[Party, Entry]) -> None:
+        """With the remote as a far store, the content comes when it is asked for."""
+        party, entry = pointed
+        cache = Cache(party.store, far=[f"git+lfs:{party.store}"])
+
+        assert cache.lookup(entry.function, entry.key).entry == entry
+
+    def test_else_it_is_a_miss_with_the_command_that_mends_it(self, pointed: tuple[Party, Entry]) -> None:
+        """Without, the reason names the command, and nothing is set aside."""
+        party, entry = pointed
+        found = Cache(party.store).lookup(entry.function, entry.key)
+
+        assert found.entry is None
+        assert "`git lfs pull`" in found.reasons[0]
+        party.git("lfs", "pull")
+        assert Cache(party.store).lookup(entry.function, entry.key).entry == entry
+
+    def test_without_git_lfs_it_says_so(self, pointed: tuple[Party, Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who has no git-lfs gets a name and a reason for each result, and the command."""
+        party, entry = pointed
+        monkeypatch.setenv("PATH", str(without_lfs(tmp_path / "bin")))
+        report = exchange(party, "from")
+
+        assert {entry.name} == {one.name for one in report.refused}
+        assert "git-lfs is not installed" in report.refused[0].reason
+
+
+class TestBadInput:
+    """One line each."""
+
+    def test_no_work_tree(self, tmp_path: Path) -> None:
+        """A folder outside of any repository."""
+        with pytest.raises(NotAStore, match="git init"):
+            GitStore(f"git+lfs:{tmp_path / 'store'}")
+
+    @pytest.mark.parametrize("query", ["?x=1", "?branch=a&speed=2"])
+    def test_unknown_options(self, query: str) -> None:
+        """What a URL cannot ask for is named."""
+        with pytest.raises(BadSettings, match="git\\+lfs:FOLDER"):
+            GitStore(f"git+lfs:store{query}")
+
+    def test_no_such_remote(self, tmp_path: Path) -> None:
+        """A repository without the remote."""
+        party = a_party(tmp_path, "one")
+        party.git("init", "--quiet")
+
+        with pytest.raises(BadSettings, match="git remote add origin URL"):
+            git_store(party).refresh()
+
+    def test_a_remote_that_is_not_there(self, tmp_path: Path) -> None:
+        """A remote whose repository is gone: one line, exit code 2."""
+        party = a_party(tmp_path, "one")
+        a_project(party, {"git": "git+lfs:store"})
+        party.git("init", "--quiet")
+        party.git("remote", "add", "origin", tmp_path / "gone.git")
+        done = party.simcache("sync", "git", check=False)
+
+        assert (2, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+        assert "gone.git" in done.stderr
+
+    def test_a_format_of_the_future(self, tmp_path: Path) -> None:
+        """A branch whose store a newer simcache wrote is left alone."""
+        far = a_bare_repository(tmp_path)
+        party = first_clone(tmp_path, "one", far)
+        (party.store / "simcache.json").write_text('{"format": 99}\n')
+        party.git("commit", "-am", "the future")
+        party.git("push", "origin", "main")
+
+        with pytest.raises(FormatTooNew):
+            git_store(party).refresh()
+
+    def test_what_is_published_stays(self, tmp_path: Path) -> None:
+        """Git keeps what it has, so nothing is deleted there."""
+        far = a_bare_repository(tmp_path)
+        party = first_clone(tmp_path, "one", far)
+        entry = filled(party, 1)[0]
+        exchange(party, "to")
+
+        with pytest.raises(StoreReadOnly, match="withdraw"):
+            git_store(party).delete(entry.name)
+
+    def test_hostile_names_are_named(self, tmp_path: Path) -> None:
+        """Files of other names below entries and blobs, and links, are refused by name, and never written."""
+        far = a_bare_repository(tmp_path)
+        party = first_clone(tmp_path, "one", far)
+        filled(party, 1)
+        exchange(party, "to")
+        evil = party.store / "entries" / "evil.json"
+        evil.write_text("{}")
+        link = party.store / blob_name("ab" * 32)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to("/etc/passwd")
+        party.git("add", "-f", str(evil), str(link))
+        party.git("commit", "-m", "evil")
+        party.git("push", "origin", "main")
+        near = LocalStore(tmp_path / "near")
+        report = sync(near, git_store(party), "from", patience=SOON)
+
+        assert {"entries/evil.json", blob_name("ab" * 32)} == {one.name for one in report.refused}
+        assert 1 == verify(near).entries
+        assert verify(near).sound
+
+
+def test_reading_ends_its_helper(tmp_path: Path) -> None:
+    """The process that reads objects ends with the store, and no process is left behind."""
+    far = a_bare_repository(tmp_path)
+    party = first_clone(tmp_path, "one", far)
+    filled(party, 1)
+    exchange(party, "to")
+    store = git_store(party)
+    assert list(store.list("entries/"))
+    reader = store._git._reader
+    assert reader is not None
+    process = reader._process
+    del reader, store
+
+    assert 0 == process.wait(timeout=10)

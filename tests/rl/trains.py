@@ -1,0 +1,51 @@
+"""Trainings in the small environment as series, in this process or as a program: `python -m tests.rl.trains WINDOWS KIND WORLDS NORMALISE`."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rl.algorithms import A2c, Dqn, MaskablePpo, Normalise, Ppo
+from rl.train import Learner, Window
+from simcache import Step, cached
+from simcache.codecs.registry import encode
+from simcache.series import Series
+from tests.rl.little import Crossing
+
+WINDOW = 128
+HORIZON = 4096
+SMALL: dict[str, Any] = {
+    "dqn": Dqn(net=(16,), learning_starts=192, buffer_steps=640, batch=32, target_every=128),
+    "ppo": Ppo(net=(16,), rollout_steps=2, batch=2, epochs=2, learning_rate_at_end=1e-4),
+    "maskable_ppo": MaskablePpo(net=(16,), rollout_steps=2, batch=2, epochs=2),
+    "a2c": A2c(net=(16,), rollout_steps=2),
+}
+
+
+def learner(kind: str, worlds: int, *, normalise: bool, seed: int = 3) -> Learner:
+    return Learner(Crossing(worlds, seed), SMALL[kind], seed, HORIZON, Normalise() if normalise else None)
+
+
+@cached(every=1)
+def training(kind: str, worlds: int, normalise: bool, *, resume: Any = None) -> Iterator[Step[Window]]:
+    """The small training, one segment a window."""
+    run = learner(kind, worlds, normalise=normalise)
+    if resume is not None:
+        run.restore(resume)
+    window = run.steps // WINDOW
+    while True:
+        window += 1
+        yield Step(run.advance(window * WINDOW), state=run.snapshot)
+
+
+def bytes_of(value: Any) -> bytes:
+    """The value as the bytes that a store keeps of it."""
+    return b"".join(bytes(chunk) for chunk in encode(value, into=type(value)).chunks)
+
+
+def stored(series: Series[Any]) -> list[tuple[str, ...]]:
+    """What is kept of each window, items and state, by the digests of the bytes."""
+    return [tuple(blob.sha256 for blob in entry.blobs) for entry in series.segments]
+
+
+if __name__ == "__main__":
+    training(sys.argv[2], int(sys.argv[3]), sys.argv[4] == "True").take(int(sys.argv[1]))
