@@ -114,10 +114,10 @@ class TestBothWays:
         ran(project, "-m", "simcache", "kaggle", "run", "train.py", "--no-wait")
         kaggle.kernels["me/simcache-train"].done.wait(60)
         first = json.loads(ran(project, "-m", "simcache", "sync", "--from", "kaggle-kernel://me/simcache-train", "--json").stdout)
-        second = json.loads(ran(project, "-m", "simcache", "sync", "--from", "kaggle-kernel://me/simcache-train", "--json").stdout)
+        second = json.loads(ran(project, "-m", "simcache", "sync", "--from", "kaggle", "--kernel", "me/simcache-train", "--json").stdout)
 
         assert first["received"]["entries"] == 1
-        assert second["received"]["entries"] == 0
+        assert (second["far"], second["received"]["entries"]) == ("kaggle-kernel://me/simcache-train", 0)
         with pytest.raises(StoreReadOnly):
             open_store("kaggle-kernel://me/simcache-train").put(*_put())
 
