@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 PEERS = ("numpy", "numba", "xxhash", "pydantic", "joblib", "diskcache", "cachier")
-QUESTIONS = ("hit", "store", "key", "start", "many", "race", "solver", "realtime", "solver_start", "scale")
+QUESTIONS = ("hit", "store", "key", "start", "many", "race", "sync", "solver", "realtime", "solver_start", "scale")
 """In the order of the page."""
 
 _PERCENTS = (10, 50, 90, 99)

@@ -17,8 +17,9 @@ import pytest
 from simcache.cache import Cache
 from simcache.errors import BadSettings, FormatTooNew, NotAStore, StoreReadOnly, Unavailable
 from simcache.model import Entry, blob_name
-from simcache.stores.lfs import GitStore
+from simcache.stores.lfs import LFS_LINES, PLAIN_LINES, GitStore
 from simcache.stores.local import LocalStore
+from simcache.upkeep.setup import init
 from simcache.upkeep.sync import Patience, SyncReport, sync
 from simcache.upkeep.verify import verify
 from tests.remotes.lfs_server import LfsServer
@@ -26,6 +27,7 @@ from tests.remotes.parties import Party, a_bare_repository, a_clone, a_party, a_
 from tests.simcache.stored import keep, value_blob
 
 LFS = pytest.mark.skipif(not has_lfs(), reason="git-lfs is not installed: `apt-get install git-lfs`")
+ROOT = Path(__file__).parents[2]
 SOON = Patience(tries=2, first=0.01)
 
 
@@ -538,6 +540,132 @@ class TestBadInput:
         assert {"entries/evil.json", blob_name("ab" * 32)} == {one.name for one in report.refused}
         assert 1 == verify(near).entries
         assert verify(near).sound
+
+
+class TestInit:
+    """`simcache init --git` adds what is missing, and touches nothing else."""
+
+    @pytest.fixture
+    def party(self, tmp_path: Path) -> Party:
+        made = a_party(tmp_path, "one")
+        made.git("init", "--quiet")
+        return made
+
+    @LFS
+    @pytest.mark.parametrize("before", ["", "*.png binary\n", "*.png binary", "* text=auto\r\n*.png binary\r\n"])
+    def test_other_lines_stay(self, party: Party, before: str) -> None:
+        """Two lines at the end, in the file's own way to end lines; the second time nothing changes."""
+        (party.work / ".gitattributes").write_bytes(before.encode())
+        init(party.work, git=True)
+        after = (party.work / ".gitattributes").read_bytes().decode()
+
+        assert after.startswith(before)
+        assert [f"store/{line}" for line in LFS_LINES] == after.splitlines()[-2:]
+        assert after.count("\r\n") in (0, after.count("\n"))
+        report = init(party.work, git=True)
+        assert () == report.made
+        assert after == (party.work / ".gitattributes").read_bytes().decode()
+        assert "git+lfs:store" in (party.work / "simcache.toml").read_text()
+
+    def test_without_git_lfs(self, party: Party, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Plain Git, and it is said."""
+        monkeypatch.setenv("PATH", str(without_lfs(tmp_path / "bin")))
+        report = init(party.work, git=True)
+
+        assert [f"store/{line}" for line in PLAIN_LINES] == (party.work / ".gitattributes").read_text().splitlines()
+        assert "git-lfs is not installed" in report.notes[0]
+
+    @LFS
+    def test_hooks_of_the_users_stay(self, party: Party) -> None:
+        """A hook that is there is not replaced; what to do about it is said."""
+        hook = party.work / ".git" / "hooks" / "pre-push"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\nexit 0\n")
+        report = init(party.work, git=True)
+
+        assert "#!/bin/sh\nexit 0\n" == hook.read_text()
+        assert "git lfs install --local" in report.notes[0]
+
+    def test_no_work_tree(self, tmp_path: Path) -> None:
+        """Said with what to do."""
+        with pytest.raises(NotAStore, match="git init"):
+            init(tmp_path, git=True)
+
+    @LFS
+    def test_this_project_is_set_up_so(self, party: Party) -> None:
+        """Its own .gitattributes are what `init --git` finds in order, and its store holds no blob, so that a clone needs no git-lfs."""
+        attributes = (ROOT / ".gitattributes").read_bytes()
+        (party.work / ".gitattributes").write_bytes(attributes)
+        init(party.work, git=True)
+
+        assert attributes == (party.work / ".gitattributes").read_bytes()
+        assert {f"store/{line}" for line in LFS_LINES} <= set(attributes.decode().splitlines())
+        assert not [path for path in (ROOT / "store").rglob("*") if path.is_file() and ".local" not in path.parts and "blobs" in path.parts]
+
+
+def test_a_shallow_clone_takes_part(tmp_path: Path) -> None:
+    """A machine that has cloned one commit alone receives and sends like any other."""
+    far = a_bare_repository(tmp_path)
+    one = first_clone(tmp_path, "one", far)
+    filled(one, 1)
+    exchange(one, "to")
+    other = a_party(tmp_path, "two")
+    other.work.rmdir()
+    clone = ["git", "clone", "--quiet", "--depth", "1", f"file://{far}", str(other.work)]
+    subprocess.run(clone, env=other.variables | {"GIT_LFS_SKIP_SMUDGE": "1"}, check=True, capture_output=True, cwd=tmp_path)
+    filled(other, 2)
+
+    assert exchange(other).complete
+    assert exchange(one).complete
+    assert one.names() == other.names()
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(600)
+def test_another_python_and_another_numpy(tmp_path: Path) -> None:
+    """A machine with another Python minor and another numpy hits what this one has computed, and the other way round."""
+    python = another_python(tmp_path / "venv")
+    far = a_bare_repository(tmp_path)
+    one = first_clone(tmp_path, "one", far)
+    value = one.ask("learn(0.5)")
+    one.simcache("sync", "--to", "git")
+    other = a_clone(tmp_path, "two", far)
+
+    def ask(expression: str) -> str:
+        return other.run(python, "-c", f"from model import *; print({expression})").stdout.strip()
+
+    other.run(python, "-m", "simcache", "sync", "--from", "git")
+    assert value == ask("learn(0.5)")
+    assert [] == other.ticks()
+    ask("learn(0.25)")
+    assert ["learn 0.25"] == other.ticks()
+    other.run(python, "-m", "simcache", "sync", "--to", "git")
+    one.simcache("sync", "--from", "git")
+    one.ask("learn(0.25)")
+    assert ["learn 0.5", "baseline 3"] == one.ticks()
+
+
+def another_python(folder: Path) -> Path:
+    """An environment with what the cache needs, of another Python minor and numpy; skips the test where none can be made."""
+    there = [Path(path) for path in map(shutil.which, ("python3.12", "python3.13", "python3.14", "python3.11")) if path is not None]
+    there += [
+        path for found in there for path in sorted(found.parents[1].glob("versions/3.1[1-9]*/bin/python"))
+    ]  # behind the shims of pyenv
+    told = [
+        (path, subprocess.run([path, "-c", "import sys; print(sys.version_info[1])"], capture_output=True, check=False).stdout)
+        for path in there
+    ]
+    other = next((path for path, minor in told if minor.strip() and int(minor) != sys.version_info[1]), None)
+    if other is None:
+        pytest.skip("there is no other Python here")
+    older = "numpy<" + ".".join(np.__version__.split(".")[:2])
+    commands: list[list[str | Path]] = [[other, "-m", "venv", folder]]
+    commands.append([folder / "bin" / "pip", "install", "--quiet", older, "click", "rich", "xxhash"])
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"no environment of another Python can be made: {done.stderr[-200:]}")
+    return folder / "bin" / "python"
 
 
 def test_reading_ends_its_helper(tmp_path: Path) -> None:
