@@ -543,9 +543,10 @@ class KaggleShelf(Shelf):
     def _make(self, target: Dataset, content: Index, files: dict[str, Session]) -> bool:
         """Ask for a version of what was uploaded; whether Kaggle has said yes. No, or no answer: the datasets tell what is there."""
         index, *packs = (session.token for session in files.values())
+        new = self._processing(target) in _GONE
         self._keep_sessions({})  # whether two versions may use one token is not known, and this process may be ended now
         try:
-            if new := self._processing(target) in _GONE:
+            if new:
                 self._kaggle.create(target, [index], packs)
             else:
                 self._kaggle.add_version(target, [index], packs, f"{len(content.places)} names")
