@@ -16,7 +16,7 @@ from simcache.stores.local import LocalStore
 from simcache.upkeep.sync import sync
 
 RESULTS, NUMBERS = 1000, 1 << 14
-ROUNDS = 7
+ROUNDS = 5
 WHO = b"bench <bench@localhost> now"
 
 

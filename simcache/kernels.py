@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -164,10 +164,8 @@ def pushed(kaggle: Kaggle, request: Request, text: str) -> Request:
                 f"Kaggle did not attach {', '.join(answer.invalid_dataset_sources)}: wait until it is processed, and run again",
             )
         owner, slug = answer.ref.strip("/").split("/")[-2:]
-        request = Request(**{**asdict(request), "owner": owner, "slug": slug})
-    folder = kernel_folder(request.owner, request.slug)
-    os.makedirs(folder, exist_ok=True)
-    put_file(folder, _REQUEST, [json.dumps(request.to_json()).encode()])
+        request = replace(request, owner=owner, slug=slug)
+    put_file(kernel_folder(request.owner, request.slug), _REQUEST, [json.dumps(request.to_json()).encode()])
     return request
 
 
@@ -181,7 +179,8 @@ def asked_before(owner: str, slug: str) -> Request:
             f"kernel {owner}/{slug}",
             f"it was not started from here: `simcache sync --from kaggle-kernel://{owner}/{slug}` brings what it has put out",
         ) from None
-    return Request(**{name: tuple(value) if isinstance(value, list) else value for name, value in held.items()})
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in held.items()}
+    return Request(**fields)
 
 
 def followed(kaggle: Kaggle, request: Request, near: Store, told: Told, *, patience: Patience = PATIENCE) -> RunReport:

@@ -58,6 +58,9 @@ def verify(
         _together([store, *map(opened, others)], heartbeat=progress, as_json=as_json)
         return
     source = None if source_url is None else opened(source_url)
+    for one in (store, source):
+        if one is not None:
+            one.refresh()
     bar = Bar(f"verifying {store.url}", heartbeat=progress)
     report = look(store, repair=repair, source=source, progress=bar)
     bar.clear()

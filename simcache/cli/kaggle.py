@@ -89,13 +89,14 @@ def _follow(kernel: str, store_url: str | None, pause: float, *, as_json: bool) 
     if not slug:
         raise Told(f"{kernel!r} is no kernel: it is OWNER/NAME, as its page on Kaggle is")
     terminal = sys.stderr.isatty()
-    said = ["", -_GRACE]
+    said, heard = "", -_GRACE
 
     def told(state: str, seconds: float) -> None:
+        nonlocal said, heard
         if terminal:
             click.echo(f"\r\x1b[K{kernel}: {state.lower()}, {span(seconds)}", err=True, nl=False)
-        elif state != said[0] or seconds - float(said[1]) >= _GRACE:
-            said[:] = [state, seconds]
+        elif state != said or seconds - heard >= _GRACE:
+            said, heard = state, seconds
             click.echo(f"{time.strftime('%H:%M:%S')} {kernel}: {state.lower()}", err=True)
 
     patience = PATIENCE._replace(pause=pause)

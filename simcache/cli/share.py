@@ -21,6 +21,7 @@ _SHOWN = 20
 @click.argument("remote", required=False)
 @click.option("--to", "to", metavar="REMOTE", help="Only send what REMOTE lacks.")
 @click.option("--from", "from_", metavar="REMOTE", help="Only receive what REMOTE has.")
+@click.option("--kernel", metavar="OWNER/NAME", help="With --from: not the store itself, but what this Kaggle kernel has put out.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only results of these functions or keys; may be given again.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="How many are moved at once; 8 if left out, and 1 between folders.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be moved.")
@@ -31,6 +32,7 @@ def sync(
     remote: str | None,
     to: str | None,
     from_: str | None,
+    kernel: str | None,
     only: tuple[str, ...],
     jobs: int | None,
     store_url: str | None,
@@ -52,6 +54,10 @@ def sync(
     if len(asked) != 1:
         raise click.UsageError("name one other store: REMOTE, --to REMOTE or --from REMOTE")
     way, place = asked[0]
+    if kernel is not None:
+        if way != "from":
+            raise click.UsageError("a kernel's output is only read: --from kaggle --kernel OWNER/NAME")
+        place = f"kaggle-kernel://{kernel}"
     near = open_store(place_of(store_url))
     far = _far(place, create=way != "from" and not dry_run)
     moving, publishing = Bar(f"syncing with {place}", heartbeat=progress), Bar(f"publishing to {place}", heartbeat=progress)

@@ -50,6 +50,10 @@ _PENDING, _SESSIONS = "pending.simidx", "sessions.json"
 _COPY_BELOW = 64 * 1024
 _LAST = 64
 _ROUNDS = 8
+_TRIES_UNASKED = 2
+_AWAY = 300.0
+"""Where nobody asked for a sync, a miss must not wait long for Kaggle: few tries, and none for so many seconds after they failed."""
+_BETWEEN_AT_MOST = 100
 _LOOKS = 3
 """How often a dataset is looked at before a version whose making got no answer is taken for not made."""
 
@@ -67,11 +71,12 @@ SIZES = Sizes()
 
 
 class Shown(NamedTuple):
-    """A version of a dataset that counts, and which index it has."""
+    """A version of a dataset that counts."""
 
     dataset: Dataset
     version: int
-    index: str
+    digest: str
+    """SHA-256 of its index."""
 
 
 def open_kaggle(url: str) -> Store:
@@ -100,20 +105,22 @@ def shelf_of(url: str) -> "KaggleShelf":
 
 
 def writer_name() -> str:
-    """What this user's results on this machine are published under: its name, and some digits that no other machine has."""
+    """What this user's results on this machine are published under: its name, and some digits that no other machine has.
+
+    Kernels, whose home is gone when they end, are one writer: or each would leave a dataset.
+    """
     import platform
 
-    file = os.path.join(user_folder(), "kaggle", "writer")
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        return "kaggle"
+    folder = os.path.join(user_folder(), "kaggle")
     try:
-        with open(file, encoding="ascii") as held:
-            name = held.read().strip()
+        with open(f"{folder}/writer", encoding="ascii") as held:
+            return held.read().strip()
     except FileNotFoundError:
         host = re.sub(r"[^a-z0-9]+", "-", platform.node().lower()).strip("-")[:8].strip("-") or "host"
-        name = f"{host}-{os.urandom(2).hex()}"
-        os.makedirs(os.path.dirname(file), exist_ok=True)
-        with open(file, "x", encoding="ascii") as new:
-            new.write(name)
-    return name
+        put_file(folder, "writer", [f"{host}-{os.urandom(2).hex()}".encode()])
+    return writer_name()
 
 
 class KaggleShelf(Shelf):
@@ -131,10 +138,15 @@ class KaggleShelf(Shelf):
         self.owner = base.owner
         self.patience = patience
         self._sizes = sizes
-        self.url = f"kaggle://{base}{f'?writer={writer}' if writer else ''}"
+        options = {"writer": writer, **{name: getattr(patience, name) for name in ("pause", "wait")}}
+        given = [f"{name}={value}" for name, value in options.items() if value not in ("", getattr(PATIENCE, name, ""))]
+        self.url = f"kaggle://{base}{'?' if given else ''}{'&'.join(given)}"
         self.capabilities = Capabilities(deletes=False)
         self.folder = os.path.join(user_folder(), "kaggle", base.owner, base.slug)
         self._kaggle = Kaggle(patience)
+        self._unasked = Kaggle(patience._replace(tries=min(_TRIES_UNASKED, patience.tries)))
+        self._away: tuple[float, CacheError] | None = None
+        self._unread: dict[Dataset, str] = {}
         self._files = PackFiles()
         self._parsed: dict[str, Index] = {}
         self._shown: tuple[object, tuple[Shown, ...]] = (None, ())
@@ -161,12 +173,12 @@ class KaggleShelf(Shelf):
         if not self._learned:
             with self._learning:
                 if not self._learned:
-                    self._learn()
-        return tuple(self._parse(shown.index) for shown in self._known())
+                    self._learn_unasked()
+        return tuple(self._parse(shown.digest) for shown in self._known())
 
     def refresh(self) -> None:
         with self._learning:
-            self._learn()
+            self._learn(self._kaggle)
 
     def read(self, place: Place) -> memoryview:
         path = f"{self.folder}/{place.pack.file}"
@@ -234,7 +246,7 @@ class KaggleShelf(Shelf):
         raise problem
 
     def _holding(self, pack: Pack) -> Iterator[Shown]:
-        return (shown for shown in self._known() if pack in self._parse(shown.index).packs)
+        return (shown for shown in self._known() if pack in self._parse(shown.digest).packs)
 
     def _parse(self, digest: str) -> Index:
         index = self._parsed.get(digest)
@@ -255,60 +267,86 @@ class KaggleShelf(Shelf):
             stamp = (status.st_mtime_ns, status.st_ino)
             if self._shown[0] != stamp:
                 with open(path, encoding="utf-8") as file:
-                    self._shown = (stamp, tuple(Shown(Dataset(*dataset), version, index) for dataset, version, index in json.load(file)))
-        except FileNotFoundError:
-            self._shown = (None, ())
+                    shown = [Shown(Dataset(*dataset), version, digest) for dataset, version, digest in json.load(file)]
+                self._shown = (stamp, tuple(one for one in shown if self._is_here(one)))
+        except (FileNotFoundError, ValueError, TypeError):
+            self._shown = (None, ())  # nothing was learned yet, or what was is lost: it is learned anew
         return self._shown[1]
 
-    def _learn(self) -> None:
+    def _is_here(self, one: Shown) -> bool:
+        """Whether the index that was read is still here, and sound."""
+        try:
+            self._parse(one.digest)
+        except (OSError, Corrupt, FormatTooNew):
+            return False
+        return True
+
+    def _learn_unasked(self) -> None:
+        if self._away is not None and time.monotonic() < self._away[0]:
+            raise self._away[1]
+        try:
+            self._learn(self._unasked)
+        except Unavailable as problem:
+            self._away = (time.monotonic() + _AWAY, problem)
+            raise
+
+    def _learn(self, kaggle: Kaggle) -> None:
         """Ask every dataset for its version, and read the index of each that is new."""
         shown: list[Shown] = []
         asked: set[Dataset] = set()
-        waiting = [self._base, self._delta(), *self._listed()]
+        waiting = [self._base, self._delta(), *self._listed(kaggle)]
         while waiting:
             dataset = waiting.pop(0)
             if dataset not in asked:
                 asked.add(dataset)
-                found = self._versions(dataset)
+                found = self._versions(kaggle, dataset)
                 shown += found
-                waiting += [self._delta(writer) for one in found for writer in self._parse(one.index).writers]
+                writers = {writer for one in found for writer in self._parse(one.digest).writers if self._is_writer(writer)}
+                waiting += [self._delta(writer) for writer in sorted(writers)]
         self._keep_shown(shown)
         self._learned = True
 
     def _look(self, dataset: Dataset) -> None:
         """Learn what one dataset shows now."""
         with self._learning:
-            self._keep_shown([*(shown for shown in self._known() if shown.dataset != dataset), *self._versions(dataset)])
+            self._keep_shown([*(shown for shown in self._known() if shown.dataset != dataset), *self._versions(self._kaggle, dataset)])
 
-    def _listed(self) -> list[Dataset]:
+    def _listed(self, kaggle: Kaggle) -> list[Dataset]:
         """The deltas that Kaggle's list of the owner's datasets names."""
         start = f"{self._base.slug}-delta-"
         try:
-            slugs = self._kaggle.datasets_of(self._base.owner, start)
+            slugs = kaggle.datasets_of(self._base.owner, self._base.slug)
         except Refused as problem:
             raise Unavailable(self.url, str(problem)) from None
-        return [self._base._replace(slug=slug) for slug in slugs if slug.startswith(start) and _WRITER.fullmatch(slug[len(start) :])]
+        return [self._delta(slug[len(start) :]) for slug in slugs if slug.startswith(start) and self._is_writer(slug[len(start) :])]
 
-    def _versions(self, dataset: Dataset) -> list[Shown]:
+    def _versions(self, kaggle: Kaggle, dataset: Dataset) -> list[Shown]:
         """The versions of a dataset that count: the current one, and those that its writer did not see."""
         try:
-            current = self._kaggle.current(dataset)
+            current = kaggle.current(dataset)
         except Refused as problem:
+            if problem.status == _FORBIDDEN and not self._processing(dataset):
+                raise Unavailable(
+                    self.url, f"{dataset} may not be read with these credentials (403): ask {dataset.owner} to share it"
+                ) from None
             if problem.status in _NOT_SHOWN:
                 return []  # not there, or its first version is being processed
             raise Unavailable(self.url, str(problem)) from None
         known = {shown.version: shown for shown in self._known() if shown.dataset == dataset}
-        last = known.get(current) or self._shown_by(dataset, current)
+        self._unread.pop(dataset, None)
+        last = known.get(current) or self._shown_by(kaggle, dataset, current)
         if last is None:
+            self._unread.setdefault(dataset, "it has no index of ours")
             return []
-        between = range(self._parse(last.index).follows + 1, current)
-        return [last, *(one for version in between if (one := known.get(version) or self._shown_by(dataset, version)) is not None)]
+        between = range(max(self._parse(last.digest).follows + 1, current - _BETWEEN_AT_MOST), current)
+        found = (known.get(version) or self._shown_by(kaggle, dataset, version) for version in between)
+        return [last, *(one for one in found if one is not None)]
 
-    def _shown_by(self, dataset: Dataset, version: int) -> Shown | None:
+    def _shown_by(self, kaggle: Kaggle, dataset: Dataset, version: int) -> Shown | None:
         """What one version shows; None, and a warning, if it is no version of ours or is damaged: others are read all the same."""
         where = f"kaggle://{dataset} version {version}"
         try:
-            data = self._kaggle.read(dataset, version, INDEX, _INDEX_AT_MOST)
+            data = kaggle.read(dataset, version, INDEX, _INDEX_AT_MOST)
             index = Index.from_bytes(where, data)
         except Refused as problem:
             if problem.status not in _NOT_SHOWN:
@@ -316,17 +354,20 @@ class KaggleShelf(Shelf):
             return None  # it failed, or was removed: whoever published it was told so and has it still
         except (Corrupt, FormatTooNew) as problem:
             warn(f"left out: {problem}", UserWarning)
+            self._unread[dataset] = str(problem)
             return None
         digest = sha256(data).hexdigest()
-        os.makedirs(f"{self.folder}/indexes", exist_ok=True)
         put_file(self.folder, f"indexes/{digest}.simidx", [data])
         self._parsed[digest] = index
         return Shown(dataset, version, digest)
 
     def _keep_shown(self, shown: Sequence[Shown]) -> None:
         if tuple(shown) != self._known():
-            os.makedirs(self.folder, exist_ok=True)
             put_file(self.folder, "shown.json", [json.dumps(shown).encode()])
+
+    def _is_writer(self, name: str) -> bool:
+        """Whether a name that stood somewhere can be a writer's."""
+        return bool(_WRITER.fullmatch(name)) and len(f"{self._base.slug}-delta-{name}") <= _SLUG_AT_MOST
 
     def _delta(self, writer: str = "") -> Dataset:
         """The dataset of a writer, by default ours."""
@@ -394,12 +435,18 @@ class KaggleShelf(Shelf):
     def _planned(self, pending: Index) -> tuple[Dataset, Index]:
         """Which dataset gets a new version, and all that it holds then."""
         base, delta = self._base, self._delta()
-        held = {target: union(self._parse(one.index) for one in self._known() if one.dataset == target) for target in (base, delta)}
+        held = {target: union(self._parse(one.digest) for one in self._known() if one.dataset == target) for target in (base, delta)}
         places = {name: place for name, place in held[delta].places.items() if name not in held[base].places}
         beside = union([pending, Index(places)])
         target, content = delta, beside
         if not self._exists(base) or (held[base].packs and self._is_large(beside, held[base])):
             target, content = base, union([beside, held[base]])
+        if target in self._unread:
+            raise Unavailable(
+                self.url,
+                f"what {target} holds cannot be read and is not overwritten ({self._unread[target]}): "
+                "mend that, or publish beside it as another writer (?writer=NAME)",
+            )
         room = sum(pack.size for pack in content.packs) // _FILES_AT_MOST
         content = tidied(self.folder, content, self.read, target=max(self._sizes.pack, room))
         start = len(f"{base.slug}-delta-")
@@ -434,7 +481,7 @@ class KaggleShelf(Shelf):
 
     def _shows(self, pending: Index, *datasets: Dataset) -> bool:
         """Whether others can see all that is pending: these very bytes, not others under the same name."""
-        own = [self._parse(one.index).places for one in self._known() if one.dataset in datasets]
+        own = [self._parse(one.digest).places for one in self._known() if one.dataset in datasets]
         return all(any(places.get(name) == place for places in own) for name, place in pending.places.items())
 
     def _is_read_back(self, pending: Index) -> bool:
@@ -448,7 +495,7 @@ class KaggleShelf(Shelf):
 
     def _packs_there(self, one: Shown, pending: Index) -> Iterator[Pack]:
         """Which packs of what is pending a version really has."""
-        packs = set(pending.packs).intersection(self._parse(one.index).packs)
+        packs = set(pending.packs).intersection(self._parse(one.digest).packs)
         try:
             sizes = self._kaggle.files(one.dataset, one.version) if packs else {}
             for pack in packs:
@@ -496,28 +543,30 @@ class KaggleShelf(Shelf):
     def _make(self, target: Dataset, content: Index, files: dict[str, Session]) -> bool:
         """Ask for a version of what was uploaded; whether Kaggle has said yes. No, or no answer: the datasets tell what is there."""
         index, *packs = (session.token for session in files.values())
+        new = self._processing(target) in _GONE
         self._keep_sessions({})  # whether two versions may use one token is not known, and this process may be ended now
         try:
-            if self._processing(target) in _GONE:
+            if new:
                 self._kaggle.create(target, [index], packs)
             else:
                 self._kaggle.add_version(target, [index], packs, f"{len(content.places)} names")
         except Unavailable:
             return False  # the answer was lost: whether the version was made will be seen
         except Refused as problem:
-            if self._processing(target) in _GONE:
-                raise self._not_ours(target, problem) from None
-            if self._processing(target) in _ENDED and problem.status == _FORBIDDEN:
-                raise self._not_ours(target, problem) from None
-            self._keep_sessions(files)  # its first version is being processed, or somebody made it this very moment: later
+            state = self._processing(target)
+            if state in _GONE or (state in _ENDED and not new):
+                raise self._rejected(target, problem) from None
+            self._keep_sessions(files)  # somebody made it this very moment, or its first version is being processed: later
             return False
         return True
 
-    def _not_ours(self, target: Dataset, problem: Refused) -> CacheError:
-        return StoreReadOnly(
+    def _rejected(self, target: Dataset, problem: Refused) -> CacheError:
+        if problem.status == _FORBIDDEN:
+            said = f"only {target.owner} can: publish as kaggle://YOU/{self._base.slug}, and read both"
+            return StoreReadOnly(self.url, f"{target} cannot be published ({problem.reason or problem.status}); {said}")
+        return Unavailable(
             self.url,
-            f"{target} cannot be published ({problem.reason or problem.status}); only {target.owner} can: "
-            f"publish as kaggle://YOU/{self._base.slug}, and read both",
+            f"Kaggle did not take what was to be published ({problem.reason or problem.status}); nothing is lost: mend that, and run again",
         )
 
     # -- what a try leaves for the next one
@@ -550,8 +599,8 @@ class KaggleShelf(Shelf):
 
     def _sweep(self) -> None:
         """Remove the packs and indexes that no version shows any more."""
-        indexes = {f"{one.index}.simidx" for one in self._known()}
-        packs = {f"{pack.sha256}.pack" for one in self._known() for pack in self._parse(one.index).packs}
+        indexes = {f"{one.digest}.simidx" for one in self._known()}
+        packs = {f"{pack.sha256}.pack" for one in self._known() for pack in self._parse(one.digest).packs}
         for folder, kept in (("indexes", indexes), ("packs", packs)):
             for name in os.listdir(f"{self.folder}/{folder}"):
                 if name.removesuffix(".part") not in kept:

@@ -445,7 +445,8 @@ _NO_CREDENTIALS = (
 def _http_error() -> type[Exception]:
     from requests import HTTPError
 
-    return HTTPError
+    error: type[Exception] = HTTPError
+    return error
 
 
 def _new_client() -> tuple[Any, Any]:
@@ -463,13 +464,13 @@ def _new_client() -> tuple[Any, Any]:
     if found is None:
         raise BadSettings("kaggle", f"there are no credentials for Kaggle{_NO_CREDENTIALS}")
 
-    class Sender(HTTPAdapter):
+    class Sender(HTTPAdapter):  # type: ignore[misc]  # it comes without types
         part = ""
 
-        def send(self, request: Any, **options: Any) -> Any:  # type: ignore[override]  # the client gives no timeout
+        def send(self, request: Any, **options: Any) -> Any:
             if self.part and request.method == "GET":  # where the client was sent for the bytes
                 request.headers["Range"] = self.part
-            return super().send(request, **{**options, "timeout": _TIMEOUT})
+            return super().send(request, **{**options, "timeout": _TIMEOUT})  # the client gives none
 
     client = KaggleClient(username=found.username, password=found.key, api_token=found.api_key, user_agent="simcache")
     with client:  # opens the session, and nothing else; it closes idle connections, of which there are none

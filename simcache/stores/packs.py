@@ -93,7 +93,7 @@ class Index:
             found = head["format"]
             if found > FORMAT:
                 raise FormatTooNew(name, found, FORMAT)
-            packs = [Pack(sha, size) for sha, size in head["packs"]]
+            packs = [_pack(sha, size) for sha, size in head["packs"]]
             writers = [str(writer) for writer in head["writers"]]
             follows = int(head["follows"])
         except (ValueError, KeyError, TypeError, RecursionError) as problem:
@@ -113,13 +113,19 @@ def _line(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n"
 
 
+def _pack(sha: Any, size: Any) -> Pack:
+    """The pack that an index names; one of no bytes, in which nothing can lie, if the name is none."""
+    sound = isinstance(sha, str) and _SHA.fullmatch(sha) and type(size) is int
+    return Pack(sha, size) if sound else Pack("", -1)
+
+
 def _place(row: Any, packs: Sequence[Pack]) -> Place | None:
     """The place that a row of an index names; None if it is none, or is the place of something that is no blob and no entry."""
     match row:
         case [str(name), int(number), int(offset), int(size)] if digest_in_name(name) and 0 <= number < len(packs):
             pack = packs[number]
-            if isinstance(pack.sha256, str) and _SHA.fullmatch(pack.sha256) and type(pack.size) is int:
-                return Place(pack, offset, size) if min(offset, size) >= 0 and offset + size <= pack.size else None
+            if min(offset, size) >= 0 and offset + size <= pack.size:
+                return Place(pack, offset, size)
     return None
 
 
@@ -141,7 +147,6 @@ def write_packs(folder: str, names: Iterable[str], read: Callable[[str], memoryv
     so is what is damaged, with a warning: it would be refused by whoever reads it.
     """
     os.makedirs(f"{folder}/packs", exist_ok=True)
-    os.makedirs(f"{folder}/.local/tmp", exist_ok=True)
     places: dict[str, Place] = {}
     ordered = sorted(names)
     for start in ("entries/", "blobs/"):
@@ -201,6 +206,7 @@ def put_file(folder: str, name: str, chunks: Sequence[Buffer]) -> None:
         os.replace(temporary, f"{folder}/{name}")
         return True
 
+    os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
     os.makedirs(f"{folder}/.local/tmp", exist_ok=True)
     write_whole(f"{folder}/.local/tmp", [view for chunk in chunks if (view := memoryview(chunk)).nbytes], move, durable=True)
 
@@ -279,9 +285,10 @@ class PackedStore(Store):
         self._shelf = shelf
         self.url = shelf.url
         self.capabilities = shelf.capabilities
-        self.local: str = f"{shelf.folder}/.local"
+        self._beside = f"{shelf.folder}/.local"
+        self.local = self._beside if shelf.capabilities.shared else None
         self._loose = LocalStore(f"{shelf.folder}/loose")
-        self._hidden = LocalStore(f"{self.local}/hidden")
+        self._hidden = LocalStore(f"{self._beside}/hidden")
 
     def __repr__(self) -> str:
         return f"PackedStore({self._shelf!r})"
@@ -306,10 +313,12 @@ class PackedStore(Store):
         for place in places:
             try:
                 data = self._shelf.read(place)
-                if len(places) > 1:  # one of several writers may be wrong, and then another is asked
-                    check_name(name, data)
             except Unavailable as found:
                 problem = Unavailable(name, found.reason)
+                continue
+            try:
+                if len(places) > 1:  # one of several writers may be wrong, and then another is asked
+                    check_name(name, data)
             except Corrupt:
                 damaged = data
             else:
@@ -353,12 +362,12 @@ class PackedStore(Store):
         if not places:
             return None
         if any(self._shelf.mend(place) for place in places):
-            return f"{self.local}, to be had anew"
+            return f"{self._shelf.folder}, to be had anew"
         self._hidden.put(name, [])
-        return f"{self.local}/hidden/{name}"
+        return f"{self._beside}/hidden/{name}"
 
     def sweep(self) -> int:
-        return sweep(os.path.join(self.local, "tmp")) + self._loose.sweep() + self._hidden.sweep()
+        return sweep(os.path.join(self._beside, "tmp")) + self._loose.sweep() + self._hidden.sweep()
 
     def expect(self, names: Sequence[str]) -> None:
         indexes = self._shelf.indexes()

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -80,7 +81,7 @@ class Fault:
     """What goes wrong with a request, and with which."""
 
     kind: str
-    """`drop` before or `lose` after the work, `cut` in the middle of the bytes, or a status."""
+    """`drop` before or `lose` after the work, `cut` in the middle of the bytes, `hang` until the test goes on, or a status."""
     match: str = ""
     at: int = 1
     """The first of the matching requests, counted from 1."""
@@ -116,6 +117,8 @@ class KaggleServer:
         """Whether the list of datasets is behind and names none."""
         self.compressed = False
         """Whether a file comes as a zip of itself."""
+        self.full = False
+        """Whether the owner's room is used up."""
         self.lose_pack = False
         """Whether the next version is made without its last file, as when an upload failed silently."""
         self.mount_layout = "{slug}"
@@ -126,6 +129,7 @@ class KaggleServer:
         self.kernel_environment: dict[str, str] = {}
         self.folder: Path | None = None
         """Where kernels run."""
+        self.hanging, self.go_on = threading.Event(), threading.Event()
         self.lock = threading.RLock()
         handler = type("Handler", (_Handler,), {"kaggle": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -283,6 +287,8 @@ class KaggleServer:
         return {"status": "ok", "ref": f"/{ref}", "url": f"https://www.kaggle.com/datasets/{ref}"}
 
     def _made(self, asked: dict[str, Any]) -> Version:
+        if self.full:
+            raise Told(400, "The private quota of this account is used up")
         files: dict[str, bytes] = {}
 
         def take(folder: str, listed: dict[str, Any]) -> None:
@@ -440,6 +446,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._served(self._get)
 
+    def parse_request(self) -> bool:
+        # The client leaves small packets to wait for an answer to the one before, as it does with every proxy; so answer at once.
+        if hasattr(socket, "TCP_QUICKACK"):
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return super().parse_request()
+
     def _served(self, work: Callable[[], None]) -> None:
         target = urlsplit(self.path)
         if target.hostname not in (None, "localhost", "storage.localhost"):
@@ -451,7 +463,10 @@ class _Handler(BaseHTTPRequestHandler):
         with self.kaggle.lock:
             self.kaggle.log.append(line)
             self.kind = next((fault.kind for fault in self.kaggle.faults if fault.strikes(line)), "")
-        if self.kind == "drop":
+        if self.kind == "hang":
+            self.kaggle.hanging.set()
+            self.kaggle.go_on.wait(30)
+        if self.kind in ("drop", "hang"):
             self.close_connection = True
             self.connection.close()
             return

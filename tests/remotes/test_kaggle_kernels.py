@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -113,10 +114,10 @@ class TestBothWays:
         ran(project, "-m", "simcache", "kaggle", "run", "train.py", "--no-wait")
         kaggle.kernels["me/simcache-train"].done.wait(60)
         first = json.loads(ran(project, "-m", "simcache", "sync", "--from", "kaggle-kernel://me/simcache-train", "--json").stdout)
-        second = json.loads(ran(project, "-m", "simcache", "sync", "--from", "kaggle-kernel://me/simcache-train", "--json").stdout)
+        second = json.loads(ran(project, "-m", "simcache", "sync", "--from", "kaggle", "--kernel", "me/simcache-train", "--json").stdout)
 
         assert first["received"]["entries"] == 1
-        assert second["received"]["entries"] == 0
+        assert (second["far"], second["received"]["entries"]) == ("kaggle-kernel://me/simcache-train", 0)
         with pytest.raises(StoreReadOnly):
             open_store("kaggle-kernel://me/simcache-train").put(*_put())
 
@@ -159,9 +160,10 @@ def test_a_plain_store_that_is_mounted_is_found_too(tmp_path: Path) -> None:
 
     assert bytes(store.get(name)) == data
     assert store.set_aside(name) is None
-    for refused in (lambda: store.put(name, [data]), lambda: store.delete(name)):
-        with pytest.raises(StoreReadOnly):
-            refused()
+    with pytest.raises(StoreReadOnly):
+        store.put(name, [data])
+    with pytest.raises(StoreReadOnly):
+        store.delete(name)
     with pytest.raises(Missing):
         store.get(a_blob(b"other")[0])
 
@@ -295,8 +297,7 @@ class TestProof:
         """A kernel that was ended from outside leaves loose results and no manifest; they can still be taken by hand."""
 
         def unpack(kernel: Kernel, folder: Path) -> None:
-            for path in (folder / "simcache-results").iterdir():
-                path.unlink() if path.is_file() else [inner.unlink() for inner in path.iterdir()]
+            shutil.rmtree(folder / "simcache-results")
             store = open_store(folder / "simcache-results" / "loose")
             store.put(*_put())
             (folder / ".git").mkdir()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -154,7 +155,9 @@ class TestHelp:
     """Every command explains itself."""
 
     @pytest.mark.parametrize(
-        "command", [*([name] for name in COMMANDS), ["remote", "add"], ["remote", "ls"], ["remote", "rm"]], ids=" ".join
+        "command",
+        [*([name] for name in COMMANDS), ["remote", "add"], ["remote", "ls"], ["remote", "rm"], ["kaggle", "run"], ["kaggle", "follow"]],
+        ids=" ".join,
     )
     def test_example(self, run: Run, command: list[str]) -> None:
         """With an example."""
@@ -165,9 +168,10 @@ class TestHelp:
         for name in COMMANDS:
             command = main.get_command(None, name)  # type: ignore[arg-type]  # it needs no context
             assert command is not None
-            options = {option for parameter in command.params for option in parameter.opts}
-            assert name == "remote" or "--json" in options
-            assert name == "remote" or "--store" in options
+            for one in command.commands.values() if isinstance(command, click.Group) else [command]:
+                options = {option for parameter in one.params for option in parameter.opts}
+                assert "--json" in options
+                assert name == "remote" or "--store" in options
 
 
 class TestLook:
