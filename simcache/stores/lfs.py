@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl
 
 from xxhash import xxh3_128_hexdigest
 
-from simcache.errors import BadSettings, Missing, StoreReadOnly, Unavailable, warn
-from simcache.model import POINTER_AT_MOST, Buffer, Capabilities, digest_in_name, pointer_oid
+from simcache.errors import BadSettings, Corrupt, Missing, StoreReadOnly, Unavailable, warn
+from simcache.model import POINTER_AT_MOST, Buffer, Capabilities, check_name, digest_in_name, pointer_oid
 from simcache.stores.base import Listed, Store, require_name
 from simcache.stores.git import GitFailed, LostRace, Repository, lfs_is_there, place_of
 from simcache.stores.local import LocalStore
@@ -57,12 +57,15 @@ class GitStore(Store):
         self._branch = where.branch or self._git.ask("symbolic-ref", "--quiet", "--short", "HEAD")
         if not self._branch:
             raise BadSettings(url, "no branch is checked out there: name one, as in git+lfs:store?branch=results")
-        asked = [f"{name}={value}" for name, value in (("remote", where.remote), ("branch", where.branch)) if value and value != "origin"]
+        asked = [f"remote={where.remote}"] if where.remote != "origin" else []
+        asked += [f"branch={where.branch}"] if where.branch else []
         self.url = f"git+lfs:{where.folder}{'?' if asked else ''}{'&'.join(asked)}"
         self.capabilities = Capabilities(deletes=False, quick=True)
         identity = xxh3_128_hexdigest(f"{self._place.prefix}\0{self._remote}\0{self._branch}".encode("utf-8", "surrogateescape"))
         self._waiting = LocalStore(os.path.join(self._place.common, "simcache", identity[:16]))
         """What was put and is not published."""
+        self._put_here: set[str] = set()
+        """What of it came through this object or was checked by it, as a process may have died with its machine."""
         self._lock = Lock()
         self._tip: str | None = None
         self._published: dict[str, str] = {}
@@ -136,6 +139,7 @@ class GitStore(Store):
         require_name(name)
         if durable or not self._adopted(name, chunks):
             self._waiting.put(name, chunks, durable=durable)
+        self._put_here.add(name)
 
     def _adopted(self, name: str, chunks: Sequence[Buffer]) -> bool:
         """Whether the work tree has a file with these very bytes, which got a second name among those that wait."""
@@ -172,6 +176,7 @@ class GitStore(Store):
 
     def refresh(self) -> None:
         self._need_remote()
+        self._check_waiting()
         self._away = ""
         tip = self._git.fetch(self._remote, self._branch)
         if tip:
@@ -217,6 +222,17 @@ class GitStore(Store):
         self._git.push(self._remote, commit, self._branch)
         with self._lock:
             self._look_at(commit)
+
+    def _check_waiting(self) -> None:
+        """What waits must be what its name promises, and a power cut may have left less: that goes out of the way, to be put again."""
+        for listed in self._waiting.list():
+            if listed.name not in self._put_here:
+                try:
+                    check_name(listed.name, self._waiting.get(listed.name))
+                except Corrupt:
+                    self._waiting.set_aside(listed.name)
+                else:
+                    self._put_here.add(listed.name)
 
     def _manner(self, parent: str) -> tuple[bool, dict[str, bytes]]:
         """Whether blobs go by LFS after this commit, and the files that it lacks to hold a store."""

@@ -315,6 +315,26 @@ class TestWhenItIsCut:
         assert verify(LocalStore(two.store)).sound
 
 
+def test_what_a_power_cut_left_is_not_published(tmp_path: Path) -> None:
+    """Half of what waited is gone with the machine's memory: it is set aside, and the next sync puts it again."""
+    far = a_bare_repository(tmp_path)
+    one = first_clone(tmp_path, "one", far)
+    entries = filled(one, 1, 2)
+    store = git_store(one)
+    for name in one.names():
+        store.put(name, [LocalStore(one.store).get(name)])
+    waiting = Path(store._waiting.url)
+    for name in (value_blob(entries[0]), entries[1].name):
+        (waiting / name).unlink()  # it may be the work tree's own file under a second name
+        (waiting / name).write_bytes(b"")
+    assert exchange(one, "to").complete
+    two = a_clone(tmp_path, "two", far)
+    exchange(two, "from")
+
+    assert one.names() == two.names()
+    assert verify(LocalStore(two.store)).sound
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LfsServer]:
     """A server of Git and Git LFS on loopback, with an empty repository."""
