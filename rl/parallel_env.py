@@ -5,12 +5,16 @@ from typing import Any
 import numpy as np
 from gymnasium import Space
 from numpy.typing import NDArray
-from pettingzoo import ParallelEnv as Base
 
 from arz import Invalid
 from rl.spaces import action_space, observation_space
 from rl.task import Task, TaskSpec
 from rl.tasks import ready
+
+try:
+    from pettingzoo import ParallelEnv as Base
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError("ParallelEnv stands on PettingZoo, which is not here: pip install pettingzoo", name="pettingzoo") from missing
 
 Array = NDArray[Any]
 

@@ -69,6 +69,10 @@ class TaskSpec(Setting):
     action: AnyAction = PhaseChoice()
     agents: AgentsName = "multi"
     """`multi`: one agent with a choice for each site; `joint`: one agent with one number for all; `shared`: an agent at each site."""
+    sees: Literal["own", "all"] = "own"
+    """Whether a shared agent sees its own site only, or all of them, and which one is its own."""
+    common: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How much of a shared agent's reward is the mean of all agents' instead of its own."""
     min_green_s: NotNegative = 5.0
     """For every signal; one that asks for more keeps more."""
     max_green_s: Seconds = 120.0
@@ -146,6 +150,9 @@ class TaskSpec(Setting):
         if self.decisions < FEWEST or abs(self.horizon_s / self.decision_s - self.decisions) > ROUNDING:
             problem = f"is {self.horizon_s:g} s, which is not {FEWEST} or more whole decisions of {self.decision_s:g} s"
             raise arz.Invalid("horizon_s", problem, f"give {max(self.decisions, FEWEST) * self.decision_s:g} s")
+        for field in ("sees", "common"):
+            if self.agents != "shared" and getattr(self, field) != type(self).model_fields[field].default:
+                raise arz.Invalid(field, f"is {getattr(self, field)!r}, but agents are {self.agents}", "make them shared, or leave it out")
         # Whatever cannot be made ready is refused here, before anything runs.
         self.observation.sensor(self.layout, self.sites, self.guard)
         _ = self.choosers
@@ -185,6 +192,7 @@ class Task:
         areas = [own(layout, site) for site in self.sites] if spec.agents == "shared" else [whole(layout, self.sites)]
         self._sensor = spec.observation.sensor(layout, self.sites, spec.guard)
         self._gauges = [(term.weight, term.gauge(layout, areas)) for term in spec.reward]
+        self._narrow = spec.agents == "shared" and spec.sees == "own"
         self._seeds = np.zeros(worlds, np.uint64)
         self._episodes = np.full(worlds, -1, np.int64)
         self._decisions = 0
@@ -208,9 +216,11 @@ class Task:
     @property
     def features(self) -> tuple[str, ...]:
         """What an agent's observation holds; all between 0 and 1."""
-        of_site = self._sensor.names
-        alone = self.spec.agents == "shared"
-        return (*(of_site if alone else (f"{site.name}: {name}" for site in self.sites for name in of_site)), "clock")
+        of_site, names = self._sensor.names, [site.name for site in self.sites]
+        if self._narrow:
+            return (*of_site, "clock")
+        whose = [f"at {name}" for name in names] if self.spec.agents == "shared" else []
+        return (*(f"{name}: {feature}" for name in names for feature in of_site), *whose, "clock")
 
     @property
     def action_sizes(self) -> tuple[int, ...]:
@@ -259,10 +269,14 @@ class Task:
 
     def observe(self, moment: Moment) -> Array:
         """What the agents see of a moment."""
-        agents = self.agent_count
-        of_sites = self._sensor.read(moment).reshape(moment.worlds, agents, -1)
-        clock = np.full((moment.worlds, agents, 1), moment.time_s / self.spec.horizon_s, np.float32)
-        return np.concatenate([of_sites, clock], axis=2)
+        worlds, agents = moment.worlds, self.agent_count
+        seen = [self._sensor.read(moment)]
+        if not self._narrow:
+            seen = [np.repeat(seen[0].reshape(worlds, 1, -1), agents, axis=1)]
+            if self.spec.agents == "shared":
+                seen.append(np.repeat(np.eye(agents, dtype=np.float32)[None], worlds, axis=0))
+        seen.append(np.full((worlds, agents, 1), moment.time_s / self.spec.horizon_s, np.float32))
+        return np.concatenate(seen, axis=2)
 
     def controls(self, actions: Array, moment: Moment) -> arz.Controls:
         """What the agents' choices ask of lights, meters and signs."""
@@ -318,7 +332,8 @@ class Task:
         total = np.zeros_like(self._returns)
         for weight, gauge in self._gauges:
             total += weight * gauge(moment)
-        return total
+        common = self.spec.common
+        return total if common == 0 else (1 - common) * total + common * total.mean(axis=1, keepdims=True)
 
     def _require_begun(self, what: str) -> None:
         if not self.begun:

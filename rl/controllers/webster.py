@@ -92,4 +92,8 @@ def _split(ratios: list[float], green_s: float, least: float, most: float) -> li
     """Whole seconds within both bounds, in proportion to the ratios."""
     total = sum(ratios) or float(len(ratios))
     parts = [max(ratio, 1e-9) / total for ratio in ratios]
-    return [float(round(min(max(part * green_s, least), most))) for part in parts]
+    greens = [float(round(min(max(part * green_s, least), most))) for part in parts]
+    # What rounding took or gave goes to the longest green, so that signals of one cycle stay in step.
+    longest = greens.index(max(greens))
+    greens[longest] = min(max(greens[longest] + green_s - sum(greens), least), most)
+    return greens

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from arz import Controls
 from rl.checks import CHECKS, check
 from rl.guard import Guard
 from rl.moment import Moment
+from rl.rewards.base import whole
+from rl.rewards.switches import Switches
 from rl.task import Task
 from rl.tasks import TASKS, ready
 from rl.worlds import Bench
@@ -41,6 +44,12 @@ def test_the_ready_tasks_are_well(name: str) -> None:
 def test_so_are_their_variants(agents: str, kind: str) -> None:
     """Of two worlds, however the choices are shared out."""
     assert failed(Task(spec(agents=agents, action={"kind": kind}, **ROOMY), 2)) == []
+
+
+@cache
+def unbroken(**changes: Any) -> list[str]:
+    """What fails of a task that is whole."""
+    return failed(Task(spec(**{**ROOMY, **changes}), 2))
 
 
 class Broken(Task):
@@ -165,6 +174,12 @@ def reward_of_red(task: Broken) -> None:
     task._gauges = [(-weight, gauge) for weight, gauge in task._gauges]
 
 
+def reward_of_sitting_still(task: Broken) -> None:
+    """Changes cost so much that nobody should ever change."""
+    switches = Switches(weight=1000.0).gauge(task.spec.layout, [whole(task.spec.layout, task.sites)])
+    task._gauges = [*task._gauges, (1000.0, switches)]
+
+
 def _as_measured(task: Broken, moment: Moment) -> Moment:
     task.worlds._moment = moment
     return moment
@@ -186,12 +201,12 @@ def _as_measured(task: Broken, moment: Moment) -> Moment:
         (reward_of_nothing, {}, "reward tells apart"),
         (reward_of_the_clock, {}, "reward tells apart"),
         (reward_of_red, {}, "reward tells apart"),
+        (reward_of_sitting_still, {}, "reward tells apart"),
     ],
 )
 def test_each_check_can_fail(breaking: Callable[[Broken], None], changes: dict[str, Any], noticed: str) -> None:
     """A task broken on purpose is found out by the check that asks for it, with a sentence that says what is wrong."""
-    whole = Task(spec(**{**ROOMY, **changes}), 2)
-    assert failed(whole) == []
+    assert unbroken(**changes) == []
 
     findings = {finding.name: finding for finding in check(Broken(breaking, **changes))}
 

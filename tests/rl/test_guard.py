@@ -47,6 +47,12 @@ def test_no_green_is_too_short_or_too_long(wishes: list[int], lost_s: float, dec
     assert all(length <= least + decision_s + more + CLOSE for _, length in [*greens, last])
 
 
+def test_a_signal_that_asks_for_more_keeps_more() -> None:
+    """The larger of the signal's own minimum (5 s here) and the task's holds; the solver itself does not enforce it."""
+    assert spec(min_green_s=0.0).guard.min_green_s.tolist() == [5.0, 5.0]
+    assert spec(min_green_s=8.0).guard.min_green_s.tolist() == [8.0, 8.0]
+
+
 def test_one_phase_is_always_green() -> None:
     """A signal with nothing to change to is never told to change."""
     made = guard((Lights("x", (Green((0,), 30.0),), 0.0, 0.0, 5.0, 60.0),), 15.0)

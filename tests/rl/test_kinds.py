@@ -22,7 +22,7 @@ from rl.rewards.base import Reward
 from rl.rewards.registry import REWARDS
 from rl.scores import METRICS, drive, paired
 from rl.setting import Setting
-from rl.task import Task
+from rl.task import Task, TaskSpec
 from tests.rl.makers import at, chance, spec
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_a_kind_is_a_record(kind: type[Setting]) -> None:
     assert made.model_dump()["kind"] == kind.model_fields["kind"].default
     assert kind.model_validate_json(made.model_dump_json()) == made
     with pytest.raises(arz.Invalid, match="colour"):
-        kind(colour="red")
+        kind(colour="red")  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("site", SITES)
@@ -97,6 +97,28 @@ def test_what_agents_are_praised_for_is_theirs() -> None:
         assert (mine.reward <= 0).all()
         total += float(whole.reward.sum())
     assert total < 0
+
+
+def test_agents_may_see_all_and_share_their_praise() -> None:
+    """Each sees every site, and which is its own; with a common reward of 1 all get the mean, with a half the middle."""
+    own, seeing, half, one = (Task(spec(agents="shared", **more), 2) for more in ({}, {"sees": "all"}, {"common": 0.5}, {"common": 1.0}))
+    for task in (own, seeing, half, one):
+        task.reset([1, 2])
+    wide = seeing.step(chance(own, 99))
+    for task in (own, half, one):
+        task.step(chance(own, 99))
+    for number in range(6):
+        actions = chance(own, number)
+        mine, wide, mixed, same = (task.step(actions) for task in (own, seeing, half, one))
+        flat = mine.observation[:, :, :-1].reshape(2, 1, -1)
+        assert (wide.observation[:, :, : flat.shape[2]] == flat).all()
+        assert (wide.observation[:, :, flat.shape[2] : -1] == np.eye(2)).all()
+        assert (wide.observation[:, :, -1] == mine.observation[:, :, -1]).all()
+        mean = mine.reward.mean(axis=1, keepdims=True)
+        assert np.allclose(same.reward, mean, rtol=1e-5)
+        assert np.allclose(mixed.reward, (mine.reward + mean) / 2, rtol=1e-5)
+        assert wide.reward.tobytes() == mine.reward.tobytes()
+    assert len(seeing.features) == len(set(seeing.features)) == wide.observation.shape[2]
 
 
 @pytest.mark.parametrize("kind", ACTIONS)
@@ -166,6 +188,16 @@ def test_webster_has_the_flows_of_the_demand() -> None:
     assert isinstance(plans, Plans)
     greens = np.diff([*plans.begins[0], plans.cycle[0]]) - layout.signals[0].lost_s
     assert greens[0] > greens[1]
+
+
+@pytest.mark.parametrize("stretch", [0.7, 1.0, 1.3, 2.0])
+def test_signals_of_one_cycle_stay_in_step(stretch: float) -> None:
+    """With `common` every signal of the twin has the same cycle to the second, whatever was rounded."""
+    made = TaskSpec()
+    plans = Webster(common=True, stretch=stretch).driver(made.layout, made.guard)
+
+    assert isinstance(plans, Plans)
+    assert len(set(plans.cycle.tolist())) == 1
 
 
 def test_a_made_plan_is_kept_to_the_second() -> None:

@@ -239,6 +239,8 @@ def test_a_changed_copy_is_a_record_of_its_own() -> None:
         ({"reward": [{"kind": "delay", "per": 1.0}]}, "reward[0].per"),
         ({"action": {"kind": "rate"}}, "action"),
         ({"agents": "many"}, "agents"),
+        ({"sees": "all"}, "sees"),
+        ({"agents": "joint", "common": 0.5}, "common"),
         ({"demand": {"spread": -0.1}}, "demand.spread"),
         ({"demand": {"surges": [{"factor": 2.0, "length_s": 60.0, "earliest_s": 100.0, "latest_s": 50.0}]}}, "demand.surges[0].latest_s"),
         ({"dtype": "float16"}, "dtype"),
