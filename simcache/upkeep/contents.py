@@ -218,7 +218,6 @@ class _Stored:
         for listed in self._store.list("blobs/"):
             self._sizes[listed.name] = listed.size
             yield listed.name
-        self.foreign = list(self._store.foreign())
 
     def blob_names(self) -> Iterator[str]:
         yield from self._store.names("blobs/")
