@@ -24,10 +24,8 @@ class ReadOnly(Store):
     def __repr__(self) -> str:
         return f"ReadOnly({self._store!r})"
 
-    def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
-        from simcache.stores.registry import open_store
-
-        return open_store, (self.url,)
+    def __reduce__(self) -> tuple[type["ReadOnly"], tuple[Store, str, Callable[[], None] | None]]:
+        return ReadOnly, (self._store, self.url, self._learn)
 
     def get(self, name: str) -> memoryview:
         return self._asked().get(name)

@@ -45,21 +45,21 @@ def _s3(url: str, create: bool) -> Store:
     from simcache.stores.remote import RemoteStore
     from simcache.stores.s3 import S3
 
-    return RemoteStore(url, lambda: S3(url), create=create)
+    return RemoteStore(url, S3, create=create)
 
 
 def _sftp(url: str, create: bool) -> Store:
     from simcache.stores.remote import RemoteStore
     from simcache.stores.sftp import Sftp
 
-    return RemoteStore(url, lambda: Sftp(url), create=create)
+    return RemoteStore(url, Sftp, create=create)
 
 
 def _objects(url: str, create: bool) -> Store:
     from simcache.stores.objects import Objects
     from simcache.stores.remote import RemoteStore
 
-    return RemoteStore(url, lambda: Objects(url), create=create)
+    return RemoteStore(url, Objects, create=create)
 
 
 def _packed(url: str, create: bool) -> Store:

@@ -23,8 +23,8 @@ class RemoteStore(Store):
     process anew. Trouble that may pass is tried again by the transport; what stays is Unavailable, with the reason in one line.
     """
 
-    def __init__(self, url: str, connect: Callable[[], Transport], *, create: bool = True) -> None:
-        """Open the store. FormatTooNew, NotAStore or Unavailable if it cannot be; with `create=False` it must be there."""
+    def __init__(self, url: str, connect: Callable[[str], Transport], *, create: bool = True) -> None:
+        """Open the store, which `connect` reaches by its URL. FormatTooNew, NotAStore or Unavailable if it cannot be; with `create=False` it must be there."""
         self.url = url
         self.capabilities = Capabilities(shared=True)
         self._connect = connect
@@ -37,10 +37,8 @@ class RemoteStore(Store):
     def __repr__(self) -> str:
         return f"RemoteStore({self.url!r})"
 
-    def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
-        from simcache.stores.registry import open_store
-
-        return open_store, (self.url,)
+    def __reduce__(self) -> tuple[type["RemoteStore"], tuple[str, Callable[[str], Transport]]]:
+        return RemoteStore, (self.url, self._connect)
 
     def get(self, name: str) -> memoryview:
         require_name(name)
@@ -116,7 +114,7 @@ class RemoteStore(Store):
     @property
     def _transport(self) -> Transport:
         process = os.getpid()
-        return self._transports.get(process) or self._transports.setdefault(process, self._connect())
+        return self._transports.get(process) or self._transports.setdefault(process, self._connect(self.url))
 
     def _is_marked(self, *, create: bool) -> bool:
         with self._told(self.url):
