@@ -11,7 +11,7 @@ from simcache.home import user_folder
 from simcache.mounts import input_folder, mounted_stores, working_folder
 
 FILE = "simcache.toml"
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(//|[^\\/])")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _FIELDS = {"store": str, "far": list, "durable": bool, "trust": bool, "remotes": dict}
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -63,7 +63,7 @@ def load(start: str | os.PathLike[str] | None = None, environment: Mapping[str, 
 def located(store: str, base: str | os.PathLike[str]) -> str:
     """A store as written in a file: a URL as it is, a path made whole from the file's folder, also the one behind `git+lfs:`."""
     scheme, _, path = store.partition(":")
-    if scheme.lower() == "git+lfs" and path:
+    if scheme.lower() == "git+lfs" and path.partition("?")[0]:
         return f"git+lfs:{located(path, base)}"
     if _URL.match(store):
         return store

@@ -1,7 +1,7 @@
 """The contract of a store: names to immutable bytes, written once and whole."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -124,8 +124,8 @@ class Store(ABC):
         Nothing is promised: what could not be fetched is told by `get`.
         """
 
-    def settle(self, arrived: Collection[str]) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
-        """A sync is over, and these names came from here into the near store: whoever lies in a work tree leaves that in order."""
+    def settle(self) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
+        """A sync is over, and what came from here lies in the near store: whoever lies in a work tree leaves that in order."""
 
     def publish(self, told: Callable[[int, int], None] | None = None) -> None:
         """Let others see what was put since the last time; `told` hears how many bytes have gone, and of how many.
@@ -134,6 +134,11 @@ class Store(ABC):
         point and called again, it moves only what is missing.
         """
         del told
+
+    def unpublished(self, prefix: str = "") -> Iterator[str]:
+        """Of the names that begin with this text those which nobody else sees before `publish`, and which a publishing that failed has left."""
+        del prefix
+        return iter(())
 
     def layers(self) -> tuple["Store", ...]:
         """The stores to ask for entries, nearest first."""

@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
@@ -12,6 +12,8 @@ from weakref import finalize
 from simcache.errors import NotAStore, Unavailable
 
 _GIT = ("git", "-c", "core.quotePath=false")
+_NO_LFS = ("-c", "filter.lfs.process=", "-c", "filter.lfs.clean=", "-c", "filter.lfs.required=false")
+"""For a question that must be answered also where git-lfs is not installed any more."""
 _NO_BRANCH = "couldn't find remote ref"
 _LOST_RACE = ("fetch first", "non-fast-forward", "cannot lock ref", "failed to update ref", "incorrect old value", "remote ref has changed")
 _LOCKED = ("index.lock", "unable to lock", "cannot lock ref")
@@ -180,13 +182,16 @@ class Repository:
         lines = b"".join(f"100644 {oid}\t{path}\0".encode("utf-8", "surrogateescape") for path, oid in files)
         self.run("update-index", "--add", "-z", "--index-info", stdin=lines)
 
-    def stage_again(self, folder: str, paths: Collection[str]) -> None:
-        """Have the index forget the size and age of some files of a folder, so that Git looks at what they hold.
+    def stage_again(self, folder: str) -> None:
+        """Have the index forget the size and age of the files of a folder that look changed, so that Git looks at what they hold.
 
-        A pointer that gave way to what it stands for is no change, though its size is another.
+        A pointer that gave way to what it stands for, received or computed again, is no change, though its size is another.
         """
-        known = self.run("ls-files", "--stage", "-z", "--", folder).split(b"\0")[:-1]
-        lines = [line for line in known if line.partition(b"\t")[2].decode(errors="surrogateescape") in paths]
+        asked = ("diff-files", "-z", "--no-renames", "--diff-filter=M", "--", f":(top,literal){folder}")
+        said = _run(self.place.top, *asked, options=_NO_LFS).split(b"\0")[:-1]
+        lines = [
+            b"%b %b\t%b" % (told.split(b" ")[0][1:], told.split(b" ")[2], path) for told, path in zip(said[::2], said[1::2], strict=True)
+        ]
         if lines:
             self.run("update-index", "-z", "--index-info", stdin=b"".join(b"%b\0" % line for line in lines))
 
@@ -260,11 +265,13 @@ def lfs_is_there(folder: str) -> bool:
     return True
 
 
-def _run(folder: str, *command: str, stdin: bytes | None = None, variables: Mapping[str, str] | None = None) -> bytes:
+def _run(
+    folder: str, *command: str, stdin: bytes | None = None, variables: Mapping[str, str] | None = None, options: Sequence[str] = ()
+) -> bytes:
     shown = f"git {' '.join(word for word in command[:2] if not word.startswith('-'))}"
     try:
         done = subprocess.run(
-            [*_GIT, *command],
+            [*_GIT, *options, *command],
             cwd=folder,
             env={**_environment(), **(variables or {})},
             input=stdin if stdin is not None else b"",

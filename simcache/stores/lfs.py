@@ -7,7 +7,7 @@ from objects alone: no file of the work tree is read for them, and nothing that 
 import os
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Final, NamedTuple
@@ -121,6 +121,9 @@ class GitStore(Store):
         waiting = {listed.name for listed in self._waiting.list(prefix)}
         yield from waiting
         yield from (name for name in self._names() if name.startswith(prefix) and name not in waiting)
+
+    def unpublished(self, prefix: str = "") -> Iterator[str]:
+        return (name for name in self._waiting.names(prefix) if name not in self._names())
 
     def foreign(self) -> Sequence[str]:
         self._names()
@@ -332,7 +335,7 @@ class GitStore(Store):
 
     # the work tree
 
-    def settle(self, arrived: Collection[str]) -> None:
+    def settle(self) -> None:
         """Have the checked-out branch know the store's files in the work tree that the remote's branch has too.
 
         Otherwise they would be strangers, and the next `git pull` would refuse to write over them. If nothing but the store has
@@ -343,8 +346,7 @@ class GitStore(Store):
         try:
             if tip and self._is_checked_out() and not self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
                 self._follow(tip, self._head())
-            if blobs := {f"{self._place.prefix}{name}" for name in arrived if name.startswith("blobs/")}:
-                self._git.stage_again(f"{self._place.prefix}blobs", blobs)
+            self._git.stage_again(f"{self._place.prefix}blobs")
         except GitFailed as problem:
             warn(f"the files of {self._folder} are not yet known to the branch {self._branch} here: {problem}", UserWarning)
 

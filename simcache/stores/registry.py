@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from simcache.errors import BadSettings, NotAStore
 from simcache.stores.base import Store
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[Gg][Ii][Tt]\+[Ll][Ff][Ss]:")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
+"""One letter before a colon is a drive of Windows."""
 _SOON = frozenset({"http", "https"})
 
 
@@ -128,10 +129,21 @@ def open_store(url: str | os.PathLike[str] | Store, *, create: bool = True) -> S
     text = os.fspath(url)
     if not text:
         raise BadSettings("store", "the path is empty; name a folder or a URL")
-    scheme = text.partition(":")[0].lower() if _URL.match(text) else ""
+    return KINDS[scheme_of(text)](text, create)
+
+
+def scheme_of(url: str) -> str:
+    """Which of the kinds a URL asks for, the empty one for a path; BadSettings if none takes it."""
+    found = _URL.match(url)
+    if found is None:
+        return ""
+    scheme = found[1].lower()
+    folder = "" if found[2] else f"; a folder of this name is ./{url}"
     if scheme not in KINDS:
-        raise BadSettings(text, _no_kind(scheme))
-    return KINDS[scheme](text, create)
+        raise BadSettings(url, _no_kind(scheme) + folder)
+    if folder and scheme != "git+lfs":  # a folder called s3:bucket would pass for the bucket
+        raise BadSettings(url, f"two slashes are missing: it is written {scheme}://…{folder}")
+    return scheme
 
 
 def _no_kind(scheme: str) -> str:

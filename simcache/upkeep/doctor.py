@@ -179,11 +179,12 @@ def _seen(repository: Repository, where: Place, *, meant: bool) -> Iterator[Find
     ignored = repository.ask("check-ignore", "--verbose", "--no-index", f"{where.prefix}entries/f/00/x.json", f"{where.prefix}blobs/00/x")
     if ignored:
         rule = ignored.splitlines()[0].partition("\t")[0]
+        own = ".gitignore" if os.path.samefile(where.top, os.curdir) else os.path.join(where.top, ".gitignore")
         yield Finding(
             "problem",
             "git",
             f"the store is ignored by {rule}: `git add` leaves it out without a word",
-            f"echo '!/{where.prefix}' >> .gitignore",
+            f"echo {_shell(f'!/{where.prefix}')} >> {_shell(own)}",
         )
     said = repository.attributes(f"{where.prefix}blobs/00/x"), repository.attributes(f"{where.prefix}entries/f/00/x.json")
     if any(one.get("text") != "unset" for one in said):
@@ -214,12 +215,12 @@ def _remote(near: Store | None, name: str, url: str, *, network: bool) -> list[F
     """Whether a remote can be asked, and what the two sides lack of each other."""
     about = f"remote {name}"
     findings: list[Finding] = []
-    far = _opened(url, about, findings, mend=f"simcache sync --to {_shell(name)}")
+    far = _opened(url, about, findings, mend="" if url.startswith("git+lfs:") else f"simcache sync --to {_shell(name)}")
     if far is None or not network:
         return findings or [Finding("note", about, f"{url} was not asked")]
     try:
         far.refresh()
-        theirs = set(far.names("entries/"))
+        theirs = set(far.names("entries/")).difference(far.unpublished("entries/"))
     except FormatTooNew as problem:
         return [Finding("problem", about, str(problem), "pip install --upgrade simcache")]
     except (CacheError, OSError) as problem:

@@ -11,9 +11,10 @@ from typing import Any
 
 from simcache.errors import BadSettings
 from simcache.settings import FILE, load, located
-from simcache.stores.git import GitFailed, Repository, lfs_is_there, place_of
+from simcache.stores.git import GitFailed, Place, Repository, lfs_is_there, place_of
 from simcache.stores.lfs import LFS_LINES, NO_LFS, PLAIN_LINES
 from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_place
+from simcache.stores.registry import scheme_of
 from simcache.upkeep.report import Report
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -66,23 +67,29 @@ def init(folder: str | os.PathLike[str] = ".", store: str | None = None, *, git:
             raise BadSettings(held.file, f"names the store {place} already: change it there, or leave --store out")
     else:
         settings, place = str(base / FILE), located(store or "store", base)
-        if "://" not in place:
-            check_place(place)
+    is_folder = not scheme_of(place)
+    where = _in_git(place, is_folder=is_folder) if git else None  # what can be refused is refused before anything is made
+    if is_folder:
+        check_place(place)
+    if not found:
         _write(
             Path(settings), f"# Where the results of this project's cached functions are kept.\nstore = {json.dumps(store or 'store')}\n"
         )
         made.append(settings)
-    if "://" not in place:
+    if is_folder:
         _make_store(Path(place), made, found)
-    notes = _share_by_git(base, place, made, found) if git else []
+    notes = _share_by_git(base, place, where, made, found) if where is not None else []
     return InitReport(settings, place, tuple(made), tuple(found), tuple(notes))
 
 
-def _share_by_git(base: Path, place: str, made: list[str], found: list[str]) -> list[str]:
-    """Blobs go by Git LFS if it is here, else by plain Git; returns what is to be known or done."""
-    if "://" in place:
+def _in_git(place: str, *, is_folder: bool) -> Place:
+    if not is_folder:
         raise BadSettings(place, "Git shares a store that is a folder: name one with --store")
-    where = place_of(place)
+    return place_of(place)
+
+
+def _share_by_git(base: Path, place: str, where: Place, made: list[str], found: list[str]) -> list[str]:
+    """Blobs go by Git LFS if it is here, else by plain Git; returns what is to be known or done."""
     repository = Repository(where)
     notes: list[str] = []
     by_lfs = lfs_is_there(where.top)
@@ -109,7 +116,7 @@ def _share_by_git(base: Path, place: str, made: list[str], found: list[str]) -> 
 
 def _attribute(prefix: str, line: str) -> str:
     pattern, _, rest = line.partition(" ")
-    whole = prefix + pattern
+    whole = re.sub(r"[\[*?\\]", r"\\\g<0>", prefix) + pattern  # in a pattern these stand for other letters
     if re.search(r"[\s\"\\]", whole):
         whole = '"' + whole.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return f"{whole} {rest}"
@@ -155,6 +162,7 @@ def add_remote(name: str, url: str, folder: str | os.PathLike[str] = ".") -> Rem
     if table.get(name) is not None:
         raise BadSettings(str(file), f"has a remote {name} already, {table[name]}: remove it first with `simcache remote rm {name}`")
     whole = located(url, base)
+    scheme_of(whole)  # a slip of the finger is told now
     scheme, path = ("git+lfs:", whole[8:]) if whole.startswith("git+lfs:") else ("", whole)
     written = url if whole == url else scheme + os.path.relpath(path, file.parent).replace(os.sep, "/")
     _replace(file, _with_line(file, text, f"{name} = {json.dumps(written, ensure_ascii=False)}"), {**table, name: written})

@@ -125,7 +125,7 @@ def sync(
     if not dry_run:
         for plan in plans:
             run.move(plan, sum(plan.bytes for plan in plans))
-        _finish(run, far, receiving, published=sending is not None, told=publishing)
+        _finish(run, far, published=sending is not None, told=publishing)
     return SyncReport(
         near=near.url,
         far=far.url,
@@ -139,7 +139,7 @@ def sync(
     )
 
 
-def _finish(run: "_Run", far: Store, receiving: "_Plan | None", *, published: bool, told: Progress | None) -> None:
+def _finish(run: "_Run", far: Store, *, published: bool, told: Progress | None) -> None:
     """Have others see what far was given; what cannot be published now stays there, and the next sync publishes it."""
     try:
         if published and not run.target_failed:
@@ -147,7 +147,7 @@ def _finish(run: "_Run", far: Store, receiving: "_Plan | None", *, published: bo
     except (CacheError, OSError) as problem:
         run.stop(f"what was sent could not be published: {_said(problem)}")
     finally:
-        far.settle([] if receiving is None else [*receiving.moved, *(arrival.name for arrival in receiving.arrived)])
+        far.settle()
 
 
 class _Held:
@@ -395,7 +395,7 @@ def _contradictions(near: Store, before: _Held, arrived: Sequence[_Arrival]) -> 
     held = contents(near)
     for key in sorted(several):
         entries = []
-        for listed in near.list(new[key].partition(".")[0]):
+        for listed in near.list(f"{new[key].rpartition('/')[0]}/{key}."):
             try:
                 entries.append(Entry.from_bytes(listed.name, held.read(listed.name)))
             except CacheError:

@@ -115,6 +115,36 @@ def test_found_and_mended(party: Party, spoil: Callable[[Party], None], about: s
     assert not [finding for finding in problems(after) if finding.says == found[0].says], after
 
 
+def test_a_store_below_an_ignored_one_is_mended_from_there(party: Party, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule goes into the .gitignore that it is written for, wherever the command is run."""
+    ignored(party)
+    (party.work / "deeper").mkdir()
+    monkeypatch.chdir(party.work / "deeper")
+    found = next(finding for finding in problems(look(party)) if "ignored" in finding.says)
+    subprocess.run(["sh", "-c", found.mend], check=True)
+
+    assert ["!/store/"] == (party.work / ".gitignore").read_text().splitlines()[2:]
+    assert look(party).well
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the hook is a shell script")
+def test_what_could_not_be_published(party: Party) -> None:
+    """A protected branch takes nothing: what waits here is not at the remote, and the doctor does not say that it is."""
+    hook = Path(party.git("remote", "get-url", "origin").strip(), "hooks", "pre-receive")
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho protected >&2\nexit 1\n")
+    hook.chmod(0o755)
+    a_new_result(party)
+    stopped = party.simcache("sync", "--to", "git", check=False)
+    assert 1 == stopped.returncode
+    assert "protected" in stopped.stdout
+
+    found = [finding for finding in problems(look(party)) if finding.about == "remote git"]
+    assert ["it is stale: it lacks 1 of the entries here"] == [finding.says for finding in found]
+    hook.unlink()
+    assert mended(party, found[0]).well
+
+
 @LFS
 def test_git_lfs_is_missing(party: Party, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clone whose blobs go by LFS, on a machine without it."""
@@ -150,7 +180,8 @@ def test_remotes_that_cannot_be_asked(party: Party) -> None:
     """Gone, mistyped, without a password: told one by one, and the others are still looked at."""
     party.git("remote", "set-url", "origin", "/nowhere/far.git")
     party.simcache("remote", "add", "gone", "/nowhere/store")
-    party.simcache("remote", "add", "odd", "ftp://x/y")
+    with (party.work / "simcache.toml").open("a") as file:
+        file.write('odd = "ftp://x/y"\n')
     report = look(party)
 
     assert {"remote git", "remote gone", "remote odd"} == {finding.about for finding in problems(report)}

@@ -459,6 +459,18 @@ class TestPointers:
         assert () == verify(LocalStore(party.store)).unavailable
         assert "" == party.git("status", "--short")
 
+    def test_what_was_computed_again_is_no_change(self, pointed: tuple[Party, Entry]) -> None:
+        """Content in the place of its pointer, and not from a sync: after the next one Git sees that it is the same."""
+        party, entry = pointed
+        pointer = party.store / value_blob(entry)
+        content = GitStore(f"git+lfs:{party.store}").get(value_blob(entry))
+        time.sleep(0.01)
+        pointer.write_bytes(content)
+        assert party.git("status", "--short", "store")
+        party.simcache("sync", "--to", "git")
+
+        assert "" == party.git("status", "--short", "store")
+
     def test_a_hit_fetches_it_where_the_remote_is_far(self, pointed: tuple[Party, Entry]) -> None:
         """With the remote as a far store, the content comes when it is asked for."""
         party, entry = pointed
@@ -607,9 +619,29 @@ class TestInit:
         assert "git lfs install --local" in report.notes[0]
 
     def test_no_work_tree(self, tmp_path: Path) -> None:
-        """Said with what to do."""
+        """Said with what to do, and nothing is made."""
         with pytest.raises(NotAStore, match="git init"):
-            init(tmp_path, git=True)
+            init(tmp_path / "nobody", git=True)
+
+        assert [] == list((tmp_path / "nobody").iterdir())
+
+    @pytest.mark.parametrize("store", ["s3:bucket/lab", "git+lfs:store", "s3://bucket/lab"])
+    def test_a_store_that_is_no_folder(self, party: Party, store: str) -> None:
+        """Git shares folders; nothing is made of any other name."""
+        before = sorted(party.work.iterdir())
+        with pytest.raises(BadSettings, match=r"a store that is a folder|two slashes are missing"):
+            init(party.work, store, git=True)
+
+        assert before == sorted(party.work.iterdir())
+
+    @LFS
+    def test_a_folder_whose_name_is_a_pattern(self, party: Party) -> None:
+        """Brackets and stars in the path of the store stand for themselves."""
+        init(party.work, "r[1]/st*re?", git=True)
+
+        said = party.git("check-attr", "filter", "--", "r[1]/st*re?/blobs/00/x", "r1/store1/blobs/00/x").splitlines()
+        assert ["lfs", "unspecified"] == [line.rpartition(": ")[2] for line in said]
+        assert () == init(party.work, git=True).made
 
     @LFS
     def test_this_project_is_set_up_so(self, party: Party) -> None:

@@ -136,6 +136,17 @@ class TestUnion:
         assert ["laptop", "cluster"] == sorted((one.host for one in report.divergences[0].results), reverse=True)
         assert 1 == len(verify(far).divergences)
 
+    def test_only_results_of_one_key_differ(self) -> None:
+        """A second result of one key is not held against those of other keys, though their names begin alike."""
+        near, far = MemoryStore(), MemoryStore()
+        filled(near, 1, 2, 3)
+        keep(Cache(near), 1, [2.0], function="model.g")
+        keep(Cache(far), 1, {"name": "1", "more": "x" * 100}, host="cluster")
+        report = sync(near, far, "from")
+
+        assert 1 == (report.received and report.received.entries)
+        assert () == report.divergences
+
     def test_the_same_store_twice(self) -> None:
         """A store has nothing to give to itself."""
         store = MemoryStore()
@@ -509,6 +520,12 @@ class TestCommand:
             (("labb",), 2, "there is no remote of this name (there are: lab)"),
             (("--from", "./nowhere"), 2, "nothing is there"),
             (("--to", "ftp://x/y"), 2, "no kind of store"),
+            (("--to", "s3:bucket/lab"), 2, "two slashes are missing"),
+            (("--to", "s3:/bucket/lab"), 2, "two slashes are missing"),
+            (("--to", "kaggle:me/results"), 2, "it is written kaggle://"),
+            (("--to", "labb:results"), 2, "a folder of this name is ./labb:results"),
+            (("--to", "git+lfs:"), 2, "names no folder"),
+            (("--to", "git+lfs:?branch=x"), 2, "names no folder"),
             (("store",), 2, "one and the same store"),
             (("lab", "--jobs", "0"), 2, "--jobs"),
         ],
@@ -520,7 +537,7 @@ class TestCommand:
         assert code == done.returncode, done.stdout
         assert said in done.stderr
         assert "Traceback" not in done.stderr
-        assert not (folder / "lab").exists()
+        assert {"simcache.toml", "store"} == {path.name for path in folder.iterdir()}
 
     def test_refused_things_are_named(self, folder: Path) -> None:
         """Exit code 1, one line for each, and the rest is moved."""
