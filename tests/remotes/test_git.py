@@ -189,6 +189,25 @@ class TestWhatIsCommitted:
         assert (two.work / "more.py").exists()
         assert "" == two.git("status", "--short")
 
+    @pytest.mark.parametrize("way", ["to", "from"])
+    def test_the_index_is_locked(self, far: Path, tmp_path: Path, way: str) -> None:
+        """An editor is open over a commit: nothing is staged that takes results away, and the next sync has it all in order."""
+        party = first_clone(tmp_path, "one", far)
+        other = a_clone(tmp_path, "two", far)
+        filled(party, 1)
+        if way == "from":
+            assert exchange(party).complete
+            party = other
+        lock = party.work / ".git" / "index.lock"
+        lock.touch()
+        with pytest.warns(UserWarning, match=r"not yet known to the branch.*index\.lock"):
+            assert exchange(party, way).complete
+        lock.unlink()
+
+        assert "" == party.git("diff", "--cached", "--name-only", "--diff-filter=D")
+        assert exchange(party).complete
+        assert "" == party.git("status", "--short")
+
     def test_a_branch_of_its_own(self, far: Path, tmp_path: Path) -> None:
         """Results may have a branch of their own; the one that is checked out is not touched."""
         one = first_clone(tmp_path, "one", far)
