@@ -525,6 +525,14 @@ class TestBadInput:
         with pytest.raises(NotAStore, match="git init"):
             GitStore(f"git+lfs:{tmp_path / 'store'}")
 
+    def test_a_link_out_of_the_work_tree(self, tmp_path: Path) -> None:
+        """Said with where it leads: the link itself lies in the work tree."""
+        party = first_clone(tmp_path, "one", a_bare_repository(tmp_path))
+        (tmp_path / "outside").mkdir()
+        (party.work / "link").symlink_to(tmp_path / "outside")
+        with pytest.raises(NotAStore, match="it leads to .*outside, which is in no Git work tree"):
+            GitStore(f"git+lfs:{party.work / 'link'}")
+
     @pytest.mark.parametrize("query", ["?x=1", "?branch=a&speed=2"])
     def test_unknown_options(self, query: str) -> None:
         """What a URL cannot ask for is named."""
