@@ -59,7 +59,7 @@ def sync(
             raise click.UsageError("a kernel's output is only read: --from kaggle --kernel OWNER/NAME")
         place = f"kaggle-kernel://{kernel}"
     near = open_store(place_of(store_url))
-    far = _far(place, create=way != "from" and not dry_run)
+    far = _far(place, create=way != "from")
     moving, publishing = Bar(f"syncing with {place}", heartbeat=progress), Bar(f"publishing to {place}", heartbeat=progress)
     report = exchange(near, far, way, only=only, jobs=jobs, trust=load().trust, dry_run=dry_run, progress=moving, publishing=publishing)
     moving.clear()

@@ -19,7 +19,15 @@ _LOST_RACE = ("fetch first", "non-fast-forward", "cannot lock ref", "failed to u
 _LOCKED = ("index.lock", "unable to lock", "cannot lock ref")
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE")
 """What Git tells its own hooks; a sync that a hook starts has a repository of its own to look at."""
-_HOPELESS = ("denied", "authentication", "could not read username", "does not appear to be a git repository", "not found", "not installed")
+_HOPELESS = (
+    "denied",
+    "authentication",
+    "could not read username",
+    "does not appear to be a git repository",
+    "not found",
+    "not installed",
+    "declined",
+)
 _HINTS = ("hint:", "To ", "warning:")
 _FILES = frozenset({"100644", "100755"})
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~%+=@,/ -]+")
@@ -71,8 +79,10 @@ def place_of(folder: str) -> Place:
     try:
         said = _run(there, "rev-parse", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")
     except GitFailed as problem:
+        whole = os.path.realpath(folder)
+        where = "it is" if whole == os.path.abspath(folder) else f"it leads to {whole}, which is"
         raise NotAStore(
-            folder, f"it is in no Git work tree ({problem.reason}): make one with `git init`, or name a folder in one"
+            folder, f"{where} in no Git work tree ({problem.reason}): make one with `git init`, or name a folder in one"
         ) from None
     top, git, common = said.decode().splitlines()
     prefix = os.path.relpath(os.path.realpath(folder), top).replace(os.sep, "/")

@@ -357,6 +357,7 @@ class GitStore(Store):
         here = [(path, oid) for path, oid in came if self._is_here(path)]
         if not here:
             return
+        self._git.stage(here)  # before the branch moves: cut in between, the next sync goes on, and no commit takes results away
         base = self._git.ask("merge-base", head, tip) if head else ""
         reference = f"refs/heads/{self._branch}"
         if len(here) == len(came) and (not head or base) and self._only_the_store_changed(base, tip):
@@ -368,7 +369,6 @@ class GitStore(Store):
         elif base != head:
             alone = self._git.commit([head], [*here], f"simcache: results that are at {self._remote}/{self._branch} too")
             self._git.run("update-ref", "-m", "simcache: sync", reference, alone, head)
-        self._git.stage(here)
 
     def _only_the_store_changed(self, base: str, tip: str) -> bool:
         prefix = self._place.prefix

@@ -347,6 +347,9 @@ class PackedStore(Store):
                     seen.add(name)
                     yield Listed(name, index.places[name].size)
 
+    def unpublished(self, prefix: str = "") -> Iterator[str]:
+        return iter(()) if self.capabilities.shared else self._loose.names(prefix)  # a folder is read where it lives
+
     def foreign(self) -> Sequence[str]:
         return [name for index in self._shelf.indexes() for name in index.refused]
 

@@ -189,6 +189,25 @@ class TestWhatIsCommitted:
         assert (two.work / "more.py").exists()
         assert "" == two.git("status", "--short")
 
+    @pytest.mark.parametrize("way", ["to", "from"])
+    def test_the_index_is_locked(self, far: Path, tmp_path: Path, way: str) -> None:
+        """An editor is open over a commit: nothing is staged that takes results away, and the next sync has it all in order."""
+        party = first_clone(tmp_path, "one", far)
+        other = a_clone(tmp_path, "two", far)
+        filled(party, 1)
+        if way == "from":
+            assert exchange(party).complete
+            party = other
+        lock = party.work / ".git" / "index.lock"
+        lock.touch()
+        with pytest.warns(UserWarning, match=r"not yet known to the branch.*index\.lock"):
+            assert exchange(party, way).complete
+        lock.unlink()
+
+        assert "" == party.git("diff", "--cached", "--name-only", "--diff-filter=D")
+        assert exchange(party).complete
+        assert "" == party.git("status", "--short")
+
     def test_a_branch_of_its_own(self, far: Path, tmp_path: Path) -> None:
         """Results may have a branch of their own; the one that is checked out is not touched."""
         one = first_clone(tmp_path, "one", far)
@@ -505,6 +524,14 @@ class TestBadInput:
         """A folder outside of any repository."""
         with pytest.raises(NotAStore, match="git init"):
             GitStore(f"git+lfs:{tmp_path / 'store'}")
+
+    def test_a_link_out_of_the_work_tree(self, tmp_path: Path) -> None:
+        """Said with where it leads: the link itself lies in the work tree."""
+        party = first_clone(tmp_path, "one", a_bare_repository(tmp_path))
+        (tmp_path / "outside").mkdir()
+        (party.work / "link").symlink_to(tmp_path / "outside")
+        with pytest.raises(NotAStore, match="it leads to .*outside, which is in no Git work tree"):
+            GitStore(f"git+lfs:{party.work / 'link'}")
 
     @pytest.mark.parametrize("query", ["?x=1", "?branch=a&speed=2"])
     def test_unknown_options(self, query: str) -> None:

@@ -97,7 +97,9 @@ class TestPublishing:
         put_all(store, items)
 
         assert kaggle.datasets == {}
+        assert set(store.unpublished()) == set(items)
         store.publish()
+        assert set(store.unpublished()) == set()
         assert shown(kaggle) == items
         assert all_of(elsewhere("phone")) == items
 

@@ -505,6 +505,14 @@ class TestCommand:
         assert (True, 2, None) == (told["complete"], told["sent"]["entries"], told["received"])
         assert files_under(folder / "store") == files_under(folder / "lab")
 
+    def test_a_dry_run_before_the_first_sync(self, folder: Path) -> None:
+        """A folder that is not there yet is what the first sync makes: a dry run tells that, and makes none."""
+        done = simcache(folder, "sync", "--to", "lab", "--dry-run")
+
+        assert 0 == done.returncode, done.stderr
+        assert done.stdout.startswith("would be sent 2 entries")
+        assert not (folder / "lab").exists()
+
     def test_a_heartbeat_tells_how_far_it_is(self, folder: Path) -> None:
         """Short runs have nothing to tell; what is told goes to stderr, so that the answer stands alone."""
         done = simcache(folder, "sync", "lab", "--progress")
