@@ -91,8 +91,18 @@ class RunReport(Report):
         )
 
 
+def script_at(script: str | os.PathLike[str]) -> Path:
+    """The Python script of this name, whole; BadSettings if it is none."""
+    path = Path(script).absolute()
+    if not path.is_file():
+        raise BadSettings(str(script), "there is no such script")
+    if path.suffix != ".py":
+        raise BadSettings(str(script), "a script for Kaggle is a Python file, NAME.py")
+    return path
+
+
 def prepared(
-    script: str | os.PathLike[str],
+    path: Path,
     arguments: Sequence[str],
     *,
     owner: str,
@@ -103,9 +113,6 @@ def prepared(
     datasets: Sequence[str] = (),
 ) -> tuple[Request, str]:
     """The request, and the source of the kernel that fulfils it: the script, the project's code, and simcache's own."""
-    path = Path(script).absolute()
-    if not path.is_file():
-        raise BadSettings(str(script), "there is no such script")
     name = slug or re.sub(r"[^a-z0-9]+", "-", f"simcache-{path.stem.lower()}").strip("-")[:50].strip("-")
     if not _SLUG.fullmatch(name):
         raise BadSettings(f"kernel {name}", "its name has 5 to 50 small letters, digits and hyphens")

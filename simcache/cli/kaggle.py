@@ -50,14 +50,15 @@ def run(
 
     What ran is proved by what it wrote down itself: the code, the arguments, the accelerator; results of anything else are not taken.
     """
-    from simcache.kernels import prepared, pushed
+    from simcache.kernels import prepared, pushed, script_at
     from simcache.stores.kaggle import shelf_of
     from simcache.stores.kaggle_api import Kaggle
 
+    path = script_at(script)  # before anything is asked of the network
     shelf = shelf_of(_remote(remote))
     service = Kaggle(shelf.patience)
     asked, text = prepared(
-        script, arguments, owner=shelf.owner, slug=slug or "", gpu=gpu, deadline=deadline, pip=pip, datasets=shelf.datasets()
+        path, arguments, owner=shelf.owner, slug=slug or "", gpu=gpu, deadline=deadline, pip=pip, datasets=shelf.datasets()
     )
     asked = pushed(service, asked, text)
     name = f"{asked.owner}/{asked.slug}"

@@ -322,6 +322,20 @@ class TestMistakes:
         assert (said.returncode, said.stdout) == (2, "")
         assert said.stderr == "simcache: nothing.py: there is no such script\n"
 
+    @pytest.mark.parametrize(
+        ("name", "said"), [("nothing.py", "there is no such script"), ("train.sh", "a script for Kaggle is a Python file, NAME.py")]
+    )
+    def test_a_wrong_script_is_told_without_a_network(
+        self, kaggle: KaggleServer, project: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+    ) -> None:
+        """The script is looked at before anything is asked of Kaggle."""
+        (project / "train.sh").write_text("echo")
+        for proxy in ("HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+        told = ran(project, "-m", "simcache", "kaggle", "run", name, check=False)
+
+        assert (told.returncode, told.stderr) == (2, f"simcache: {name}: {said}\n")
+
     def test_no_kaggle_remote(self, kaggle: KaggleServer, project: Path) -> None:
         (project / "simcache.toml").write_text("")
         said = ran(project, "-m", "simcache", "kaggle", "run", "train.py", check=False)
