@@ -181,9 +181,10 @@ def preset_named(name: str) -> Experiment:
 def _parsed(text: str, path: str) -> dict[str, Any]:
     try:
         fields = tomllib.loads(text) if path.endswith(".toml") else json.loads(text)
-    except ValueError as problem:
+        json.dumps(fields)  # TOML has dates and times, and no field is one
+    except (ValueError, TypeError, RecursionError) as problem:
         kind = "TOML" if path.endswith(".toml") else "JSON"
-        raise Invalid(path, f"is no whole {kind} ({problem})", f"mend the {kind}") from None
+        raise Invalid(path, f"is no whole {kind} of numbers and text ({problem})", f"mend the {kind}") from None
     if not isinstance(fields, dict):
         raise Invalid(path, "is no table of fields", "write an object with the fields of an experiment")
     return fields

@@ -104,7 +104,10 @@ def _outcome(target: str) -> "Outcome":
     from rl.compare import Outcome, load
 
     if target.endswith(".json") and Path(target).is_file():
-        held: Any = json.loads(Path(target).read_text(encoding="utf-8")) if Path(target).stat().st_size else None
+        try:
+            held: Any = json.loads(Path(target).read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            held = None  # then it is no result; read as an experiment, it is told what is wrong with it
         if isinstance(held, dict) and held.keys() >= Outcome.model_fields.keys() - {"complete"}:
             return load(target)
     return outcome_of(experiment_of(target))

@@ -69,6 +69,20 @@ def test_a_mistake_is_told_in_one_line(command: Command, arguments: tuple[str, .
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [("cut.json", b"[1,"), ("deep.json", b"[" * 100_000), ("bytes.json", b"\xff\xfe"), ("date.toml", b"name = 2020-01-01\n")],
+)
+@pytest.mark.parametrize("asked", ["show", "compare"])
+def test_a_file_that_is_no_experiment_is_told_in_one_line(command: Command, tmp_path: Path, asked: str, name: str, held: bytes) -> None:
+    """Cut off, nested without end, not text, or with a date of TOML: each was a traceback somewhere."""
+    (tmp_path / name).write_bytes(held)
+    done = command(asked, name, code=2)
+
+    assert done.stderr.startswith(f"rl: {name}: ")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("8h30m", 30_600), ("90", 90), ("5min", 300), ("1h", 3600), ("2m30s", 150)])
 def test_a_length_of_time(text: str, seconds: float) -> None:
     """As people write it."""
