@@ -47,11 +47,12 @@ def load_policy(path: str) -> tuple[Experiment, Policy]:
             raise Invalid(path, f"is of format {header['format']}, and this version reads {FORMAT}", "export it anew")
         weights = {name.removeprefix(_WEIGHT): torch.from_numpy(array) for name, array in arrays.items() if name.startswith(_WEIGHT)}
         experiment = load(json.dumps(header["experiment"]), path)
-    except (ValueError, KeyError, TypeError) as problem:
+        clip = float(header["clip"])
+    except (ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as problem:
         if isinstance(problem, Invalid):
             raise
         raise Invalid(path, f"is no policy that may be loaded ({problem})", "ask for the .npz that `rl export` writes") from None
-    return experiment, Policy(weights, arrays.get("mean"), arrays.get("spread"), float(header["clip"]))
+    return experiment, Policy(weights, arrays.get("mean"), arrays.get("spread"), clip)
 
 
 def export_zip(experiment: Experiment, seed: int, run: Series[Window], path: str) -> None:

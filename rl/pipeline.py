@@ -50,13 +50,13 @@ class Measured:
 
 
 class Clock:
-    """A time limit over several parts: what is left for the next one."""
+    """A time limit over several parts, in several processes too: what is left for the next one."""
 
     def __init__(self, limit_s: float | None) -> None:
-        self._until = None if limit_s is None else time.monotonic() + limit_s
+        self._until = None if limit_s is None else time.time() + limit_s
 
     def left(self) -> float | None:
-        return None if self._until is None else max(0.0, self._until - time.monotonic())
+        return None if self._until is None else max(0.0, self._until - time.time())
 
 
 class Unsound(RlError, ValueError):
@@ -104,9 +104,9 @@ def trained(experiment: Experiment, say: Say, clock: Clock, every_s: float = BEA
     return done
 
 
-def measured(experiment: Experiment, say: Say) -> Outcome:
-    """What the experiment measures: trained first where it is not, then evaluated."""
-    trainings = trained(experiment, say, Clock(experiment.deadline.timeout_seconds))
+def measured(experiment: Experiment, say: Say, clock: Clock | None = None) -> Outcome:
+    """What the experiment measures: trained first where it is not, then evaluated. The clock is that of its deadline, if it runs already."""
+    trainings = trained(experiment, say, clock or Clock(experiment.deadline.timeout_seconds))
     rows = len(experiment.baselines) + len(experiment.seeds)
     with Heartbeat(say, f"{experiment.name}, evaluation", rows, unit="rows") as beat:
         return evaluate(experiment, trainings, say, beat)

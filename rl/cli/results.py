@@ -13,6 +13,7 @@ from rl.cli.root import RESUMABLE, Told
 if TYPE_CHECKING:
     from rl.compare import Outcome
     from rl.experiment import Experiment
+    from rl.pipeline import Clock
 
 
 @click.command(epilog="Example: rl evaluate quick --out quick.result.json")
@@ -67,37 +68,44 @@ def run_all(targets: Sequence[str], jobs: int, *, everything: bool, as_json: boo
     if not names:
         raise Told("name experiments, or say --all")
     experiments = [experiment_of(name) for name in names]
-    outcomes = _all(experiments, jobs)
+    with resumable():
+        outcomes = _all(experiments, jobs)
     if as_json:
         click.echo(json.dumps({each.name: plain(outcome, None) for each, outcome in zip(experiments, outcomes, strict=True)}, indent=2))
-        return
-    for each, outcome in zip(experiments, outcomes, strict=True):
-        click.echo(f"\n{each.name}")
-        _print(outcome, None, as_json=False)
+    else:
+        for each, outcome in zip(experiments, outcomes, strict=True):
+            click.echo(f"\n{each.name}")
+            _print(outcome, None, as_json=False)
+    if late := [each.name for each, outcome in zip(experiments, outcomes, strict=True) if not outcome.complete]:
+        raise Told(f"{', '.join(late)}: a time limit came before the last day; the same command goes on", RESUMABLE)
 
 
 def _all(experiments: Sequence["Experiment"], jobs: int) -> list["Outcome"]:
-    from joblib import Parallel, delayed
-
     if jobs == 1:
         return [outcome_of(each) for each in experiments]
+    from joblib import Parallel, delayed
+
+    from rl.pipeline import Clock
+
+    clocks = [Clock(each.deadline.timeout_seconds) for each in experiments]
+    both = list(zip(experiments, clocks, strict=True))
     # One training a task, so that many seeds are spread too; then one evaluation a task, which finds them stored.
-    Parallel(n_jobs=jobs)(delayed(trained)(each, seed) for each in experiments for seed in each.seeds)
-    return list(Parallel(n_jobs=jobs)(delayed(outcome_of)(each) for each in experiments))
+    Parallel(n_jobs=jobs)(delayed(trained)(each, seed, clock) for each, clock in both for seed in each.seeds)
+    return list(Parallel(n_jobs=jobs)(delayed(outcome_of)(each, clock) for each, clock in both))
 
 
-def trained(experiment: "Experiment", seed: int) -> None:
-    """One training, kept in the store; in a process of its own."""
+def trained(experiment: "Experiment", seed: int, clock: "Clock") -> None:
+    """One training, its task checked first, kept in the store; in a process of its own."""
     from rl import pipeline
 
-    pipeline.train(experiment, seed, deadline_s=experiment.deadline.timeout_seconds)
+    pipeline.trained(experiment.model_copy(update={"seeds": (seed,)}), say, clock)
 
 
-def outcome_of(experiment: "Experiment") -> "Outcome":
+def outcome_of(experiment: "Experiment", clock: "Clock | None" = None) -> "Outcome":
     """What an experiment measures; in a process of its own too."""
     from rl import pipeline
 
-    return pipeline.measured(experiment, say)
+    return pipeline.measured(experiment, say, clock)
 
 
 def _outcome(target: str) -> "Outcome":

@@ -102,3 +102,26 @@ def test_a_damaged_policy_is_refused(tmp_path: Path) -> None:
     place.write_bytes(place.read_bytes()[:50])
     with pytest.raises(Invalid):
         load_policy(str(place))
+
+
+@pytest.mark.parametrize("clip", [{}, {"clip": None}, {"clip": "wide"}])
+def test_a_policy_whose_header_is_wrong_is_refused(tmp_path: Path, clip: dict[str, Any]) -> None:
+    """What the header lacks is told, not met later."""
+    place = tmp_path / "policy.npz"
+    header = {"format": 1, "experiment": json.loads(small().model_dump_json()), **clip}
+    np.savez(place, header=np.frombuffer(json.dumps(header).encode(), np.uint8))
+
+    with pytest.raises(Invalid, match="is no policy that may be loaded"):
+        load_policy(str(place))
+
+
+def test_a_policy_with_a_flipped_byte_is_refused(tmp_path: Path) -> None:
+    """A zip checks its parts; what does not fit is told in one line."""
+    place = tmp_path / "policy.npz"
+    save(str(place), small(), Policy({"a": torch.ones(64)}, None, None, 10.0))
+    data = bytearray(place.read_bytes())
+    data[data.index(torch.ones(64).numpy().tobytes()) + 5] ^= 1
+    place.write_bytes(data)
+
+    with pytest.raises(Invalid, match="is no policy that may be loaded"):
+        load_policy(str(place))

@@ -148,3 +148,30 @@ def test_sigterm_ends_it_and_keeps_what_there_is(command: Command, tmp_path: Pat
     kept = run.stored
     assert kept >= 2
     assert len(run[: kept + 1]) == kept + 1
+
+
+def test_several_at_once_compute_each_key_once(tmp_path: Path) -> None:
+    """`rl run --jobs 2`: processes of their own; what they share is computed by one of them, and a second run computes nothing."""
+    for name, seeds in (("one", [1, 2]), ("other", [2, 3])):
+        (tmp_path / f"{name}.json").write_text(small(name=name, seeds=seeds).model_dump_json(), encoding="utf-8")
+    environment = {**os.environ, "SIMCACHE_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
+
+    def run() -> dict[str, object]:
+        done = subprocess.run(
+            [sys.executable, "-m", "rl", "run", "one.json", "other.json", "--jobs", "2", "--json"],
+            cwd=tmp_path, env=environment, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        answer: dict[str, object] = json.loads(done.stdout)
+        return answer
+
+    def computed() -> list[tuple[str, int]]:
+        entries = [json.loads(path.read_text()) for path in (tmp_path / "store" / "entries").rglob("*.json")]
+        return sorted((entry["key"], (entry.get("segment") or [0])[0]) for entry in entries)
+
+    first = run()
+    kept = computed()
+
+    assert set(first) == {"one", "other"}
+    assert sorted(set(kept)) == kept
+    assert run() == first
+    assert computed() == kept
