@@ -1125,11 +1125,13 @@ class TestUrls:
         with pytest.raises(BadSettings):
             open_store(url)
 
-    def test_a_colon_does_not_make_a_url(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """A folder may have a colon in its name."""
+    def test_a_folder_with_a_colon(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A folder may have a colon in its name, if it is written so that it cannot be a URL that was mistyped."""
         monkeypatch.chdir(tmp_path)
 
-        assert str(tmp_path / "run:2024") == open_store("run:2024").url
+        assert str(tmp_path / "run:2024") == open_store("./run:2024").url
+        with pytest.raises(BadSettings, match=r"a folder of this name is \./run:2024"):
+            open_store("run:2024")
 
     def test_create_is_passed_on(self, root: Path) -> None:
         """Without `create` the place must be a store."""
