@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import click
 
-from rl.cli.options import emit, experiment_of, json_option, set_option, table
+from rl.cli.options import experiment_of, set_option
 from rl.cli.root import Told
+from simcache.cli.options import emit, json_option
+from simcache.cli.words import table
 
 
 @click.command(name="list", epilog="Example: rl list")
@@ -24,7 +26,7 @@ def list_presets(*, as_json: bool) -> None:
     emit(
         plain,
         lambda: [
-            *table(("preset", "scenario", "algorithm", "steps", "seeds"), rows),
+            *table(("preset", "scenario", "algorithm", "steps", "seeds"), rows, right=(1, 2, 3, 4)),
             "",
             f"algorithms: {', '.join(ALGORITHMS)}",
             f"controllers: {', '.join(controllers)}",

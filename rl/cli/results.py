@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rl.cli.options import emit, experiment_of, json_option, resumable, say, set_option
+from rl.cli.options import experiment_of, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
+from simcache.cli.options import emit, json_option
 
 if TYPE_CHECKING:
     from rl.compare import Outcome

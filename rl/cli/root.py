@@ -1,10 +1,11 @@
 """`rl`: its commands, each loaded when it is asked for, and how mistakes are told."""
 
-import sys
 from importlib import import_module
 from typing import Any, Final
 
 import click
+
+import simcache.cli.root
 
 # Which file and function hold each command; the order is that of `rl --help`.
 COMMANDS: Final = {
@@ -23,19 +24,10 @@ RESUMABLE: Final = 75
 """The exit code of work that was ended before its end, and that the same command goes on with (EX_TEMPFAIL)."""
 
 
-class Told(click.ClickException):
+class Told(simcache.cli.root.Told):
     """What is told in one line; the exit code is 1 where work failed, 2 where it could not be asked for, 75 where it can be gone on with."""
 
-    def __init__(self, message: str, code: int = 2) -> None:
-        super().__init__(message)
-        self.code = code
-
-    @property
-    def exit_code(self) -> int:  # type: ignore[override]  # click reads it, and gives a class attribute of its own
-        return self.code
-
-    def show(self, file: Any = None) -> None:
-        click.echo(f"rl: {' '.join(self.format_message().split())}", file=file or sys.stderr)
+    program = "rl"
 
 
 class Commands(click.Group):

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rl.cli.options import Span, emit, experiment_of, json_option, resumable, say, set_option
+from rl.cli.options import experiment_of, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
+from simcache.cli.options import emit, json_option
+from simcache.cli.words import Span
 
 if TYPE_CHECKING:
     from rl.experiment import Experiment
@@ -24,7 +26,9 @@ seed_option = click.option("--seed", "seeds", type=click.IntRange(min=0), multip
 
 @click.command(epilog="Example: rl plan full --deadline 8h30m")
 @target_argument
-@click.option("--deadline", "deadline_s", type=Span(), metavar="TIME", help="Else the experiment's own, else 8h30m (a Kaggle session).")
+@click.option(
+    "--deadline", "deadline_s", type=Span(limit=True), metavar="TIME", help="Else the experiment's own, else 8h30m (a Kaggle session)."
+)
 @click.option("--wanted", type=click.IntRange(min=1), help="Steps that would be wanted; else the experiment's.")
 @set_option
 @json_option
@@ -73,9 +77,17 @@ def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Seq
 @target_argument
 @steps_option
 @seed_option
-@click.option("--deadline", "deadline_s", type=Span(), metavar="TIME", help="End in time for this, with what there is (exit code 75).")
 @click.option(
-    "--heartbeat", "beat_s", type=Span(), default="30s", show_default=True, metavar="TIME", help="How often it tells how far it is."
+    "--deadline", "deadline_s", type=Span(limit=True), metavar="TIME", help="End in time for this, with what there is (exit code 75)."
+)
+@click.option(
+    "--heartbeat",
+    "beat_s",
+    type=Span(limit=True),
+    default="30s",
+    show_default=True,
+    metavar="TIME",
+    help="How often it tells how far it is.",
 )
 @click.option("--unchecked", is_flag=True, help="Do not ask the five questions of `rl check` first.")
 @set_option
@@ -139,7 +151,7 @@ def _told(answer: dict[str, Any]) -> str:
 @click.command(epilog="Example: rl watch full, beside rl train full")
 @target_argument
 @seed_option
-@click.option("--every", "every_s", type=Span(), default="2s", show_default=True, metavar="TIME")
+@click.option("--every", "every_s", type=Span(limit=True), default="2s", show_default=True, metavar="TIME")
 @click.option("--once", is_flag=True, help="Show it once and end; so it is where there is no terminal.")
 @set_option
 def watch(target: str, seeds: Sequence[int], every_s: float, *, once: bool, changes: Sequence[str]) -> None:

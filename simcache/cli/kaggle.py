@@ -21,12 +21,12 @@ def kaggle() -> None:
 
 
 @kaggle.command(
-    epilog="Example: simcache kaggle run train.py --gpu --deadline 8h -- --seed 3", context_settings={"ignore_unknown_options": True}
+    epilog="Example: simcache kaggle run train.py --gpu --deadline 8h30m -- --seed 3", context_settings={"ignore_unknown_options": True}
 )
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--gpu", is_flag=True, help="On a T4; anything else that Kaggle gives is told.")
-@click.option("--deadline", type=Span(), metavar="TIME", help="Stop it after so long (8h, 30min); a series keeps what it has.")
+@click.option("--deadline", type=Span(limit=True), metavar="TIME", help="Stop it after so long (8h30m); a series keeps what it has.")
 @click.option("--remote", metavar="REMOTE", help="The Kaggle store that is attached; else the one remote that is one.")
 @click.option("--kernel", "slug", metavar="NAME", help="What the kernel is called; else simcache- and the script's name.")
 @click.option("--pip", multiple=True, metavar="PACKAGE", help="Installed there first, which needs the internet there; may be given again.")
@@ -70,7 +70,7 @@ def run(
 
 @kaggle.command(epilog="Example: simcache kaggle follow me/simcache-train")
 @click.argument("kernel", metavar="OWNER/NAME")
-@click.option("--pause", type=Span(), default="1s", hidden=True)
+@click.option("--pause", type=Span(limit=True), default="1s", hidden=True)
 @store_option
 @json_option
 def follow(kernel: str, pause: float, store_url: str | None, *, as_json: bool) -> None:

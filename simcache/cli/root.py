@@ -34,6 +34,8 @@ COMMANDS: Final = {
 class Told(click.ClickException):
     """A mistake that is told in one line; the exit code is 1 where the answer is no, 2 where the question cannot be asked."""
 
+    program = "simcache"
+
     def __init__(self, message: str, code: int = 2) -> None:
         super().__init__(message)
         self.code = code
@@ -43,7 +45,7 @@ class Told(click.ClickException):
         return self.code
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"simcache: {' '.join(self.format_message().split())}", file=file or sys.stderr)
+        click.echo(f"{self.program}: {' '.join(self.format_message().split())}", file=file or sys.stderr)
 
 
 class Commands(click.Group):

@@ -12,6 +12,8 @@ _SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y"
 _LARGE = (("TB", 1000**4), ("GB", 1000**3), ("MB", 1000**2), ("kB", 1000))
 _LONG = (("days", 86400), ("h", 3600), ("min", 60))
 _MILLI = 1e-3
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)")
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -30,17 +32,26 @@ class Size(click.ParamType[int]):
 
 
 class Span(click.ParamType[float]):
-    """A length of time, as in 30d, 12h, 90s."""
+    """A length of time in seconds, as in 30d, 12h, 8h30m, 90s; of a limit, which is above 0, the unit may be left out: 90."""
 
     name = "time"
+
+    def __init__(self, *, limit: bool = False) -> None:
+        self._limit = limit
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        match = _AMOUNT.fullmatch(str(value))
-        if match is None or match[2].lower() not in _SPANS:
-            self.fail(f"{value!r} is no time: write it as 30d, 12h, 45min or 90s", param, ctx)
-        return float(match[1]) * _SPANS[match[2].lower()]
+        text = str(value).strip().lower()
+        if self._limit and _NUMBER.fullmatch(text):
+            text += "s"
+        parts = _PART.findall(text)
+        known = all(unit in _SPANS for _, unit in parts)
+        seconds = sum(float(number) * _SPANS[unit] for number, unit in parts) if known else 0.0
+        whole = "".join(number + unit for number, unit in parts) == text.replace(" ", "")
+        if not (parts and known and whole) or (self._limit and not seconds > 0):
+            self.fail(f"{value!r} is no time{' above 0' * self._limit}: write it as 30d, 12h, 8h30m or 90s", param, ctx)
+        return seconds
 
 
 def size(count: float) -> str:

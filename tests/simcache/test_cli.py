@@ -430,7 +430,7 @@ def test_sizes_and_times(run: Run, cache: Cache) -> None:
     from simcache.cli.words import Size, Span
 
     assert [5_000_000_000, 2 * 1024**3, 0] == [Size().convert(text, None, None) for text in ("5GB", "2 GiB", "0")]
-    assert [30 * 86400.0, 5400.0] == [Span().convert(text, None, None) for text in ("30d", "1.5h")]
+    assert [30 * 86400.0, 5400.0, 30_600.0] == [Span().convert(text, None, None) for text in ("30d", "1.5h", "8h30m")]
 
 
 def test_init_and_remotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
