@@ -139,7 +139,7 @@ class Alike:
 
 
 def node_rows(classes: int, n: int, m: int) -> tuple[int, int]:
-    """How many rows a node bundle has, as `cpu.cross` takes them: what is fixed, with 7 numbers per class and way, and what is worked out."""
+    """How many rows a node bundle has, as `nodes.cross` takes them: what is fixed, with 7 numbers per class and way, and what is worked out."""
     fixed = classes * n * m + n + m + n + 7 * classes * n + 7 * classes * m + classes * m + 1
     worked = n + 2 * classes + 2 * classes * n + 2 * classes * m + classes * n * m + scratch_rows(classes, m)
     return fixed, worked

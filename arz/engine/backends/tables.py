@@ -7,14 +7,17 @@ several lanes at a time. Whoever uses them promises what they do not check.
 
 import operator
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from llvmlite import ir
+from numba import njit
 from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, lower_getattr, models, register_model
 
 from arz.engine.backends.packing import NODE_FEW, NODE_WIDTH, Block, Roads
+
+Law = TypeVar("Law", bound=Callable[..., object])
 
 NODES = (
     "ratio", "priority", "width_out", "width_in", "before", "ahead", "limit", "last",
@@ -24,6 +27,10 @@ NODES = (
 APART = (*Block._fields, *Roads._fields, *NODES)
 """Tables of different names share no memory."""
 LANES = ir.Constant(ir.IntType(64), NODE_WIDTH)
+
+
+inlined: Callable[[Law], Law] = njit(inline="always", error_model="numpy")
+"""For loops along a row: so that what their callers write as constants is constant within."""
 
 
 class Table(types.Type):  # type: ignore[misc]  # numba has no types
