@@ -4,7 +4,6 @@ Each gives a matplotlib Figure, and saves it where a path is given; nothing is s
 """
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from arz.errors import Invalid, Unknown
 from arz.laws.equilibrium.registry import code_of, equilibrium_speed
 from arz.laws.pressure.registry import CLOSURES
+from arz.page import PathLike, page, saved
 from arz.result import Result
 from arz.world.network import Network, Road
 from arz.world.physics import Numbers, Physics
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array: TypeAlias = NDArray[Any]
-PathLike: TypeAlias = str | os.PathLike[str]
 
 KMH: Final = 3.6
 PER_KM: Final = 1000.0
@@ -38,7 +37,6 @@ MOST_NAMES: Final = 14
 MOST_STEPS: Final = 60
 """Steps of a line that can be followed by eye among others."""
 MOST_POINTS: Final = 20_000
-DOTS_PER_INCH: Final = 150
 
 
 class Shown(NamedTuple):
@@ -76,7 +74,7 @@ def space_time(
     route = main_route(result.scenario.network) if roads is None else _chain(result.scenario.network, roads)
     edges, cells = _along(result, route)
     classes = _classes(result, vehicle)
-    figure = _figure(9.0, 0.9 + 2.9 * len(classes))
+    figure = page(9.0, 0.9 + 2.9 * len(classes))
     panels = figure.subplots(len(classes), 1, sharex=True, squeeze=False)[:, 0]
     times = np.append(_begins(result)[0], result.times_s) / MINUTE_S
     length = float(edges[-1])
@@ -93,7 +91,7 @@ def space_time(
     figure.suptitle(
         f"{result.scenario.name}: {route[0].id} to {route[-1].id}" if len(route) > 1 else f"{result.scenario.name}: {route[0].id}"
     )
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def network(
@@ -113,8 +111,8 @@ def network(
     lines = [_line(world, road) for road in world.roads]
     lane = _lane_width(lines)
     shapes, values = _coloured(result, row, quantity, _classes(result, vehicle), lines, lane)
-    width, height, beside = _page(lines)
-    figure = _figure(width, height)
+    width, height, beside = _size_of(lines)
+    figure = page(width, height)
     axes = figure.subplots()
     bed = [_ribbon(line, 0.0, 1.0, road.lanes * lane) for road, line in zip(world.roads, lines, strict=True)]
     axes.add_collection(PolyCollection(bed, facecolors="0.85", edgecolors="0.55", linewidths=0.4))
@@ -128,7 +126,7 @@ def network(
     axes.margins(0.04)
     figure.colorbar(painted, ax=axes, label=shown.label + ("" if vehicle else ", all classes"), **beside)
     axes.set_title(f"{result.scenario.name} at {result.times_s[row] / MINUTE_S:.4g} min{f', {vehicle}s' if vehicle else ''}")
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def fundamental(
@@ -143,7 +141,7 @@ def fundamental(
     physics, world = result.scenario.physics, result.scenario.network
     chosen = _indices(result, roads)
     classes = _classes(result, vehicle)
-    figure = _figure(1.0 + 4.4 * len(classes), 6.4)
+    figure = page(1.0 + 4.4 * len(classes), 6.4)
     panels = figure.subplots(2, len(classes), sharex="col", squeeze=False)
     kinds = list(dict.fromkeys((world.roads[at].limit_kmh, world.roads[at].quality) for at in chosen))
     for column, k in enumerate(classes):
@@ -169,7 +167,7 @@ def fundamental(
             axes.set_ylim(bottom=0)
             _grid(axes)
     figure.suptitle(f"{result.scenario.name}: {physics.closure} closure")
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def detectors(
@@ -190,7 +188,7 @@ def detectors(
         raise Invalid("roads", f"names {len(chosen)}, and a picture tells {MOST_LINES} lines apart", "name fewer, or make several pictures")
     shown = [_shown(name, SHOWN) for name in quantities]
     together = math.ceil(len(result.times_s) / MOST_STEPS) if every_s is None else max(1, round(every_s / result.every_s))
-    figure = _figure(1.0 + 4.4 * len(result.classes), 0.8 + 2.1 * len(shown))
+    figure = page(1.0 + 4.4 * len(result.classes), 0.8 + 2.1 * len(shown))
     panels = figure.subplots(len(shown), len(result.classes), sharex=True, sharey="row", squeeze=False)
     starts = np.arange(0, len(result.times_s), together)
     edges = np.append(_begins(result)[starts], result.times_s[-1]) / MINUTE_S
@@ -208,7 +206,7 @@ def detectors(
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 7), fontsize="small", frameon=False)
     figure.suptitle(f"{result.scenario.name}: means over {together * result.every_s:g} s")
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 PICTURES: Final[dict[str, Callable[[Result, PathLike], "Figure"]]] = {
@@ -240,30 +238,9 @@ def main_route(world: Network) -> tuple[Road, ...]:
     return tuple(route)
 
 
-def _figure(width: float, height: float) -> "Figure":
-    """A page of so many inches, apart from whatever the user draws with pyplot."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise Invalid("plots", "needs matplotlib, which is not installed", "pip install 'simcache[plot]'") from None
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _grid(axes: "Axes") -> None:
     axes.set_axisbelow(True)
     axes.grid(color="0.9")
-
-
-def _saved(figure: "Figure", path: PathLike | None) -> "Figure":
-    if path is not None:
-        try:
-            figure.savefig(path, dpi=DOTS_PER_INCH)
-        except (OSError, ValueError) as problem:
-            raise Invalid(str(path), f"cannot be written ({problem})", "name a .png, .pdf or .svg file in a folder that is there") from None
-    return figure
 
 
 def _shown(quantity: str, known: Sequence[str] | dict[str, Shown]) -> Shown:
@@ -387,7 +364,7 @@ def _extent(lines: Sequence[Array]) -> tuple[float, float]:
     return float(width), float(height)
 
 
-def _page(lines: Sequence[Array]) -> tuple[float, float, dict[str, Any]]:
+def _size_of(lines: Sequence[Array]) -> tuple[float, float, dict[str, Any]]:
     """Width and height of a page (inches) in the shape of the network, within reason, and where the colour bar finds room."""
     width, height = _extent(lines)
     shape = height / width if width else math.inf

@@ -3,28 +3,24 @@
 Each gives a matplotlib Figure, and saves it where a path is given; nothing is shown. Needs the extra `plot`.
 """
 
-import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from arz import Invalid
+from arz.page import PathLike, page, saved
 from rl.compare import Line, Outcome, lines
 from rl.pipeline import Trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PathLike = str | os.PathLike[str]
-
 LEARNED, RULE, BEST = "#D55E00", "0.6", "#0072B2"
 """Told apart by every kind of eye: Okabe and Ito 2008, Color Universal Design."""
 SHOWN: Final = {"delay_s": "delay (s per vehicle)", "queue_veh": "queue (veh)", "stops": "stops per vehicle"}
-DOTS_PER_INCH: Final = 150
 
 
 def learning_curve(trainings: Sequence[Trained], validation: Sequence[dict[int, float]] = (), path: PathLike | None = None) -> "Figure":
     """Mean reward of each window over the steps, one line a seed; with `validation` also the delay on the validation days."""
-    figure = _figure(6.4, 3.6)
+    figure = page(6.4, 3.6)
     axes = figure.subplots()
     for number, trained in enumerate(trainings):
         steps = [window.steps for window in trained.windows]
@@ -41,13 +37,13 @@ def learning_curve(trainings: Sequence[Trained], validation: Sequence[dict[int, 
             beside.plot(places, list(scores.values()), color=BEST, ls="--", marker=".", label="delay" if not number else None)
         beside.set_ylabel("delay on the validation days (s per vehicle)", color=BEST)
     axes.grid(color="0.9")
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def comparison(outcome: Outcome, reference: str | None = None, path: PathLike | None = None) -> "Figure":
     """Every controller's mean over the held-out days with its 95 % interval; the reference is a line through all."""
     made, base = lines(outcome, reference)
-    figure = _figure(11.0, 1.2 + 0.32 * len(made))
+    figure = page(11.0, 1.2 + 0.32 * len(made))
     panels = figure.subplots(1, len(SHOWN), sharey=True)
     places = list(range(len(made)))[::-1]
     for axes, (name, label) in zip(panels, SHOWN.items(), strict=True):
@@ -62,29 +58,8 @@ def comparison(outcome: Outcome, reference: str | None = None, path: PathLike | 
     panels[0].set_title(
         f"{outcome.ground.scenario}, {len(outcome.ground.days)} held-out days, 95 % intervals", loc="left", fontsize="medium"
     )
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def _colour(line: Line, base: str) -> str:
     return BEST if line.name == base else LEARNED if line.trainings else RULE
-
-
-def _figure(width: float, height: float) -> Any:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise Invalid("plots", "needs matplotlib, which is not installed", "pip install 'simcache[plot]'") from None
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _saved(figure: Any, path: PathLike | None) -> "Figure":
-    if path is not None:
-        try:
-            figure.savefig(path, dpi=DOTS_PER_INCH)
-        except (OSError, ValueError) as problem:
-            raise Invalid(str(path), f"cannot be written ({problem})", "name a .png, .pdf or .svg file in a folder that is there") from None
-    shown: Figure = figure
-    return shown
