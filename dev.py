@@ -32,6 +32,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "simcache-dev.json"
 LOCK = VENV.with_name(VENV.name + ".lock")
 WORKERS = 4  # more test processes than this only wait for the disk
+DEEP_SECONDS = 1200  # for one deep test, which tries ten times the examples; one that names its own time keeps it
 BLOCK_SECONDS = 120  # a block of documentation that takes longer is no documentation
 
 
@@ -292,7 +293,7 @@ def test(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if not ensure("dev", "torch")["torch"]:
         _answer_for_missing_torch()
     spread = [] if _chooses_workers(rest) else ["-n", str(min(WORKERS, max(2, os.cpu_count() or 2))), "--dist", "worksteal"]
-    return python("-m", "pytest", *spread, *(["--deep"] if options.deep else []), *rest)
+    return python("-m", "pytest", *spread, *([f"--timeout={DEEP_SECONDS}", "--deep"] if options.deep else []), *rest)
 
 
 def _chooses_workers(rest: Sequence[str]) -> bool:
