@@ -1,9 +1,10 @@
-"""How long it takes to share 1,000 results through a bucket, beside the clients of the same server by themselves."""
+"""How long it takes to share 1,000 results through a bucket or Kaggle, beside the clients of the same server by themselves."""
 
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from simcache import Cache, cached
 from simcache.stores.memory import MemoryStore
 from simcache.stores.registry import open_store
 from simcache.upkeep.sync import sync
+from tests.remotes.kaggle_server import serving
 from tests.remotes.servers import s3_client, s3_server
 
 JOBS = (1, 8)
@@ -68,7 +70,7 @@ def main() -> None:
     os.environ.update(server.environment)
     client, numbers = s3_client(server.address), count()
     empty = emptied(client)
-    with Question("remotes", "How long does it take to share 1,000 results of 131 KB through a bucket?") as ask:
+    with Question("remotes", "How long does it take to share 1,000 results of 131 KB through a bucket, or Kaggle?") as ask:
         near = MemoryStore()
         for seed in range(100 if ask.quick else 1000):
             cached(cache=Cache(near))(result)(seed)
@@ -105,9 +107,40 @@ def main() -> None:
         }
         limits = [Limit("simcache sync --from, 8 jobs", 1.5, times="boto3, 8 threads")]
         ask.compare(f"{len(objects)} objects got", getting, rounds=3, limits=limits)
-        again = {"simcache sync, nothing to do": lambda: sync(near, kept)}
-        ask.compare("again", again, rounds=7, limits=[Limit("simcache sync, nothing to do", 1000.0)])
+
+        def listed() -> None:
+            for _ in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="kept/"):
+                pass
+
+        again = {"simcache sync, nothing to do": lambda: sync(near, kept), "boto3, all names listed": listed}
+        limits = [
+            Limit("simcache sync, nothing to do", 1000.0),
+            Limit("simcache sync, nothing to do", 1.3, times="boto3, all names listed"),
+        ]
+        ask.compare("again", again, rounds=7, limits=limits)
         empty()
+        with ask.folder() as folder, serving() as service:
+            os.environ.update(service.environment())
+            by_kaggle(ask, near, folder)
+
+
+def by_kaggle(ask: Question, near: MemoryStore, folder: Path) -> None:
+    """A Kaggle on loopback, in this very process; each round makes a dataset, or looks from a machine that has none of it."""
+    numbers = count()
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    kept = open_store("kaggle://me/results?writer=laptop&pause=0.01")
+    sync(near, kept, "to")
+
+    def sent() -> None:
+        sync(near, open_store(f"kaggle://me/results-{next(numbers)}?writer=laptop&pause=0.01"), "to")
+
+    def received() -> None:
+        os.environ["XDG_CACHE_HOME"] = str(folder / str(next(numbers)))
+        sync(MemoryStore(), open_store("kaggle://me/results?writer=phone&pause=0.01"), "from")
+
+    ask.compare("Kaggle", {"simcache sync --to": sent, "simcache sync --from": received}, rounds=3)
+    again = {"simcache sync, nothing to do": lambda: sync(near, kept)}
+    ask.compare("Kaggle, again", again, rounds=7, limits=[Limit("simcache sync, nothing to do", 1000.0)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """`python -m arz`: its commands, each loaded when it is asked for, and how mistakes are told."""
 
+import json
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
@@ -17,6 +20,9 @@ COMMANDS: Final = {
     "validate": ("proof", "validate_solver"),
     "bench": ("proof", "bench_solver"),
 }
+
+
+_AS_JSON: Final = "arz.json"
 
 
 class Told(click.ClickException):
@@ -50,30 +56,50 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args:  # then click shows the help
-            return super().parse_args(ctx, args)
-        try:
-            return super().parse_args(ctx, args)
-        except click.UsageError as problem:
-            raise _wrong_use(problem) from None
+        with _errors_as_json(ctx, args):
+            if not args:  # then click shows the help
+                return super().parse_args(ctx, args)
+            try:
+                return super().parse_args(ctx, args)
+            except click.UsageError as problem:
+                raise _wrong_use(problem) from None
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as problem:
-            raise _wrong_use(problem) from None
-        except Invalid as problem:
-            raise Told(in_short(problem)) from None
-        except Unstable as problem:
-            raise Told(str(problem), 1) from None
-        except ArzError as problem:
-            raise Told(str(problem)) from None
-        except KeyboardInterrupt:
-            raise Told("stopped", 130) from None
-        except BrokenPipeError:
-            raise
-        except OSError as problem:
-            raise Told(f"{problem.filename or 'a file'}: {problem.strerror or problem}: check the path, and who may write there") from None
+        with _errors_as_json(ctx):
+            try:
+                return super().invoke(ctx)
+            except click.UsageError as problem:
+                raise _wrong_use(problem) from None
+            except Invalid as problem:
+                raise Told(in_short(problem)) from None
+            except Unstable as problem:
+                raise Told(str(problem), 1) from None
+            except ArzError as problem:
+                raise Told(str(problem)) from None
+            except KeyboardInterrupt:
+                raise Told("stopped", 130) from None
+            except BrokenPipeError:
+                raise
+            except OSError as problem:
+                raise Told(
+                    f"{problem.filename or 'a file'}: {problem.strerror or problem}: check the path, and who may write there"
+                ) from None
+
+
+@contextmanager
+def _errors_as_json(ctx: click.Context, args: Sequence[str] | None = None) -> Iterator[None]:
+    """Whoever asks for a JSON document gets one of a failure too; the line for people goes to stderr all the same.
+
+    The command line is looked at where it is given: a mistake is told before the command itself could say what it was asked for.
+    """
+    if args is not None:
+        ctx.meta[_AS_JSON] = "--json" in args[: args.index("--") if "--" in args else len(args)]
+    try:
+        yield
+    except click.ClickException as problem:
+        if ctx.meta[_AS_JSON]:
+            click.echo(json.dumps({"error": " ".join(problem.format_message().split())}))
+        raise
 
 
 def _wrong_use(problem: click.UsageError) -> Told:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 import simcache.cli.root
+from simcache.cli.root import errors_as_json
 
 # Which file and function hold each command; the order is that of `rl --help`.
 COMMANDS: Final = {
@@ -46,35 +47,39 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args:  # then click shows the help
-            return super().parse_args(ctx, args)
-        try:
-            return super().parse_args(ctx, args)
-        except click.UsageError as problem:
-            raise _wrong_use(problem) from None
+        with errors_as_json(ctx, args):
+            if not args:  # then click shows the help
+                return super().parse_args(ctx, args)
+            try:
+                return super().parse_args(ctx, args)
+            except click.UsageError as problem:
+                raise _wrong_use(problem) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         from arz import ArzError, Invalid
         from rl.errors import RlError
         from simcache import CacheError
 
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as problem:
-            raise _wrong_use(problem) from None
-        except Invalid as problem:
-            more = f" (and {len(problem.others)} more faults)" if problem.others else ""
-            raise Told(f"{problem.path}: {problem.problem}; {problem.remedy}{more}") from None
-        except (ArzError, RlError, CacheError) as problem:
-            raise Told(str(problem)) from None
-        except KeyboardInterrupt:
-            raise Told("stopped; the same command goes on from the last checkpoint", 130) from None
-        except ModuleNotFoundError as problem:
-            raise Told(f"{problem.name} is not installed: pip install 'simcache[rl,plot]'") from None
-        except BrokenPipeError:
-            raise
-        except OSError as problem:
-            raise Told(f"{problem.filename or 'a file'}: {problem.strerror or problem}: check the path, and who may write there") from None
+        with errors_as_json(ctx):
+            try:
+                return super().invoke(ctx)
+            except click.UsageError as problem:
+                raise _wrong_use(problem) from None
+            except Invalid as problem:
+                more = f" (and {len(problem.others)} more faults)" if problem.others else ""
+                raise Told(f"{problem.path}: {problem.problem}; {problem.remedy}{more}") from None
+            except (ArzError, RlError, CacheError) as problem:
+                raise Told(str(problem)) from None
+            except KeyboardInterrupt:
+                raise Told("stopped; the same command goes on from the last checkpoint", 130) from None
+            except ModuleNotFoundError as problem:
+                raise Told(f"{problem.name} is not installed: pip install 'simcache[rl,plot]'") from None
+            except BrokenPipeError:
+                raise
+            except OSError as problem:
+                raise Told(
+                    f"{problem.filename or 'a file'}: {problem.strerror or problem}: check the path, and who may write there"
+                ) from None
 
 
 def _wrong_use(problem: click.UsageError) -> Told:

@@ -55,9 +55,9 @@ def verify(
         raise click.UsageError("--with only looks, so it goes neither with --repair nor with --rerun")
     store = opened(place or store_url)
     if others:
-        _together([store, *map(opened, others)], heartbeat=progress, as_json=as_json)
+        _together([store, *(opened(other, remote=True) for other in others)], heartbeat=progress, as_json=as_json)
         return
-    source = None if source_url is None else opened(source_url)
+    source = None if source_url is None else opened(source_url, remote=True)
     for one in (store, source):
         if one is not None:
             one.refresh()

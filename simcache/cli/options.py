@@ -34,11 +34,31 @@ def place_of(url: str | None) -> str:
     return settings.remotes.get(url) or located(url, Path.cwd())
 
 
-def opened(url: str | None) -> Store:
-    """A store that must be there already."""
+def known_place(url: str) -> str:
+    """The same of a store that must be known: a bare word is the name of a remote, or of what is there.
+
+    Otherwise a slip of the finger would make a folder, or be told as a path that nobody meant.
+    """
+    import os
+
+    from simcache.errors import BadSettings
+    from simcache.settings import load
+
+    settings = load()
+    if url not in settings.remotes and not any(mark in url for mark in "/\\:") and not os.path.exists(url):
+        known = ", ".join(sorted(settings.remotes)) or "none"
+        raise BadSettings(
+            f"remote {url}",
+            f"there is no remote of this name (there are: {known}): `simcache remote add {url} URL` gives a store the name",
+        )
+    return place_of(url)
+
+
+def opened(url: str | None, *, remote: bool = False) -> Store:
+    """A store that must be there already; with `remote`, one that is named as remotes are."""
     from simcache.stores.registry import open_store
 
-    return open_store(place_of(url), create=False)
+    return open_store(known_place(url) if remote and url is not None else place_of(url), create=False)
 
 
 def emit(plain: Any, text: Callable[[], Sequence[str]], *, as_json: bool) -> None:

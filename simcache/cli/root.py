@@ -1,8 +1,11 @@
 """`simcache`: its commands, each loaded when it is asked for, and how mistakes are told."""
 
+import json
 import os
 import sys
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
@@ -48,6 +51,25 @@ class Told(click.ClickException):
         click.echo(f"{self.program}: {' '.join(self.format_message().split())}", file=file or sys.stderr)
 
 
+_AS_JSON: Final = "simcache.json"
+
+
+@contextmanager
+def errors_as_json(ctx: click.Context, args: Sequence[str] | None = None) -> Iterator[None]:
+    """Whoever asks for a JSON document gets one of a failure too; the line for people goes to stderr all the same.
+
+    The command line is looked at where it is given: a mistake is told before the command itself could say what it was asked for.
+    """
+    if args is not None:
+        ctx.meta[_AS_JSON] = "--json" in args[: args.index("--") if "--" in args else len(args)]
+    try:
+        yield
+    except click.ClickException as problem:
+        if ctx.meta[_AS_JSON]:
+            click.echo(json.dumps({"error": " ".join(problem.format_message().split())}))
+        raise
+
+
 class Commands(click.Group):
     """The commands, in their order; errors of the cache become one line."""
 
@@ -62,10 +84,14 @@ class Commands(click.Group):
         command = getattr(import_module(f"simcache.cli.{COMMANDS[cmd_name]}"), cmd_name)
         return command if isinstance(command, click.Command) else None
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with errors_as_json(ctx, args):
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         if os.environ.get("NO_COLOR"):
             ctx.color = False
-        with warnings.catch_warnings():
+        with errors_as_json(ctx), warnings.catch_warnings():
             warnings.showwarning = _warn
             try:
                 return super().invoke(ctx)

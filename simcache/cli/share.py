@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simcache.cli.options import divergence, emit, json_option, place_of, store_option
+from simcache.cli.options import divergence, emit, json_option, known_place, place_of, store_option
 from simcache.cli.progress import Bar
 from simcache.cli.words import counted, size, span
 
 if TYPE_CHECKING:
-    from simcache.stores.base import Store
     from simcache.upkeep.doctor import DoctorReport
     from simcache.upkeep.sync import Moved, SyncReport, Way
 
@@ -59,35 +58,19 @@ def sync(
             raise click.UsageError("a kernel's output is only read: --from kaggle --kernel OWNER/NAME")
         place = f"kaggle-kernel://{kernel}"
     near = open_store(place_of(store_url))
-    far = _far(place, create=way != "from")
+    far = open_store(known_place(place), create=way != "from")
     moving, publishing = Bar(f"syncing with {place}", heartbeat=progress), Bar(f"publishing to {place}", heartbeat=progress)
     report = exchange(near, far, way, only=only, jobs=jobs, trust=load().trust, dry_run=dry_run, progress=moving, publishing=publishing)
     moving.clear()
     publishing.clear()
-    emit(report.to_json(), lambda: _told(report), as_json=as_json)
-    if not report.complete:
+    emit(report.to_json(), lambda: _told(report, only), as_json=as_json)
+    if not (report.complete and report.matched):
         raise click.exceptions.Exit(1)
 
 
-def _far(place: str, *, create: bool) -> "Store":
-    """The other store; a bare word must be the name of a remote, or a slip of the finger would make a folder."""
-    import os
-
-    from simcache.errors import BadSettings
-    from simcache.settings import load
-    from simcache.stores.registry import open_store
-
-    settings = load()
-    if place not in settings.remotes and not any(mark in place for mark in "/\\:") and not os.path.exists(place):
-        known = ", ".join(sorted(settings.remotes)) or "none"
-        raise BadSettings(
-            f"remote {place}",
-            f"there is no remote of this name (there are: {known}): `simcache remote add {place} URL` gives a store the name",
-        )
-    return open_store(place_of(place), create=create)
-
-
-def _told(report: "SyncReport") -> Sequence[str]:
+def _told(report: "SyncReport", only: Sequence[str]) -> Sequence[str]:
+    if not report.matched:
+        return [f"nothing on either side matches {' or '.join(only)}: `simcache ls` lists functions and keys"]
     lines = [_moved(one, way, report) for way, one in (("received", report.received), ("sent", report.sent)) if one is not None]
     lines += [f"{click.style('refused', fg='red')} {one.name} of {one.store}: {one.reason}" for one in report.refused[:_SHOWN]]
     if len(report.refused) > _SHOWN:

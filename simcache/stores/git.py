@@ -30,6 +30,8 @@ _HOPELESS = (
 )
 _HINTS = ("hint:", "To ", "warning:")
 _FILES = frozenset({"100644", "100755"})
+_ASKED_AT_ONCE = 512
+"""Objects that are asked for before the first is read: so many names never fill the pipe, which would leave both sides waiting."""
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~%+=@,/ -]+")
 
 
@@ -110,10 +112,15 @@ class Repository:
 
     def read(self, oid: str) -> bytes:
         """The content of an object."""
+        return self.read_all([oid])[0]
+
+    def read_all(self, oids: Sequence[str]) -> list[bytes]:
+        """The contents of some objects, asked for many at a time."""
         with self._lock:
             if self._reader is None or self._reader.process_id != os.getpid():
                 self._reader = _Reader(self.place.top)
-            return self._reader.read(oid)
+            groups = (oids[start : start + _ASKED_AT_ONCE] for start in range(0, len(oids), _ASKED_AT_ONCE))
+            return [data for group in groups for data in self._reader.read(group)]
 
     def fetch(self, remote: str, branch: str) -> str:
         """Bring what the remote has of a branch, and tell its tip; empty if there is no such branch."""
@@ -177,7 +184,7 @@ class Repository:
                 lines += [f"M 100644 inline {name}\n".encode("utf-8", "surrogateescape"), _data(content)]
         lines.append(b"get-mark :1\ndone\n")
         try:
-            said = self.run("fast-import", "--quiet", "--force", "--done", "--date-format=now", stdin=b"".join(lines))
+            said = self.run("fast-import", "--quiet", "--force", "--done", "--depth=0", "--date-format=now", stdin=b"".join(lines))
         finally:
             self.ask("update-ref", "-d", reference)
         return said.decode().strip()
@@ -237,21 +244,26 @@ class _Reader:
         )
         finalize(self, _end, process, self.process_id)
 
-    def read(self, oid: str) -> bytes:
+    def read(self, oids: Sequence[str]) -> list[bytes]:
         asked, answered = self._process.stdin, self._process.stdout
         try:
             if asked is None or answered is None:
                 raise BrokenPipeError("it has ended")
-            asked.write(f"{oid}\n".encode())
+            asked.write("".join(f"{oid}\n" for oid in oids).encode())
             asked.flush()
         except OSError as problem:
             raise GitFailed("git cat-file", str(problem)) from problem
-        told = answered.readline().split()
-        if len(told) != len(("oid", "type", "size")):
-            raise GitFailed("git cat-file", f"the object {oid} is not there")
-        data = answered.read(int(told[2]))
-        answered.read(1)
-        return data
+        contents, absent = [], ""
+        for oid in oids:  # every answer is taken, or the next question would get this one's
+            told = answered.readline().split()
+            if len(told) != len(("oid", "type", "size")):
+                absent = absent or oid
+                continue
+            contents.append(answered.read(int(told[2])))
+            answered.read(1)
+        if absent:
+            raise GitFailed("git cat-file", f"the object {absent} is not there")
+        return contents
 
 
 def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:

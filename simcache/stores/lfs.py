@@ -90,18 +90,25 @@ class GitStore(Store):
         oid = self._names().get(name)
         if oid is None:
             raise Missing(name)
+        try:
+            if name.startswith("blobs/"):
+                return self._content(name)  # mostly it is here, and then Git need not be asked for the pointer
+        except OSError:
+            pass
         data = self._git.read(oid)
         if not self._is_pointer(name, data):
             return _handed_out(data)
-        path = self._lfs_path(name)
-        if not os.path.exists(path):
-            self._fetch_contents([name])
+        self._fetch_contents([name])
         try:
-            with open(path, "rb") as file:
-                return _handed_out(file.read())
+            return self._content(name)
         except OSError as problem:
             reason = f"its Git LFS object is not here ({problem.strerror}); `git lfs fetch --all {self._remote}` brings what the server has"
             raise Unavailable(name, self._away or reason, passes=False) from None
+
+    def _content(self, name: str) -> memoryview:
+        """What Git LFS keeps of a blob; OSError if that is nothing."""
+        with open(self._lfs_path(name), "rb", buffering=0) as file:
+            return _handed_out(file.read())
 
     def has(self, name: str) -> bool:
         require_name(name)
@@ -133,8 +140,8 @@ class GitStore(Store):
         held = self._names()
         wanted = [name for name in names if name.startswith("blobs/") and name in held and not self._waiting.has(name)]
         wanted = [name for name in wanted if not os.path.exists(self._lfs_path(name))]
-        if wanted:
-            self._fetch_contents([name for name in wanted if self._is_pointer(name, self._git.read(held[name]))])
+        contents = self._git.read_all([held[name] for name in wanted])
+        self._fetch_contents([name for name, data in zip(wanted, contents, strict=True) if self._is_pointer(name, data)])
 
     # writing
 

@@ -119,7 +119,7 @@ KINDS: Mapping[str, Callable[[str, bool], Store]] = {
 
 
 def open_store(url: str | os.PathLike[str] | Store, *, create: bool = True) -> Store:
-    """The store at this path or URL; a store is given back as it is.
+    """The store at this path or URL; a store is given back as it is, and a path object is a path, whatever colons it has.
 
     With `create` a place that is not there yet is an empty store, which the first write makes; without it, NotAStore.
     BadSettings for a URL that no kind takes; FormatTooNew, NotAStore or Unavailable for a place that cannot be opened.
@@ -129,7 +129,7 @@ def open_store(url: str | os.PathLike[str] | Store, *, create: bool = True) -> S
     text = os.fspath(url)
     if not text:
         raise BadSettings("store", "the path is empty; name a folder or a URL")
-    return KINDS[scheme_of(text)](text, create)
+    return KINDS[scheme_of(text) if isinstance(url, str) else ""](text, create)
 
 
 def scheme_of(url: str) -> str:

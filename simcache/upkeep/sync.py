@@ -4,6 +4,7 @@ import errno
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from threading import Lock
@@ -78,6 +79,8 @@ class SyncReport(Report):
     """Why it ended before all was moved; empty if it did not. What was moved stays, and the next run moves the rest."""
     divergences: tuple[Divergence, ...]
     """Results that arrived and differ from what the near store had under their key."""
+    matched: bool
+    """Whether a result of either side is one of those that `only` asks for; a glob that nothing matches is a slip of the finger."""
     dry_run: bool
     seconds: float
 
@@ -122,6 +125,7 @@ def sync(
     receiving = run.plan(there, here, near=here) if way != "to" else None
     sending = run.plan(here, there, near=here) if way != "from" else None
     plans = [plan for plan in (receiving, sending) if plan is not None]
+    matched = any(plan.arrivals for plan in plans) or any(run.matches(held) for held in (here, there))
     if not dry_run:
         for plan in plans:
             run.move(plan, sum(plan.bytes for plan in plans))
@@ -134,6 +138,7 @@ def sync(
         refused=tuple(run.refused),
         stopped=run.stopped,
         divergences=tuple(_contradictions(near, here, receiving.arrived)) if receiving is not None else (),
+        matched=matched,
         dry_run=dry_run,
         seconds=round(time.perf_counter() - began, 3),
     )
@@ -260,6 +265,20 @@ class _Run:
             return None  # damaged here: `verify` says so, and there is nothing to learn from it
         blobs = tuple(blob for blob in entry.blobs if blob.name in spare)
         return _Arrival(name, data, blobs, known=True) if blobs and self._wanted(entry) else None
+
+    def matches(self, held: _Held) -> bool:
+        """Whether a store has a result that is asked for: by the keys in the names, and by one entry of each function's folder."""
+        if not self._only or any(fnmatchcase(key_in_name(name), glob) for name in held.entries for glob in self._only):
+            return True
+        told: set[str] = set()
+        for name in held.entries:
+            folder = name[: -len("/00/") - len(name.rpartition("/")[2])]
+            if folder not in told:
+                with suppress(CacheError):  # a damaged entry tells nothing; another one of the folder may
+                    if self._wanted(Entry.from_bytes(name, held.read(name))):
+                        return True
+                    told.add(folder)
+        return False
 
     def _wanted(self, entry: Entry) -> bool:
         return not self._only or any(fnmatchcase(entry.function, glob) or fnmatchcase(entry.key, glob) for glob in self._only)

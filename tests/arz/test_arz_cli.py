@@ -110,6 +110,13 @@ class TestMistakes:
         assert answer.stderr.startswith("arz: ")
         assert said in answer.stderr
 
+    @pytest.mark.parametrize("arguments", [("run", "nope"), ("show", "ring", "--nope"), ("nope",), ("--nope", "list")], ids=" ".join)
+    def test_as_json(self, command: Command, arguments: tuple[str, ...]) -> None:
+        """Whoever asked for JSON can read stdout whatever happens; stderr has the line for people."""
+        answer = command(*arguments, "--json", code=2)
+
+        assert answer.stderr == f"arz: {json.loads(answer.stdout)['error']}\n"
+
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "x"}', '{"roads": []}', "\x00\xff", '{"name": NaN}'])
     @pytest.mark.parametrize("name", ["run", "show"])
     def test_files_that_are_no_scenario(self, command: Command, tmp_path: Path, name: str, text: str) -> None:

@@ -1,9 +1,11 @@
 """Kaggle's own client against a Kaggle on loopback: what is published is all there or not seen, and nothing is lost on the way."""
 
 import io
+import itertools
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +28,7 @@ from simcache.stores.registry import open_store
 from simcache.upkeep.sync import sync
 from tests.remotes.kaggle_server import KaggleServer
 from tests.simcache.contract import an_entry, packed_by_hand, unpacked_by_hand
+from tests.simcache.killed import die_at
 
 HASTY = Patience(tries=3, pause=0.001, longest=0.002, wait=5.0)
 SHY = HASTY._replace(tries=1)
@@ -360,6 +363,12 @@ def requests_of_a_publishing() -> int:
     return 40
 
 
+def _publish_until(step: int) -> None:
+    store = opened()
+    die_at(step, 0.5)
+    store.publish()
+
+
 class TestFaults:
     """Each request in turn goes wrong; run again, it completes, and what is visible in between is sound."""
 
@@ -453,11 +462,12 @@ class TestFaults:
         assert kaggle.bytes_down - before < 7_000_000
         assert kaggle.count(r"GET .*pack bytes=\d{5,}-") == 1
 
-    def test_a_publisher_that_is_killed(self, kaggle: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("every", [11, pytest.param(1, marks=[pytest.mark.deep, pytest.mark.timeout(900)])])
+    def test_a_publisher_that_is_killed(self, kaggle: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int) -> None:
         """Killed while any request is on its way, it loses nothing: the next run completes, and no half is seen in between."""
         context = multiprocessing.get_context("spawn")
         kills = 0
-        for number in range(1, requests_of_a_publishing(), 11):
+        for number in itertools.count(1, every):
             home = str(tmp_path / str(number))
             monkeypatch.setenv("XDG_CACHE_HOME", home)
             kaggle.datasets.clear()
@@ -474,12 +484,36 @@ class TestFaults:
             process.kill()
             process.join()
             kaggle.go_on.set()
-            kills += killed
             assert shown(kaggle).keys() <= results(*range(4), *range(100, 104)).keys()
             kaggle.faults.clear()
             opened("same").publish()
             assert shown(kaggle).keys() >= results(*range(4)).keys()
+            if not killed:
+                break
+            kills += 1
         assert kills >= 2
+
+    @pytest.mark.deep
+    @pytest.mark.timeout(900)
+    @pytest.mark.skipif(os.name == "nt", reason="kill -9")
+    def test_a_publisher_that_is_killed_between_requests(self, kaggle: KaggleServer) -> None:
+        """Killed before any system call that writes here, for each in turn: what others see is whole, and the next run completes it."""
+        put_all(store := opened(), results(0))
+        store.publish()
+        context = multiprocessing.get_context("spawn")
+        for number in itertools.count(1):
+            before, new = shown(kaggle), results(number)
+            put_all(opened(), new)
+            process = context.Process(target=_publish_until, args=(number,))
+            process.start()
+            process.join()
+            assert process.exitcode in (0, -signal.SIGKILL)
+            assert shown(kaggle) in (before, before | new)
+            opened().publish()
+            assert shown(kaggle) == before | new
+            if process.exitcode == 0:
+                break
+        assert number > 10
 
     def test_a_lost_answer_does_not_make_a_second_version(self, kaggle: KaggleServer) -> None:
         """When the answer to the making of a version is lost, one looks whether it is there before making another."""

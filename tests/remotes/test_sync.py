@@ -95,6 +95,18 @@ class TestUnion:
         assert verify(far).sound
         assert 0 == verify(far).unreferenced
 
+    @pytest.mark.parametrize("way", ["both", "to", "from"])
+    def test_a_glob_that_nothing_matches(self, way: Way) -> None:
+        """Is told apart from one whose results are all there already, by function and by key, whichever side has them."""
+        near, far = MemoryStore(), MemoryStore()
+        entry = keep(Cache(far), 1, [1], function="model.f")
+
+        assert not sync(near, far, way, only=["modell.*"]).matched
+        for glob in ("model.?", f"{entry.key[:6]}*"):
+            assert sync(near, far, way, only=["modell.*", glob]).matched
+            assert sync(near, far, way, only=[glob], dry_run=True).matched
+        assert sync(near, far, way).matched
+
     def test_a_lost_blob_comes_back(self) -> None:
         """An entry that both have, whose blob one has lost: the blob is moved."""
         near, far = MemoryStore(), MemoryStore()
@@ -513,6 +525,14 @@ class TestCommand:
         assert done.stdout.startswith("would be sent 2 entries")
         assert not (folder / "lab").exists()
 
+    def test_a_glob_that_nothing_matches(self, folder: Path) -> None:
+        """Says so, with exit code 1; one whose results are all there is well."""
+        done = simcache(folder, "sync", "lab", "--only", "modle.*")
+
+        assert (1, "") == (done.returncode, done.stderr)
+        assert done.stdout == "nothing on either side matches modle.*: `simcache ls` lists functions and keys\n"
+        assert [0, 0] == [simcache(folder, "sync", "lab", "--only", "m*").returncode for _ in range(2)]
+
     def test_a_heartbeat_tells_how_far_it_is(self, folder: Path) -> None:
         """Short runs have nothing to tell; what is told goes to stderr, so that the answer stands alone."""
         done = simcache(folder, "sync", "lab", "--progress")
@@ -546,6 +566,13 @@ class TestCommand:
         assert said in done.stderr
         assert "Traceback" not in done.stderr
         assert {"simcache.toml", "store"} == {path.name for path in folder.iterdir()}
+
+    def test_mistakes_of_who_verifies(self, folder: Path) -> None:
+        """A remote that is none is told with those that there are, as by sync."""
+        done = simcache(folder, "verify", "--with", "labb")
+
+        assert 2 == done.returncode
+        assert "there is no remote of this name (there are: lab)" in done.stderr
 
     def test_refused_things_are_named(self, folder: Path) -> None:
         """Exit code 1, one line for each, and the rest is moved."""

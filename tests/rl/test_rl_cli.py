@@ -70,6 +70,16 @@ def test_a_mistake_is_told_in_one_line(command: Command, arguments: tuple[str, .
 
 
 @pytest.mark.parametrize(
+    "arguments", [("show", "nothing"), ("compare", "nothing", "--bogus"), ("dance",), ("--bogus", "list")], ids=" ".join
+)
+def test_a_mistake_is_json_too(command: Command, arguments: tuple[str, ...]) -> None:
+    """Whoever asked for JSON can read stdout whatever happens; stderr has the line for people."""
+    done = command(*arguments, "--json", code=2)
+
+    assert done.stderr == f"rl: {json.loads(done.stdout)['error']}\n"
+
+
+@pytest.mark.parametrize(
     ("name", "held"),
     [("cut.json", b"[1,"), ("deep.json", b"[" * 100_000), ("bytes.json", b"\xff\xfe"), ("date.toml", b"name = 2020-01-01\n")],
 )

@@ -173,6 +173,30 @@ class TestHelp:
                 assert "--json" in options
                 assert name == "remote" or "--store" in options
 
+    @pytest.mark.parametrize(
+        ("arguments", "code", "said"),
+        [
+            (("show", "abc", "--json"), 1, "nothing is stored under abc"),
+            (("ls", "--store", "nowhere", "--json"), 2, "nothing is there"),
+            (("ls", "--json", "--limit", "x"), 2, "'x' is not a valid integer"),
+            (("sync", "--json"), 2, "name one other store"),
+            (("remote", "rm", "lab", "--json"), 2, "lab"),
+            (("remote", "nothing", "--json"), 2, "No such command"),
+            (("lss", "--json"), 2, "No such command"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_a_mistake_is_json_too(self, cache: Cache, run: Run, arguments: tuple[str, ...], code: int, said: str) -> None:
+        """Whoever asked for JSON can read stdout whatever happens; stderr has the line for people."""
+        keep(cache, 1, "one")
+        result = run(*arguments, code=code)
+
+        assert said in json.loads(result.stdout)["error"]
+        assert said in result.stderr
+        without = [argument for argument in arguments if argument != "--json"]
+        assert "" == run(*without, code=code).stdout
+        assert "" == run(*without, "--", "--json", code=2).stdout
+
 
 class TestLook:
     """ls, show, stats."""

@@ -1133,6 +1133,13 @@ class TestUrls:
         with pytest.raises(BadSettings, match=r"a folder of this name is \./run:2024"):
             open_store("run:2024")
 
+    @pytest.mark.parametrize("name", ["run:2024", "s3:bucket", "memory:"])
+    def test_a_path_object_is_a_path(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+        """Whoever says Path means a path, whatever colons it has."""
+        monkeypatch.chdir(tmp_path)
+
+        assert str(tmp_path / name) == open_store(Path(name)).url
+
     def test_create_is_passed_on(self, root: Path) -> None:
         """Without `create` the place must be a store."""
         with pytest.raises(NotAStore):
