@@ -98,7 +98,7 @@ def test_train_load_extend_watch_and_export(command: Command, tmp_path: Path) ->
     assert "40 of 40 steps" in command("watch", "small.json", "--once").stdout
     assert json.loads(command("plan", "small.json", "--deadline", "1h", "--json").stdout)["steps_per_s"] > 0
     command("export", "small.json", "--to", "policy.npz")
-    command("export", "small.json", "--to", "model.zip")
+    assert "checkpoint 2 of 2" in command("export", "small.json", "--to", "model.zip", "--checkpoint", "last").stderr
     from stable_baselines3 import PPO
 
     assert PPO.load(tmp_path / "model.zip", device="cpu").policy is not None
@@ -116,6 +116,28 @@ def test_evaluate_and_compare(command: Command, tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text(small(evaluation={"days": 4, "validation_days": 2}).model_dump_json(), encoding="utf-8")
     refused = command("compare", "one.json", "other.json", code=2)
     assert "cannot be compared: days" in refused.stderr
+
+
+def test_a_comparison_that_is_not_whole_says_so(command: Command, tmp_path: Path) -> None:
+    """Exit code 75, like the other commands, whether it computes or reads; and nothing is drawn of what has no day at all."""
+    short = {"days": 3, "validation_days": 2}
+    for name, limits in (
+        ("late", {"simulation": {"timeout_seconds": 1e-9}, "evaluation": short}),
+        ("never", {"simulation": {"timeout_seconds": 1e-9}, "evaluation": {**short, "timeout_seconds": 1e-9}}),
+    ):
+        (tmp_path / f"{name}.json").write_text(small(**limits).model_dump_json(), encoding="utf-8")
+
+    command("evaluate", "late.json", "--out", "late.result.json", code=RESUMABLE)
+    for target in ("late.json", "late.result.json"):
+        done = command("compare", target, code=RESUMABLE)
+        assert "held-out days, ± 95 % confidence" in done.stdout
+        assert done.stderr.splitlines()[-1].startswith(f"rl: {target}: a time limit came before the last day")
+
+    refused = command("compare", "never.json", "--picture", "never.png", code=1)
+    assert refused.stderr.splitlines()[-1].startswith("rl: never.json: a time limit came before the first day")
+    assert not (tmp_path / "never.png").exists()
+    command("evaluate", "never.json", "--out", "never.result.json", code=1)
+    assert not (tmp_path / "never.result.json").exists()
 
 
 def test_a_deadline_ends_it_and_the_same_command_goes_on(command: Command) -> None:
