@@ -63,6 +63,8 @@ class Evaluation(Setting):
 
     days: Annotated[int, Field(ge=2, le=MOST_WORLDS)] = 20
     """Held out: days that nothing was trained or tuned on."""
+    held_out_set: Annotated[int, Field(ge=0, lt=1_000)] = 0
+    """Which days: the sets have none in common. Whoever has looked at one, and then changed anything, takes another."""
     validation_days: Annotated[int, Field(ge=2, le=MOST_WORLDS)] = 10
     """On these a baseline's numbers are tuned, and the best checkpoint is picked."""
     pick: Literal["last", "best"] = "best"
@@ -72,7 +74,8 @@ class Evaluation(Setting):
 
     @property
     def held_out(self) -> list[int]:
-        return list(range(FIRST_HELD_OUT_DAY, FIRST_HELD_OUT_DAY + self.days))
+        first = FIRST_HELD_OUT_DAY + self.held_out_set * MOST_WORLDS
+        return list(range(first, first + self.days))
 
     @property
     def validation(self) -> list[int]:

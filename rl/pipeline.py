@@ -11,7 +11,7 @@ from rl.budget import BEAT_S, Heartbeat
 from rl.cached import days_of_baseline, days_of_policy, findings, training
 from rl.compare import Ground, Outcome, Row
 from rl.controllers.base import Controller
-from rl.errors import RlError
+from rl.errors import NotKept, RlError
 from rl.evaluate import Bounds, Day
 from rl.experiment import Experiment, candidates
 from rl.scores import METRICS
@@ -33,6 +33,8 @@ class Trained:
     seed: int
     windows: list[Window]
     complete: bool
+    computed: int
+    """How many of the windows this process computed; it loaded the others, or waited for who computed them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,16 @@ def train(
     experiment: Experiment, seed: int, *, deadline_s: float | None = None, pulse: Pulse | None = None, progress: Progress | None = None
 ) -> Trained:
     """Have the training as long as the experiment asks; a deadline ends it with what it has."""
-    items: Items[Window] = series(experiment, seed, pulse).take(experiment.windows, deadline=deadline_s, progress=progress)
-    return Trained(seed, list(items), items.complete)
+    computed = 0
+
+    def note(done: int, asked: int) -> None:
+        nonlocal computed
+        computed += 1
+        if progress is not None:
+            progress(done, asked)
+
+    items: Items[Window] = series(experiment, seed, pulse).take(experiment.windows, deadline=deadline_s, progress=note)
+    return Trained(seed, list(items), items.complete, computed)
 
 
 def trained(experiment: Experiment, say: Say, clock: Clock, every_s: float = BEAT_S, *, unchecked: bool = False) -> list[Trained]:
@@ -96,11 +106,12 @@ def trained(experiment: Experiment, say: Say, clock: Clock, every_s: float = BEA
         require_sound(experiment)
     done = []
     for seed in experiment.seeds:
-        window, left = experiment.training.window_steps, clock.left()
-        begun = series(experiment, seed).stored * window
+        run, left = series(experiment, seed), clock.left()
+        begun = run.stored * experiment.training.window_steps
         name = f"{experiment.name}, seed {seed}"
         with Heartbeat(say, name, experiment.steps, begun=begun, deadline_s=left, every_s=every_s) as beat:
-            done.append(train(experiment, seed, deadline_s=left, pulse=beat, progress=_saving(beat, window)))
+            saving = _saving(beat, name, run, experiment.training.window_steps)
+            done.append(train(experiment, seed, deadline_s=left, pulse=beat, progress=saving))
     return done
 
 
@@ -112,8 +123,17 @@ def measured(experiment: Experiment, say: Say, clock: Clock | None = None) -> Ou
         return evaluate(experiment, trainings, say, beat)
 
 
-def _saving(beat: Heartbeat, window: int) -> Progress:
-    return lambda done, _: beat.saved(done * window)
+def _saving(beat: Heartbeat, name: str, run: Series[Window], window: int) -> Progress:
+    """Notes each checkpoint; NotKept ends a training that the store does not take, for hours of it would be lost."""
+
+    def saved(done: int, asked: int) -> None:
+        del asked
+        kept = run.stored
+        if kept < done:
+            raise NotKept(name, done, kept)
+        beat.saved(done * window)
+
+    return saved
 
 
 def baseline(experiment: Experiment, controller: Controller, first: int, count: int) -> Measured:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,15 +103,18 @@ class Learner:
 
         Its own `load` runs what is pickled in such files: hand them to those who trust you.
         """
-        self.model.save(path)
         written, stem = [path], path.removesuffix(".zip")
+        # Opened here: given a path, the library makes folders, and another name where there is a folder of this one.
+        with Path(path).open("wb") as file:
+            self.model.save(file)
         env = self.model.get_vec_normalize_env()
         if env is not None:
             written.append(f"{stem}.vecnormalize.pkl")
             env.save(written[-1])
         if isinstance(self.model, OffPolicyAlgorithm):
             written.append(f"{stem}.replay.pkl")
-            self.model.save_replay_buffer(written[-1])
+            with Path(written[-1]).open("wb") as file:
+                self.model.save_replay_buffer(file)
         return written
 
 

@@ -1,10 +1,11 @@
 """`export`: a policy for somebody else."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from rl.cli.options import experiment_of, say, set_option
+from rl.cli.options import experiment_of, require_folder, say, set_option
 from rl.cli.root import Told
 
 
@@ -29,10 +30,11 @@ def export(target: str, place: str, seed: int | None, checkpoint: str | None, ch
     from rl import pipeline
     from rl.models import export_zip, save
 
-    if not place.endswith((".npz", ".zip")):
-        raise Told(f"--to {place}: end it with .npz or .zip")
-    experiment = experiment_of(target, changes, **{"evaluation.pick": checkpoint})
-    wanted = experiment.seeds[0] if seed is None else seed
+    if Path(place).suffix not in {".npz", ".zip"}:
+        raise Told(f"--to {place}: name it NAME.npz or NAME.zip")
+    require_folder("--to", place)
+    experiment = experiment_of(target, changes, seeds=() if seed is None else (seed,), **{"evaluation.pick": checkpoint})
+    wanted = experiment.seeds[0]
     run = pipeline.series(experiment, wanted)
     if run.stored < experiment.windows:
         raise Told(f"seed {wanted} has {run.stored} of {experiment.windows} windows: run `rl train {target} --seed {wanted}` first", 1)

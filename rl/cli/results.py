@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rl.cli.options import experiment_of, resumable, say, set_option
+from rl.cli.options import experiment_of, require_folder, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
 from simcache.cli.options import emit, json_option
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @json_option
 def evaluate(target: str, out: str | None, changes: Sequence[str], *, as_json: bool) -> None:
     """Measure the baselines and every training on the held-out days; what is not trained yet is trained first."""
+    require_folder("--out", out)
     experiment = experiment_of(target, changes)
     with resumable():
         outcome = outcome_of(experiment)
@@ -48,6 +49,7 @@ def compare(targets: Sequence[str], reference: str | None, picture: str | None, 
     """
     from rl.compare import together
 
+    require_folder("--picture", picture)
     with resumable():
         each = [_outcome(target) for target in targets]
     for one, target in zip(each, targets, strict=True):
