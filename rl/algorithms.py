@@ -1,13 +1,16 @@
 """The learning algorithms by name: a record of settings each, which makes the learner for an environment."""
 
+import math
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from arz import Invalid
 from rl.setting import Setting
+from rl.sizes import DEEPEST, WIDEST, require_memory
 
 Count = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=WIDEST)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -16,7 +19,7 @@ Positive = Annotated[float, Field(gt=0)]
 class _Common(Setting):
     """What every algorithm here has: a network, a discount, and a learning rate that falls linearly over the horizon."""
 
-    net: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (64, 64)
+    net: Annotated[tuple[Width, ...], Field(min_length=1, max_length=DEEPEST, strict=False)] = (64, 64)
     """Units of the hidden layers."""
     learning_rate: Rate = 1e-3
     learning_rate_at_end: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -53,11 +56,13 @@ class Dqn(_Common):
         """Steps between two moments at which the state can be captured."""
         return self.train_every * worlds
 
-    def require(self, rows: int) -> None:
-        """Refused where so many agents, of all worlds, do not go with these settings."""
+    def require(self, rows: int, features: int) -> None:
+        """Refused where so many agents, of all worlds, that see so many numbers do not go with these settings."""
         if self.buffer_steps < rows:
             problem = f"is {self.buffer_steps}, less than one step of {rows} agents"
             raise Invalid("buffer_steps", problem, "remember more, or train with fewer worlds")
+        for field, held in (("buffer_steps", self.buffer_steps), ("batch", self.batch)):
+            require_memory(field, held, 2 * features)  # what was seen before a step and after it
 
     def policy(self, observations: Any, actions: Any) -> Any:
         """The network alone, untrained."""
@@ -68,7 +73,7 @@ class Dqn(_Common):
     def make(self, env: Any, seed: int, horizon_steps: int) -> Any:
         from rl.learners import HorizonDqn
 
-        self.require(env.num_envs)
+        self.require(env.num_envs, _features(env))
         model = HorizonDqn(
             "MlpPolicy",
             env,
@@ -106,8 +111,9 @@ class _OnPolicy(_Common):
         """Steps between two moments at which the state can be captured."""
         return self.rollout_steps * worlds
 
-    def require(self, rows: int) -> None:
-        """Refused where so many agents, of all worlds, do not go with these settings."""
+    def require(self, rows: int, features: int) -> None:
+        """Refused where so many agents, of all worlds, that see so many numbers do not go with these settings."""
+        require_memory("rollout_steps", self.rollout_steps, rows * features)
 
     def policy(self, observations: Any, actions: Any) -> Any:
         """The network alone, untrained."""
@@ -137,7 +143,8 @@ class Ppo(_OnPolicy):
     epochs: Count = 6
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
-    def require(self, rows: int) -> None:
+    def require(self, rows: int, features: int) -> None:
+        super().require(rows, features)
         transitions = self.rollout_steps * rows
         if transitions % min(self.batch, transitions):
             problem = f"is {self.batch}, and a rollout of {transitions} transitions ({rows} agents) cannot be parted into that"
@@ -145,7 +152,7 @@ class Ppo(_OnPolicy):
             raise Invalid("batch", problem, f"choose a divisor, such as {near}")
 
     def make(self, env: Any, seed: int, horizon_steps: int) -> Any:
-        self.require(env.num_envs)
+        self.require(env.num_envs, _features(env))
         batch = min(self.batch, self.rollout_steps * env.num_envs)
         arguments = self._arguments(seed) | {"batch_size": batch, "n_epochs": self.epochs, "clip_range": self.clip}
         model = self.learner()("MlpPolicy", env, policy_kwargs=_policy(self.net), **arguments)
@@ -185,6 +192,7 @@ class A2c(_OnPolicy):
     def make(self, env: Any, seed: int, horizon_steps: int) -> Any:
         from rl.learners import HorizonA2c
 
+        self.require(env.num_envs, _features(env))
         model = HorizonA2c("MlpPolicy", env, policy_kwargs={"net_arch": list(self.net)}, **self._arguments(seed))
         model.horizon_steps = horizon_steps
         return model
@@ -206,6 +214,11 @@ class Normalise(Setting):
         if not (self.observations or self.rewards):
             raise Invalid("observations", "is false, as rewards is", "leave `normalise` out")
         return self
+
+
+def _features(env: Any) -> int:
+    """How many numbers one agent sees."""
+    return math.prod(env.observation_space.shape)
 
 
 def _no_rate(left: float) -> float:

@@ -16,6 +16,20 @@ class NotBegun(RlError, RuntimeError):
         return f"{self.what} before the first episode; call reset() first"
 
 
+class NotKept(RlError, RuntimeError):
+    """A checkpoint was computed and the store did not take it: give the store room, or name another one, and go on from `kept`."""
+
+    def __init__(self, name: str, done: int, kept: int) -> None:
+        self.name, self.done, self.kept = name, done, kept
+        super().__init__(name, done, kept)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: window {self.done} is computed, and the store has {self.kept}; free some space or set SIMCACHE_STORE to a folder "
+            "that can be written, and the same command goes on"
+        )
+
+
 class Foreign(RlError, ValueError):
     """A snapshot that is not of this task: make the task from the same spec, for as many worlds, and restore it there."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arz import Scenario
+from arz import Invalid, Scenario
 from rl.algorithms import AnyAlgorithm
 from rl.capture import Randomness
 from rl.controllers.base import Controller, Driver
@@ -62,6 +62,7 @@ def chooser(task: Task, algorithm: AnyAlgorithm, policy: Policy) -> Any:
     seen, mean, spread = Randomness(), policy.mean, policy.spread
     with seen:
         net = algorithm.policy(observation_space(task), action_space(task))
+        _require_fit(net.state_dict(), policy, len(task.features))
         net.load_state_dict(policy.weights)
         net.set_training_mode(False)
 
@@ -75,6 +76,21 @@ def chooser(task: Task, algorithm: AnyAlgorithm, policy: Policy) -> Any:
         return chosen
 
     return choose
+
+
+def _require_fit(wanted: dict[str, Any], policy: Policy, features: int) -> None:
+    """Refused where a policy was learned by other eyes, for other actions, or in another network."""
+    remedy = "give the policy of an experiment with the same task and the same training.algorithm"
+    if wanted.keys() != policy.weights.keys():
+        apart = sorted(wanted.keys() ^ policy.weights.keys())
+        raise Invalid("policy", f"is of another kind: {apart[0]} is only in one of both", remedy)
+    for name, tensor in wanted.items():
+        if tensor.shape != policy.weights[name].shape:
+            shapes = f"{tuple(policy.weights[name].shape)}, and this task's is {tuple(tensor.shape)}"
+            raise Invalid("policy", f"is of another layout: its {name} is {shapes}", remedy)
+    for name, held in (("mean", policy.mean), ("spread", policy.spread)):
+        if held is not None and np.shape(held) != (features,):
+            raise Invalid("policy", f"is of another layout: its {name} is {np.shape(held)}, and this task has {features} features", remedy)
 
 
 def _days(worlds: Worlds, driver: Driver, first: int, decision_s: float) -> Iterator[Day]:

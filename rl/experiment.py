@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -18,6 +19,7 @@ from rl.controllers.max_pressure import MaxPressure
 from rl.controllers.registry import AnyController
 from rl.controllers.webster import Webster
 from rl.setting import Setting
+from rl.sizes import MOST_TRIES, require_cells
 from rl.task import TaskSpec
 from rl.tasks import ready
 
@@ -61,16 +63,19 @@ class Evaluation(Setting):
 
     days: Annotated[int, Field(ge=2, le=MOST_WORLDS)] = 20
     """Held out: days that nothing was trained or tuned on."""
+    held_out_set: Annotated[int, Field(ge=0, lt=1_000)] = 0
+    """Which days: the sets have none in common. Whoever has looked at one, and then changed anything, takes another."""
     validation_days: Annotated[int, Field(ge=2, le=MOST_WORLDS)] = 10
     """On these a baseline's numbers are tuned, and the best checkpoint is picked."""
     pick: Literal["last", "best"] = "best"
     """Which checkpoint is the result: the last one, or the one with the least delay on the validation days."""
     timeout_seconds: Seconds | None = None
-    """After this it ends with the days that it has, and says so."""
+    """For all policies together, from when the rules are done: then it ends with the days that it has, and says so."""
 
     @property
     def held_out(self) -> list[int]:
-        return list(range(FIRST_HELD_OUT_DAY, FIRST_HELD_OUT_DAY + self.days))
+        first = FIRST_HELD_OUT_DAY + self.held_out_set * MOST_WORLDS
+        return list(range(first, first + self.days))
 
     @property
     def validation(self) -> list[int]:
@@ -98,7 +103,7 @@ class Experiment(Setting):
     """Which values of which field of which kind of baseline are tried on the validation days; the one with the least delay stays."""
     evaluation: Evaluation = Evaluation()
     simulation: Limit = Limit()
-    """Of every baseline."""
+    """Of each simulation alone: one rule's days, be it that they tune it or that they measure it."""
     deadline: Limit = Limit()
     """Of all trainings together."""
 
@@ -120,8 +125,10 @@ class Experiment(Setting):
         if self.training.algorithm.kind == "dqn" and self.task.agents == "multi":
             problem = "is dqn, which makes one choice, while task.agents is multi"
             raise Invalid("training.algorithm.kind", problem, "set task.agents to shared (or joint), or choose ppo")
+        worlds = self.training.worlds
+        require_cells("training.worlds", f"is {worlds}, which makes about", worlds * self.task.cells, "have fewer of them")
         try:
-            self.training.algorithm.require(self.training.worlds * len(self.task.choosers.names))
+            self.training.algorithm.require(self.training.worlds * len(self.task.choosers.names), len(self.task.features))
         except Invalid as problem:
             raise Invalid(f"training.algorithm.{problem.path}", problem.problem, problem.remedy) from None
         for at, baseline in enumerate(self.baselines):
@@ -132,13 +139,26 @@ class Experiment(Setting):
                 raise Invalid(
                     f"tuning.{kind}", "is no kind of the baselines here", f"choose among {', '.join(e.kind for e in self.baselines)}"
                 )
-            for field, values in fields.items():
-                if field not in type(base).model_fields or not values:
-                    known = ", ".join(sorted(set(type(base).model_fields) - {"kind"}))
-                    raise Invalid(f"tuning.{kind}.{field}", "is no field to be tuned, or has no values", f"choose among {known}")
-            for candidate in candidates(base, fields):
-                self._require_baseline(f"tuning.{kind}", candidate)
+            self._require_tuning(f"tuning.{kind}", base, fields)
         return self
+
+    def _require_tuning(self, path: str, base: Controller, fields: dict[str, tuple[JsonValue, ...]]) -> None:
+        known = sorted(set(type(base).model_fields) - {"kind"})
+        for field, values in fields.items():
+            if field not in known:
+                raise Invalid(f"{path}.{field}", "is no field to be tuned", f"choose among {', '.join(known)}")
+            if not values:
+                raise Invalid(f"{path}.{field}", "has no values", "give some to try, or leave it out")
+            for at, value in enumerate(values):
+                try:
+                    type(base)(**{**base.model_dump(), field: value})
+                except Invalid as problem:
+                    raise Invalid(f"{path}.{field}[{at}]", problem.problem, problem.remedy) from None
+        tries = math.prod(map(len, fields.values()))
+        if tries > MOST_TRIES:
+            raise Invalid(path, f"makes {tries:,} combinations", f"try at most {MOST_TRIES:,}")
+        for candidate in candidates(base, fields):
+            self._require_baseline(path, candidate)
 
 
 def load(text: str, path: str) -> Experiment:

@@ -10,6 +10,7 @@ import torch
 
 from arz import Invalid
 from rl.experiment import Experiment, load
+from rl.task import Task
 from rl.train import Learner, Policy, Window
 from rl.vec_env import VecEnv
 from simcache.series import Series
@@ -55,11 +56,15 @@ def load_policy(path: str) -> tuple[Experiment, Policy]:
     return experiment, Policy(weights, arrays.get("mean"), arrays.get("spread"), clip)
 
 
-def export_zip(experiment: Experiment, seed: int, run: Series[Window], path: str) -> None:
-    """Write the newest checkpoint of a training as Stable-Baselines3 keeps models: with network, optimizer and settings."""
-    from rl.task import Task
+def export_zip(experiment: Experiment, seed: int, run: Series[Window], number: int, path: str) -> list[str]:
+    """Write the checkpoint after a window of a training, counted from 0, as Stable-Baselines3 keeps models; gives all paths.
 
+    With network, optimizer, counters and settings; beside it, where there are any, the statistics of VecNormalize and the replay buffer.
+    """
+    state = run.state(number + 1)
+    if state is None:
+        raise Invalid(path, f"would hold checkpoint {number + 1}, of which no state is stored", "train anew, or export an .npz")
     task, how = Task(experiment.task, experiment.training.worlds), experiment.training
     learner = Learner(VecEnv(task), how.algorithm, seed, how.horizon_steps, how.normalise, agents=task.agent_count)
-    learner.model.policy.load_state_dict(run[run.stored - 1].policy.weights)
-    learner.export(path)
+    learner.restore(state)
+    return learner.export(path)

@@ -11,7 +11,7 @@ from rl.budget import BEAT_S, Heartbeat
 from rl.cached import days_of_baseline, days_of_policy, findings, training
 from rl.compare import Ground, Outcome, Row
 from rl.controllers.base import Controller
-from rl.errors import RlError
+from rl.errors import NotKept, RlError
 from rl.evaluate import Bounds, Day
 from rl.experiment import Experiment, candidates
 from rl.scores import METRICS
@@ -33,6 +33,8 @@ class Trained:
     seed: int
     windows: list[Window]
     complete: bool
+    computed: int
+    """How many of the windows this process computed; it loaded the others, or waited for who computed them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,16 @@ def train(
     experiment: Experiment, seed: int, *, deadline_s: float | None = None, pulse: Pulse | None = None, progress: Progress | None = None
 ) -> Trained:
     """Have the training as long as the experiment asks; a deadline ends it with what it has."""
-    items: Items[Window] = series(experiment, seed, pulse).take(experiment.windows, deadline=deadline_s, progress=progress)
-    return Trained(seed, list(items), items.complete)
+    computed = 0
+
+    def note(done: int, asked: int) -> None:
+        nonlocal computed
+        computed += 1
+        if progress is not None:
+            progress(done, asked)
+
+    items: Items[Window] = series(experiment, seed, pulse).take(experiment.windows, deadline=deadline_s, progress=note)
+    return Trained(seed, list(items), items.complete, computed)
 
 
 def trained(experiment: Experiment, say: Say, clock: Clock, every_s: float = BEAT_S, *, unchecked: bool = False) -> list[Trained]:
@@ -96,11 +106,12 @@ def trained(experiment: Experiment, say: Say, clock: Clock, every_s: float = BEA
         require_sound(experiment)
     done = []
     for seed in experiment.seeds:
-        window, left = experiment.training.window_steps, clock.left()
-        begun = series(experiment, seed).stored * window
+        run, left = series(experiment, seed), clock.left()
+        begun = run.stored * experiment.training.window_steps
         name = f"{experiment.name}, seed {seed}"
         with Heartbeat(say, name, experiment.steps, begun=begun, deadline_s=left, every_s=every_s) as beat:
-            done.append(train(experiment, seed, deadline_s=left, pulse=beat, progress=_saving(beat, window)))
+            saving = _saving(beat, name, run, experiment.training.window_steps)
+            done.append(train(experiment, seed, deadline_s=left, pulse=beat, progress=saving))
     return done
 
 
@@ -112,16 +123,25 @@ def measured(experiment: Experiment, say: Say, clock: Clock | None = None) -> Ou
         return evaluate(experiment, trainings, say, beat)
 
 
-def _saving(beat: Heartbeat, window: int) -> Progress:
-    return lambda done, _: beat.saved(done * window)
+def _saving(beat: Heartbeat, name: str, run: Series[Window], window: int) -> Progress:
+    """Notes each checkpoint; NotKept ends a training that the store does not take, for hours of it would be lost."""
+
+    def saved(done: int, asked: int) -> None:
+        del asked
+        kept = run.stored
+        if kept < done:
+            raise NotKept(name, done, kept)
+        beat.saved(done * window)
+
+    return saved
 
 
-def baseline(experiment: Experiment, controller: Controller, first: int, count: int, clock: Clock) -> Measured:
-    """Days under a rule; none of the experiment's settings of learning is in their key."""
+def baseline(experiment: Experiment, controller: Controller, first: int, count: int) -> Measured:
+    """Days under a rule, in the time that one simulation has; none of the experiment's settings of learning is in their key."""
     task = experiment.task
     bounds = Bounds(min_green_s=task.min_green_s, max_green_s=task.max_green_s, dtype=task.dtype)
     days = days_of_baseline(task.world, bounds, controller, first, experiment.training.worlds)  # type: ignore[arg-type]
-    taken = days.take(count, deadline=clock.left())
+    taken = days.take(count, deadline=experiment.simulation.timeout_seconds)
     return Measured(title(controller), str(getattr(controller, "kind", "")), list(taken), taken.complete)
 
 
@@ -133,31 +153,29 @@ def policy(experiment: Experiment, learned: Policy, name: str, first: int, count
     return Measured(name, how.algorithm.kind, list(taken), taken.complete)
 
 
-def tuned(experiment: Experiment, say: Say, clock: Clock) -> list[Controller]:
-    """The baselines, each with those of the values to try that lose least time on the validation days."""
+def tuned(experiment: Experiment, base: Controller, say: Say) -> tuple[Controller, bool]:
+    """The baseline with those of the values to try that lose least time on the validation days, and whether all of them were tried.
+
+    Values whose days were not over in time are not chosen; if none were, the baseline stays as it is given.
+    """
     first, count = experiment.evaluation.validation[0], experiment.evaluation.validation_days
-    chosen: list[Controller] = []
-    for base in experiment.baselines:
-        tries = candidates(base, experiment.tuning.get(base.kind, {}))
-        if len(tries) > 1:
-            measured = [baseline(experiment, each, first, count, clock) for each in tries]
-            whole = [number for number, each in enumerate(measured) if each.complete]
-            best = min(whole, key=lambda number: measured[number].score, default=0)
-            say(f"{title(tries[best])}: the best of {len(whole)} tried on {count} validation days")
-            chosen.append(tries[best])
-        else:
-            chosen += tries
-    return chosen
+    tries = candidates(base, experiment.tuning.get(base.kind, {}))
+    if len(tries) == 1:
+        return tries[0], True
+    measured = [baseline(experiment, each, first, count) for each in tries]
+    whole = [number for number, each in enumerate(measured) if each.complete]
+    chosen = tries[min(whole, key=lambda number: measured[number].score)] if whole else base
+    say(f"{title(chosen)}: the best of {len(whole)} of {len(tries)} tried on {count} validation days")
+    return chosen, len(whole) == len(tries)
 
 
-def picked(experiment: Experiment, trained: Trained, clock: Clock) -> tuple[int, Policy]:
-    """The number of the window whose policy is the result, and that policy."""
+def picked(experiment: Experiment, trained: Trained, clock: Clock) -> tuple[int, bool]:
+    """The number of the window whose policy is the result, and whether all were asked that were to be."""
     last = len(trained.windows) - 1
     if experiment.evaluation.pick == "last":
-        return last, trained.windows[last].policy
+        return last, True
     scores = validation(experiment, trained, clock)
-    best = min(scores, key=lambda number: scores[number], default=last)
-    return best, trained.windows[best].policy
+    return min(scores, key=lambda number: scores[number], default=last), len(scores) == len(trained.windows)
 
 
 def validation(experiment: Experiment, trained: Trained, clock: Clock) -> dict[int, float]:
@@ -173,23 +191,25 @@ def validation(experiment: Experiment, trained: Trained, clock: Clock) -> dict[i
 
 def evaluate(experiment: Experiment, trainings: Sequence[Trained], say: Say, beat: Callable[[int], None] = lambda _: None) -> Outcome:
     """Every baseline and every training on the held-out days; a time limit leaves out the days that did not come to pass."""
-    clock = Clock(experiment.evaluation.timeout_seconds)
     first, count = experiment.evaluation.held_out[0], experiment.evaluation.days
-    resting = Clock(experiment.simulation.timeout_seconds)
     rows: list[tuple[Measured, str]] = []
-    for each in tuned(experiment, say, resting):
-        rows.append((baseline(experiment, each, first, count, resting), ""))
+    whole = all(each.complete for each in trainings)
+    for base in experiment.baselines:
+        rule, tried = tuned(experiment, base, say)
+        whole &= tried
+        rows.append((baseline(experiment, rule, first, count), ""))
         say(f"{rows[-1][0].name}: {_result(rows[-1][0])}")
         beat(len(rows))
-    kind = experiment.training.algorithm.kind
+    clock, kind = Clock(experiment.evaluation.timeout_seconds), experiment.training.algorithm.kind
     for training_ in trainings:
         if not training_.windows:
             continue
-        number, learned = picked(experiment, training_, clock)
-        rows.append((policy(experiment, learned, f"{kind}, seed {training_.seed}", first, count, clock), kind))
+        number, asked = picked(experiment, training_, clock)
+        whole &= asked
+        rows.append((policy(experiment, training_.windows[number].policy, f"{kind}, seed {training_.seed}", first, count, clock), kind))
         say(f"{rows[-1][0].name}, checkpoint {number + 1} of {len(training_.windows)}: {_result(rows[-1][0])}")
         beat(len(rows))
-    return outcome(experiment, rows, complete=all(each.complete for each in trainings))
+    return outcome(experiment, rows, complete=whole)
 
 
 def _result(row: Measured) -> str:

@@ -18,12 +18,14 @@ from rl.errors import Foreign, NotBegun
 from rl.guard import Guard, guard
 from rl.layout import Layout, Site
 from rl.moment import Moment
+from rl.observations.base import Sensor
 from rl.observations.detectors import Detectors
 from rl.observations.registry import AnyObservation
 from rl.rewards.base import own, whole
 from rl.rewards.delay import Delay
 from rl.rewards.registry import AnyReward
 from rl.setting import Setting
+from rl.sizes import LONGEST_S, MOST_DECISIONS, SHORTEST_S, require_cells
 from rl.worlds import Worlds
 
 Array = NDArray[Any]
@@ -60,8 +62,8 @@ class TaskSpec(Setting):
     scenario: str = "victoria_island"
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Of the scenario's kind, or fields of `arz.Scenario`."""
-    decision_s: Seconds = 15.0
-    horizon_s: Seconds = 3600.0
+    decision_s: Annotated[float, Field(ge=SHORTEST_S)] = 15.0
+    horizon_s: Annotated[float, Field(gt=0, le=LONGEST_S)] = 3600.0
     """An episode; after it every world begins anew."""
     observation: AnyObservation = Detectors()
     reward: Annotated[tuple[AnyReward, ...], Field(min_length=1, strict=False)] = (Delay(),)
@@ -131,6 +133,29 @@ class TaskSpec(Setting):
         return self.action.lever(self.layout, self.sites, self.guard, self.decision_s)
 
     @cached_property
+    def sensor(self) -> Sensor:
+        return self.observation.sensor(self.layout, self.sites, self.guard)
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """What an agent's observation holds; all between 0 and 1."""
+        of_site, names = self.sensor.names, [site.name for site in self.sites]
+        if self.narrow:
+            return (*of_site, "clock")
+        whose = [f"at {name}" for name in names] if self.agents == "shared" else []
+        return (*(f"{name}: {feature}" for name in names for feature in of_site), *whose, "clock")
+
+    @property
+    def narrow(self) -> bool:
+        """Whether an agent sees its own site only."""
+        return self.agents == "shared" and self.sees == "own"
+
+    @property
+    def cells(self) -> float:
+        """About how many cells one world is computed in; infinite where that is no number any more."""
+        return sum(max(1.0, road.length_m / self.world.scheme.cell_m) for road in self.world.network.roads)
+
+    @cached_property
     def choosers(self) -> Agents:
         return AGENTS[self.agents]([site.name for site in self.sites], self.lever.options)
 
@@ -147,15 +172,21 @@ class TaskSpec(Setting):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
+        if self.horizon_s > MOST_DECISIONS * self.decision_s:
+            problem = f"is {self.decision_s:g} s, of which horizon_s ({self.horizon_s:g} s) holds more than {MOST_DECISIONS:,}"
+            raise arz.Invalid("decision_s", problem, "decide less often, or let an episode be shorter")
+        if self.decision_s > self.horizon_s:
+            problem = f"is {self.decision_s:g} s, longer than horizon_s ({self.horizon_s:g} s)"
+            raise arz.Invalid("decision_s", problem, f"give at most {self.horizon_s / FEWEST:g} s")
         if self.decisions < FEWEST or abs(self.horizon_s / self.decision_s - self.decisions) > ROUNDING:
             problem = f"is {self.horizon_s:g} s, which is not {FEWEST} or more whole decisions of {self.decision_s:g} s"
             raise arz.Invalid("horizon_s", problem, f"give {max(self.decisions, FEWEST) * self.decision_s:g} s")
         for field in ("sees", "common"):
             if self.agents != "shared" and getattr(self, field) != type(self).model_fields[field].default:
                 raise arz.Invalid(field, f"is {getattr(self, field)!r}, but agents are {self.agents}", "make them shared, or leave it out")
+        require_cells("options", "make a network of about", self.cells, "let it be smaller, or its cells (scheme.cell_m) longer")
         # Whatever cannot be made ready is refused here, before anything runs.
-        self.observation.sensor(self.layout, self.sites, self.guard)
-        _ = self.choosers
+        _ = self.sensor, self.choosers
         return self
 
 
@@ -190,9 +221,8 @@ class Task:
         layout, self.sites, self.lever, self.agents = spec.layout, spec.sites, spec.lever, spec.choosers
         self.worlds = Worlds(layout, spec.guard, worlds, dtype=spec.dtype, device=device)
         areas = [own(layout, site) for site in self.sites] if spec.agents == "shared" else [whole(layout, self.sites)]
-        self._sensor = spec.observation.sensor(layout, self.sites, spec.guard)
+        self._sensor = spec.sensor
         self._gauges = [(term.weight, term.gauge(layout, areas)) for term in spec.reward]
-        self._narrow = spec.agents == "shared" and spec.sees == "own"
         self._seeds = np.zeros(worlds, np.uint64)
         self._episodes = np.full(worlds, -1, np.int64)
         self._decisions = 0
@@ -216,11 +246,7 @@ class Task:
     @property
     def features(self) -> tuple[str, ...]:
         """What an agent's observation holds; all between 0 and 1."""
-        of_site, names = self._sensor.names, [site.name for site in self.sites]
-        if self._narrow:
-            return (*of_site, "clock")
-        whose = [f"at {name}" for name in names] if self.spec.agents == "shared" else []
-        return (*(f"{name}: {feature}" for name in names for feature in of_site), *whose, "clock")
+        return self.spec.features
 
     @property
     def action_sizes(self) -> tuple[int, ...]:
@@ -271,7 +297,7 @@ class Task:
         """What the agents see of a moment."""
         worlds, agents = moment.worlds, self.agent_count
         seen = [self._sensor.read(moment)]
-        if not self._narrow:
+        if not self.spec.narrow:
             seen = [np.repeat(seen[0].reshape(worlds, 1, -1), agents, axis=1)]
             if self.spec.agents == "shared":
                 seen.append(np.repeat(np.eye(agents, dtype=np.float32)[None], worlds, axis=0))

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from rl.algorithms import AnyAlgorithm, Normalise
@@ -96,9 +98,24 @@ class Learner:
         with self._random:
             restore(self.model, state)
 
-    def export(self, path: str) -> None:
-        """Write the model as Stable-Baselines3 keeps it. Its own `load` runs what is pickled in such a file: hand it to those who trust you."""
-        self.model.save(path)
+    def export(self, path: str) -> list[str]:
+        """Write what Stable-Baselines3 goes on from, as it keeps it: the model, and beside it statistics and replay; gives all paths.
+
+        Its own `load` runs what is pickled in such files: hand them to those who trust you.
+        """
+        written, stem = [path], path.removesuffix(".zip")
+        # Opened here: given a path, the library makes folders, and another name where there is a folder of this one.
+        with Path(path).open("wb") as file:
+            self.model.save(file)
+        env = self.model.get_vec_normalize_env()
+        if env is not None:
+            written.append(f"{stem}.vecnormalize.pkl")
+            env.save(written[-1])
+        if isinstance(self.model, OffPolicyAlgorithm):
+            written.append(f"{stem}.replay.pkl")
+            with Path(written[-1]).open("wb") as file:
+                self.model.save_replay_buffer(file)
+        return written
 
 
 class _Tally(BaseCallback):  # type: ignore[misc]

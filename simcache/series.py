@@ -185,6 +185,11 @@ class Series(Generic[T]):
         """The first `count` items with their arrays stacked along a new first axis."""
         return _stacked(self[:count], "items")
 
+    def state(self, count: int) -> Any:
+        """The state after the first `count` items; None if none is kept after just so many."""
+        entry = next((each for each in self.segments if _range(each).stop == count), None)
+        return None if entry is None or entry.state is None else self._load(entry, state=True)
+
     # -- what is stored
 
     def _chain(self) -> list[Entry]:

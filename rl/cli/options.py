@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,12 @@ def experiment_of(target: str, changes: Sequence[str] = (), **fields: Any) -> "E
             given[name.strip()] = value
     made = read(target)
     return changed(made, given) if given else made
+
+
+def require_folder(option: str, path: str | None) -> None:
+    """Refused, before anything is computed, where the file could not be written afterwards."""
+    if path is not None and (Path(path).is_dir() or not Path(path).parent.is_dir()):
+        raise Told(f"{option} {path}: name a file in a folder that is there")
 
 
 def say(line: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rl.cli.options import experiment_of, resumable, say, set_option
+from rl.cli.options import experiment_of, require_folder, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
 from simcache.cli.options import emit, json_option
 
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 @json_option
 def evaluate(target: str, out: str | None, changes: Sequence[str], *, as_json: bool) -> None:
     """Measure the baselines and every training on the held-out days; what is not trained yet is trained first."""
+    require_folder("--out", out)
     experiment = experiment_of(target, changes)
     with resumable():
         outcome = outcome_of(experiment)
+    _require_rows(outcome, target)
     if out is not None:
         Path(out).write_text(outcome.model_dump_json(indent=1), encoding="utf-8")
     _print(outcome, None, as_json=as_json)
     if not outcome.complete:
-        raise Told("a time limit came before the last day; the same command goes on", RESUMABLE)
+        raise _late([target])
 
 
 @click.command(epilog="Example: rl compare quick other.json --picture comparison.png")
@@ -47,13 +49,19 @@ def compare(targets: Sequence[str], reference: str | None, picture: str | None, 
     """
     from rl.compare import together
 
+    require_folder("--picture", picture)
     with resumable():
-        outcome = together([_outcome(target) for target in targets], targets)
+        each = [_outcome(target) for target in targets]
+    for one, target in zip(each, targets, strict=True):
+        _require_rows(one, target)
+    outcome = together(each, targets)
     if picture is not None:
         from rl.plots import comparison
 
         comparison(outcome, reference, path=picture)
     _print(outcome, reference, as_json=as_json)
+    if late := [target for one, target in zip(each, targets, strict=True) if not one.complete]:
+        raise _late(late)
 
 
 @click.command(name="run", epilog="Example: rl run --all --jobs 2")
@@ -71,6 +79,8 @@ def run_all(targets: Sequence[str], jobs: int, *, everything: bool, as_json: boo
     experiments = [experiment_of(name) for name in names]
     with resumable():
         outcomes = _all(experiments, jobs)
+    for each, outcome in zip(experiments, outcomes, strict=True):
+        _require_rows(outcome, each.name)
     if as_json:
         click.echo(json.dumps({each.name: plain(outcome, None) for each, outcome in zip(experiments, outcomes, strict=True)}, indent=2))
     else:
@@ -78,7 +88,7 @@ def run_all(targets: Sequence[str], jobs: int, *, everything: bool, as_json: boo
             click.echo(f"\n{each.name}")
             _print(outcome, None, as_json=False)
     if late := [each.name for each, outcome in zip(experiments, outcomes, strict=True) if not outcome.complete]:
-        raise Told(f"{', '.join(late)}: a time limit came before the last day; the same command goes on", RESUMABLE)
+        raise _late(late)
 
 
 def _all(experiments: Sequence["Experiment"], jobs: int) -> list["Outcome"]:
@@ -122,6 +132,17 @@ def _outcome(target: str) -> "Outcome":
     return outcome_of(experiment_of(target))
 
 
+def _require_rows(outcome: "Outcome", target: str) -> None:
+    """Refused where nothing was measured that a table could show."""
+    if not outcome.rows or not outcome.ground.days:
+        raise Told(f"{target}: a time limit came before the first day; raise evaluation.timeout_seconds or simulation.timeout_seconds", 1)
+
+
+def _late(targets: Sequence[str]) -> Told:
+    """Of a file with a result, the command goes on that wrote it."""
+    return Told(f"{', '.join(targets)}: a time limit came before the last day; the same command goes on, or `rl evaluate`", RESUMABLE)
+
+
 def plain(outcome: "Outcome", reference: str | None) -> dict[str, Any]:
     """The table as plain data."""
     from rl.compare import lines
@@ -138,8 +159,5 @@ def plain(outcome: "Outcome", reference: str | None) -> dict[str, Any]:
 
 def _print(outcome: "Outcome", reference: str | None, *, as_json: bool) -> None:
     from rl.compare import told
-
-    if not outcome.rows:
-        raise Told("a time limit came before the first day: raise evaluation.timeout_seconds", 1)
 
     emit(plain(outcome, reference) if as_json else None, lambda: told(outcome, reference), as_json=as_json)

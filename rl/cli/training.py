@@ -121,7 +121,6 @@ def _train(experiment: "Experiment", deadline_s: float | None, beat_s: float, *,
     from rl import pipeline
 
     runs = [pipeline.series(experiment, seed) for seed in experiment.seeds]
-    before = [run.stored for run in runs]
     trainings = pipeline.trained(experiment, say, pipeline.Clock(deadline_s), beat_s, unchecked=unchecked)
     return [
         {
@@ -130,12 +129,12 @@ def _train(experiment: "Experiment", deadline_s: float | None, beat_s: float, *,
             "key": run.key,
             "steps": trained.windows[-1].steps if trained.windows else 0,
             "windows": len(trained.windows),
-            "computed": max(0, len(trained.windows) - there),
+            "computed": trained.computed,
             "complete": trained.complete,
             "reward": [each.reward for each in trained.windows],
-            "seconds": sum(entry.made.seconds for entry in run.segments[there:]),
+            "seconds": sum(entry.made.seconds for entry in run.segments[len(trained.windows) - trained.computed : len(trained.windows)]),
         }
-        for run, there, trained in zip(runs, before, trainings, strict=True)
+        for run, trained in zip(runs, trainings, strict=True)
     ]
 
 

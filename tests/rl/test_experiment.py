@@ -62,7 +62,10 @@ def test_the_full_preset() -> None:
         ("baselines", [{"kind": "alinea"}], "baselines[0]"),
         ("tuning", {"sotl": {"min_green_s": [5.0]}}, "tuning.sotl"),
         ("tuning", {"webster": {"cycle": [60.0]}}, "tuning.webster.cycle"),
-        ("tuning", {"webster": {"stretch": [-1.0]}}, "stretch"),
+        ("tuning", {"webster": {"stretch": [1.0, -1.0]}}, "tuning.webster.stretch[1]: is -1.0"),
+        ("tuning", {"webster": {"stretch": []}}, "tuning.webster.stretch: has no values"),
+        ("tuning", {"webster": {"kind": ["sotl"]}}, "tuning.webster.kind: is no field to be tuned"),
+        ("tuning", {"webster": {"longest_s": [60.0, 10.0]}}, "tuning.webster.longest_s: is 10 s"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_path(path: str, value: Any, says: str) -> None:
@@ -71,6 +74,50 @@ def test_what_is_wrong_is_refused_with_its_path(path: str, value: Any, says: str
         changed(QUICK, {path: value})
 
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("task.options", {"crossings": 10**8}, "task.options.crossings"),
+        ("task.options", {"block_m": 1e9}, "task.options: make a network of about 2.13e+09 cells"),
+        ("task.options", {"block_m": 1e300}, "task.options: make a network"),
+        ("task", {"scenario": "grid", "options": {"n": 10**5, "m": 10**5}}, "task.options.n: times m is 10,000,000,000 crossings"),
+        ("task.horizon_s", 1e12, "task.horizon_s"),
+        ("task.decision_s", 1e12, "task.decision_s: is 1e+12 s, longer than horizon_s"),
+        ("task.decision_s", 1e-300, "task.decision_s"),
+        ("task", {"horizon_s": 600_000.0, "decision_s": 0.5}, "task.decision_s: is 0.5 s, of which horizon_s (600000 s) holds more than"),
+        ("training.algorithm.net", [10**9], "training.algorithm.net[0]"),
+        ("training.algorithm.net", [8] * 9, "training.algorithm.net"),
+        ("training", {"algorithm": {"kind": "dqn", "buffer_steps": 10**12}}, "training.algorithm.buffer_steps: is 1,000,000,000,000: "),
+        ("training", {"algorithm": {"kind": "dqn", "batch": 10**9}}, "training.algorithm.batch: is 1,000,000,000: "),
+        (
+            "training",
+            {"worlds": 64, "window_steps": 10**9, "algorithm": {"kind": "ppo", "rollout_steps": 10**7}},
+            "training.algorithm.rollout_steps",
+        ),
+        ("training.worlds", 10**9, "training.worlds"),
+        ("evaluation.days", 10**9, "evaluation.days"),
+        (
+            "tuning",
+            {"webster": {"stretch": [1.0 + at / 100 for at in range(40)], "longest_s": [60.0 + at for at in range(40)]}},
+            "tuning.webster: makes 1,600 combinations",
+        ),
+    ],
+)
+def test_what_would_eat_the_machine_is_refused(path: str, value: Any, says: str) -> None:
+    """Sizes that no laptop bears, before anything of that size is made, by the name of the field and with what fits."""
+    with pytest.raises(ArzError) as refused:
+        changed(QUICK, {path: value})
+
+    assert str(refused.value).startswith(says)
+
+
+def test_more_worlds_of_a_large_network_than_fit_are_refused() -> None:
+    """Each of both would be fine alone."""
+    large = {"scenario": "corridor", "options": {"crossings": 50}, "agents": "shared", "horizon_s": 900.0}
+    with pytest.raises(Invalid, match=r"training\.worlds: is 4096, which makes about"):
+        changed(QUICK, {"task": large, "training": {"worlds": 4096, "window_steps": 10**6}})
 
 
 def test_dqn_makes_one_choice() -> None:
@@ -112,6 +159,8 @@ def test_days_are_for_one_purpose() -> None:
     last = Training(worlds=4096, window_steps=1_000_000).days(MOST_SEEDS - 1)[-1]
     most = Evaluation(days=4096, validation_days=4096)
 
+    assert set(Evaluation().held_out).isdisjoint(Evaluation(held_out_set=1).held_out)
+    assert Evaluation(days=4096, held_out_set=1).held_out[0] > most.held_out[-1]
     assert last < most.validation[0]
     assert most.validation[-1] < most.held_out[0]
     assert set(Training().days(1)).isdisjoint(Training().days(2))
@@ -125,7 +174,7 @@ def test_the_protocol_is_an_experiment() -> None:
         assert len(protocol.seeds) >= 5
         assert protocol.evaluation.days >= 20
         assert {each.kind for each in protocol.baselines} >= {"webster", "actuated", "max_pressure"}
-        assert set(protocol.tuning) == {"webster", "actuated", "max_pressure"}
+        assert set(protocol.tuning) >= {"webster", "actuated", "max_pressure"}
 
 
 def test_the_length_is_no_part_of_the_training() -> None:

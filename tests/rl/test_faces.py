@@ -39,8 +39,9 @@ def test_the_names_are_there_when_gymnasium_asks_first() -> None:
     """In a program that imports nothing of ours, and in one that imports rl before gymnasium."""
     for before in ("", "import rl; "):
         code = f"{before}import gymnasium; print(gymnasium.make('rl:Corridor-v0', horizon_s=60.0).reset(seed=1)[0].shape)"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.startswith("("), done.stderr
+        assert done.stderr == ""
 
 
 def test_importing_rl_brings_no_torch() -> None:

@@ -10,9 +10,14 @@ import pytest
 import torch
 
 from arz import Invalid
-from rl.models import load_policy, save
+from rl import pipeline
+from rl.evaluate import chooser
+from rl.models import export_zip, load_policy, save
+from rl.task import Task
 from rl.train import Policy
+from rl.vec_env import VecEnv
 from tests.rl.small import small
+from tests.rl.small import training as how
 from tests.rl.trains import learner
 
 
@@ -125,3 +130,71 @@ def test_a_policy_with_a_flipped_byte_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(Invalid, match="is no policy that may be loaded"):
         load_policy(str(place))
+
+
+ALGORITHMS = {
+    "PPO": how()["algorithm"],
+    "DQN": {"kind": "dqn", "net": [8], "learning_starts": 10, "batch": 8, "target_every": 20},
+}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_plain_stable_baselines_goes_on_from_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Its own load, statistics and replay, without a line of ours but the environment: the same actions, the same counters, and it learns on."""
+    import stable_baselines3
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    monkeypatch.setenv("SIMCACHE_STORE", str(tmp_path / "store"))
+    experiment = small(training=how(algorithm=ALGORITHMS[name], normalise={}))
+    windows = pipeline.train(experiment, 1).windows
+    written = export_zip(experiment, 1, pipeline.series(experiment, 1), 0, str(tmp_path / "model.zip"))
+
+    env = VecNormalize.load(str(tmp_path / "model.vecnormalize.pkl"), VecEnv(Task(experiment.task, experiment.training.worlds)))
+    model = getattr(stable_baselines3, name).load(tmp_path / "model.zip", env=env, device="cpu")
+    if name == "DQN":
+        model.load_replay_buffer(tmp_path / "model.replay.pkl")
+        assert model.replay_buffer.size() == 10  # of two worlds each
+
+    assert [Path(each).name for each in written] == [
+        "model.zip",
+        "model.vecnormalize.pkl",
+        *(["model.replay.pkl"] if name == "DQN" else []),
+    ]
+    assert model.num_timesteps == windows[0].steps == 20
+    assert model.policy.optimizer.state_dict()["state"]
+    seen = np.random.default_rng(0).normal(0.0, 30.0, (500, *env.observation_space.shape)).astype(np.float32)
+    task = Task(experiment.task, 1)
+    ours, theirs = (
+        chooser(task, experiment.training.algorithm, windows[0].policy)(seen, np.ones((500, 2), bool)),
+        model.predict(env.normalize_obs(seen), deterministic=True)[0],
+    )
+    assert np.array_equal(ours, theirs)
+    assert np.ptp(ours) == 1
+    model.learn(40, reset_num_timesteps=False)
+    assert model.num_timesteps == 60
+
+
+def test_a_policy_of_another_layout_is_refused() -> None:
+    """Of more features, another network, another algorithm, or with statistics of other observations: in one line, not torch's."""
+    experiment = small()
+    task, algorithm = Task(experiment.task, 1), experiment.training.algorithm
+    features = len(task.features)
+    net = chooser_net(experiment)
+    for policy, says in (
+        (Policy({**net, "mlp_extractor.policy_net.0.weight": torch.zeros(8, features + 1)}), "another layout"),
+        (Policy({name: tensor for name, tensor in net.items() if "value" not in name}), "another kind"),
+        (Policy(net, np.zeros(features - 1), np.ones(features), 10.0), "its mean is"),
+    ):
+        with pytest.raises(Invalid, match=says) as refused:
+            chooser(task, algorithm, policy)
+        assert "\n" not in str(refused.value)
+    chooser(task, algorithm, Policy(net, np.zeros(features), np.ones(features), 10.0))
+
+
+def chooser_net(experiment: Any) -> dict[str, Any]:
+    """The weights of an untrained policy of this experiment."""
+    from rl.spaces import action_space, observation_space
+
+    task = Task(experiment.task, 1)
+    weights: dict[str, Any] = experiment.training.algorithm.policy(observation_space(task), action_space(task)).state_dict()
+    return weights

@@ -12,7 +12,6 @@ import pytest
 
 from rl import pipeline
 from rl.cached import days_of_baseline, training
-from rl.pipeline import Clock
 from simcache import Cache, cached
 from tests.rl.small import small
 from tests.rl.small import training as how
@@ -68,10 +67,10 @@ def test_no_setting_of_learning_touches_a_baseline() -> None:
         task={**one.task.model_dump(mode="json"), "observation": {"kind": "queues"}, "reward": [{"kind": "queue"}], "agents": "joint"},
         training=how(worlds=4, algorithm={"kind": "dqn"}),
     )
-    first = [pipeline.baseline(one, rule, 5, 3, Clock(None)) for rule in one.baselines]
+    first = [pipeline.baseline(one, rule, 5, 3) for rule in one.baselines]
     entries = [run.segments for run in _runs(one)]
 
-    second = [pipeline.baseline(other, rule, 5, 3, Clock(None)) for rule in other.baselines]
+    second = [pipeline.baseline(other, rule, 5, 3) for rule in other.baselines]
 
     assert pipeline.series(one, 1).key != pipeline.series(other, 1).key
     assert [run.segments for run in _runs(other)] == entries
@@ -81,7 +80,7 @@ def test_no_setting_of_learning_touches_a_baseline() -> None:
 def test_days_are_the_same_in_any_batch(tmp_path: Path) -> None:
     """How many worlds a baseline's days are driven in, and where they were cut, changes no bit."""
     one = small()
-    whole = pipeline.baseline(one, one.baselines[1], 5, 5, Clock(None))
+    whole = pipeline.baseline(one, one.baselines[1], 5, 5)
     plain = cached(cache=Cache(str(tmp_path / "other")))(days_of_baseline.compute)
     run = plain(*_arguments(one, 1, 5), worlds=3)
 
@@ -142,6 +141,42 @@ def test_a_time_limit_leaves_out_what_did_not_come_to_pass(part: str, kinds: set
 
     assert not outcome.complete
     assert {row.kind for row in outcome.rows} == kinds
+
+
+def test_the_clock_of_the_evaluation_begins_when_the_rules_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long rules are tuned and driven, the policies have the time that the evaluation says; and each simulation has its own."""
+    begun: list[tuple[float | None, int]] = []
+    driven: list[str] = []
+
+    class Noted(pipeline.Clock):
+        def __init__(self, limit_s: float | None) -> None:
+            begun.append((limit_s, len(driven)))
+            super().__init__(limit_s)
+
+    real = pipeline.baseline
+
+    def noted(*given: Any) -> Any:
+        driven.append("rule")
+        return real(*given)
+
+    monkeypatch.setattr(pipeline, "Clock", Noted)
+    monkeypatch.setattr(pipeline, "baseline", noted)
+    experiment = small(evaluation={"days": 3, "validation_days": 2, "timeout_seconds": 600.0})
+    pipeline.evaluate(experiment, [pipeline.train(experiment, 1)], lambda _: None)
+
+    assert len(driven) == 2 + 2  # two values tried, two rules measured
+    assert begun == [(600.0, len(driven))]
+
+
+def test_a_rule_that_could_not_be_tuned_stays_as_given_and_is_told() -> None:
+    """The values whose days did not come to pass are not chosen, and the outcome says that it is not whole."""
+    said: list[str] = []
+    late = small(simulation={"timeout_seconds": 1e-9}, tuning={"webster": {"stretch": [0.5, 0.8]}})
+
+    rule, whole = pipeline.tuned(late, late.baselines[1], said.append)
+
+    assert (rule, whole) == (late.baselines[1], False)
+    assert "the best of 0 of 2 tried" in said[0]
 
 
 def test_an_outcome_is_of_the_held_out_days() -> None:

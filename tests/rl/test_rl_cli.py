@@ -13,8 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rl import pipeline
+from rl.cached import training
 from rl.cli import main
 from rl.cli.root import COMMANDS, RESUMABLE
+from simcache import Cache, cached
 from simcache.cli.words import Span
 from tests.rl.small import small
 
@@ -55,7 +57,19 @@ def test_every_command_shows_an_example(command: Command, name: str) -> None:
         (("train", "small.json", "--deadline", "soon"), "no time above 0"),
         (("train", "small.json", "--bogus"), "see `"),
         (("compare", "nothing"), "no preset"),
-        (("export", "small.json", "--to", "policy.pkl"), ".npz or .zip"),
+        (("export", "small.json", "--to", "policy.pkl"), "NAME.npz or NAME.zip"),
+        (("export", "small.json", "--to", ".zip"), "NAME.npz or NAME.zip"),
+        (("export", "small.json", "--to", "nowhere/model.zip"), "in a folder that is there"),
+        (("export", "small.json", "--to", "x.npz", "--checkpoint", "7"), "'best', 'last'"),
+        (("export", "small.json", "--to", "x.npz", "--seed", "5000"), "seeds[0]"),
+        (("evaluate", "small.json", "--out", "nowhere/x.json"), "in a folder that is there"),
+        (("compare", "small.json", "--picture", "nowhere/x.png"), "in a folder that is there"),
+        (("plan", "small.json", "--deadline", "0"), "no time above 0"),
+        (("plan", "small.json", "--wanted", "0"), "range x>=1"),
+        (("plan", "nothing"), "no preset"),
+        (("watch", "small.json", "--seed", "5000"), "seeds[0]"),
+        (("watch", "small.json", "--every", "0"), "no time above 0"),
+        (("watch", "nothing"), "no preset"),
         (("run",), "--all"),
         (("dance",), "No such command"),
     ],
@@ -108,7 +122,7 @@ def test_train_load_extend_watch_and_export(command: Command, tmp_path: Path) ->
     assert "40 of 40 steps" in command("watch", "small.json", "--once").stdout
     assert json.loads(command("plan", "small.json", "--deadline", "1h", "--json").stdout)["steps_per_s"] > 0
     command("export", "small.json", "--to", "policy.npz")
-    command("export", "small.json", "--to", "model.zip")
+    assert "checkpoint 2 of 2" in command("export", "small.json", "--to", "model.zip", "--checkpoint", "last").stderr
     from stable_baselines3 import PPO
 
     assert PPO.load(tmp_path / "model.zip", device="cpu").policy is not None
@@ -128,6 +142,28 @@ def test_evaluate_and_compare(command: Command, tmp_path: Path) -> None:
     assert "cannot be compared: days" in refused.stderr
 
 
+def test_a_comparison_that_is_not_whole_says_so(command: Command, tmp_path: Path) -> None:
+    """Exit code 75, like the other commands, whether it computes or reads; and nothing is drawn of what has no day at all."""
+    short = {"days": 3, "validation_days": 2}
+    for name, limits in (
+        ("late", {"simulation": {"timeout_seconds": 1e-9}, "evaluation": short}),
+        ("never", {"simulation": {"timeout_seconds": 1e-9}, "evaluation": {**short, "held_out_set": 1, "timeout_seconds": 1e-9}}),
+    ):
+        (tmp_path / f"{name}.json").write_text(small(**limits).model_dump_json(), encoding="utf-8")
+
+    command("evaluate", "late.json", "--out", "late.result.json", code=RESUMABLE)
+    for target in ("late.json", "late.result.json"):
+        done = command("compare", target, code=RESUMABLE)
+        assert "held-out days, ± 95 % confidence" in done.stdout
+        assert done.stderr.splitlines()[-1].startswith(f"rl: {target}: a time limit came before the last day")
+
+    refused = command("compare", "never.json", "--picture", "never.png", code=1)
+    assert refused.stderr.splitlines()[-1].startswith("rl: never.json: a time limit came before the first day")
+    assert not (tmp_path / "never.png").exists()
+    command("evaluate", "never.json", "--out", "never.result.json", code=1)
+    assert not (tmp_path / "never.result.json").exists()
+
+
 def test_a_deadline_ends_it_and_the_same_command_goes_on(command: Command) -> None:
     """Exit code 75, whatever the machine came to in that time; nothing that was there is lost, and the rest comes later."""
     command("train", "small.json", "--steps", "20")
@@ -141,13 +177,7 @@ def test_a_deadline_ends_it_and_the_same_command_goes_on(command: Command) -> No
 def test_sigterm_ends_it_and_keeps_what_there_is(command: Command, tmp_path: Path) -> None:
     """Exit code 75; the window at hand is kept, and the next run goes on behind it."""
     del command
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rl", "train", "small.json", "--steps", "2000000"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started(tmp_path, "train", "small.json", "--steps", "2000000")
     run = pipeline.series(small(), 1)
     while run.stored < 2 and process.poll() is None:
         time.sleep(0.05)
@@ -162,16 +192,86 @@ def test_sigterm_ends_it_and_keeps_what_there_is(command: Command, tmp_path: Pat
     assert len(run[: kept + 1]) == kept + 1
 
 
+def test_kill_9_loses_the_window_at_hand_and_nothing_else(command: Command, tmp_path: Path) -> None:
+    """The same command goes on from the last checkpoint, to the bytes of a training that was left alone."""
+    run = pipeline.series(small(), 1)
+    process = started(tmp_path, "train", "small.json", "--steps", "2000000")
+    while run.stored < 3 and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+
+    windows = run.stored + 2
+    told = json.loads(command("train", "small.json", "--steps", str(windows * 20), "--json").stdout)[0]
+    assert 2 <= told["computed"] <= 3  # the last ones may have become known a moment after they were counted
+
+    straight = cached(every=1, ignore=("pulse",), cache=Cache(str(tmp_path / "straight")))(training.compute)(
+        small().task, small().training, 1
+    )
+    straight.take(windows)
+    assert [entry.blobs for entry in run.segments] == [entry.blobs for entry in straight.segments]
+
+
+def test_two_trainings_at_once_compute_each_window_once(command: Command, tmp_path: Path) -> None:
+    """Of one experiment in two processes: one computes, the other waits and loads; both tell the same training, and who did what."""
+    del command
+    both = [started(tmp_path, "train", "small.json", "--steps", "120", "--unchecked", "--json") for _ in range(2)]
+    ends = [process.communicate(timeout=100) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ends
+    told = [json.loads(answer)[0] for answer, _ in ends]
+
+    assert sum(each["computed"] for each in told) == 6
+    assert told[0]["reward"] == told[1]["reward"]
+    entries = [json.loads(path.read_text()) for path in (tmp_path / "store" / "entries").rglob("*.json")]
+    assert sorted(entry["segment"][0] for entry in entries) == [0, 1, 2, 3, 4, 5]
+    done = subprocess.run([sys.executable, "-m", "simcache", "verify"], cwd=tmp_path, env=environment(), check=False, capture_output=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_training_that_cannot_be_kept_ends_at_once(command: Command, tmp_path: Path) -> None:
+    """A store that is full, or that cannot be written: told in one line at the first checkpoint, instead of hours that are lost."""
+    command("train", "small.json")
+    before = pipeline.series(small(), 1).stored
+    full = started(tmp_path, "train", "small.json", "--steps", "2000000", program=FULL_DISK)
+    (tmp_path / "file").write_text("")
+    broken = started(tmp_path, "train", "small.json", "--steps", "2000000", "--unchecked", SIMCACHE_STORE=str(tmp_path / "file" / "store"))
+    for process in (full, broken):
+        _, complaint = process.communicate(timeout=100)
+        assert process.returncode == 2, complaint
+        assert complaint.splitlines()[-1].startswith("rl: ")
+        assert "store" in complaint.splitlines()[-1]
+        assert "Traceback" not in complaint
+    assert pipeline.series(small(), 1).stored == before
+
+
+FULL_DISK = (
+    "-c",
+    "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)); from rl.cli import main; main()",
+)
+"""`rl`, no file of which may have more than four kilobytes: a checkpoint has more."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Of a process of its own."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+
+
+def started(place: Path, *arguments: str, program: tuple[str, ...] = ("-m", "rl"), **more: str) -> "subprocess.Popen[str]":
+    """`rl` in a process of its own."""
+    command, pipe = [sys.executable, *program, *arguments], subprocess.PIPE
+    return subprocess.Popen(command, cwd=place, env=environment(**more), stdout=pipe, stderr=pipe, text=True)
+
+
 def test_several_at_once_compute_each_key_once(tmp_path: Path) -> None:
     """`rl run --jobs 2`: processes of their own; what they share is computed by one of them, and a second run computes nothing."""
     for name, seeds in (("one", [1, 2]), ("other", [2, 3])):
         (tmp_path / f"{name}.json").write_text(small(name=name, seeds=seeds).model_dump_json(), encoding="utf-8")
-    environment = {**os.environ, "SIMCACHE_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
 
     def run() -> dict[str, object]:
         done = subprocess.run(
             [sys.executable, "-m", "rl", "run", "one.json", "other.json", "--jobs", "2", "--json"],
-            cwd=tmp_path, env=environment, check=True, capture_output=True, text=True,
+            cwd=tmp_path, env=environment(SIMCACHE_STORE=str(tmp_path / "store")), check=True, capture_output=True, text=True,
         )  # fmt: skip
         answer: dict[str, object] = json.loads(done.stdout)
         return answer

@@ -1,25 +1,30 @@
 """A main road with signals: side streets cross it, and a green wave may run along it."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from arz.world.demand import Demand, mixed
 from arz.world.physics import KMH, Physics
+from arz.world.record import LimitKmh, NotNegative, Positive, Share
 from arz.world.scenario import Scenario
 from arz.world.scenarios.base import Kind
-from arz.world.scenarios.lattice import Lattice
+from arz.world.scenarios.lattice import MOST_CROSSINGS, Lattice
 
 
 def make(
     physics: Physics,
     *,
-    crossings: int = 5,
-    block_m: float = 300.0,
+    crossings: Annotated[int, Field(ge=1, le=MOST_CROSSINGS)] = 5,
+    block_m: Positive = 300.0,
     lanes: int = 2,
     side_lanes: int = 1,
-    limit_kmh: float = 50.0,
+    limit_kmh: LimitKmh = 50.0,
     green_wave: bool = True,
-    straight: float = 0.8,
-    demand_veh_per_h: float = 1200.0,
-    side_veh_per_h: float = 400.0,
-    motorcycle_share: float = 0.5,
+    straight: Share = 0.8,
+    demand_veh_per_h: NotNegative = 1200.0,
+    side_veh_per_h: NotNegative = 400.0,
+    motorcycle_share: Share = 0.5,
 ) -> Scenario:
     """Each way of the main road carries `demand_veh_per_h`, each side street `side_veh_per_h`; the green wave runs eastwards."""
     delay_s = block_m / (limit_kmh * KMH) if green_wave else 0.0

@@ -7,6 +7,8 @@ from arz.world.network import Network, Node, Phase, Road, Signal, Turn
 
 WEST, EAST, SOUTH, NORTH = (-1, 0), (1, 0), (0, -1), (0, 1)
 SIDES = (WEST, EAST, SOUTH, NORTH)
+MOST_CROSSINGS = 100_000
+"""What a laptop bears: some four million cells, and as many bytes of records as of cells."""
 Place = tuple[int, int]
 
 

@@ -6,6 +6,7 @@ from arz.world.actuators.ramp_meter import RampMeter
 from arz.world.demand import Demand, mixed
 from arz.world.network import Network, Node, Road
 from arz.world.physics import Physics
+from arz.world.record import LimitKmh, NotNegative, Positive, Share
 from arz.world.scenario import Scenario
 from arz.world.scenarios.base import Kind
 
@@ -13,14 +14,14 @@ from arz.world.scenarios.base import Kind
 def make(
     physics: Physics,
     *,
-    length_m: float = 1500.0,
-    ramp_m: float = 300.0,
+    length_m: Positive = 1500.0,
+    ramp_m: Positive = 300.0,
     lanes: int = 2,
-    limit_kmh: float = 80.0,
-    demand_veh_per_h: float = 3600.0,
-    ramp_veh_per_h: float = 900.0,
+    limit_kmh: LimitKmh = 80.0,
+    demand_veh_per_h: NotNegative = 3600.0,
+    ramp_veh_per_h: NotNegative = 900.0,
     rate_veh_per_h: float | None = None,
-    motorcycle_share: float = 0.5,
+    motorcycle_share: Share = 0.5,
 ) -> Scenario:
     main: dict[str, Any] = {"length_m": length_m, "lanes": lanes, "limit_kmh": limit_kmh, "quality": "R1", "highway": "motorway"}
     roads = (
