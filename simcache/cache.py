@@ -25,7 +25,21 @@ from simcache.errors import (
     Untrusted,
     warn,
 )
-from simcache.model import Blob, Buffer, Entry, Json, Made, Segment, check_name, entry_digest, entry_prefix, folder_of, key_in_name
+from simcache.model import (
+    INLINE,
+    Blob,
+    Buffer,
+    Entry,
+    Json,
+    Made,
+    Segment,
+    check_name,
+    entry_digest,
+    entry_prefix,
+    folder_of,
+    inline,
+    key_in_name,
+)
 from simcache.stores.base import Store
 from simcache.stores.registry import open_store
 from simcache.tally import Tally
@@ -34,7 +48,6 @@ if TYPE_CHECKING:
     from simcache.locks import KeyLock
 
 _REMEMBERED = 4096
-_INLINE = 1024
 _REBUILT = 1 << 20
 _TEXT = 200
 _EXACT = 2.0**53
@@ -174,10 +187,15 @@ class Cache:
         asked_for = described.get("codec") == codec and self.near.capabilities.trusted
         if not (asked_for or self.trust or is_safe(described)):
             raise Untrusted(self.near.url)
-        data = self.blob(entry.blobs[described["blobs"][0]])
+        data = self.content(entry, described)
         if state and data.readonly:
             data = memoryview(bytearray(data))  # a state is gone on with, so it must be the generator's own to change
         return decode(described, data, into)
+
+    def content(self, entry: Entry, held: Json) -> memoryview:
+        """The bytes of an entry's value, state or argument, checked."""
+        content = entry.content(held)
+        return self.blob(content) if isinstance(content, Blob) else memoryview(bytearray(content))  # those were checked with the entry
 
     def blob(self, blob: Blob) -> memoryview:
         """The bytes of a blob, checked; a damaged copy is set aside and the next store is asked."""
@@ -268,17 +286,18 @@ class Cache:
     def arguments_of(self, entry: Entry) -> dict[str, Json]:
         """What an entry recorded of each argument, with the bytes of the larger ones fetched."""
         return {
-            name: self._argument(entry, argument) if "blob" in argument else dict(argument) for name, argument in entry.arguments.items()
+            name: self._argument(entry, argument) if "describe" in argument else dict(argument)
+            for name, argument in entry.arguments.items()
         }
 
     def _argument(self, entry: Entry, argument: Json) -> Json:
-        blob = entry.blobs[argument["blob"]]
         if argument["describe"].get("codec") != "json":
-            return {"digest": blob.sha256, "text": _described(argument["describe"], blob.size)}
+            named = entry.named(argument)
+            return {"digest": named.sha256, "text": _described(argument["describe"], named.size)}
         import json
 
         try:
-            return {"json": json.loads(bytes(self.blob(blob)))}
+            return {"json": json.loads(bytes(self.content(entry, argument)))}
         except (CacheError, ValueError) as problem:
             return {"digest": blob.sha256, "text": f"not readable: {problem}"}
 
@@ -331,8 +350,9 @@ class Cache:
         return entry
 
     def _put(self, encoded: Encoded, blobs: list[Blob], *, durable: bool) -> Json:
-        index = self._put_blob(encoded.chunks, blobs, durable=durable)
-        return {**encoded.describe, "blobs": [index]}
+        if sum(memoryview(chunk).nbytes for chunk in encoded.chunks) <= INLINE:
+            return {**encoded.describe, "inline": inline(b"".join(encoded.chunks))}
+        return {**encoded.describe, "blobs": [self._put_blob(encoded.chunks, blobs, durable=durable)]}
 
     def _put_blob(self, chunks: Sequence[Buffer], blobs: list[Blob], *, durable: bool) -> int:
         return _index(self.near.put_blob(chunks, durable=durable), blobs)
@@ -356,7 +376,11 @@ class Cache:
             kept[name] = dict(argument)
             if "bytes" in argument:
                 kept[name].pop("json", None)
-                kept[name]["blob"] = self._put_blob([kept[name].pop("bytes")], blobs, durable=durable)
+                data = kept[name].pop("bytes")
+                if len(data) <= INLINE:
+                    kept[name]["inline"] = inline(data)
+                else:
+                    kept[name]["blob"] = self._put_blob([data], blobs, durable=durable)
         return kept
 
     def withdraw(self, entries: Sequence[Entry], made: Made, reason: str) -> Entry:
@@ -492,7 +516,7 @@ def _recorded(value: object, hint: object) -> Json:
     import json
 
     plain = {"json": json.loads(data)}
-    return plain if size <= _INLINE else {**plain, **stored}
+    return plain if size <= INLINE else {**plain, **stored}
 
 
 def _short(value: object) -> str:

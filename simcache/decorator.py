@@ -16,7 +16,7 @@ from simcache.cache import Cache, Call, record
 from simcache.errors import BadSettings, CacheError, Divergence, NotStored, Unstorable, warn
 from simcache.identity.fingerprint import CodeVersions, Fingerprint, SourceChanged, fingerprint, function_name, note_loaded
 from simcache.identity.key import make_key
-from simcache.model import Entry, blob_of
+from simcache.model import Entry, blob_of, form_of
 from simcache.settings import Settings, load
 from simcache.stores.base import Store
 
@@ -532,9 +532,7 @@ def _same_value(entry: Entry, value: object, codec: str | None, into: object) ->
         encoded = encode(value, codec, into)
     except Unstorable:
         return False
-    described = dict(entry.value or {})
-    stored = entry.blobs[described.pop("blobs", [0])[0]]
-    return blob_of(encoded.chunks) == stored and described == encoded.describe
+    return entry.value is not None and blob_of(encoded.chunks) == entry.named(entry.value) and form_of(entry.value) == encoded.describe
 
 
 def _result_type(function: Callable[..., Any]) -> object:

@@ -76,7 +76,7 @@ def explain(cache: Cache, call: Call, used: Sequence[Fingerprint]) -> Explanatio
 
 def _is_whole(cache: Cache, entry: Entry, reasons: list[str]) -> bool:
     try:
-        cache.blob(entry.blobs[(entry.value or {"blobs": [0]})["blobs"][0]])
+        cache.content(entry, entry.value or {"blobs": [0]})
     except CacheError as problem:
         reasons.append(str(problem))
         return False
