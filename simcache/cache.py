@@ -291,15 +291,15 @@ class Cache:
         }
 
     def _argument(self, entry: Entry, argument: Json) -> Json:
+        named = entry.named(argument)
         if argument["describe"].get("codec") != "json":
-            named = entry.named(argument)
             return {"digest": named.sha256, "text": _described(argument["describe"], named.size)}
         import json
 
         try:
             return {"json": json.loads(bytes(self.content(entry, argument)))}
         except (CacheError, ValueError) as problem:
-            return {"digest": blob.sha256, "text": f"not readable: {problem}"}
+            return {"digest": named.sha256, "text": f"not readable: {problem}"}
 
     def parts_of(self, entry: Entry) -> dict[str, str]:
         """The functions behind an entry's code version, and their digests; empty if they cannot be read."""
