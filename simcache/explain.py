@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from simcache.cache import Cache, Call, comparable
+from simcache.cache import Cache, Call
 from simcache.errors import CacheError
 from simcache.identity.difference import Difference, code_differences, differences, nearest
 from simcache.identity.fingerprint import Fingerprint
 from simcache.model import Entry
+from simcache.recorded import comparable
 
 _LOOKED_AT = 2000
 
