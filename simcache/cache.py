@@ -3,11 +3,9 @@
 import os
 from _thread import get_ident
 from collections import OrderedDict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
-
-from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from simcache.codecs.base import Encoded
 from simcache.codecs.registry import decode, encode, is_safe
@@ -21,11 +19,24 @@ from simcache.errors import (
     NotStored,
     Unavailable,
     Undecodable,
-    Unstorable,
     Untrusted,
     warn,
 )
-from simcache.model import Blob, Buffer, Entry, Json, Made, Segment, check_name, entry_digest, entry_prefix, folder_of, key_in_name
+from simcache.model import (
+    INLINE,
+    Blob,
+    Buffer,
+    Entry,
+    Json,
+    Made,
+    Segment,
+    check_name,
+    entry_digest,
+    entry_prefix,
+    folder_of,
+    inline,
+    key_in_name,
+)
 from simcache.stores.base import Store
 from simcache.stores.registry import open_store
 from simcache.tally import Tally
@@ -34,10 +45,6 @@ if TYPE_CHECKING:
     from simcache.locks import KeyLock
 
 _REMEMBERED = 4096
-_INLINE = 1024
-_REBUILT = 1 << 20
-_TEXT = 200
-_EXACT = 2.0**53
 
 
 class Lookup(NamedTuple):
@@ -174,10 +181,15 @@ class Cache:
         asked_for = described.get("codec") == codec and self.near.capabilities.trusted
         if not (asked_for or self.trust or is_safe(described)):
             raise Untrusted(self.near.url)
-        data = self.blob(entry.blobs[described["blobs"][0]])
+        data = self.content(entry, described)
         if state and data.readonly:
             data = memoryview(bytearray(data))  # a state is gone on with, so it must be the generator's own to change
         return decode(described, data, into)
+
+    def content(self, entry: Entry, held: Json) -> memoryview:
+        """The bytes of an entry's value, state or argument, checked."""
+        content = entry.content(held)
+        return self.blob(content) if isinstance(content, Blob) else memoryview(bytearray(content))  # those were checked with the entry
 
     def blob(self, blob: Blob) -> memoryview:
         """The bytes of a blob, checked; a damaged copy is set aside and the next store is asked."""
@@ -268,19 +280,22 @@ class Cache:
     def arguments_of(self, entry: Entry) -> dict[str, Json]:
         """What an entry recorded of each argument, with the bytes of the larger ones fetched."""
         return {
-            name: self._argument(entry, argument) if "blob" in argument else dict(argument) for name, argument in entry.arguments.items()
+            name: self._argument(entry, argument) if "describe" in argument else dict(argument)
+            for name, argument in entry.arguments.items()
         }
 
     def _argument(self, entry: Entry, argument: Json) -> Json:
-        blob = entry.blobs[argument["blob"]]
+        from simcache.recorded import told
+
+        named = entry.named(argument)
         if argument["describe"].get("codec") != "json":
-            return {"digest": blob.sha256, "text": _described(argument["describe"], blob.size)}
+            return {"digest": named.sha256, "text": told(argument["describe"], named.size)}
         import json
 
         try:
-            return {"json": json.loads(bytes(self.blob(blob)))}
+            return {"json": json.loads(bytes(self.content(entry, argument)))}
         except (CacheError, ValueError) as problem:
-            return {"digest": blob.sha256, "text": f"not readable: {problem}"}
+            return {"digest": named.sha256, "text": f"not readable: {problem}"}
 
     def parts_of(self, entry: Entry) -> dict[str, str]:
         """The functions behind an entry's code version, and their digests; empty if they cannot be read."""
@@ -331,8 +346,9 @@ class Cache:
         return entry
 
     def _put(self, encoded: Encoded, blobs: list[Blob], *, durable: bool) -> Json:
-        index = self._put_blob(encoded.chunks, blobs, durable=durable)
-        return {**encoded.describe, "blobs": [index]}
+        if sum(memoryview(chunk).nbytes for chunk in encoded.chunks) <= INLINE:
+            return {**encoded.describe, "inline": inline(b"".join(encoded.chunks))}
+        return {**encoded.describe, "blobs": [self._put_blob(encoded.chunks, blobs, durable=durable)]}
 
     def _put_blob(self, chunks: Sequence[Buffer], blobs: list[Blob], *, durable: bool) -> int:
         return _index(self.near.put_blob(chunks, durable=durable), blobs)
@@ -356,7 +372,11 @@ class Cache:
             kept[name] = dict(argument)
             if "bytes" in argument:
                 kept[name].pop("json", None)
-                kept[name]["blob"] = self._put_blob([kept[name].pop("bytes")], blobs, durable=durable)
+                data = kept[name].pop("bytes")
+                if len(data) <= INLINE:
+                    kept[name]["inline"] = inline(data)
+                else:
+                    kept[name]["blob"] = self._put_blob([data], blobs, durable=durable)
         return kept
 
     def withdraw(self, entries: Sequence[Entry], made: Made, reason: str) -> Entry:
@@ -422,44 +442,10 @@ class Turn:
             self._lock.release()
 
 
-def record(arguments: Mapping[str, object], ignored: Container[str], hints: Mapping[str, object]) -> dict[str, Json]:
-    """Each argument so that it can be rebuilt where it is small, and recognised where it is not.
-
-    Those in `ignored` are not part of the key and are written down all the same; `hints` are the annotated types.
-    """
-    recorded: dict[str, Json] = {}
-    for name, value in arguments.items():
-        try:
-            recorded[name] = {"json": value} if _is_plain(value) else _recorded(value, hints.get(name))
-        except Unstorable:
-            recorded[name] = {"digest": xxh3_128_hexdigest(_short(value).encode("utf-8", "replace")), "text": _short(value)}
-        if name in ignored:
-            recorded[name]["ignored"] = True
-    return recorded
-
-
-def comparable(recorded: Mapping[str, Json]) -> dict[str, Json]:
-    """Arguments of a call as `arguments_of` gives those of an entry."""
-    from hashlib import sha256
-
-    return {
-        name: {"digest": sha256(argument["bytes"]).hexdigest(), "text": _described(argument["describe"], len(argument["bytes"]))}
-        if "bytes" in argument and "json" not in argument
-        else argument
-        for name, argument in recorded.items()
-    }
-
-
 def runs_no_code(entry: Entry) -> bool:
     """Whether no part of an entry (value, state, arguments) is a pickle, which could run any code."""
     described = (entry.value, entry.state, *(argument.get("describe") for argument in entry.arguments.values()))
     return all(is_safe(one) for one in described if one)
-
-
-def _described(describe: Json, size: int) -> str:
-    """A value that is no text, for people."""
-    shape = f" {describe['dtype']} of shape {tuple(describe['shape'])}" if describe.get("codec") == "array" else ""
-    return f"{describe.get('codec')}{shape}, {size} bytes"
 
 
 def _index(blob: Blob, blobs: list[Blob]) -> int:
@@ -467,40 +453,6 @@ def _index(blob: Blob, blobs: list[Blob]) -> int:
     if blob not in blobs:
         blobs.append(blob)
     return blobs.index(blob)
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether JSON holds the value just as it is; most arguments are so."""
-    kind = type(value)
-    if kind is str:
-        return len(value) <= _TEXT and value.isascii()
-    return value is None or kind is bool or ((kind is int or kind is float) and -_EXACT < value < _EXACT)
-
-
-def _recorded(value: object, hint: object) -> Json:
-    encoded = encode(value, None, hint)
-    size = sum(memoryview(chunk).nbytes for chunk in encoded.chunks)
-    if size > _REBUILT:
-        digest = xxh3_128()
-        for chunk in encoded.chunks:
-            digest.update(chunk)
-        return {"digest": digest.hexdigest(), "text": _short(value)}
-    data = b"".join(encoded.chunks)
-    stored = {"bytes": data, "describe": dict(encoded.describe)}
-    if encoded.describe.get("codec") != "json":
-        return stored
-    import json
-
-    plain = {"json": json.loads(data)}
-    return plain if size <= _INLINE else {**plain, **stored}
-
-
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except Exception as problem:
-        text = f"<{type(value).__qualname__}, whose repr fails: {type(problem).__name__}>"
-    return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
 
 
 @cache

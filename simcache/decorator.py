@@ -12,11 +12,11 @@ from contextvars import ContextVar
 from itertools import islice
 from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from simcache.cache import Cache, Call, record
+from simcache.cache import Cache, Call
 from simcache.errors import BadSettings, CacheError, Divergence, NotStored, Unstorable, warn
 from simcache.identity.fingerprint import CodeVersions, Fingerprint, SourceChanged, fingerprint, function_name, note_loaded
 from simcache.identity.key import make_key
-from simcache.model import Entry, blob_of
+from simcache.model import Entry, blob_of, form_of
 from simcache.settings import Settings, load
 from simcache.stores.base import Store
 
@@ -172,6 +172,8 @@ class Cached(Generic[P, R]):
         return CodeVersions(self.__module__, self.options.code)
 
     def _call(self, key: str, arguments: Mapping[str, object], used: list[Fingerprint]) -> Call:
+        from simcache.recorded import record  # who hits records nothing
+
         parts = used[0].parts if len(used) == 1 else {name: digest for code in reversed(used) for name, digest in code.parts.items()}
         return Call(self.name, key, used[0].version, parts, record(arguments, self.options.ignore, self._hints))
 
@@ -532,9 +534,7 @@ def _same_value(entry: Entry, value: object, codec: str | None, into: object) ->
         encoded = encode(value, codec, into)
     except Unstorable:
         return False
-    described = dict(entry.value or {})
-    stored = entry.blobs[described.pop("blobs", [0])[0]]
-    return blob_of(encoded.chunks) == stored and described == encoded.describe
+    return entry.value is not None and blob_of(encoded.chunks) == entry.named(entry.value) and form_of(entry.value) == encoded.describe
 
 
 def _result_type(function: Callable[..., Any]) -> object:

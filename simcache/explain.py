@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from simcache.cache import Cache, Call, comparable
+from simcache.cache import Cache, Call
 from simcache.errors import CacheError
 from simcache.identity.difference import Difference, code_differences, differences, nearest
 from simcache.identity.fingerprint import Fingerprint
 from simcache.model import Entry
+from simcache.recorded import comparable
 
 _LOOKED_AT = 2000
 
@@ -76,7 +77,7 @@ def explain(cache: Cache, call: Call, used: Sequence[Fingerprint]) -> Explanatio
 
 def _is_whole(cache: Cache, entry: Entry, reasons: list[str]) -> bool:
     try:
-        cache.blob(entry.blobs[(entry.value or {"blobs": [0]})["blobs"][0]])
+        cache.content(entry, entry.value or {"blobs": [0]})
     except CacheError as problem:
         reasons.append(str(problem))
         return False

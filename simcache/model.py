@@ -16,6 +16,11 @@ from xxhash import xxh3_128, xxh3_128_hexdigest
 from simcache.errors import Corrupt, FormatTooNew, Unavailable
 
 FORMAT = 1
+"""Of a store: which names stand where."""
+ENTRY_FORMAT = 2
+"""Of an entry. One that holds no bytes of a value is written in format 1 as before, which older readers know."""
+INLINE = 1024
+"""Up to so many bytes stand in the entry itself: a file of their own takes longer to write, list, check and send than all the rest."""
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """Bytes in memory or in a mapped file; everything that hashes, writes or decodes takes any of these."""
@@ -113,10 +118,10 @@ class _Record(NamedTuple):
     parts: int | None = None
     """Which blob lists the functions behind the code version (JSON: part -> digest), for `why` and `diff`."""
     arguments: Mapping[str, Json] = MappingProxyType({})
-    """Each argument: {"json": encoded} or {"blob": index} where it can be rebuilt, else {"digest": …, "text": …}."""
+    """Each argument: {"json": encoded}, or "blob" or "inline" as a value has them, where it can be rebuilt; else {"digest": …, "text": …}."""
     blobs: tuple[Blob, ...] = ()
     value: Json | None = None
-    """How the value (or the items of a segment) is decoded: {"codec": name, "blobs": [index, …], …}."""
+    """How the value (or the items of a segment) is decoded: {"codec": name, "blobs": [index], …}, or "inline": base64 where it is small."""
     state: Json | None = None
     """How the state after a segment is decoded, in the same form; None where there is none."""
     segment: Segment | None = None
@@ -133,7 +138,7 @@ class Entry(_Record):
         made: Json = dict(zip(Made._fields, self.made, strict=True))
         made["packages"] = dict(self.made.packages)
         record: Json = {
-            "format": FORMAT,
+            "format": 2 if any("inline" in held for held in (*self.arguments.values(), self.value or (), self.state or ())) else 1,
             "key": self.key,
             "function": self.function,
             "kind": self.kind,
@@ -155,6 +160,16 @@ class Entry(_Record):
         if self.reason is not None:
             record["reason"] = self.reason
         return _ENCODER.encode(record).encode() + b"\n"
+
+    def content(self, held: Json) -> Blob | bytes:
+        """Where the bytes of its value, its state or an argument are: in a blob, or in the entry itself, which are these."""
+        data = inline_in(held)
+        return self.blobs[held["blob"] if "blob" in held else held["blobs"][0]] if data is None else data
+
+    def named(self, held: Json) -> Blob:
+        """The names of those bytes, wherever they are."""
+        content = self.content(held)
+        return content if isinstance(content, Blob) else blob_of([content])
 
     @property
     def digest(self) -> str:
@@ -220,12 +235,12 @@ def record_of(name: str, data: bytes) -> Json:
         found = record["format"]
         if not isinstance(found, int):
             raise TypeError("the format is not a number")
-        if found > FORMAT:
-            raise FormatTooNew(name, found, FORMAT)
+        if found > ENTRY_FORMAT:
+            raise FormatTooNew(name, found, ENTRY_FORMAT)
         _check_record(record)
         folder = folder_of(record["function"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        raise Corrupt(name, f"not an entry of format {FORMAT}: {problem!r}") from problem
+        raise Corrupt(name, f"not an entry of format {ENTRY_FORMAT}: {problem!r}") from problem
     if record["key"] != match[3] or match[1] != folder:
         raise Corrupt(name, "the entry belongs to another key or function")
     return record
@@ -260,12 +275,22 @@ def _check_record(record: Json) -> None:
     for sha, xxh3, size in blobs:
         if len(sha) != _SHA_DIGITS or not _HEX_BOTH.fullmatch(sha + xxh3) or type(size) is not int or size < 0:
             raise ValueError(f"{[sha, xxh3, size]!r} does not name a blob")
-    used = [argument["blob"] for argument in record["arguments"].values() if "blob" in argument]
+    used = []
+    oldest = 1
+    for argument in record["arguments"].values():
+        if "blob" in argument:
+            used.append(argument["blob"])
+        elif inline_in(argument) is not None:
+            oldest = 2
     for described in (record.get("value"), record.get("state")):
         if described is not None:
-            used += described["blobs"]
-            if not described["blobs"]:
-                raise ValueError("a value without a blob")
+            if inline_in(described) is not None:
+                oldest = 2
+            elif not described["blobs"]:
+                raise ValueError("a value without its bytes")
+            used += described.get("blobs", ())
+    if record["format"] != oldest:
+        raise ValueError(f"an entry of this content is of format {oldest}")
     if (parts := record.get("parts")) is not None:
         used.append(parts)
     for index in used:
@@ -295,6 +320,35 @@ def blob_of(chunks: Sequence[Buffer]) -> Blob:
         fast.update(chunk)
         size += memoryview(chunk).nbytes
     return Blob(strong.hexdigest(), fast.hexdigest(), size)
+
+
+def inline(data: bytes) -> str:
+    """Bytes as they stand in an entry."""
+    from binascii import b2a_base64  # 0.4 ms, which a larger result does without
+
+    return b2a_base64(data, newline=False).decode()
+
+
+def inline_in(described: Json) -> bytes | None:
+    """The bytes of a small value or argument, which stand in the entry itself; None if they do not. ValueError if they are damaged."""
+    text = described.get("inline")
+    if text is None:
+        return None
+    from binascii import a2b_base64
+
+    return a2b_base64(text, strict_mode=True)
+
+
+def held_in(record: Json) -> int:
+    """How many bytes of its value and state an entry holds itself."""
+    return sum(
+        len(data) for held in (record.get("value"), record.get("state")) if held is not None and (data := inline_in(held)) is not None
+    )
+
+
+def form_of(described: Json | None) -> Json:
+    """What a value is besides its bytes: its codec, and what that must know."""
+    return {name: held for name, held in (described or {}).items() if name not in ("blobs", "inline")}
 
 
 def pointer_oid(head: bytes) -> str:

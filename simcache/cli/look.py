@@ -11,7 +11,7 @@ from simcache.cli.words import counted, moment, size, span, table
 
 if TYPE_CHECKING:
     from simcache.cache import Cache
-    from simcache.model import Entry
+    from simcache.model import Entry, Json
     from simcache.upkeep.listing import Listing
     from simcache.upkeep.stats import StatsReport
 
@@ -117,8 +117,7 @@ def _entry_lines(entry: "Entry", *, withdrawn: bool) -> list[str]:
     lines.append(f"  took {span(made.seconds)}")
     for what, described in (("value", entry.value), ("state", entry.state)):
         if described is not None:
-            blob = entry.blobs[described["blobs"][0]]
-            lines.append(f"  {what}: {described['codec']}, {size(blob.size)}, {blob.name}")
+            lines.append(f"  {what}: {described['codec']}, {size(entry.named(described).size)}, {_place(entry, described)}")
     return lines
 
 
@@ -127,12 +126,17 @@ def _plain_value(cache: "Cache", entry: "Entry") -> Any:
     described = entry.value
     if described is None:
         return None
-    blob = entry.blobs[described["blobs"][0]]
+    length = entry.named(described).size
     if described["codec"] != "json":
-        return f"({described['codec']}, {size(blob.size)}: not plain data; load it in Python)"
-    if blob.size > _LONGEST * 250:
-        return f"({size(blob.size)} of JSON: see {blob.name})"
-    return json.loads(bytes(cache.blob(blob)))
+        return f"({described['codec']}, {size(length)}: not plain data; load it in Python)"
+    if length > _LONGEST * 250:
+        return f"({size(length)} of JSON: see {_place(entry, described)})"
+    return json.loads(bytes(cache.content(entry, described)))
+
+
+def _place(entry: "Entry", described: "Json") -> str:
+    """The name of the blob that a value is, or that it has none."""
+    return "in the entry" if "inline" in described else entry.named(described).name
 
 
 @click.command(epilog="Example: simcache stats --json")

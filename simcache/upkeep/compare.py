@@ -9,7 +9,7 @@ from typing import Any
 from simcache.cache import Cache
 from simcache.errors import CacheError
 from simcache.identity.difference import Difference, code_differences, differences, package_differences
-from simcache.model import Entry, Json
+from simcache.model import Entry, Json, form_of
 from simcache.upkeep.report import Report
 
 _LOOKED_AT = 2000
@@ -77,7 +77,7 @@ def why(cache: Cache, entry: Entry) -> Comparison:
 def diff(cache: Cache, old: Entry, new: Entry) -> Comparison:
     """Everything that differs between two results, their values too."""
     changes = [*_inputs(cache, old, new), *_surroundings(old, new)]
-    same = _shas(old) == _shas(new) and _described(old) == _described(new)
+    same = _sha(old) == _sha(new) and form_of(old.value) == form_of(new.value)
     if not same:
         changes += _values(cache, old, new)
     return Comparison(side(old), side(new), same_key=old.key == new.key, same_bytes=same, changes=tuple(changes))
@@ -109,12 +109,8 @@ def _change(difference: Difference, kind: str = "") -> Change:
     return Change(kind or difference.kind, difference.path, difference.old, difference.new, str(difference))
 
 
-def _shas(entry: Entry) -> list[str]:
-    return [entry.blobs[index].sha256 for index in (entry.value or {}).get("blobs", ())]
-
-
-def _described(entry: Entry) -> Json:
-    return {name: held for name, held in (entry.value or {}).items() if name != "blobs"}
+def _sha(entry: Entry) -> str | None:
+    return None if entry.value is None else entry.named(entry.value).sha256
 
 
 def _values(cache: Cache, old: Entry, new: Entry) -> list[Change]:
@@ -132,7 +128,7 @@ def _values(cache: Cache, old: Entry, new: Entry) -> list[Change]:
 
 def _tree(cache: Cache, entry: Entry) -> Any:
     described = entry.value or {}
-    data = cache.blob(entry.blobs[described["blobs"][0]])
+    data = cache.content(entry, described)
     if described["codec"] == "json":
         return json.loads(bytes(data))
     if described["codec"] == "tree":
@@ -140,7 +136,7 @@ def _tree(cache: Cache, entry: Entry) -> Any:
         return _with_arrays(json.loads(bytes(data[offset : offset + length])), data)
     if described["codec"] == "array":
         return _array_form(data, [0, described["dtype"], described["shape"], described["order"]])
-    return {"$bytes": [described["codec"], data.nbytes, entry.blobs[described["blobs"][0]].sha256]}
+    return {"$bytes": [described["codec"], data.nbytes, entry.named(described).sha256]}
 
 
 def _with_arrays(tree: Any, data: memoryview) -> Any:

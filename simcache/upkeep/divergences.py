@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from simcache.errors import CacheError
-from simcache.model import Entry, Json, Segment
+from simcache.model import Blob, Entry, Json, Segment, form_of
 from simcache.series import longest_chain
 from simcache.upkeep.report import Report
 
@@ -81,12 +81,11 @@ def gap(entries: Sequence[Entry]) -> str | None:
 
 
 def _identity(entry: Entry) -> str:
-    described = {name: held for name, held in (entry.value or {}).items() if name != "blobs"}
-    return json.dumps([described, _sha(entry)], sort_keys=True)
+    return json.dumps([form_of(entry.value), _sha(entry)], sort_keys=True)
 
 
 def _sha(entry: Entry) -> str:
-    return entry.blobs[entry.value["blobs"][0]].sha256 if entry.value else ""
+    return entry.named(entry.value).sha256 if entry.value else ""
 
 
 def _divergence(entries: Sequence[Entry], what: str) -> Divergence:
@@ -121,7 +120,8 @@ def _items(entry: Entry, read: Callable[[str], bytes]) -> list[str] | None:
     described: Json = entry.value or {}
     if described.get("codec") not in ("json", "tree"):
         return None
-    data = read(_sha(entry))
+    content = entry.content(described)
+    data = read(content.sha256) if isinstance(content, Blob) else content
     begin, length = described.get("json", (0, len(data)))
     tree = json.loads(data[begin : begin + length])
     ends = sorted({begin, *_offsets(tree)}) if described["codec"] == "tree" else []

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from simcache.errors import CacheError
-from simcache.model import Entry, folder_of
+from simcache.model import Entry, folder_of, held_in
 from simcache.stores.base import Store
 from simcache.upkeep.contents import Contents, contents
 from simcache.upkeep.report import Report
@@ -22,7 +22,7 @@ ORDERS: tuple[Order, ...] = ("time", "size", "seconds", "function")
 _CODE = b'],"code":"'
 _TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _FIELDS = re.compile(
-    rb'\],"code":"[0-9a-f]{32}","format":1,"function":(' + _TEXT + rb'),"key":"[0-9a-f]{32}","kind":"([a-z]+)",'
+    rb'\],"code":"[0-9a-f]{32}","format":[12],"function":(' + _TEXT + rb'),"key":"[0-9a-f]{32}","kind":"([a-z]+)",'
     rb'"made":\{"at":('
     + _TEXT
     + rb'),"device":'
@@ -35,6 +35,7 @@ _FIELDS = re.compile(
     rb'"platform":' + _TEXT + rb',"python":' + _TEXT + rb',"seconds":([0-9.e+-]+),'
 )
 _SIZE = re.compile(rb",([0-9]+)\]")
+_INLINE = b'"inline":"'
 _SEGMENT = re.compile(rb'"segment":\[([0-9]+),([0-9]+),')
 
 
@@ -50,7 +51,7 @@ class Row(NamedTuple):
     seconds: float
     """How long all of them took."""
     size: int
-    """Bytes of the blobs that they name; shared ones count for each."""
+    """Bytes of the blobs that they name, shared ones counted for each, and of the values that they hold themselves."""
     host: str
     results: int
     """How many entries there are."""
@@ -157,11 +158,21 @@ def fields_of(held: Contents, name: str, texts: dict[bytes, str] | None = None) 
             at[1:-1].decode() if b"\\" not in at else _text(at, texts),
             texts.get(host) or _text(host, texts),
             float(seconds),
-            sum(map(int, _SIZE.findall(data, data.rfind(b'"blobs":[', 0, place), place + 1))),
+            sum(map(int, _SIZE.findall(data, data.rfind(b'"blobs":[', 0, place), place + 1))) + _inlined(data, match.end()),
             None if segment is None else int(segment[1]) + int(segment[2]),
         )
     except (CacheError, ValueError):
         return None
+
+
+def _inlined(data: bytes, place: int) -> int:
+    """How many bytes of values stand from here on."""
+    size = 0
+    while (place := data.find(_INLINE, place)) >= 0:
+        begin = place + len(_INLINE)
+        place = data.index(b'"', begin)
+        size += 3 * (place - begin) // 4 - data.count(b"=", place - 2, place)
+    return size
 
 
 def _text(quoted: bytes, texts: dict[bytes, str]) -> str:
@@ -170,6 +181,6 @@ def _text(quoted: bytes, texts: dict[bytes, str]) -> str:
 
 
 def _slowly(entry: Entry) -> Fields:
-    size = sum(blob.size for blob in entry.blobs)
+    size = sum(blob.size for blob in entry.blobs) + held_in({"value": entry.value, "state": entry.state})
     stop = None if entry.segment is None else entry.segment.stop
     return Fields(entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, size, stop)

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from simcache.cache import Cache
 from simcache.codecs.registry import decode, encode, is_safe
 from simcache.errors import CacheError, Undecodable, Unstorable
-from simcache.model import Entry, Json, blob_of
+from simcache.model import Entry, Json, blob_of, form_of
 from simcache.provenance import environment, made_now
 from simcache.series import Step, longest_chain
 from simcache.upkeep.divergences import in_service
@@ -170,8 +170,8 @@ def _arguments(cache: Cache, entry: Entry, function: Recomputable) -> inspect.Bo
 def _argument(cache: Cache, entry: Entry, name: str, recorded: Json, hint: object) -> object:
     if "json" in recorded:
         return decode({"codec": "json"}, memoryview(json.dumps(recorded["json"]).encode()), hint)
-    if "blob" in recorded and is_safe(recorded["describe"]):
-        return decode(recorded["describe"], cache.blob(entry.blobs[recorded["blob"]]), hint)
+    if "describe" in recorded and is_safe(recorded["describe"]):
+        return decode(recorded["describe"], cache.content(entry, recorded), hint)
     raise Undecodable(f"the argument {name} was too large or of too special a type to be written down: {recorded.get('text', '')}")
 
 
@@ -230,12 +230,11 @@ def _differing(entry: Entry, described: Json | None, value: object, codec: str |
         encoded = encode(value, codec, into)
     except Unstorable as problem:
         return f"{what} cannot even be stored now: {problem}"
-    stored = dict(described or {})
-    blob = entry.blobs[stored.pop("blobs", [0])[0]]
+    stored = entry.named(described or {"blobs": [0]})
     again = blob_of(encoded.chunks)
-    if again == blob and stored == encoded.describe:
+    if again == stored and form_of(described) == encoded.describe:
         return ""
-    return f"{what} has other bytes: SHA-256 {again.sha256[:12]} now, {blob.sha256[:12]} stored"
+    return f"{what} has other bytes: SHA-256 {again.sha256[:12]} now, {stored.sha256[:12]} stored"
 
 
 def _elsewhere(entry: Entry) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from simcache.errors import CacheError
-from simcache.model import record_of
+from simcache.model import held_in, record_of
 from simcache.stores.base import Store
 from simcache.tally import Tally
 from simcache.upkeep.contents import contents
@@ -17,7 +17,7 @@ class FunctionStats(Report):
     function: str
     entries: int
     bytes: int
-    """Of the blobs that its entries name, each once."""
+    """Of the blobs that its entries name, each once, and of the values that they hold themselves."""
     seconds: float
     """What computing them took."""
     hits: int
@@ -46,6 +46,7 @@ class StatsReport(Report):
 @dataclass(slots=True)
 class _Sum:
     entries: int = 0
+    held: int = 0
     seconds: float = 0.0
     newest: str = ""
 
@@ -66,6 +67,7 @@ def stats(store: Store) -> StatsReport:
             function, made = record["function"], record["made"]
             total = sums.setdefault(function, _Sum())
             total.entries += 1
+            total.held += held_in(record)
             total.seconds += made["seconds"]
             total.newest = max(total.newest, made["at"])
             blobs.setdefault(function, {}).update((sha, size) for sha, _, size in record["blobs"])
@@ -77,7 +79,7 @@ def stats(store: Store) -> StatsReport:
         FunctionStats(
             function=function,
             entries=sums[function].entries if function in sums else 0,
-            bytes=sum(blobs.get(function, {}).values()),
+            bytes=sum(blobs.get(function, {}).values()) + (sums[function].held if function in sums else 0),
             seconds=round(sums[function].seconds, 6) if function in sums else 0.0,
             hits=hits.get(function, (0, 0.0))[0],
             saved=round(hits.get(function, (0, 0.0))[1], 6),

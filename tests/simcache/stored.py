@@ -10,7 +10,7 @@ from typing import Any
 from xxhash import xxh3_128_hexdigest
 
 from simcache.cache import Cache, Call
-from simcache.model import Entry, Segment
+from simcache.model import INLINE, Entry, Segment
 from simcache.provenance import made_now
 
 CODE = "ab" * 16
@@ -86,6 +86,11 @@ def files_under(folder: Path) -> dict[str, bytes]:
     """What a store holds, seen from behind: every file but those of its workbench."""
     paths = [path for path in folder.rglob("*") if path.is_file() and ".local" not in path.parts]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def long(text: object) -> str:
+    """A text that is too long to stand in its entry: its bytes are a blob."""
+    return f"{text} ".ljust(INLINE, ".")
 
 
 def value_blob(entry: Entry) -> str:

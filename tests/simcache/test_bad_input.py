@@ -191,7 +191,7 @@ class TestStores:
         entry = f.entry(1)
         assert entry is not None
         root = Path(cache.near.url)
-        newer = (root / entry.name).read_bytes().replace(b'"format":1', b'"format":7')
+        newer = (root / entry.name).read_bytes().replace(b'"format":2', b'"format":7')
         name = f"{entry.name.rpartition('.json')[0][:-16]}{entry_digest(newer)}.json"
         (root / entry.name).unlink()
         (root / name).write_bytes(newer)

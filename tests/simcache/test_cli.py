@@ -17,7 +17,7 @@ from simcache.cli import main
 from simcache.cli.arguments import Unfit, converted
 from simcache.cli.root import COMMANDS
 from tests.simcache import makers
-from tests.simcache.stored import environment, files_under, keep, keep_segment, key_of, project, python, simcache, value_blob
+from tests.simcache.stored import environment, files_under, keep, keep_segment, key_of, long, project, python, simcache, value_blob
 
 FILL = "import model as m; m.travel(m.Road(10.0)); m.travel(m.Road(20.0)); m.grid(4); m.walk(2)[:6]"
 
@@ -214,12 +214,13 @@ class TestLook:
         assert "no such results" in run("ls", "zzz").output
 
     def test_show(self, run: Run, cache: Cache) -> None:
-        """The arguments, who made it, the blobs, and the value if it is plain."""
+        """The arguments, who made it, where the value is, and the value itself if it is plain."""
         entry = keep(cache, 1, {"a": 1.5}, arguments={"road": 3})
         text = run("show", entry.key[:8], "--value").output
         plain = json.loads(run("show", entry.key[:8], "--value", "--json").output)
 
-        assert all(said in text for said in ("road = 3", "on here", value_blob(entry), '{"a": 1.5}', "code followed: model:f"))
+        assert all(said in text for said in ("road = 3", "on here", "9 B, in the entry", '{"a": 1.5}', "code followed: model:f"))
+        assert value_blob(keep(cache, 2, long("two"))) in run("show", key_of(2)).output
         assert (entry.digest, {"a": 1.5}) == (plain["entries"][0]["digest"], plain["value"])
 
     def test_ambiguous(self, run: Run, cache: Cache) -> None:
@@ -282,7 +283,7 @@ class TestCare:
 
     def test_verify_json(self, run: Run, cache: Cache, tmp_path: Path) -> None:
         """What is wrong, for programs; the exit code tells it too."""
-        entry = keep(cache, 1, "one")
+        entry = keep(cache, 1, long("one"))
         (tmp_path / "store" / value_blob(entry)).write_bytes(b"bad")
         plain = json.loads(run("verify", "--json", code=1).output)
 
@@ -290,8 +291,8 @@ class TestCare:
 
     def test_repair_from(self, run: Run, cache: Cache, tmp_path: Path) -> None:
         """A repair from another store mends, and the next verify is well."""
-        entry = keep(cache, 1, "one")
-        keep(Cache(tmp_path / "other"), 1, "one")
+        entry = keep(cache, 1, long("one"))
+        keep(Cache(tmp_path / "other"), 1, long("one"))
         (tmp_path / "store" / value_blob(entry)).write_bytes(b"bad")
 
         assert "fetched from" in run("verify", "--repair", "--from", "other").output
@@ -347,7 +348,7 @@ class TestCare:
 
         monkeypatch.setattr(progress, "_HEARTBEAT", 0.0)
         for number in range(300):
-            keep(cache, number, str(number) * 100)
+            keep(cache, number, long(number))
 
         assert " of " in run("verify", "--progress").stderr
         assert "" == run("verify").stderr

@@ -29,11 +29,11 @@ made: list[object] = []
 
 
 def value_of(n: int) -> dict[str, Any]:
-    return {"n": n, "cells": np.arange(float(n + 4)) / 7.0, "name": f"row {n}", "parts": [1.5, None, (n, "x")]}
+    return {"n": n, "cells": np.arange(float(n + 128)) / 7.0, "name": f"row {n}", "parts": [1.5, None, (n, "x")]}
 
 
 def item_of(n: int) -> dict[str, Any]:
-    return {"n": n, "cells": np.full(3, n / 3.0)}
+    return {"n": n, "cells": np.full(40, n / 3.0)}
 
 
 def value(n: int) -> dict[str, Any]:
@@ -58,6 +58,7 @@ CALLS: dict[str, tuple[Callable[[Cache], Any], Any]] = {
     "value": (lambda cache: cached(cache=cache)(value)(2), value_of(2)),
     "another value": (lambda cache: cached(cache=cache)(value)(3), value_of(3)),
     "text": (lambda cache: cached(cache=cache)(text)(5), "xxxxx"),
+    "long text": (lambda cache: cached(cache=cache)(text)(1100), "x" * 1100),
     "empty": (lambda cache: cached(cache=cache)(text)(0), ""),
     "series": (lambda cache: list(cached(cache=cache, every=3)(series)(1)[:8]), [item_of(n) for n in range(1, 9)]),
     "longer series": (lambda cache: list(cached(cache=cache, every=3)(series)(1)[:10]), [item_of(n) for n in range(1, 11)]),
@@ -116,7 +117,7 @@ class Shop:
     def needed(self) -> set[str]:
         """The files that a hit reads; what an entry only tells of its arguments, code and state is read by who asks for it."""
         entries = list(Cache(self.root).all_entries())
-        return {entry.name for entry in entries} | {value_blob(entry) for entry in entries if entry.value}
+        return {entry.name for entry in entries} | {value_blob(entry) for entry in entries if entry.value and "blobs" in entry.value}
 
 
 def _seen(path: Path) -> object:

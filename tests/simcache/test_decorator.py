@@ -29,7 +29,7 @@ from simcache.stores.memory import MemoryStore
 from tests.simcache.contract import run_threads
 from tests.simcache.faulty import Fault, Faulty, full, offline, read_only, untrusted
 from tests.simcache.programs import TICKS, Programs, programs_in
-from tests.simcache.stored import files_under, value_blob
+from tests.simcache.stored import files_under, long, value_blob
 
 
 @pytest.fixture
@@ -48,6 +48,9 @@ class Counted(NamedTuple):
 
     call: Cached[..., Any]
     made: list[Any]
+
+
+LONG = long("an argument that makes a result too long for its entry")
 
 
 def counted(cache: Cache, **options: Any) -> Counted:
@@ -878,7 +881,7 @@ class TestCare:
 
     def test_explain_and_the_call_agree_about_damage(self, cache: Cache) -> None:
         """What a call would compute again is explained as a miss, with the reason; a second sound result is a hit."""
-        results = ["b", "a"]
+        results = [long("b"), long("a")]
 
         @cached(cache=cache)
         def f(n: int) -> str:
@@ -891,16 +894,16 @@ class TestCare:
         (Path(cache.near.url) / value_blob(first)).write_bytes(b"damaged")
 
         assert f.explain(1).hit
-        assert "b" == f(1)
+        assert long("b") == f(1)
 
     def test_explain_a_damaged_result(self, cache: Cache) -> None:
         """The only result is damaged: a miss, with the reason."""
         f, _ = counted(cache)
-        f(1)
-        entry = f.entry(1)
+        f(LONG)
+        entry = f.entry(LONG)
         assert entry is not None
         (Path(cache.near.url) / value_blob(entry)).write_bytes(b"damaged")
-        told = f.explain(1)
+        told = f.explain(LONG)
 
         assert not told.hit
         assert "is damaged" in str(told)
@@ -1038,40 +1041,40 @@ class TestNearAndFar:
     def test_what_is_damaged_near_is_taken_from_far(self, far: Path, near: Path) -> None:
         """Blob, entry or both: quarantined, mended, not computed."""
         f, made = counted(Cache(far))
-        f(1)
+        f(LONG)
         g = cached(cache=Cache(near, far=[far]))(f.compute)
-        g(1)
+        g(LONG)
         sound = files_under(near)
         for name in sound:
             if name.startswith(("blobs/", "entries/")):
                 (near / name).write_bytes(b"damaged")
                 h = cached(cache=Cache(near, far=[far]))(f.compute)
-                assert (1, 2) == h(1)
-                entry = h.entry(1)
+                assert (LONG, 2) == h(LONG)
+                entry = h.entry(LONG)
                 assert entry is not None
                 if name in (entry.name, value_blob(entry)):
                     assert sound[name] == (near / name).read_bytes()
                     assert any((near / ".local" / "quarantine").iterdir())
                 (near / name).write_bytes(sound[name])
 
-        assert [(1, 2)] == made
+        assert [(LONG, 2)] == made
 
     @pytest.mark.parametrize("damage", ["blob", "entry"])
     def test_what_is_damaged_far_is_left_there(self, far: Path, near: Path, damage: str) -> None:
         """It is not ours to move: the result is computed, and the warning says why."""
         f, made = counted(Cache(far))
-        f(1)
-        entry = f.entry(1)
+        f(LONG)
+        entry = f.entry(LONG)
         assert entry is not None
         spoiled = far / (entry.name if damage == "entry" else value_blob(entry))
         spoiled.write_bytes(b"damaged")
         g = cached(cache=Cache(near, far=[far]))(f.compute)
 
         with pytest.warns(NotStored, match="is computed again: .*damaged"):
-            assert (1, 2) == g(1)
+            assert (LONG, 2) == g(LONG)
         assert b"damaged" == spoiled.read_bytes()
-        assert [(1, 2), (1, 2)] == made
-        assert (1, 2) == g(1)
+        assert [(LONG, 2), (LONG, 2)] == made
+        assert (LONG, 2) == g(LONG)
 
     def test_a_far_store_that_is_down_is_passed_by(self, far: Path, near: Path) -> None:
         """The next one is asked; if none has it, it is computed, with the reason, once said."""
@@ -1269,8 +1272,8 @@ class TestThreads:
     def test_threads_with_damage(self, cache: Cache) -> None:
         """Threads that read a result while its bytes are being spoiled get it right, every one."""
         f, _ = counted(cache)
-        f(1)
-        entry = f.entry(1)
+        f(LONG)
+        entry = f.entry(LONG)
         assert entry is not None
         path = Path(cache.near.url) / value_blob(entry)
         stop = threading.Event()
@@ -1279,7 +1282,7 @@ class TestThreads:
         def read() -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                wrong.extend(answer for answer in (f(1) for _ in range(60)) if answer != (1, 2))
+                wrong.extend(answer for answer in (f(LONG) for _ in range(60)) if answer != (LONG, 2))
             stop.set()
 
         def spoil() -> None:

@@ -18,7 +18,7 @@ import pytest
 from simcache.cache import Cache
 from simcache.decorator import Cached, cached
 from simcache.errors import NotStored
-from simcache.model import blob_of
+from simcache.model import INLINE, blob_of
 from simcache.series import Step
 from simcache.stores.local import LocalStore
 from simcache.upkeep.verify import verify
@@ -203,6 +203,10 @@ class Bomb:
         return Path.touch, (self.path,)
 
 
+LONG = 1 << 4 * INLINE
+"""A number that is too long to stand in its entry."""
+
+
 class TestPlantedPickles:
     """Whoever could write a file into the cache's folder could run code."""
 
@@ -210,13 +214,13 @@ class TestPlantedPickles:
     def test_in_the_place_of_a_result(self, cache: Cache, tmp_path: Path, what: str) -> None:
         """A pickle instead of the bytes that were stored is damage."""
         f = cached(cache=cache)(_number)
-        f(1)
-        entry = f.entry(1)
+        f(LONG)
+        entry = f.entry(LONG)
         assert entry is not None
         (tmp_path / "store" / (entry.name if what == "entry" else value_blob(entry))).write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
 
         with pytest.warns(NotStored, match="is damaged"):
-            assert 1 == cached(cache=Cache(tmp_path / "store"))(f.compute)(1)
+            assert LONG == cached(cache=Cache(tmp_path / "store"))(f.compute)(LONG)
         assert not (tmp_path / "ran").exists()
 
     @pytest.mark.parametrize("place", ["near", "far", "stranger"])

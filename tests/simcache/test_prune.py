@@ -19,7 +19,7 @@ from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from simcache.upkeep.prune import prune
 from simcache.upkeep.verify import verify
-from tests.simcache.stored import environment, files_under, keep, keep_segment, value_blob
+from tests.simcache.stored import environment, files_under, keep, keep_segment, long, value_blob
 
 DAY = 86400.0
 NOW = 1_800_000_000.0  # 2027-01-15
@@ -118,7 +118,7 @@ class TestGarbage:
 
     def test_old_garbage(self, cache: Cache, root: Path) -> None:
         """A blob without an entry goes when it is old enough."""
-        entry = keep(cache, 1, "one")
+        entry = keep(cache, 1, long("one"))
         (root / entry.name).unlink()
         young = prune(LocalStore(root))
         age(root)
@@ -142,7 +142,7 @@ class TestGarbage:
 
     def test_writer_that_names_an_old_blob(self, cache: Cache, root: Path) -> None:
         """A writer that finds its blob there already claims it, so that it is not pruned before its entry is written."""
-        first = keep(cache, 1, "same")
+        first = keep(cache, 1, long("same"))
         (root / first.name).unlink()
         age(root)
 
@@ -152,20 +152,20 @@ class TestGarbage:
                     prune(LocalStore(root))
                 super().put(name, chunks, durable=durable)  # type: ignore[arg-type]  # as given
 
-        second = keep(Cache(Writer(root)), 2, "same")
+        second = keep(Cache(Writer(root)), 2, long("same"))
 
-        assert "same" == served(root, second.function, second.key)
+        assert long("same") == served(root, second.function, second.key)
         assert verify(LocalStore(root)).sound
 
     def test_in_memory(self) -> None:
         """A store that no other process sees keeps no times, and garbage goes at once."""
         cache = Cache(MemoryStore())
-        kept, gone = keep(cache, 1, "one"), keep(cache, 2, "two")
+        kept, gone = keep(cache, 1, long("one")), keep(cache, 2, long("two"))
         cache.near.delete(gone.name)
         report = prune(cache.near)
 
         assert 1 == report.blobs
-        assert "one" == cache.lookup(kept.function, kept.key).value
+        assert long("one") == cache.lookup(kept.function, kept.key).value
 
 
 class TestSeries:
@@ -272,7 +272,7 @@ def test_killed(tmp_path: Path, deletions: int) -> None:
     """Ended before its n-th deletion, prune leaves a sound store, and the next one frees the rest."""
     cache = Cache(tmp_path / "store")
     for number in range(3):
-        keep(cache, number, f"value {number}")
+        keep(cache, number, long(f"value {number}"))
     keep_segment(cache, "s", 0, [1], state=1)
     keep_segment(cache, "s", 1, [2], state=2)
     done = subprocess.run([sys.executable, "-c", KILLED, str(deletions)], cwd=tmp_path, check=False, env=environment(tmp_path))

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from simcache.cache import Cache
 from simcache.decorator import Cached, cached
 from simcache.errors import CacheError, Divergence, NotStored, Unavailable
-from simcache.model import Entry, Segment
+from simcache.model import INLINE, Entry, Segment
 from simcache.series import Items, Series, Step, longest_chain
 from simcache.stores.base import Listed, Store
 from simcache.stores.local import LocalStore
@@ -62,16 +62,20 @@ class Counted(NamedTuple):
         return list(self.made)
 
 
+LONG = 1 << 4 * INLINE
+"""A step that makes items and states too long for their entries."""
+
+
 def counted(cache: Cache, **options: Any) -> Counted:
     made: list[int] = []
 
     @cached(cache=cache, **options)
     def numbers(step: int = 1, *, resume: int | None = None) -> Iterator[Step[int]]:
-        number = resume or 0
+        number = (resume or 0) // step
         while True:
             number += 1
             made.append(number)
-            yield Step(number * step, state=number)
+            yield Step(number * step, state=number * step)
 
     return Counted(numbers, made)
 
@@ -1081,40 +1085,40 @@ class TestDamage:
     def test_a_damaged_segment_alone_is_computed_again(self, cache: Cache, index: int, part: str) -> None:
         """Exactly its items, with a reason; what lies before and behind it is served as stored."""
         numbers = counted(cache)
-        numbers.call(3)[:50]
-        entry = numbers.call(3).segments[index]
+        numbers.call(LONG)[:50]
+        entry = numbers.call(LONG).segments[index]
         self.spoil(cache, self.blob(entry, part))
         again = counted(Cache(cache.near.url))
 
         with pytest.warns(NotStored, match="a segment of .* is computed again: .*damaged"):
-            assert [3 * n for n in upto(50)] == again.call(3)[:50]
+            assert [LONG * n for n in upto(50)] == again.call(LONG)[:50]
         assert upto(10 * index + 10, 10 * index + 1) == again.made
         assert any((Path(cache.near.url) / ".local" / "quarantine").iterdir())
-        assert [3 * n for n in upto(50)] == counted(Cache(cache.near.url)).call(3)[:50]
+        assert [LONG * n for n in upto(50)] == counted(Cache(cache.near.url)).call(LONG)[:50]
         assert verify(LocalStore(cache.near.url)).sound
 
     @pytest.mark.parametrize("part", ["items", "entry"])
     def test_a_loop_over_a_damaged_segment(self, cache: Cache, part: str) -> None:
         """The loop gets every item once, in order."""
         numbers = counted(cache)
-        numbers.call(3)[:50]
-        self.spoil(cache, self.blob(numbers.call(3).segments[2], part))
+        numbers.call(LONG)[:50]
+        self.spoil(cache, self.blob(numbers.call(LONG).segments[2], part))
         again = counted(Cache(cache.near.url))
 
         with pytest.warns(NotStored):
-            assert [3 * n for n in upto(55)] == list(itertools.islice(again.call(3), 55))
+            assert [LONG * n for n in upto(55)] == list(itertools.islice(again.call(LONG), 55))
         assert [*upto(30, 21), *upto(55, 51)] == again.made
 
     def test_a_damaged_state(self, cache: Cache) -> None:
         """The items are served; an extension goes on from an earlier state, with a warning, and is right."""
         numbers = counted(cache)
-        numbers.call(3)[:30]
-        self.spoil(cache, self.blob(numbers.call(3).segments[-1], "state"))
+        numbers.call(LONG)[:30]
+        self.spoil(cache, self.blob(numbers.call(LONG).segments[-1], "state"))
         again = counted(Cache(cache.near.url))
 
-        assert [3 * n for n in upto(30)] == again.call(3)[:30]
+        assert [LONG * n for n in upto(30)] == again.call(LONG)[:30]
         with pytest.warns(NotStored, match="goes on from an earlier state: .*damaged"):
-            assert [3 * n for n in upto(35)] == again.call(3)[:35]
+            assert [LONG * n for n in upto(35)] == again.call(LONG)[:35]
         assert upto(35, 21) == again.made
 
     @pytest.mark.parametrize("length", [0, 5, 30])
@@ -1314,7 +1318,7 @@ class TestEnvironments:
 class TestStores:
     """Where segments lie, and where they cannot."""
 
-    @pytest.mark.parametrize("wrap", [read_only, full, lambda store: full(store, after=5), lambda store: full(store, after=12)])
+    @pytest.mark.parametrize("wrap", [read_only, full, lambda store: full(store, after=3), lambda store: full(store, after=7)])
     def test_a_store_that_takes_no_more(self, tmp_path: Path, wrap: Callable[[LocalStore], Faulty]) -> None:
         """All items are given, in a slice and in a loop, with one warning; what was stored before is sound."""
         store = LocalStore(tmp_path / "store")
@@ -1397,16 +1401,16 @@ class TestStores:
 
     def test_damaged_near_is_taken_from_far(self, tmp_path: Path) -> None:
         """A near segment that was spoiled is fetched again."""
-        counted(Cache(tmp_path / "far")).call()[:20]
+        counted(Cache(tmp_path / "far")).call(LONG)[:20]
         numbers = counted(Cache(tmp_path / "near", far=[tmp_path / "far"]))
-        numbers.call()[:20]
-        entry = numbers.call().segments[1]
+        numbers.call(LONG)[:20]
+        entry = numbers.call(LONG).segments[1]
         for name in (value_blob(entry), entry.name):
             (tmp_path / "near" / name).write_bytes(b"damaged")
             again = counted(Cache(tmp_path / "near", far=[tmp_path / "far"]))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotStored)
-                assert upto(20) == again.call()[:20]
+                assert [LONG * n for n in upto(20)] == again.call(LONG)[:20]
             assert [] == again.made
             assert verify(LocalStore(tmp_path / "near")).sound
 

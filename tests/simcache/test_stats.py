@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from simcache.cache import Cache
 from simcache.decorator import cached
+from simcache.model import INLINE
 from simcache.provenance import made_now
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
@@ -90,7 +91,8 @@ class TestListing:
 
         assert [day(2), day(1)] == [row.at for row in rows]
         assert ('a "b" ü', newest.key, "value", 0.5) == (rows[0].host, rows[0].key, rows[0].kind, rows[0].seconds)
-        assert sum(blob.size for blob in newest.blobs) == rows[0].size
+        assert newest.value is not None
+        assert sum(blob.size for blob in newest.blobs) + newest.named(newest.value).size == rows[0].size
 
     def test_series(self, cache: Cache) -> None:
         """A series is one row that says how far it goes."""
@@ -136,15 +138,16 @@ class TestListing:
         st.dictionaries(st.text(max_size=20), st.text() | st.dictionaries(st.text(max_size=5), st.integers())),
         st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30),
         st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+        st.integers(0, 10) | st.integers(INLINE - 5, INLINE + 5),
     )
-    def test_reads_what_entries_say(self, arguments: dict[str, object], function: str, host: str) -> None:
+    def test_reads_what_entries_say(self, arguments: dict[str, object], function: str, host: str, size: int) -> None:
         """Whatever stands in an entry, its row is that of the parsed entry."""
         cache = Cache(MemoryStore())
-        entry = keep(cache, 1, 1, function=function, host=host, arguments=arguments)
+        entry = keep(cache, 1, "x" * size, function=function, host=host, arguments=arguments)
         [row] = listing(cache.near).rows
 
         assert (function, host, entry.made.at, entry.made.seconds) == (row.function, row.host, row.at, row.seconds)
-        assert sum(blob.size for blob in entry.blobs) == row.size
+        assert sum(blob.size for blob in entry.blobs) + (size + 2 if size + 2 <= INLINE else 0) == row.size
 
 
 class TestWhy:

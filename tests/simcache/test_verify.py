@@ -22,7 +22,7 @@ from simcache.stores.memory import MemoryStore
 from simcache.upkeep.contents import LARGE
 from simcache.upkeep.rerun import NotFound, Recomputable, rerun
 from simcache.upkeep.verify import VerifyReport, verify
-from tests.simcache.stored import files_under, keep, keep_segment, value_blob
+from tests.simcache.stored import files_under, keep, keep_segment, long, value_blob
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ class TestSound:
 
     def test_leftovers_are_no_problem(self, cache: Cache, root: Path) -> None:
         """What a killed writer left, and a blob without an entry, are told and are no damage."""
-        entry = keep(cache, 1, 1)
+        entry = keep(cache, 1, long(1))
         (root / ".local" / "tmp").mkdir(exist_ok=True)
         (root / ".local" / "tmp" / "99-dead-0").write_bytes(b"half")
         (root / entry.name).unlink()
@@ -102,7 +102,7 @@ class TestSound:
 
     def test_pruned_meanwhile(self, cache: Cache, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A blob that goes with its entry while verify looks is not called missing."""
-        entry = keep(cache, 1, 1)
+        entry = keep(cache, 1, long(1))
         looked = LocalStore(root)
         from simcache.upkeep import verify as module
 
@@ -134,7 +134,7 @@ class TestDamage:
     @pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
     def test_blob(self, cache: Cache, root: Path, damage: str, large: bool) -> None:
         """A damaged blob is corrupt; nothing else is."""
-        entry = keep(cache, 1, np.arange(LARGE / 4) if large else "some text")
+        entry = keep(cache, 1, np.arange(LARGE / 4) if large else long("some text"))
         path = root / value_blob(entry)
         path.write_bytes(DAMAGE[damage](path.read_bytes()))
 
@@ -150,7 +150,7 @@ class TestDamage:
 
     def test_missing_blob(self, cache: Cache, root: Path) -> None:
         """A blob that an entry names and that is not there is missing; the report says who names it."""
-        entry = keep(cache, 1, 1)
+        entry = keep(cache, 1, long(1))
         (root / value_blob(entry)).unlink()
         report = verify(LocalStore(root))
 
@@ -168,7 +168,7 @@ class TestDamage:
 
     def test_folder_in_the_place_of_a_blob(self, cache: Cache, root: Path) -> None:
         """A folder where a blob should be is corrupt, and a file where a folder should be is foreign."""
-        entry = keep(cache, 1, 1)
+        entry = keep(cache, 1, long(1))
         (root / value_blob(entry)).unlink()
         (root / value_blob(entry)).mkdir()
         (root / "blobs" / "zz").write_bytes(b"x")
@@ -177,7 +177,7 @@ class TestDamage:
 
     def test_foreign_files(self, cache: Cache, root: Path) -> None:
         """Files that are neither entry nor blob are told with their path."""
-        entry = keep(cache, 1, 1)
+        entry = keep(cache, 1, long(1))
         stray = Path(entry.name).parent / "notes.txt"
         (root / stray).write_bytes(b"mine")
         misplaced = "blobs/00/" + Path(value_blob(entry)).name
@@ -188,7 +188,7 @@ class TestDamage:
 
     def test_entry_that_lies_about_a_blob(self, cache: Cache, root: Path) -> None:
         """Of sound bytes and an entry that says something else of them, the entry is at fault."""
-        entry = keep(cache, 1, 1)
+        entry = keep(cache, 1, long(1))
         record = json.loads(entry.to_bytes())
         record["blobs"][0][1] = "0" * 32
         (root / entry.name).unlink()
@@ -199,7 +199,7 @@ class TestDamage:
     def test_newer_entry(self, cache: Cache, root: Path) -> None:
         """An entry of a newer format is told as such, and a repair leaves it alone."""
         entry = keep(cache, 1, 1)
-        record = {**json.loads(entry.to_bytes()), "format": 2}
+        record = {**json.loads(entry.to_bytes()), "format": 3}
         (root / entry.name).unlink()
         name = put_entry(root, record)
 
@@ -287,21 +287,21 @@ class TestPointers:
 
     def test_pointer_to_something_else(self, cache: Cache, root: Path) -> None:
         """A pointer to another blob is damage."""
-        entry = keep(cache, 1, "text")
+        entry = keep(cache, 1, long("text"))
         (root / entry.blobs[0].name).write_bytes(pointer("0" * 64, 1))
 
         assert [("corrupt", entry.blobs[0].name)] == kinds(verify(LocalStore(root)))
 
     def test_fetched(self, cache: Cache, root: Path, tmp_path: Path) -> None:
         """A repair from another store brings the content of a pointer."""
-        entry = keep(cache, 1, "text")
-        keep(Cache(tmp_path / "other"), 1, "text")
+        entry = keep(cache, 1, long("text"))
+        keep(Cache(tmp_path / "other"), 1, long("text"))
         blob = entry.blobs[0]
         (root / blob.name).write_bytes(pointer(blob.sha256, blob.size))
         report = verify(LocalStore(root), repair=True, source=LocalStore(tmp_path / "other"))
 
         assert () == report.unavailable
-        assert b'"text"' == (root / blob.name).read_bytes()
+        assert f'"{long("text")}"'.encode() == (root / blob.name).read_bytes()
 
     def test_a_large_blob_can_be_a_pointer(self, cache: Cache, root: Path) -> None:
         """The pointer of a blob that is large is recognised too."""
@@ -381,14 +381,14 @@ class TestRepair:
 
     def test_sets_aside(self, cache: Cache, root: Path) -> None:
         """A damaged blob goes to quarantine with the entry that lost its value; the store is sound after it."""
-        damaged, good = keep(cache, 1, "one"), keep(cache, 2, "two")
+        damaged, good = keep(cache, 1, long("one")), keep(cache, 2, long("two"))
         (root / value_blob(damaged)).write_bytes(b"bad")
         report = verify(LocalStore(root), repair=True)
 
         assert report.sound
         assert "set aside" in report.problems[0].mended
         assert {value_blob(damaged), damaged.name} == {value_blob(damaged), damaged.name} - files_under(root).keys()
-        assert "two" == Cache(root).lookup(good.function, good.key).value
+        assert long("two") == Cache(root).lookup(good.function, good.key).value
         assert verify(LocalStore(root)).sound
 
     def test_keeps_what_still_serves(self, cache: Cache, root: Path) -> None:
@@ -404,7 +404,7 @@ class TestRepair:
     @pytest.mark.parametrize("what", ["blob", "entry", "missing"])
     def test_from_another_store(self, cache: Cache, root: Path, tmp_path: Path, what: str) -> None:
         """A good copy in another store takes the place of what is damaged."""
-        entry = keep(cache, 1, "one")
+        entry = keep(cache, 1, long("one"))
         before = files_under(root)
         other = Cache(tmp_path / "other")
         for name, data in before.items():
@@ -422,8 +422,8 @@ class TestRepair:
 
     def test_from_a_damaged_store(self, cache: Cache, root: Path, tmp_path: Path) -> None:
         """A copy that is damaged too is not taken."""
-        entry = keep(cache, 1, "one")
-        other = keep(Cache(tmp_path / "other"), 1, "one")
+        entry = keep(cache, 1, long("one"))
+        other = keep(Cache(tmp_path / "other"), 1, long("one"))
         (root / value_blob(entry)).write_bytes(b"bad")
         (tmp_path / "other" / value_blob(other)).write_bytes(b"evil")
         verify(LocalStore(root), repair=True, source=LocalStore(tmp_path / "other"))
@@ -606,7 +606,7 @@ def test_ten_thousand(tmp_path: Path) -> None:
 
 def test_unreadable_is_told(cache: Cache, root: Path) -> None:
     """A file that may not be read is told, and neither called damaged nor set aside."""
-    entry = keep(cache, 1, 1)
+    entry = keep(cache, 1, long(1))
     path = root / value_blob(entry)
     path.chmod(0)
     try:

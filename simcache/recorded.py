@@ -1,0 +1,82 @@
+"""What an entry says of a call's arguments: enough to rebuild the small ones, and to recognise the others."""
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from xxhash import xxh3_128, xxh3_128_hexdigest
+
+from simcache.codecs.registry import encode
+from simcache.errors import Unstorable
+from simcache.model import INLINE, Json
+
+_REBUILT = 1 << 20
+_TEXT = 200
+_EXACT = 2.0**53
+
+
+def record(arguments: Mapping[str, object], ignored: Container[str], hints: Mapping[str, object]) -> dict[str, Json]:
+    """Each argument so that it can be rebuilt where it is small, and recognised where it is not.
+
+    Those in `ignored` are not part of the key and are written down all the same; `hints` are the annotated types.
+    """
+    recorded: dict[str, Json] = {}
+    for name, value in arguments.items():
+        try:
+            recorded[name] = {"json": value} if _is_plain(value) else _recorded(value, hints.get(name))
+        except Unstorable:
+            recorded[name] = {"digest": xxh3_128_hexdigest(_short(value).encode("utf-8", "replace")), "text": _short(value)}
+        if name in ignored:
+            recorded[name]["ignored"] = True
+    return recorded
+
+
+def comparable(recorded: Mapping[str, Json]) -> dict[str, Json]:
+    """Arguments of a call as `arguments_of` gives those of an entry."""
+    from hashlib import sha256
+
+    return {
+        name: {"digest": sha256(argument["bytes"]).hexdigest(), "text": told(argument["describe"], len(argument["bytes"]))}
+        if "bytes" in argument and "json" not in argument
+        else argument
+        for name, argument in recorded.items()
+    }
+
+
+def told(describe: Json, size: int) -> str:
+    """A value that is no text, for people."""
+    shape = f" {describe['dtype']} of shape {tuple(describe['shape'])}" if describe.get("codec") == "array" else ""
+    return f"{describe.get('codec')}{shape}, {size} bytes"
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON holds the value just as it is; most arguments are so."""
+    kind = type(value)
+    if kind is str:
+        return len(value) <= _TEXT and value.isascii()
+    return value is None or kind is bool or ((kind is int or kind is float) and -_EXACT < value < _EXACT)
+
+
+def _recorded(value: object, hint: object) -> Json:
+    encoded = encode(value, None, hint)
+    size = sum(memoryview(chunk).nbytes for chunk in encoded.chunks)
+    if size > _REBUILT:
+        digest = xxh3_128()
+        for chunk in encoded.chunks:
+            digest.update(chunk)
+        return {"digest": digest.hexdigest(), "text": _short(value)}
+    data = b"".join(encoded.chunks)
+    stored = {"bytes": data, "describe": dict(encoded.describe)}
+    if encoded.describe.get("codec") != "json":
+        return stored
+    import json
+
+    plain = {"json": json.loads(data)}
+    return plain if size <= INLINE else {**plain, **stored}
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception as problem:
+        text = f"<{type(value).__qualname__}, whose repr fails: {type(problem).__name__}>"
+    return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
