@@ -69,6 +69,20 @@ class Counted:
     faults: Array
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the last interval was, where it was computed: the fields of `Counted`, of types that other packages take over by DLPack.
+
+    They are written again by the next interval. Only `faults` is an array of numpy.
+    """
+
+    spent: Any
+    distance: Any
+    inside: Any
+    queue: Any
+    faults: Array
+
+
 class Backend(Protocol):
     """Holds worlds of one plan: place a state, advance it, count, fetch it."""
 
@@ -78,6 +92,10 @@ class Backend(Protocol):
 
     def count(self) -> Counted:
         """What the last `advance` was; after `place`, the state itself."""
+        ...
+
+    def held(self) -> Held:
+        """The same without a copy."""
         ...
 
     def fetch(self) -> State: ...

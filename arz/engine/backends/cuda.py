@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arz.engine.backends.base import Books, Counted, Orders, State
+from arz.engine.backends.base import Books, Counted, Held, Orders, State
 from arz.engine.backends.cpu import QUEUE_SPEED
 from arz.engine.backends.gpu import Gpu, Loan, gpu
+from arz.engine.backends.handed import Handed
 from arz.engine.backends.kernels import Model, kernels
 from arz.engine.backends.spread import LEFT, RATIO, STATE_ROWS, SUM_ROWS, Roads, Spread, numbers_of, spread
 from arz.engine.plan import Plan, Start
@@ -98,15 +99,20 @@ class Cuda:
         self._steps = orders.steps
 
     def count(self) -> Counted:
+        held = self.held()
+        with self.gpu.here():
+            spent, distance, inside, queue = self.gpu.get(self._counted)
+        return Counted(spent, distance, inside, queue, held.faults)
+
+    def held(self) -> Held:
         with self.gpu.here():
             self.gpu.launch(
                 self._kernels.count, self._worlds * len(self.plan.roads),
                 self._state, self._sums, self._pieces, self._roads, self._counted,
                 self._worlds, self._spread.places, QUEUE_SPEED, int(self._steps > 0),
             )  # fmt: skip
-            spent, distance, inside, queue = self.gpu.get(self._counted)
             faults = self.gpu.get(self._faults)
-        return Counted(spent, distance, inside, queue, faults)
+            return Held(*(Handed(self._counted[field], self.gpu.number) for field in range(4)), faults)
 
     def fetch(self) -> State:
         laid, books = self._spread, self.books()

@@ -113,7 +113,8 @@ class Gpu:
     def put(self, values: Array, array: Any) -> None:
         """Copies from the host."""
         if values.size:
-            array.copy_to_device(np.ascontiguousarray(values, array.dtype))
+            # As one row: numba looks at strides, and those of an axis of length 1 mean nothing.
+            array.reshape(array.size).copy_to_device(np.ascontiguousarray(values, array.dtype).ravel())
             self.traffic.copies_in += 1
             self.traffic.bytes_in += array.nbytes
 

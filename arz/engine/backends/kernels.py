@@ -54,7 +54,7 @@ def kernels(model: Model, *, blocks: bool) -> Kernels:
     """The kernels of a model, for worlds in blocks of their own or over the grid; each is compiled when it is first asked for."""
     classes, closure, equilibrium, built_in, order, _, most_in, most_out, books = model
     kind = getattr(numba, model.kind)
-    scratch = scratch_rows(classes, most_out)
+    scratch, both, told = scratch_rows(classes, most_out), 2 * classes, classes + 1
 
     def begin(moment: Any, gates: Any, roads: Any, sums: Any, tally: Any, worlds: int, start: float, dt: float) -> None:
         """Makes ready the first step of an interval, a thread for each keeper and world, and sets to 0 what is summed over it."""
@@ -95,12 +95,12 @@ def kernels(model: Model, *, blocks: bool) -> Kernels:
         if i < marching:
             s, x = i // worlds, i % worlds
             n = cuda.local.array((NUMBERS, classes), kind)
-            ghosts = cuda.local.array((4, 2 * classes), kind)
+            ghosts = cuda.local.array((4, both), kind)
             seen = cuda.local.array((4, 3, classes), kind)
             faces = cuda.local.array((5, classes), kind)
             middle = cuda.local.array((classes,), kind)
             flux = cuda.local.array((6, classes), kind)
-            taken = cuda.local.array((classes + 1,), kind)
+            taken = cuda.local.array((told,), kind)
             read_numbers(n, roads, segments.reach[s], x, classes)
             read_ghosts(ghosts, before, x, worlds, row, segments, s, classes, order)
             for k in range(classes + 1):
@@ -134,12 +134,12 @@ def kernels(model: Model, *, blocks: bool) -> Kernels:
         for i in range(t, 3 * classes * places, width):
             added[i] = 0
         n = cuda.local.array((NUMBERS, classes), kind)
-        ghosts = cuda.local.array((4, 2 * classes), kind)
+        ghosts = cuda.local.array((4, both), kind)
         seen = cuda.local.array((4, 3, classes), kind)
         faces = cuda.local.array((5, classes), kind)
         middle = cuda.local.array((classes,), kind)
         flux = cuda.local.array((6, classes), kind)
-        taken = cuda.local.array((classes + 1,), kind)
+        taken = cuda.local.array((told,), kind)
         demand = cuda.local.array((classes, most_in, 1), kind)
         marked = cuda.local.array((classes, most_in, 1), kind)
         v_ahead = cuda.local.array((classes, most_out, 1), kind)
