@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arz.engine import lights
-from arz.engine.backends.base import Backend, Held, Orders, State
+from arz.engine.backends.base import Backend, Held, Orders, State, Traffic
 from arz.engine.backends.registry import backend, chosen
 from arz.engine.ledger import Ledger, inside, ledger
 from arz.engine.measures import Measures, of_roads
@@ -120,6 +120,11 @@ class Simulator:
     @property
     def limits(self) -> tuple[str, ...]:
         return tuple(limit.id for limit in self.plan.limits)
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has gone between the host and the device, of all simulators there."""
+        return self._groups[0].backend.traffic
 
     @property
     def dt_bound_s(self) -> float:

@@ -1,10 +1,12 @@
 """What every device promises, as questions that a process of its own can answer: numba plays a GPU only where that is settled at its start."""
 
+import gc
 import json
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -14,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from arz.engine.simulator import Controls, Simulator
-from arz.errors import Unstable
+from arz.errors import NoRoom, Unstable
 from arz.world.scenario import Scenario
 from arz.world.scenarios.registry import scenario
 from arz.world.scheme import Scheme
@@ -183,6 +185,63 @@ def test_what_is_held_is_what_is_measured(make: Make, dtype: str) -> None:
     other.step_held(None, 4.0)
     if other.device != "cpu":
         assert inside.tobytes() != measured.inside.tobytes()
+
+
+def test_only_gpu_lends_its_memory_again(make: Make, dtype: str) -> None:
+    """The second simulator of a shape asks the device for nothing; what nobody uses is given back when asked."""
+    from arz.engine.backends.gpu import gpu
+
+    pool = gpu(0)
+    gc.collect()
+    pool.free()
+    first = make(worlds(), dtype=dtype)
+    first.step(None, 1.0)
+    lent, made = pool.memory.lent, pool.memory.made
+    del first
+    gc.collect()
+    assert (pool.memory.lent, pool.memory.idle) == (0, lent)
+
+    for _ in range(10):
+        simulator = make(worlds(), dtype=dtype)
+        simulator.step(None, 1.0)
+        del simulator
+        gc.collect()
+
+    assert (pool.memory.lent, pool.memory.idle, pool.memory.made) == (0, lent, made)
+    assert pool.free() == lent
+    assert pool.memory.idle == 0
+
+
+def test_only_gpu_says_how_many_worlds_fit(make: Make, dtype: str) -> None:
+    """What does not fit is refused before anything is taken, and what is said to fit does."""
+    from arz.engine.backends.gpu import Gpu, gpu
+
+    gc.collect()
+    gpu(0).free()
+    with patch.object(Gpu, "room", lambda _: 100_000.0):
+        with pytest.raises(NoRoom, match=r"memory of cuda:0 does not hold 40 worlds, only \d+") as caught:
+            make(worlds(1) * 40, dtype=dtype)
+        fit = caught.value.fit
+
+        assert 2 <= fit < 40
+        assert gpu(0).memory.lent == 0
+        make(worlds(1) * fit, dtype=dtype)
+        with pytest.raises(NoRoom):
+            make(worlds(1) * (fit + 1), dtype=dtype)
+
+
+def test_only_gpu_counts_what_travels(make: Make, dtype: str) -> None:
+    """A decision takes in what the lights do and brings out measures; the state stays where it is."""
+    simulator = make(worlds(), dtype=dtype)
+    simulator.step(None, 2.0)
+    before = replace(simulator.traffic)
+    measured = simulator.step(None, 2.0)
+    after = simulator.traffic
+    roads = sum(field.nbytes for field in (measured.spent, measured.distance, measured.inside, measured.queue))
+    books = measured.waiting.nbytes * 3 + measured.left.nbytes * 2 + 2 * 8 * (1 + len(simulator.classes))
+
+    assert after.bytes_out - before.bytes_out == roads + 2 * 8 + books
+    assert after.bytes_in - before.bytes_in <= 2 * (8 + 4 * 16 * simulator.plan.light_count)
 
 
 QUESTIONS = {name.removeprefix("test_"): question for name, question in list(globals().items()) if name.startswith("test_")}

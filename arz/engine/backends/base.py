@@ -83,8 +83,24 @@ class Held:
     faults: Array
 
 
+@dataclass
+class Traffic:
+    """What went between host and device since the process began, and how often the device was sent to work."""
+
+    copies_in: int = 0
+    bytes_in: int = 0
+    copies_out: int = 0
+    bytes_out: int = 0
+    launches: int = 0
+
+
 class Backend(Protocol):
     """Holds worlds of one plan: place a state, advance it, count, fetch it."""
+
+    @property
+    def traffic(self) -> Traffic:
+        """Of its device; where that is the host, nothing travels."""
+        ...
 
     def place(self, state: State) -> None: ...
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arz.engine import bodies
-from arz.engine.backends.base import Books, Counted, Held, Orders, State
+from arz.engine.backends.base import Books, Counted, Held, Orders, State, Traffic
 from arz.engine.backends.cells import fill_ghosts, sweep
 from arz.engine.backends.nodes import cross, let_arrive, turn_lights
 from arz.engine.backends.packing import (
@@ -123,6 +123,10 @@ class Cpu:
         self._removed = np.zeros((len(starts), self._classes))
         self._removed_before = self._removed
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 and len(self._parts) > 1 else None
+
+    @property
+    def traffic(self) -> Traffic:
+        return Traffic()
 
     def place(self, state: State) -> None:
         for part in self._parts:

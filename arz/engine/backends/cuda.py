@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arz.engine.backends.base import Books, Counted, Held, Orders, State
+from arz.engine.backends.base import Books, Counted, Held, Orders, State, Traffic
 from arz.engine.backends.cpu import QUEUE_SPEED
 from arz.engine.backends.gpu import Gpu, Loan, gpu
 from arz.engine.backends.handed import Handed
@@ -70,6 +70,10 @@ class Cuda:
     def blocks(self) -> bool:
         """Whether each world has a block of its own."""
         return self._spread.blocks
+
+    @property
+    def traffic(self) -> Traffic:
+        return self.gpu.traffic
 
     def place(self, state: State) -> None:
         laid = self._spread

@@ -14,6 +14,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
+from arz.engine.backends.base import Traffic
 from arz.engine.backends.kernels import SIMULATED, unfused
 from arz.errors import NoRoom
 
@@ -27,17 +28,6 @@ ROOM = 0.9
 """The part of the free memory that worlds may take; kernels have arrays of their own, and allocations leave holes."""
 OUT_OF_MEMORY = 2
 """CUDA's number for it."""
-
-
-@dataclass
-class Traffic:
-    """What went between host and device since the process began."""
-
-    copies_in: int = 0
-    bytes_in: int = 0
-    copies_out: int = 0
-    bytes_out: int = 0
-    launches: int = 0
 
 
 @dataclass
@@ -132,8 +122,7 @@ class Gpu:
         _require_device_arrays(arguments)
         if not SIMULATED and not kernel.overloads:
             _compile(kernel, arguments)
-        blocks = max(-(-work // threads), FEWEST)
-        kernel[blocks, threads, 0, shared](*arguments)
+        kernel[blocks_of(work, threads), threads, 0, shared](*arguments)
         self.traffic.launches += 1
 
     def _made(self, count: int, kind: Any, size: int) -> Any:
@@ -181,6 +170,11 @@ class Loan:
     def _fit(self) -> float:
         lent = sum(array.nbytes for array in self._arrays.values())
         return (self.gpu.room() + lent) * ROOM // self._each
+
+
+def blocks_of(work: int, threads: int) -> int:
+    """How many blocks of so many threads a launch has."""
+    return max(-(-work // threads), FEWEST)
 
 
 def _give_all_back(gpu: Gpu, arrays: dict[str, Any]) -> None:
