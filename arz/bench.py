@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ class Throughput:
     cells: int
     order: int
     dtype: str
+    device: str
     threads: int
     samples: int
     updates_per_s: float
@@ -39,7 +40,11 @@ class Throughput:
     real_time: float
     """Simulated over real seconds of one world, times the worlds."""
     multiply_adds_per_s: float
-    """Of the calibration loop, on one thread."""
+    """Of the calibration loop, on one thread of the host."""
+    bytes_in: float
+    """To the device, an interval; and what comes back, and how often it is sent to work."""
+    bytes_out: float
+    launches: float
 
     @property
     def multiply_adds_per_update(self) -> float:
@@ -47,18 +52,21 @@ class Throughput:
         return self.multiply_adds_per_s * self.threads / self.updates_per_s
 
 
-def bench(scenario: Scenario, worlds: int = 64, *, dtype: str = "float32", threads: int = 1, seconds: float = 3.0) -> Throughput:
+def bench(
+    scenario: Scenario, worlds: int = 64, *, device: str = "cpu", dtype: str = "float32", threads: int = 1, seconds: float = 3.0
+) -> Throughput:
     """Measures for about so many seconds, beyond compiling; each world has a seed of its own."""
     for name, value in (("worlds", worlds), ("threads", threads), ("seconds", seconds)):
         if not value > 0:
             raise Invalid(name, f"is {value}", "give a number above 0")
-    simulator = Simulator([scenario] * worlds, dtype=dtype, threads=threads)
+    simulator = Simulator([scenario] * worlds, device=device, dtype=dtype, threads=threads)
     simulator.reset(range(worlds))
     interval = scenario.decision_s
     calibration = np.linspace(0, 1, SIZE).astype(dtype)
     one = min(_timed(lambda: simulator.step(None, interval)) for _ in range(WARM_UP))
     loop = min(_timed(lambda: multiply_add(calibration, 1)) for _ in range(WARM_UP))
     repeats, rounds = max(1, round(SLICE_S / one)), max(1, round(SLICE_S / loop))
+    before = asdict(simulator.traffic)
     intervals: list[float] = []
     loops: list[float] = []
     until = time.perf_counter() + seconds
@@ -66,18 +74,23 @@ def bench(scenario: Scenario, worlds: int = 64, *, dtype: str = "float32", threa
         intervals.append(_timed(lambda: [simulator.step(None, interval) for _ in range(repeats)]) / repeats)
         loops.append(_timed(lambda: multiply_add(calibration, rounds)) / rounds)
     took = median(intervals)
+    travelled = {name: (value - before[name]) / (len(intervals) * repeats) for name, value in asdict(simulator.traffic).items()}
     return Throughput(
         scenario=scenario.name,
         worlds=worlds,
         cells=simulator.plan.cells,
         order=scenario.scheme.order,
         dtype=dtype,
+        device=simulator.device,
         threads=threads,
         samples=len(intervals),
         updates_per_s=math.ceil(interval / simulator.dt_bound_s - 1e-9) * simulator.plan.cells * worlds / took,
         decisions_per_s=worlds / took,
         real_time=worlds * interval / took,
         multiply_adds_per_s=SIZE * CHAIN / median(loops),
+        bytes_in=travelled["bytes_in"],
+        bytes_out=travelled["bytes_out"],
+        launches=travelled["launches"],
     )
 
 

@@ -34,6 +34,20 @@ class Invalid(ArzError, ValueError):
         return "\n".join([f"{self.path}: {self.problem}; {self.remedy}", *map(str, self.others)])
 
 
+class NoRoom(ArzError, MemoryError):
+    """The memory of a device holds only `fit` of the worlds asked for: ask for no more at a time."""
+
+    def __init__(self, device: str, worlds: int, fit: float) -> None:
+        self.device = device
+        self.worlds = worlds
+        self.fit = max(int(fit), 0)
+        super().__init__(device, worlds, fit)
+
+    def __str__(self) -> str:
+        remedy = "make simulators of no more at a time, or free what waits in its pool"
+        return f"the memory of {self.device} does not hold {self.worlds} worlds, only {self.fit}: {remedy}"
+
+
 class Unstable(ArzError):
     """A run went wrong numerically and was stopped: `road` and `cell` of world `world` at `time_s`; what was before is kept."""
 

@@ -22,6 +22,7 @@ option_option = click.option(
 set_option = click.option(
     "--set", "changes", multiple=True, metavar="PATH=VALUE", help="Another value for a field, as in --set demand.scale=1.2."
 )
+device_option = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 …, or auto: a GPU where there is one.")
 
 
 def emit(plain: Any, text: Callable[[], Sequence[str]], *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from arz.cli.options import emit, json_option, option_option, scenario_of, set_option
+from arz.cli.options import device_option, emit, json_option, option_option, scenario_of, set_option
 from arz.cli.progress import Bar
 from arz.cli.root import Told
 from arz.cli.words import Span, counted, number, table
@@ -67,6 +67,7 @@ def _verdicts(proof: "Table") -> list[str]:
 @option_option
 @set_option
 @click.option("--worlds", type=click.IntRange(min=1), default=64, show_default=True, help="How many at once, each with a seed of its own.")
+@device_option
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--seconds", type=Span(), default=3.0, show_default=True, help="How long to measure, beyond compiling.")
@@ -76,6 +77,7 @@ def bench_solver(
     options: Sequence[str],
     changes: Sequence[str],
     worlds: int,
+    device: str,
     threads: int,
     dtype: str,
     seconds: float,
@@ -88,16 +90,28 @@ def bench_solver(
     """
     from arz.bench import bench
 
-    measured = bench(scenario_of(target, options, changes), worlds, dtype=dtype, threads=threads, seconds=seconds)
+    measured = bench(scenario_of(target, options, changes), worlds, device=device, dtype=dtype, threads=threads, seconds=seconds)
     plain = asdict(measured) | {"multiply_adds_per_update": measured.multiply_adds_per_update}
     emit(plain, lambda: _speeds(measured), as_json=as_json)
 
 
 def _speeds(measured: "Throughput") -> list[str]:
     worlds, threads = counted(measured.worlds, "world"), counted(measured.threads, "thread")
+    where = threads if measured.device == "cpu" else measured.device
     return [
-        f"{measured.scenario}: {counted(measured.cells, 'cell')} × {worlds}, order {measured.order}, {measured.dtype}, {threads}",
+        f"{measured.scenario}: {counted(measured.cells, 'cell')} × {worlds}, order {measured.order}, {measured.dtype}, {where}",
         f"  {number(measured.updates_per_s / 1e6)} million cell updates a second, the median of {measured.samples}",
         f"  each takes as long as {number(measured.multiply_adds_per_update)} multiply-adds of a plain loop, measured in turns with them",
         f"  {number(measured.decisions_per_s)} control intervals a second; {number(measured.real_time)} × real time",
+        *_travelled(measured),
+    ]
+
+
+def _travelled(measured: "Throughput") -> list[str]:
+    """Nothing, where the device is the host."""
+    if not measured.launches:
+        return []
+    into, out = number(measured.bytes_in / measured.worlds), number(measured.bytes_out / measured.worlds)
+    return [
+        f"  an interval of a world takes {into} bytes to the device and {out} back; all worlds together {number(measured.launches)} launches"
     ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from arz.cli.options import changed, emit, json_option, option_option, pairs, scenario_of, set_option
+from arz.cli.options import changed, device_option, emit, json_option, option_option, pairs, scenario_of, set_option
 from arz.cli.progress import Bar
 from arz.cli.root import Told
 from arz.cli.tables import result_lines, summary
@@ -35,7 +35,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 @click.option(
     "--resume", "resume_path", metavar="RESULT.npz", help="Go on where this result stopped; it is its own --out unless told otherwise."
 )
-@click.option("--device", default="cpu", show_default=True)
+@device_option
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the cells; else float32, or what the resumed result has.")
 @json_option
 def run_scenario(
@@ -60,6 +60,7 @@ def run_scenario(
         raise Told("name a scenario, or a result with --resume: one of the two")
     place = out or resume_path
     with _stopped_by_signal() as came:
+        from arz.engine.backends.registry import AUTO, chosen
         from arz.errors import Unstable
         from arz.result import Result
         from arz.running import run
@@ -67,11 +68,14 @@ def run_scenario(
         write = _writer(place)
         earlier = Result.load(resume_path) if resume_path is not None else None
         scenario = scenario_of(target or "", options, changes) if earlier is None else _continued(earlier, options, changes)
+        taken = chosen(device)
+        if device == AUTO:
+            click.echo(f"{device}: {taken}", err=True)
         bar = Bar(scenario.name)
         try:
             result = run(
                 scenario,
-                device=device,
+                device=taken,
                 dtype=dtype,
                 every_s=every_s,
                 timeout_seconds=timeout_seconds,

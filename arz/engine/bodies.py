@@ -1,5 +1,7 @@
 """The work of one cell, one face and one end of a road, from the laws: what every backend's loops call."""
 
+from typing import Any
+
 from arz.jit import device, like
 from arz.laws.equilibrium.registry import equilibrium_speed
 from arz.laws.limiter import limited, ranged, reaching
@@ -103,6 +105,12 @@ def balanced(rho: float, change: float, rest: float) -> tuple[float, float]:
 
 
 @device
+def change(ratio: float, out: float, into: float) -> float:
+    """What a cell loses in a step that lets the flux `out` leave it and `into` enter it; ratio is dt/dx."""
+    return ratio * (out - into)
+
+
+@device
 def kept(
     closure: int,
     coupled: bool,
@@ -177,6 +185,42 @@ def thinnest(own_m: float, own_c: float, rho_m: float, rho_c: float, w_m: float,
 def gated(flow: float, total: float, cap: float) -> float:
     """What a gate that lets `cap` pass in all leaves of one of the flows that make up `total`."""
     return flow * (cap / total) if total > cap else flow
+
+
+@device
+def hold_back(demand: Any, i: int, a: int, cap: float) -> None:
+    """A gate at approach i of lane a of computation that lets `cap` pass of demand[class, approach, lane], all classes together."""
+    total = demand[0, i, a]
+    for k in range(1, demand.shape[0]):
+        total += demand[k, i, a]
+    for k in range(demand.shape[0]):
+        demand[k, i, a] = gated(demand[k, i, a], total, cap)
+
+
+@device
+def asked_for(waiting: float, arrived: float, dt: float) -> float:
+    """The flux that would let in, within a step, all who wait at an entry and all who come to it."""
+    return (waiting + arrived) / dt
+
+
+@device
+def still_waiting(waiting: float, arrived: float, came: float) -> float:
+    """Who waits at an entry after a step in which `came` vehicles found room."""
+    return larger(waiting + arrived - came, like(waiting, 0))
+
+
+@device
+def vehicles(flux: float, lanes: float, dt: float) -> float:
+    """How many pass the end of a road in a step, in float64; flux is that of one lane of it."""
+    return float(flux) * float(lanes) * dt
+
+
+@device
+def exactly(total: float, rest: float, x: float) -> tuple[float, float]:
+    """Adds x to a sum whose rounding is kept, so that ten thousand steps lose nothing (Kahan 1965, doi:10.1145/363707.363723)."""
+    y = x - rest
+    now = total + y
+    return now, (now - total) - y
 
 
 @device

@@ -1,7 +1,7 @@
 """Worlds that go on in time together: reset, step, snapshot, restore."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arz.engine import lights
-from arz.engine.backends.base import Backend, Orders, State
-from arz.engine.backends.registry import backend
+from arz.engine.backends.base import Backend, Held, Orders, State, Traffic
+from arz.engine.backends.registry import backend, chosen
 from arz.engine.ledger import Ledger, inside, ledger
 from arz.engine.measures import Measures, of_roads
 from arz.engine.plan import Plan, Start, make_plan, make_start
@@ -81,8 +81,9 @@ class Simulator:
         if threads is not None and threads < 1:
             raise Invalid("threads", f"is {threads}", "give at least 1, or None for all processors")
         self.dtype = np.dtype(dtype)
+        self.device = chosen(device)
         self.time_s = 0.0
-        self._groups = _grouped(self.scenarios, backend(device), self.dtype, threads)
+        self._groups = _grouped(self.scenarios, backend(self.device), self.dtype, threads)
         _require_one_shape([group.plan for group in self._groups])
         self._seeds = [scenario.seed for scenario in self.scenarios]
         self.reset()
@@ -121,6 +122,11 @@ class Simulator:
         return tuple(limit.id for limit in self.plan.limits)
 
     @property
+    def traffic(self) -> Traffic:
+        """What has gone between the host and the device, of all simulators there."""
+        return self._groups[0].backend.traffic
+
+    @property
     def dt_bound_s(self) -> float:
         """The longest step that some world takes."""
         return max(group.starts[0].dt_bound for group in self._groups)
@@ -148,6 +154,25 @@ class Simulator:
         A world takes equal steps of at most its own bound. If a state becomes unsound, `Unstable` says where, and the simulator stays
         where it was before the interval.
         """
+        counted, taken = self._advance(controls, duration_s, lambda group: group.backend.count())
+        return self._gathered([self._of_group(g, c, o.dt, o.steps) for g, c, o in zip(self._groups, counted, taken, strict=True)])
+
+    def step_held(self, controls: Controls | None, duration_s: float) -> Held:
+        """As `step`, but what was counted of the roads stays on the device, for who goes on with it there.
+
+        Sums over the steps are to be multiplied by duration_s over their number, `steps(duration_s)`.
+        """
+        if len(self._groups) > 1:
+            raise Invalid("scenarios", "are of several plans or time steps", "give worlds that differ in seeds, demands and controls only")
+        held, _ = self._advance(controls, duration_s, lambda group: group.backend.held())
+        return held[0]
+
+    def steps(self, duration_s: float) -> int:
+        """How many steps the first world takes in so many seconds."""
+        return _steps(self._groups[0], duration_s)
+
+    def _advance(self, controls: Controls | None, duration_s: float, look: Callable[[Group], Any]) -> tuple[list[Any], list[Orders]]:
+        """Goes on, and gives what `look` finds of every group, and what each was told to do."""
         if not (duration_s > 0 and math.isfinite(duration_s)):
             raise Invalid("duration_s", f"is {duration_s}", "give a positive number of seconds")
         end = self.time_s + duration_s
@@ -162,13 +187,13 @@ class Simulator:
             orders = self._orders(group, duration_s)
             group.backend.advance(orders)
             taken.append(orders)
-        counted = [group.backend.count() for group in self._groups]
-        if any(each.faults.any() for each in counted):
+        found = [look(group) for group in self._groups]
+        if any(each.faults.any() for each in found):
             for group, kept in zip(self._groups, held, strict=True):
                 group.lamps, group.limit, group.rate = kept
-            self._explain(taken, [each.faults for each in counted])
+            self._explain(taken, [each.faults for each in found])
         self.time_s = end
-        return self._gathered([self._of_group(g, c, o.dt, o.steps) for g, c, o in zip(self._groups, counted, taken, strict=True)])
+        return found, taken
 
     def measures(self) -> Measures:
         """What is at this moment: averages over no time."""
@@ -259,7 +284,7 @@ class Simulator:
         return table
 
     def _orders(self, group: Group, duration_s: float) -> Orders:
-        steps = max(1, math.ceil(duration_s / group.starts[0].dt_bound - 1e-9))
+        steps = _steps(group, duration_s)
         return Orders(
             start_s=self.time_s,
             dt=duration_s / steps,
@@ -369,6 +394,10 @@ class Simulator:
 
 _STATE = tuple(field.name for field in fields(State))
 _KEPT = (*(f"lamps_{field.name}" for field in fields(lights.Lamps)), "limit", "rate", "begun")
+
+
+def _steps(group: Group, duration_s: float) -> int:
+    return max(1, math.ceil(duration_s / group.starts[0].dt_bound - 1e-9))
 
 
 def _named(state: State) -> dict[str, Array]:

@@ -69,8 +69,38 @@ class Counted:
     faults: Array
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the last interval was, where it was computed: the fields of `Counted`, of types that other packages take over by DLPack.
+
+    They are written again by the next interval. Only `faults` is an array of numpy.
+    """
+
+    spent: Any
+    distance: Any
+    inside: Any
+    queue: Any
+    faults: Array
+
+
+@dataclass
+class Traffic:
+    """What went between host and device since the process began, and how often the device was sent to work."""
+
+    copies_in: int = 0
+    bytes_in: int = 0
+    copies_out: int = 0
+    bytes_out: int = 0
+    launches: int = 0
+
+
 class Backend(Protocol):
     """Holds worlds of one plan: place a state, advance it, count, fetch it."""
+
+    @property
+    def traffic(self) -> Traffic:
+        """Of its device; where that is the host, nothing travels."""
+        ...
 
     def place(self, state: State) -> None: ...
 
@@ -78,6 +108,10 @@ class Backend(Protocol):
 
     def count(self) -> Counted:
         """What the last `advance` was; after `place`, the state itself."""
+        ...
+
+    def held(self) -> Held:
+        """The same without a copy."""
         ...
 
     def fetch(self) -> State: ...

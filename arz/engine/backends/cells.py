@@ -195,15 +195,15 @@ def settle_row(
             i = here + k * WIDTH + a
             ratio = table[numbers + a]
             flux = scratch[i + FLUX * classes * WIDTH]
-            change = ratio * (flux - scratch[i - stride + FLUX * classes * WIDTH])
+            change = bodies.change(ratio, flux, scratch[i - stride + FLUX * classes * WIDTH])
             j = counted + 3 * k * WIDTH + a
             rho, rest = bodies.balanced(scratch[i + RHO * classes * WIDTH], change, block.sums[j + 2 * WIDTH])
             block.sums[j + 2 * WIDTH] = rest
             before = block.state[cell + (2 * k + 1) * WIDTH + a]
-            of_y = scratch[i + FLUX_Y * classes * WIDTH] - scratch[i - stride + FLUX_Y * classes * WIDTH]
+            of_y = bodies.change(ratio, scratch[i + FLUX_Y * classes * WIDTH], scratch[i - stride + FLUX_Y * classes * WIDTH])
             rho = present(rho)
             scratch[i + FACE_RHO * classes * WIDTH] = rho
-            scratch[i + FACE_MARK * classes * WIDTH] = before - ratio * of_y
+            scratch[i + FACE_MARK * classes * WIDTH] = before - of_y
             block.sums[j] = block.sums[j] + rho
             block.sums[j + WIDTH] = block.sums[j + WIDTH] + flux
     for k in range(classes):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arz.engine import bodies
-from arz.engine.backends.base import Books, Counted, Orders, State
+from arz.engine.backends.base import Books, Counted, Held, Orders, State, Traffic
 from arz.engine.backends.cells import fill_ghosts, sweep
 from arz.engine.backends.nodes import cross, let_arrive, turn_lights
 from arz.engine.backends.packing import (
@@ -124,6 +124,10 @@ class Cpu:
         self._removed_before = self._removed
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 and len(self._parts) > 1 else None
 
+    @property
+    def traffic(self) -> Traffic:
+        return Traffic()
+
     def place(self, state: State) -> None:
         for part in self._parts:
             span, packing, block = slice(part.first, part.last), part.packing, part.block
@@ -153,6 +157,10 @@ class Cpu:
             whole[:, part.first : part.last] = out[..., :real].transpose(0, 3, 1, 2)
             faults[part.first : part.last] = wrong[:real]
         return Counted(whole[0], whole[1], whole[2], whole[3], faults)
+
+    def held(self) -> Held:
+        counted = self.count()
+        return Held(counted.spent, counted.distance, counted.inside, counted.queue, counted.faults)
 
     def fetch(self) -> State:
         total = sum(part.last - part.first for part in self._parts)

@@ -142,17 +142,7 @@ def read_approaches(
             meter = block.links[links + (3 * n + i) * slots + slot]
             if meter >= 0:
                 for x in range(width):
-                    hold_back(demand, i, slot * width + x, block.rates[meter, first + x])
-
-
-@device
-def hold_back(demand: Any, i: int, a: int, cap: float) -> None:
-    """A gate at approach i that lets `cap` pass, all classes together."""
-    total = demand[0, i, a]
-    for k in range(1, demand.shape[0]):
-        total += demand[k, i, a]
-    for k in range(demand.shape[0]):
-        demand[k, i, a] = bodies.gated(demand[k, i, a], total, cap)
+                    bodies.hold_back(demand, i, slot * width + x, block.rates[meter, first + x])
 
 
 @inlined
@@ -201,11 +191,8 @@ def open_gates(block: Any, links: int, k: int, work: Any, row: int, first: int, 
 
 @device
 def add_exactly(books: Any, total: int, rest: int, x: float) -> None:
-    """Adds to a sum whose rounding is kept, so that ten thousand steps lose nothing (Kahan 1965, doi:10.1145/363707.363723)."""
-    y = x - books[rest]
-    t = books[total] + y
-    books[rest] = (t - books[total]) - y
-    books[total] = t
+    """Adds to a sum of the books and keeps what rounding took too much."""
+    books[total], books[rest] = bodies.exactly(books[total], books[rest], x)
 
 
 @inlined
@@ -252,14 +239,14 @@ def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
                 source = block.links[number + slot]
                 place = place_of_source(source, k, classes, worlds) + first
                 for x in range(width):
-                    demand[k, 0, slot * width + x] = (block.books[place + x] + block.arrived[source, k, first + x]) / dt
+                    demand[k, 0, slot * width + x] = bodies.asked_for(block.books[place + x], block.arrived[source, k, first + x], dt)
             for a in range(work.shape[1]):
                 marked[k, 0, a] = limit[k, 0, a]
     else:
         read_approaches(block, here, work, demand, marked, opened, before, links, n, classes, closure, lanes_in, first, width, slots)
     if kind == SINK:
         for a in range(work.shape[1]):
-            hold_back(demand, 0, a, last[0, a])
+            bodies.hold_back(demand, 0, a, last[0, a])
         for k in range(classes):
             for a in range(work.shape[1]):
                 # The cap has been shared out among the classes above.
@@ -271,7 +258,7 @@ def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
                 place = place_of_sink(block.links[number + slot], k, classes, worlds, block.arrived.shape[0]) + first
                 for x in range(width):
                     a = slot * width + x
-                    add_exactly(block.books, place + x, place + worlds + x, float(work[1, a]) * float(lanes_in[0, a]) * dt)
+                    add_exactly(block.books, place + x, place + worlds + x, bodies.vehicles(work[1, a], lanes_in[0, a], dt))
         return
     read_exits(block, here, v_ahead, ahead, links, n, m, classes, closure, first, width, slots)
     node(moved, room, demand, marked, v_ahead, ratio, priority, lanes_out, ahead[0], ahead[2], ahead[3], ahead[4], work, closure, law)
@@ -303,6 +290,6 @@ def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
                 place = place_of_source(source, k, classes, worlds) + first
                 for x in range(width):
                     a = slot * width + x
-                    came = float(moved[k, 0, 0, a] / lanes_out[0, a]) * float(lanes_out[0, a]) * dt
-                    block.books[place + x] = max(block.books[place + x] + block.arrived[source, k, first + x] - came, 0.0)
+                    came = bodies.vehicles(moved[k, 0, 0, a] / lanes_out[0, a], lanes_out[0, a], dt)
+                    block.books[place + x] = bodies.still_waiting(block.books[place + x], block.arrived[source, k, first + x], came)
                     add_exactly(block.books, place + worlds + x, place + 2 * worlds + x, came)

@@ -293,7 +293,7 @@ def _gates(plan: Plan, segments: Segments, place: Array, worlds: int) -> tuple[A
     return begins, ends
 
 
-def _alike(plan: Plan) -> list[Alike]:
+def nodes_alike(plan: Plan) -> list[Alike]:
     """All nodes, those of one shape and one law together."""
     found = []
     if plan.sources:
@@ -349,7 +349,7 @@ def _nodes(plan: Plan, packing: Packing, low: Array, high: Array, kind: Any) -> 
     world = np.arange(chunks)[:, None] * width + np.arange(NODE_WIDTH) % width
     table, links, rows = [np.zeros((0, 9), np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, kind)]
     row_at = link_at = 0
-    for alike in _alike(plan):
+    for alike in nodes_alike(plan):
         count, (n, m) = len(alike.number), (alike.ways_in.shape[1], alike.ways_out.shape[1])
         lanes = NODE_FEW if count * packing.worlds <= NODE_FEW else NODE_WIDTH
         slots = lanes // width

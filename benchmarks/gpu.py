@@ -1,0 +1,460 @@
+"""Checks and times the CUDA backend on a machine of its own: in parts, each a process with a time limit, each done once.
+
+What is found goes to gpu.json, part by part; a part that is there is not run again, one that failed is. Nothing is installed and nothing is
+asked of a network: see `python3 dev.py gpu --help`.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+LIMIT_S = 540.0
+"""Of a part."""
+DECISION_S = 15.0
+SPEED_WORLDS = (1, 64, 512, 4096, 16384, 65536)
+TARGETS = {1: 1e11, 2: 6e10}
+"""Cell updates a second of the seventy roads at 4,096 worlds or more, by order: asked of an H200."""
+
+
+class Sizes(NamedTuple):
+    """How much of everything: all of it, or so little that every line runs in numba's simulator."""
+
+    worlds: int
+    steps: int
+    seconds: float
+    island: dict[str, Any]
+    grids: tuple[int, ...]
+    speed: tuple[int, ...]
+    decision_s: float
+    numbers: int
+
+
+WHOLE = Sizes(4096, 1000, 2.0, {}, (2, 20, 50), SPEED_WORLDS, DECISION_S, 1 << 28)
+LITTLE = Sizes(3, 4, 0.0, {"cell_m": 200.0}, (1,), (1, 2), 3.0, 1 << 8)
+
+
+def island(sizes: Sizes, order: int = 2, **more: Any) -> Any:
+    """The seventy roads; in little, of as few cells as there are roads."""
+    from arz import scenario
+
+    made = scenario("victoria_island", **more)
+    return made.model_copy(update={"scheme": made.scheme.model_copy(update={"order": order, **sizes.island})})
+
+
+def simulator(made: Any, worlds: int, layout: str, dtype: str = "float32", device: str = "cuda") -> Any:
+    """Worlds with seeds of their own, laid out as the plan decides ("plan"), in blocks or over the grid."""
+    from functools import partial
+    from unittest.mock import patch
+
+    from arz.engine.backends.cuda import Cuda
+    from arz.engine.simulator import Simulator
+
+    if device == "cpu" or layout == "plan":
+        whole = Simulator([made] * worlds, device=device, dtype=dtype)
+    else:
+        with patch("arz.engine.simulator.backend", lambda _: partial(Cuda, blocks=layout == "blocks")):
+            whole = Simulator([made] * worlds, device=device, dtype=dtype)
+    whole.reset(range(worlds))
+    return whole
+
+
+def timed(work: Callable[[], object], seconds: float, least: int = 3) -> list[float]:
+    """Seconds of each call, as many as fit; the GPU has ended its work within each."""
+    from numba import cuda
+
+    took: list[float] = []
+    until = time.perf_counter() + seconds
+    while len(took) < least or time.perf_counter() < until:
+        cuda.synchronize()
+        began = time.perf_counter()
+        work()
+        cuda.synchronize()
+        took.append(time.perf_counter() - began)
+    return took
+
+
+# --- the parts ---------------------------------------------------------------------------------------------------------------------------
+
+
+def part_machine(sizes: Sizes) -> dict[str, Any]:
+    """What this machine is."""
+    import numba
+    import numpy as np
+    from numba import cuda
+
+    from arz.engine.backends.gpu import gpu
+    from arz.engine.backends.kernels import SIMULATED
+
+    del sizes
+    known: dict[str, Any] = {"device": gpu(0).name, "free_bytes": gpu(0).room(), "numba": numba.__version__, "numpy": np.__version__}
+    known |= {"cuda": getattr(cuda, "implementation", "simulator"), "python": platform.python_version(), "cores": os.cpu_count()}
+    if not SIMULATED:
+        device = cuda.get_current_device()
+        known |= {
+            "chip": ".".join(map(str, device.compute_capability)), "multiprocessors": device.MULTIPROCESSOR_COUNT,
+            "clock_khz": device.CLOCK_RATE, "shared_bytes_of_a_block": device.MAX_SHARED_MEMORY_PER_BLOCK,
+            "shared_bytes_of_a_multiprocessor": device.MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
+            "driver": list(cuda.cudadrv.driver.driver.get_version()), "runtime": list(cuda.runtime.get_version()),
+        }  # fmt: skip
+        said = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False) if shutil.which("nvidia-smi") else None
+        known["nvidia-smi"] = said.stdout.strip() if said is not None else "not there"
+    return known
+
+
+def part_code(sizes: Sizes) -> dict[str, Any]:
+    """Every kernel as assembly for both chips: registers, spills and stack, as `ptxas` says; needs no GPU, and no simulator."""
+    import re
+
+    from arz.engine.backends.kernels import Model
+    from arz.engine.backends.ptx import CHIPS, NAMES, assembled, assembly
+
+    model = Model(2, 0, 0, True, 2, "float32", 3, 3)
+    found: dict[str, Any] = {"ptxas": shutil.which("ptxas") or "not there, so there are no registers and spills below"}
+    for order in (2,) if sizes is LITTLE else (1, 2):
+        for name in NAMES if sizes is WHOLE else NAMES[:1]:
+            for chip, ptx in assembly(model._replace(order=order), name, CHIPS).items():
+                built = assembled(name, chip, ptx)
+                found[f"{name}, order {order}, sm_{chip[0]}{chip[1]}"] = {
+                    "instructions": len(re.findall(r"^\s+(?:@!?%p\d+ )?[a-z]\w*\.", ptx, re.MULTILINE)),
+                    "built": asdict(built) if built is not None else None,
+                }
+    try:
+        assembly(model, "reckon", ((6, 0),))
+    except Exception as error:
+        found["sm_60"] = f"not compiled by this toolkit: {str(error).splitlines()[0][:200]}"
+    else:
+        found["sm_60"] = "compiles"
+    return found
+
+
+def part_promises(sizes: Sizes) -> dict[str, Any]:
+    """What tests/arz/devices.py asks of every device."""
+    from tests.arz import devices
+
+    asked = [f"{layout}/{dtype}/{name}" for layout in devices.LAYOUTS for dtype in devices.DTYPES for name in devices.QUESTIONS]
+    if sizes is LITTLE:
+        asked = [each for each in asked if "gates" in each]
+    answers = {each: devices.answer(*each.split("/")) or "kept" for each in asked}
+    return {"kept": sum(answer == "kept" for answer in answers.values()), "of": len(answers), "answers": answers}
+
+
+def part_agreement(sizes: Sizes) -> dict[str, Any]:
+    """The seventy roads after 1,000 steps: CPU = CUDA, the same again, and a world alone = the same world among thousands."""
+    import numpy as np
+
+    found: dict[str, Any] = {}
+    for dtype in ("float64", "float32"):
+        for layout in ("plan", "grid"):
+            made = island(sizes, demand=1.2)
+            one, other = simulator(made, 2, layout, dtype, "cpu"), simulator(made, 2, layout, dtype)
+            again, alone, among = (simulator(made, worlds, layout, dtype) for worlds in (2, 1, sizes.worlds))
+            steps = 0
+            while steps < sizes.steps:
+                for each in (one, other, again, alone, among):
+                    each.step(None, sizes.decision_s)
+                steps += one.steps(sizes.decision_s)
+            cpu, gpu, twice = (each.snapshot() for each in (one, other, again))
+            first, many = alone.snapshot(), among.snapshot()
+            states = {name: np.asarray(cpu[name], float) for name in ("rho", "y", "waiting", "entered", "left")}
+            away = {name: np.abs(np.asarray(gpu[name], float) - value) for name, value in states.items()}
+            exact = [name for name in gpu if isinstance(gpu[name], np.ndarray) and name not in {"removed", "seeds"}]
+            found[f"{dtype}, {layout}"] = {
+                "steps": steps,
+                "blocks": other._groups[0].backend.blocks,  # noqa: SLF001 - the plan's choice
+                "greatest_difference_over_greatest": {name: float(away[name].max() / max(value.max(), 1e-300)) for name, value in states.items()},
+                "l1": {name: float(away[name].sum() / max(value.sum(), 1e-300)) for name, value in states.items()},
+                "twice_the_same_bits": all(gpu[name].tobytes() == twice[name].tobytes() for name in exact),
+                "alone_is_among": all(first[name][0].tobytes() == np.asarray(many[name])[0].tobytes() for name in exact),
+                "among": sizes.worlds,
+            }
+    return found
+
+
+def part_ceilings(sizes: Sizes) -> dict[str, Any]:
+    """What the device can do at best: bytes copied a second, and fused multiply-adds a second in float32."""
+    import numpy as np
+    from numba import cuda, float32
+
+    source, target = cuda.device_array(sizes.numbers, np.float32), cuda.device_array(sizes.numbers, np.float32)
+    chains, rounds = 8, 4096 if sizes is WHOLE else 2
+
+    @cuda.jit  # type: ignore[untyped-decorator]
+    def multiply_add(out: Any, factor: float, term: float, count: int) -> None:
+        i = cuda.grid(1)
+        v = cuda.local.array(8, float32)
+        for c in range(chains):
+            v[c] = float32(i + c)
+        for _ in range(count):
+            for c in range(chains):
+                v[c] = v[c] * factor + term
+        total = float32(0)
+        for c in range(chains):
+            total += v[c]
+        if i < out.size:
+            out[i] = total
+
+    threads, blocks = (256, 132 * 64) if sizes is WHOLE else (4, 1)
+    out = cuda.device_array(threads * blocks, np.float32)
+    one, half = np.float32(0.999), np.float32(0.5)
+    work = lambda: multiply_add[blocks, threads](out, one, half, rounds)  # noqa: E731 - timed below
+    copy = median(timed(lambda: target.copy_to_device(source), sizes.seconds))
+    work()
+    fused = median(timed(work, sizes.seconds))
+    return {
+        "copied_bytes_per_s": 2 * source.nbytes / copy,
+        "multiply_adds_per_s": threads * blocks * rounds * chains / fused,
+    }
+
+
+def part_speed(sizes: Sizes) -> dict[str, Any]:
+    """Cell updates a second, over worlds, networks, orders and layouts; the state stays on the device."""
+    from arz import scenario
+
+    found: dict[str, Any] = {}
+    networks = {"island": {order: island(sizes, order) for order in (1, 2)}}
+    for side in sizes.grids:
+        made = scenario("grid", n=side, m=side)
+        more = {"order": 2, **sizes.island}
+        networks[f"grid {side}"] = {2: made.model_copy(update={"scheme": made.scheme.model_copy(update=more)})}
+    for name, orders in networks.items():
+        for order, made in orders.items():
+            for worlds in sizes.speed:
+                for layout in ("blocks", "grid") if name == "island" else ("plan",):
+                    key = f"{name}, order {order}, {worlds} worlds, {layout}"
+                    try:
+                        found[key] = _speed(made, worlds, layout, sizes)
+                    except MemoryError as error:
+                        found[key] = str(error)
+    best = {
+        order: max((each["updates_per_s"] for key, each in found.items() if f"island, order {order}," in key and isinstance(each, dict)), default=0)
+        for order in TARGETS
+    }
+    return {"rates": found, "best": best, "targets": TARGETS}
+
+
+def _speed(made: Any, worlds: int, layout: str, sizes: Sizes) -> dict[str, Any]:
+    if worlds * made.network.roads.__len__() > 65536 * 100:
+        return {"updates_per_s": 0.0, "left_out": "too large for the host's tables"}
+    whole = simulator(made, worlds, layout)
+    for _ in range(4 if sizes is WHOLE else 1):
+        whole.step_held(None, sizes.decision_s)
+    took = timed(lambda: whole.step_held(None, sizes.decision_s), sizes.seconds)
+    backend = whole._groups[0].backend  # noqa: SLF001 - what is timed is the device alone
+    orders = whole._orders(whole._groups[0], sizes.decision_s)  # noqa: SLF001
+    alone = timed(lambda: backend.advance(orders), sizes.seconds)
+    updates = whole.steps(sizes.decision_s) * whole.plan.cells * worlds
+    return {
+        "cells": whole.plan.cells,
+        "blocks": backend.blocks,
+        "steps": whole.steps(sizes.decision_s),
+        "updates_per_s": updates / median(alone),
+        "updates_per_s_with_the_host": updates / median(took),
+        "samples": len(alone),
+    }
+
+
+def part_decisions(sizes: Sizes) -> dict[str, Any]:
+    """One decision of thousands of worlds, all included: controls in, measures out; where its time goes, and what travels."""
+    import numpy as np
+
+    from arz.engine.simulator import Controls
+
+    whole = simulator(island(sizes), sizes.worlds, "plan")
+    phases = [np.full((sizes.worlds, len(whole.signals)), number) for number in (0, 1)]
+    turn = iter(range(10**9))
+
+    def decide(step: Callable[[Any, float], object]) -> Callable[[], object]:
+        return lambda: step(Controls(phase=phases[next(turn) // 2 % 2]), sizes.decision_s)
+
+    decide(whole.step)()
+    before = asdict(whole.traffic)
+    with_measures = timed(decide(whole.step), sizes.seconds)
+    after = asdict(whole.traffic)
+    held = timed(decide(whole.step_held), sizes.seconds)
+    group = whole._groups[0]  # noqa: SLF001 - its parts are timed one by one
+    backend, orders = group.backend, whole._orders(group, sizes.decision_s)  # noqa: SLF001
+    advance = timed(lambda: backend.advance(orders), sizes.seconds)
+    count = timed(backend.count, sizes.seconds)
+    asked = timed(lambda: whole._orders(group, sizes.decision_s), sizes.seconds)  # noqa: SLF001
+    return {
+        "worlds": sizes.worlds,
+        "all_included_ms": 1e3 * median(with_measures),
+        "held_on_the_device_ms": 1e3 * median(held),
+        "of_it_ms": {
+            "orders of the host": 1e3 * median(asked), "advance": 1e3 * median(advance), "count, with the copy": 1e3 * median(count)
+        },
+        "decisions_per_s": sizes.worlds / median(held),
+        "travels": {name: (after[name] - before[name]) / len(with_measures) for name in after},
+        "asked": {"all_included_ms": 4.0, "decisions_per_s": 1e6},
+    }  # fmt: skip
+
+
+def part_latency(sizes: Sizes) -> dict[str, Any]:
+    """One world: a launch of nothing, an interval of one step and of many, the whole decision."""
+    from numba import cuda
+
+    @cuda.jit  # type: ignore[untyped-decorator]
+    def nothing() -> None:
+        pass
+
+    blocks = 128 if sizes is WHOLE else 1
+    nothing[blocks, 32 if sizes is WHOLE else 1]()
+    launch = timed(lambda: nothing[blocks, 32 if sizes is WHOLE else 1](), sizes.seconds)
+    found: dict[str, Any] = {"launch_us": 1e6 * median(launch)}
+    for layout in ("blocks", "grid"):
+        whole = simulator(island(sizes), 1, layout)
+        group = whole._groups[0]  # noqa: SLF001 - its parts are timed one by one
+        whole.step(None, sizes.decision_s)
+        step_s = sizes.decision_s / whole.steps(sizes.decision_s)
+        one, many = (whole._orders(group, seconds) for seconds in (step_s, sizes.decision_s))  # noqa: SLF001
+        short, long = (timed(lambda orders=orders: group.backend.advance(orders), sizes.seconds) for orders in (one, many))
+        decision = timed(lambda: whole.step(None, sizes.decision_s), sizes.seconds)
+        found[layout] = {
+            "steps": many.steps,
+            "one_step_us": 1e6 * median(short),
+            "all_steps_us": 1e6 * median(long),
+            "each_further_step_us": 1e6 * (median(long) - median(short)) / max(many.steps - 1, 1),
+            "decision_us": 1e6 * median(decision),
+        }
+    return found
+
+
+def part_environment(sizes: Sizes) -> dict[str, Any]:
+    """Environment steps a second of the batched task of `rl`, on this device."""
+    import numpy as np
+
+    from rl.task import Task
+    from rl.tasks import ready
+
+    worlds = sizes.worlds if sizes is WHOLE else 1
+    task = Task(ready("Corridor", **({} if sizes is WHOLE else {"decision_s": 5.0, "horizon_s": 20.0})), worlds=worlds, device="cuda")
+    task.reset(range(worlds))
+    actions = np.zeros((worlds, task.agent_count, len(task.action_sizes)), np.int64)
+    took = timed(lambda: task.step(actions), sizes.seconds, 2)
+    return {"worlds": worlds, "steps_per_s": worlds / median(took)}
+
+
+def part_sizes(sizes: Sizes) -> dict[str, Any]:
+    """From one road to 10⁵ cells, from one world to 65,536; and what is said when it is too much."""
+    from arz import scenario
+    from arz.errors import NoRoom
+
+    found: dict[str, Any] = {}
+    for name, worlds, more in (("one_road", sizes.speed[-1], {}), ("grid", 1, {"n": sizes.grids[-1], "m": sizes.grids[-1]})):
+        whole = simulator(scenario(name, **more), worlds, "plan")
+        whole.step_held(None, min(sizes.decision_s, 1.0))
+        found[f"{name}, {worlds} worlds"] = {"cells": whole.plan.cells, "drift": float(abs(whole.ledger().drift).max())}
+    if sizes is WHOLE:
+        from arz.engine.backends.gpu import gpu
+
+        huge = scenario("grid", n=50, m=50)
+        fixed = gpu(0).room()
+        try:
+            simulator(huge, int(fixed / 2e6), "plan")
+        except NoRoom as error:
+            found["too many"] = str(error)
+    return found
+
+
+def part_sanitizer(sizes: Sizes) -> dict[str, Any]:
+    """compute-sanitizer, memcheck and racecheck, over a few steps in both layouts."""
+    program = shutil.which("compute-sanitizer")
+    if program is None:
+        return {"not run": "compute-sanitizer is not on this machine"}
+    found: dict[str, Any] = {}
+    for tool in ("memcheck", "racecheck"):
+        command = [program, "--tool", tool, "--error-exitcode", "9", sys.executable, __file__, "--part", "few_steps"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S / 2, check=False)
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("=========")]
+        found[tool] = {"clean": done.returncode == 0, "said": said[-6:], "exit": done.returncode}
+    del sizes
+    return found
+
+
+def part_few_steps(sizes: Sizes) -> dict[str, Any]:
+    """What the sanitizer looks at."""
+    for layout in ("blocks", "grid"):
+        whole = simulator(island(sizes), 4, layout)
+        whole.step(None, 1.0)
+    return {}
+
+
+PARTS = ("machine", "code", "promises", "agreement", "ceilings", "speed", "decisions", "latency", "environment", "sizes", "sanitizer")
+NEVER_SIMULATED = ("code",)
+"""Numba's simulator compiles nothing."""
+
+
+# --- the driver --------------------------------------------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    face = argparse.ArgumentParser("gpu.py", description=__doc__)
+    face.add_argument("--out", type=Path, metavar="DIR", help="where gpu.json goes")
+    face.add_argument("--part", help="run this one in this process, and print what it finds")
+    face.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
+    face.add_argument("--simulator", action="store_true", help="let numba play the GPU, at small sizes: whether every line runs")
+    face.add_argument("--seconds", type=float, default=math.inf, help="begin no part after so long; the next call goes on")
+    options = face.parse_args()
+    if options.part:
+        print(json.dumps(globals()[f"part_{options.part}"](LITTLE if options.simulator else WHOLE)))
+        return 0
+    if options.out is None:
+        face.error("--out DIR: say where the results go")
+    return drive(options.out, options.only or PARTS, simulated=options.simulator, seconds=options.seconds)
+
+
+def drive(out: Path, names: Any, *, simulated: bool, seconds: float) -> int:
+    """Runs what is not done yet; 0 if all of it is done and nothing failed."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "gpu.json"
+    known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    began = time.monotonic()
+    for name in names:
+        if known.get(name, {}).get("done"):
+            print(f"{name}: done before")
+            continue
+        if time.monotonic() - began > seconds:
+            print(f"{name}: left for the next call")
+            continue
+        known[name] = run_part(name, simulated=simulated)
+        unfinished = file.with_suffix(".new")
+        unfinished.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        unfinished.replace(file)
+        print(f"{name}: {'done' if known[name]['done'] else known[name]['failed']} ({known[name]['took_s']:.0f} s)", flush=True)
+    print(f"written to {file}")
+    return 0 if all(known.get(name, {}).get("done") for name in names) else 1
+
+
+def run_part(name: str, *, simulated: bool) -> dict[str, Any]:
+    """One part in a process of its own: what it found, or why it failed."""
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH", ""))))
+    if simulated and name not in NEVER_SIMULATED:
+        environment |= {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, __file__, "--part", name, *(["--simulator"] if simulated else [])]
+    began = time.monotonic()
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return {"done": False, "failed": f"it took longer than {LIMIT_S:.0f} s", "took_s": LIMIT_S}
+    took = time.monotonic() - began
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        return {"done": False, "failed": f"it ended with {done.returncode}: {last}", "took_s": took, "said": done.stderr[-4000:]}
+    return {"done": True, "took_s": took, "simulated": simulated, "found": json.loads(done.stdout.splitlines()[-1])}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

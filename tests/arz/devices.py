@@ -1,0 +1,286 @@
+"""What every device promises, as questions that a process of its own can answer: numba plays a GPU only where that is settled at its start."""
+
+import gc
+import json
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from arz.engine.simulator import Controls, Simulator
+from arz.errors import NoRoom, Unstable
+from arz.world.scenario import Scenario
+from arz.world.scenarios.registry import scenario
+from arz.world.scheme import Scheme
+from tests.arz.engines import LWR, STATE, cars, filled, one_road, same_measures, same_snapshot, same_world, town
+
+Array = NDArray[Any]
+Make = Callable[..., Simulator]
+
+COARSE = Scheme(order=2, cell_m=60.0)
+NEAR = {"float64": 1e-12, "float32": 1e-4}
+
+
+def worlds(count: int = 2, scheme: Scheme = COARSE) -> list[Scenario]:
+    """Towns of few cells, with everything in them, that differ in seed and demand."""
+    return [town(seed=n, scale=1 - 0.2 * n).model_copy(update={"scheme": scheme}) for n in range(count)]
+
+
+def driven(simulator: Simulator, decisions: int = 2, seconds: float = 6.0) -> tuple[dict[str, Any], Any]:
+    """Under a controller that changes its mind: what is remembered in the end, and what was measured last."""
+    measured = None
+    for decision in range(decisions):
+        phase = np.array([[(decision + world) % 2 for _ in simulator.signals] for world in range(len(simulator.scenarios))])
+        measured = simulator.step(Controls(phase=phase) if simulator.signals else None, seconds)
+    return simulator.snapshot(), measured
+
+
+def assert_near(expected: dict[str, Any], actual: dict[str, Any], dtype: str) -> None:
+    """float64: the greatest difference over the greatest value; float32: the sum of the differences over the sum of the values."""
+    for name in STATE:
+        one, other = np.asarray(expected[name], np.float64), np.asarray(actual[name], np.float64)
+        away, scale = np.abs(one - other), np.abs(one)
+        if dtype == "float64":
+            assert away.max(initial=0) <= NEAR[dtype] * scale.max(initial=0), name
+        else:
+            assert away.sum() <= NEAR[dtype] * scale.sum(), name
+
+
+def test_it_computes_what_the_cpu_computes(make: Make, dtype: str) -> None:
+    """State, books and measures: float64 to 1e-12, float32 to 1e-4 in the mean."""
+    reference, told = driven(Simulator(worlds(), dtype=dtype, threads=1))
+    snapshot, measured = driven(make(worlds(), dtype=dtype))
+
+    assert_near(reference, snapshot, dtype)
+    for name in ("density", "flow", "speed", "inside", "queue", "delay", "waiting", "entered", "left"):
+        np.testing.assert_allclose(
+            getattr(measured, name), getattr(told, name), rtol=1e3 * NEAR[dtype], atol=1e2 * NEAR[dtype], err_msg=name
+        )
+    assert (measured.phase == told.phase).all()
+
+
+def test_the_same_again(make: Make, dtype: str) -> None:
+    """Run twice, the bits are equal; so they are after a reset."""
+    simulator = make(worlds(), dtype=dtype)
+    first, measured = driven(simulator)
+    simulator.reset()
+    again, measured_again = driven(simulator)
+
+    same_snapshot(first, again)
+    same_snapshot(first, driven(make(worlds(), dtype=dtype))[0])
+    same_measures(measured, 1, measured_again, 1)
+
+
+def test_a_world_alone_is_the_world_among_others(make: Make, dtype: str) -> None:
+    """To the last bit, wherever it stands."""
+    among, told = driven(make(worlds(3), dtype=dtype), 1)
+    # Its controller asks for the phases of its place.
+    simulator = make(worlds(3)[2:], dtype=dtype)
+    measured = simulator.step(Controls(phase=np.zeros((1, 1), int)), 6.0)
+
+    same_world(simulator.snapshot(), 0, among, 2)
+    same_measures(measured, 0, told, 2)
+
+
+def test_a_state_goes_from_device_to_device(make: Make, dtype: str) -> None:
+    """A snapshot goes on to the last bit where it was taken, and on the CPU as it would have there."""
+    simulator, other = make(worlds(), dtype=dtype), make(worlds(), dtype=dtype)
+    simulator.step(None, 4.0)
+    kept = simulator.snapshot()
+    other.restore(kept)
+    same_snapshot(kept, other.snapshot())
+    cpu = Simulator(worlds(), dtype=dtype, threads=1)
+    cpu.restore(kept)
+    for each in (simulator, other, cpu):
+        each.step(None, 4.0)
+
+    same_snapshot(simulator.snapshot(), other.snapshot())
+    assert_near(cpu.snapshot(), simulator.snapshot(), dtype)
+
+
+def test_one_class_and_order_one(make: Make, dtype: str) -> None:
+    """The other scheme, the other closure, one class; a queue before a wall."""
+    made = Scenario(
+        name="queue", network=one_road(600.0, end="wall"), physics=LWR, scheme=Scheme(order=1, cell_m=50.0),
+        demand=cars("road", 1500.0), initial=filled((0.05,), road=600.0),
+    )  # fmt: skip
+    reference, told = driven(Simulator([made] * 2, dtype=dtype, threads=1))
+    snapshot, measured = driven(make([made] * 2, dtype=dtype))
+
+    assert_near(reference, snapshot, dtype)
+    np.testing.assert_allclose(measured.queue, told.queue, rtol=1e3 * NEAR[dtype])
+    assert snapshot["left"].sum() == 0
+
+
+def test_it_is_the_cpu_after_1000_steps(make: Make, dtype: str) -> None:
+    """What rounding does in a long run stays within the same bounds."""
+    fine = worlds(2, Scheme(order=2, cell_m=60.0))
+    results = []
+    for simulator in (Simulator(fine, dtype=dtype, threads=1), make(fine, dtype=dtype)):
+        steps = 0
+        while steps < 1000:
+            simulator.step(None, 30.0)
+            steps += simulator.steps(30.0)
+        results.append(simulator.snapshot())
+
+    assert_near(results[0], results[1], dtype)
+
+
+def test_a_ring_closes(make: Make, dtype: str) -> None:
+    """A road that goes on with its own beginning has no node at all."""
+    made = scenario("ring").model_copy(update={"scheme": Scheme(order=2, cell_m=75.0)})
+    reference, _ = driven(Simulator(made, dtype=dtype, threads=1))
+    simulator = make(made, dtype=dtype)
+    snapshot, _ = driven(simulator)
+
+    assert_near(reference, snapshot, dtype)
+    assert np.abs(simulator.ledger().drift).max() <= (1e-14 if dtype == "float64" else 1e-6)
+
+
+def test_gates_and_signs(make: Make, dtype: str) -> None:
+    """Ramp meters and variable speed limits do what they do on the CPU."""
+    made = scenario("ramp").model_copy(update={"scheme": Scheme(order=2, cell_m=100.0)})
+    results = []
+    for simulator in (Simulator(made, dtype=dtype, threads=1), make(made, dtype=dtype)):
+        controls = Controls(rate_veh_per_h=np.full((1, len(simulator.meters)), 300.0), limit_kmh=np.full((1, len(simulator.limits)), 40.0))
+        simulator.step(controls, 8.0)
+        simulator.step(None, 4.0)
+        results.append(simulator.snapshot())
+
+    assert_near(results[0], results[1], dtype)
+
+
+def test_what_goes_wrong_is_told(make: Make, dtype: str) -> None:
+    """An unsound cell ends the interval, and the state before is kept to the last bit."""
+    simulator = make(worlds(), dtype=dtype)
+    simulator.step(None, 2.0)
+    spoilt = simulator.snapshot()
+    spoilt["rho"][1, 0, 3] = np.nan
+    simulator.restore(spoilt)
+    with pytest.raises(Unstable) as caught:
+        simulator.step(None, 2.0)
+
+    assert caught.value.world == 1
+    assert simulator.snapshot()["rho"].tobytes() == spoilt["rho"].tobytes()
+
+
+def test_what_is_held_is_what_is_measured(make: Make, dtype: str) -> None:
+    """What stays on the device says the same as what comes to the host, and is handed over without a copy."""
+    one, other = make(worlds(), dtype=dtype), make(worlds(), dtype=dtype)
+    measured = one.step(None, 4.0)
+    held = other.step_held(None, 4.0)
+    inside = np.from_dlpack(held.inside)
+    seconds = 4.0 / other.steps(4.0)
+
+    assert inside.tobytes() == measured.inside.tobytes()
+    np.testing.assert_allclose(np.from_dlpack(held.spent) * seconds, measured.spent, rtol=1e-12)
+    other.step_held(None, 4.0)
+    if other.device != "cpu":
+        assert inside.tobytes() != measured.inside.tobytes()
+
+
+def test_only_gpu_lends_its_memory_again(make: Make, dtype: str) -> None:
+    """The second simulator of a shape asks the device for nothing; what nobody uses is given back when asked."""
+    from arz.engine.backends.gpu import gpu
+
+    pool = gpu(0)
+    gc.collect()
+    pool.free()
+    first = make(worlds(), dtype=dtype)
+    first.step(None, 1.0)
+    lent, made = pool.memory.lent, pool.memory.made
+    del first
+    gc.collect()
+    assert (pool.memory.lent, pool.memory.idle) == (0, lent)
+
+    for _ in range(10):
+        simulator = make(worlds(), dtype=dtype)
+        simulator.step(None, 1.0)
+        del simulator
+        gc.collect()
+
+    assert (pool.memory.lent, pool.memory.idle, pool.memory.made) == (0, lent, made)
+    assert pool.free() == lent
+    assert pool.memory.idle == 0
+
+
+def test_only_gpu_says_how_many_worlds_fit(make: Make, dtype: str) -> None:
+    """What does not fit is refused before anything is taken, and what is said to fit does."""
+    from arz.engine.backends.gpu import Gpu, gpu
+
+    gc.collect()
+    gpu(0).free()
+    with patch.object(Gpu, "room", lambda _: 100_000.0):
+        with pytest.raises(NoRoom, match=r"memory of cuda:0 does not hold 40 worlds, only \d+") as caught:
+            make(worlds(1) * 40, dtype=dtype)
+        fit = caught.value.fit
+
+        assert 2 <= fit < 40
+        assert gpu(0).memory.lent == 0
+        make(worlds(1) * fit, dtype=dtype)
+        with pytest.raises(NoRoom):
+            make(worlds(1) * (fit + 1), dtype=dtype)
+
+
+def test_only_gpu_counts_what_travels(make: Make, dtype: str) -> None:
+    """A decision takes in what the lights do and brings out measures; the state stays where it is."""
+    simulator = make(worlds(), dtype=dtype)
+    simulator.step(None, 2.0)
+    before = replace(simulator.traffic)
+    measured = simulator.step(None, 2.0)
+    after = simulator.traffic
+    roads = sum(field.nbytes for field in (measured.spent, measured.distance, measured.inside, measured.queue))
+    books = measured.waiting.nbytes * 3 + measured.left.nbytes * 2 + 2 * 8 * (1 + len(simulator.classes))
+
+    assert after.bytes_out - before.bytes_out == roads + 2 * 8 + books
+    assert after.bytes_in - before.bytes_in <= 2 * (8 + 4 * 16 * simulator.plan.light_count)
+
+
+QUESTIONS = {name.removeprefix("test_"): question for name, question in list(globals().items()) if name.startswith("test_")}
+LAYOUTS = ("blocks", "grid")
+DTYPES = ("float64", "float32")
+
+
+def maker(layout: str) -> Make:
+    """Simulators on the CPU, or on a GPU with each world in a block of its own, or all over the grid."""
+    return partial(_made, layout)
+
+
+def _made(layout: str, scenarios: Sequence[Scenario] | Scenario, dtype: str) -> Simulator:
+    if layout == "cpu":
+        return Simulator(scenarios, dtype=dtype, threads=1)
+    from arz.engine.backends.cuda import Cuda
+
+    with patch("arz.engine.simulator.backend", lambda _: partial(Cuda, blocks=layout == "blocks")):
+        return Simulator(scenarios, device="cuda", dtype=dtype)
+
+
+def answer(layout: str, dtype: str, question: str) -> str:
+    """Nothing, or how a promise was broken."""
+    try:
+        with warnings.catch_warnings():
+            # Numba's simulator computes in numpy, which warns of the divisions by 0 that a choice then leaves out.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            QUESTIONS[question](maker(layout), dtype)
+    except Exception:
+        return traceback.format_exc()
+    return ""
+
+
+def main() -> None:
+    """Answers, as one JSON document, every question given as layout/dtype/question."""
+    # Who waits for a thread of the simulator holds back that thread.
+    sys.setswitchinterval(1e-4)
+    print(json.dumps({asked: answer(*asked.split("/")) for asked in sys.argv[1:]}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The machine code of the CUDA kernels, read without a GPU: it compiles for every chip, in the precision and with the products that it should."""
+
+import re
+
+import pytest
+from numba import cuda
+
+from arz.engine.backends.kernels import Model
+from arz.engine.backends.ptx import CHIPS, NAMES, assembled, assembly
+
+ISLAND = Model(classes=2, closure=0, equilibrium=0, built_in=True, order=2, kind="float32", most_in=3, most_out=3)
+"""Of the seventy roads, as they are by default."""
+WITHOUT_BOOKS = ISLAND._replace(books=False)
+OTHERS = (
+    ISLAND._replace(order=1),
+    ISLAND._replace(kind="float64"),
+    ISLAND._replace(closure=1, built_in=False),
+    ISLAND._replace(classes=1, closure=4, equilibrium=1, order=1),
+    ISLAND._replace(classes=1, closure=4, equilibrium=1, order=1, kind="float64", most_in=1, most_out=1),
+)
+DOUBLE = re.compile(r"^\s+(?:@!?%p\d+ )?\w[\w.]*\.f64\b.*", re.MULTILINE)
+"""An instruction in double precision; parameters are declared by lines that begin with a point."""
+
+pytestmark = [
+    pytest.mark.skipif(not cuda.cudadrv.nvvm.is_available(), reason="the CUDA compiler's library is not on this machine"),
+    pytest.mark.timeout(600),
+]
+
+
+def check(model: Model, name: str, *, assembling: bool) -> None:
+    for chip, ptx in assembly(model, name).items():
+        assert f".target sm_{chip[0]}{chip[1]}" in ptx
+        assert re.findall(r".*\bcall\b.*", ptx) == []
+        # A power is libdevice's own affair.
+        assert model.closure == 1 or re.findall(r".*\bfma\.rn\..*", ptx) == []
+        assert name != "nodes" or model.kind == "float64" or DOUBLE.findall(ptx) == []
+        built = assembled(name, chip, ptx) if assembling else None
+        if built is not None:
+            assert 0 < built.registers <= 255
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_kernel_compiles(name: str) -> None:
+    """For a T4 and for Hopper; every law is inlined, and no product is fused with a sum, so that results are those of the CPU."""
+    assert CHIPS == ((7, 5), (9, 0))
+    check(ISLAND, name, assembling=name in {"begin", "cells", "count", "reckon"})  # the others take their assembler long
+
+
+@pytest.mark.parametrize("name", ["cells", "interval"])
+def test_float32_is_float32(name: str) -> None:
+    """Without the books, which are in float64 on purpose, no instruction is in double precision; the nodes alone have none anyhow."""
+    ptx = assembly(WITHOUT_BOOKS, name, CHIPS[-1:])[CHIPS[-1]]
+
+    assert ".f32" in ptx
+    assert DOUBLE.findall(ptx) == []
+
+
+def test_double_precision_would_be_seen() -> None:
+    """The kernel that keeps the books has it, and it is found there."""
+    assert DOUBLE.findall(assembly(ISLAND, "begin", CHIPS[:1])[CHIPS[0]])
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("model", OTHERS, ids=lambda model: f"{model.classes}-{model.closure}-{model.order}-{model.kind}")
+def test_other_models_compile(model: Model, name: str) -> None:
+    """The other order, precision, closures and number of classes."""
+    check(model, name, assembling=True)
