@@ -500,20 +500,14 @@ def _range_of_markers(plan: Plan, markers: Sequence[Array]) -> tuple[Array, Arra
         targets = [darkest] if plan.limits else []
         for row in np.unique(plan.reaches.numbers[:, k], axis=0).tolist():
             n = Numbers(*row)
-            occupancies = [0.0] if plan.built_in else np.linspace(0, n.ceiling, SAMPLES).tolist()
-            targets += [
-                closure.target(n.limit, _settled(plan, n, r), r, n.scale, n.jam, n.shape) for r in occupancies if _meaningful(n, r, plan)
-            ]
+            if math.isfinite(n.tau):
+                occupancies = [0.0] if plan.built_in else [r for r in np.linspace(0, n.ceiling, SAMPLES).tolist() if r < n.jam]
+                targets += [closure.target(n.limit, _settled(plan, n, r), r, n.scale, n.jam, n.shape) for r in occupancies]
             targets.append(n.limit)
         begun = [float(w[k]) for w in markers if np.isfinite(w[k])]
         low.append(min(targets + begun))
         high.append(max(targets + begun))
     return np.array(low), np.array(high)
-
-
-def _meaningful(n: Numbers, r: float, plan: Plan) -> bool:
-    # Beyond its jam no class settles to anything; `bounded` has no pressure there.
-    return plan.built_in or r < n.jam * (1 - 1e-6)
 
 
 def _longest_step(plan: Plan, high: Array) -> float:

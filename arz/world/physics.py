@@ -106,6 +106,13 @@ class Physics(Record):
             raise Invalid(
                 "equilibrium", "would share the number `shape` with the closure power", "choose the closure logarithmic or bounded"
             )
+        if self.closure == "bounded" and (len(self.classes) > 1 or self._tau(self.classes[0]) < math.inf):
+            raise Invalid(
+                "closure",
+                "is bounded, whose waves grow without bound where drivers who adapt, or a second class, press towards the jam: "
+                "no time step is short enough",
+                "give one class and None for its tau, or choose power or logarithmic",
+            )
         if "triangular" in {self.closure, self.equilibrium} and self._shape() >= 1:
             raise Invalid("shape", f"is {self._shape():g}, but the critical is less than the jam occupancy", "give a share between 0 and 1")
         if self.closure == "power" and self._shape() < 1:
