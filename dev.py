@@ -293,7 +293,29 @@ def test(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if not ensure("dev", "torch")["torch"]:
         _answer_for_missing_torch()
     spread = [] if _chooses_workers(rest) else ["-n", str(min(WORKERS, max(2, os.cpu_count() or 2))), "--dist", "worksteal"]
-    return python("-m", "pytest", *spread, *([f"--timeout={DEEP_SECONDS}", "--deep"] if options.deep else []), *rest)
+    if not options.deep:
+        return python("-m", "pytest", *spread, *rest)
+    deep = ("-m", "pytest", *spread, f"--timeout={DEEP_SECONDS}", "--deep")
+    if rest:
+        return python(*deep, *rest)
+    return max((python(*deep, f"--part={name}", *files) for name, files in _deep_parts().items()), default=0)
+
+
+def _deep_parts() -> dict[str, list[str]]:
+    """The files of each part of the deep run, which takes an hour or two: those that did not pass on this very commit yet."""
+    parts = {name: [f"tests/{name}"] for name in ("simcache", "remotes", "arz", "rl")}
+    parts["house"] = sorted(f"tests/{file.name}" for file in (ROOT / "tests").glob("test_*.py"))
+    try:
+        known = json.loads((ROOT / "tests" / "deep.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = {}
+    asked = ("git", "rev-parse", "HEAD")
+    commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    for name, record in known.items():
+        if record["commit"] == commit and not record["changed since"] and not record["failed"]:
+            _say(f"{name} passed on this commit, {record['passed']} tests: not run again")
+            del parts[name]
+    return parts
 
 
 def _chooses_workers(rest: Sequence[str]) -> bool:
@@ -445,7 +467,11 @@ def parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         if name == "test":
-            part.add_argument("--deep", action="store_true", help="also the long and wide variants")
+            part.add_argument(
+                "--deep",
+                action="store_true",
+                help="also the long and wide variants; without other arguments tests/deep.json tells how it went",
+            )
         if name == "bench":
             part.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks; all without a name")
         if name == "gpu":

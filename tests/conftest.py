@@ -21,6 +21,7 @@ settings.register_profile("deep", CALM, max_examples=1000)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--deep", action="store_true", help="also the tests marked deep, and ten times the examples")
+    parser.addoption("--part", help="what of a deep run this is: tests/deep.json is told how it went")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,26 +41,29 @@ def pytest_unconfigure() -> None:
         shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """After the whole deep run, write down how it went and on which commit, to be committed."""
-    if not config.getoption("--deep") or config.invocation_params.args[-1:] != ("--deep",):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+    """After a part of the deep run, write down how it went and on which commit, to be committed."""
+    part, book = config.getoption("--part"), Path(__file__).parent / "deep.json"
+    if not part or exitstatus == pytest.ExitCode.INTERRUPTED:
         return
     stats = terminalreporter.stats
-    record = {
+    known = json.loads(book.read_text()) if book.exists() else {}
+    known[part] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
-        "changed since": _git("status", "--porcelain").splitlines(),
+        "changed since": [line for line in _git("status", "--porcelain").splitlines() if not line.endswith(f"tests/{book.name}")],
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "passed": len(stats.get("passed", [])),
+        "expected to fail": sorted(report.nodeid for report in stats.get("xfailed", [])),
         "failed": sorted(report.nodeid for name in ("failed", "error") for report in stats.get(name, [])),
         "skipped": sorted(f"{report.nodeid}: {report.longrepr[2]}" for report in stats.get("skipped", [])),
     }
-    (Path(__file__).parent / "deep.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    book.write_text(json.dumps(known, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def _git(*command: str) -> str:
-    return subprocess.run(["git", *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(["git", *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False).stdout.rstrip()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -239,6 +239,26 @@ def test_blocks_are_run_with_the_lines_of_their_page(runner: ModuleType, checkou
     assert failures == ["", "page.md:15:"]
 
 
+def test_a_part_of_the_deep_run_that_passed_on_this_commit_is_not_run_again(runner: ModuleType, checkout: Path) -> None:
+    """What passed on another commit, with changes on top, or not at all, is; so an interrupted deep run goes on."""
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qm", "first"]):
+        subprocess.run(["git", *command], cwd=checkout, check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=True).stdout.strip()
+    passed = {"commit": commit, "changed since": [], "failed": [], "passed": 7}
+    (checkout / "tests").mkdir()
+    assert set(runner._deep_parts()) == {"simcache", "remotes", "arz", "rl", "house"}
+
+    record = {
+        "simcache": passed,
+        "remotes": passed | {"commit": "0" * 40},
+        "arz": passed | {"changed since": [" M dev.py"]},
+        "rl": passed | {"failed": ["tests/rl/test_env.py::test_reset"]},
+    }
+    (checkout / "tests" / "deep.json").write_text(json.dumps(record))
+
+    assert set(runner._deep_parts()) == {"remotes", "arz", "rl", "house"}
+
+
 @pytest.mark.deep
 @pytest.mark.timeout(900)
 def test_a_fresh_clone_runs(tmp_path: Path) -> None:
