@@ -44,6 +44,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if "cut" in sys.argv:
-        training(TASK, HOW, seed=1).take(10_000)
+        training(TASK, HOW, seed=1).take(100)
     else:
         main()
