@@ -70,7 +70,7 @@ def sync(
 
 def _told(report: "SyncReport", only: Sequence[str]) -> Sequence[str]:
     if not report.matched:
-        return [f"nothing on either side matches {' or '.join(only)}: `simcache ls` lists functions and keys"]
+        return [f"nothing on either side matches --only {' --only '.join(only)}: `simcache ls` lists functions and keys"]
     lines = [_moved(one, way, report) for way, one in (("received", report.received), ("sent", report.sent)) if one is not None]
     lines += [f"{click.style('refused', fg='red')} {one.name} of {one.store}: {one.reason}" for one in report.refused[:_SHOWN]]
     if len(report.refused) > _SHOWN:
