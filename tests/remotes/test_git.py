@@ -119,6 +119,23 @@ class TestTheTwoSides:
 class TestWhatIsCommitted:
     """The store's paths, and nothing else."""
 
+    def test_what_an_earlier_sync_could_not_publish(self, far: Path, tmp_path: Path) -> None:
+        """A remote that takes nothing is told in one line; the next sync publishes what was sent, and says so."""
+        laptop = first_clone(tmp_path, "laptop", far)
+        filled(laptop, 1, 2)
+        hook = far / "hooks" / "pre-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\necho 'no room' >&2\nexit 1\n")
+        hook.chmod(0o755)
+        first = laptop.simcache("sync", "--to", "git", check=False)
+        assert 1 == first.returncode
+        assert "no room" in first.stdout.splitlines()[-1]
+        hook.unlink()
+
+        assert "would be published 2 entries that an earlier sync had sent" in laptop.simcache("sync", "git", "--dry-run").stdout
+        assert "published 2 entries that an earlier sync had sent" in laptop.simcache("sync", "git").stdout
+        assert "published" not in laptop.simcache("sync", "git").stdout
+
     @LFS
     def test_no_object_is_a_delta_of_another(self, tmp_path: Path) -> None:
         """git-lfs looks through a branch with a reader of its own, which unravels each chain of deltas anew: a fetch took four times as long."""
