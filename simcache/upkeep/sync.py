@@ -193,8 +193,9 @@ class _Plan:
         self.source = source
         self.target = target
         self.arrivals = arrivals
-        lacking = {blob for arrival in arrivals for blob in arrival.blobs if blob.name not in target.blobs}
+        lacking = dict.fromkeys(blob for arrival in arrivals for blob in arrival.blobs if blob.name not in target.blobs)
         self.expected = [blob for blob in lacking if blob.name in source.blobs]
+        """What is moved, in the order in which it is wanted."""
         self.bytes = sum(blob.size for blob in self.expected) + sum(len(arrival.data) for arrival in arrivals if not arrival.known)
         self.arrived: list[_Arrival] = []
         """The entries that stand in the target now."""
