@@ -70,8 +70,11 @@ def sync(
 
 def _told(report: "SyncReport", only: Sequence[str]) -> Sequence[str]:
     if not report.matched:
-        return [f"nothing on either side matches {' or '.join(only)}: `simcache ls` lists functions and keys"]
+        return [f"nothing on either side matches --only {' --only '.join(only)}: `simcache ls` lists functions and keys"]
     lines = [_moved(one, way, report) for way, one in (("received", report.received), ("sent", report.sent)) if one is not None]
+    if report.published:
+        verb = "would be published" if report.dry_run else "published"
+        lines.append(f"{verb} {counted(report.published, 'entry', 'entries')} that an earlier sync had sent")
     lines += [f"{click.style('refused', fg='red')} {one.name} of {one.store}: {one.reason}" for one in report.refused[:_SHOWN]]
     if len(report.refused) > _SHOWN:
         lines.append(f"… and {len(report.refused) - _SHOWN} more refused: --json lists all")

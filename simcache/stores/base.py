@@ -119,7 +119,7 @@ class Store(ABC):
         """Learn what others have put there since; a store that is read where it lives has nothing to do."""
 
     def expect(self, names: Sequence[str]) -> None:  # noqa: B027 - nothing to do is the answer of most kinds
-        """These will be asked for next: a store that fetches many at once in less time than one by one does it now.
+        """These will be asked for next, in this order: a store that fetches many at once in less time than one by one does it now.
 
         Nothing is promised: what could not be fetched is told by `get`.
         """

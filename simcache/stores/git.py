@@ -116,6 +116,8 @@ class Repository:
 
     def read_all(self, oids: Sequence[str]) -> list[bytes]:
         """The contents of some objects, asked for many at a time."""
+        if not oids:
+            return []
         with self._lock:
             if self._reader is None or self._reader.process_id != os.getpid():
                 self._reader = _Reader(self.place.top)

@@ -202,7 +202,7 @@ class KaggleShelf(Shelf):
         try:
             return self._kaggle.read_part(shown.dataset, shown.version, place.pack.file, place.offset, place.size, place.pack.size)
         except Refused as problem:
-            raise Unavailable(place.pack.file, str(problem)) from None
+            raise _no(place.pack.file, str(problem)) from None
 
     def _wants_whole(self, place: Place) -> bool:
         asked = self._asked.setdefault(place.pack.sha256, [0, 0])
@@ -232,7 +232,7 @@ class KaggleShelf(Shelf):
     def _fetch(self, pack: Pack) -> None:
         """Have a pack here: whole, and with the SHA-256 that its name says."""
         path = f"{self.folder}/{pack.file}"
-        problem: CacheError = Unavailable(pack.file, "no version that can be read holds it")
+        problem: CacheError = _no(pack.file, "no version that can be read holds it")
         with KeyLock(f"{self.folder}/.local/locks", pack.sha256[:32]):
             if os.path.exists(path):
                 return
@@ -240,7 +240,7 @@ class KaggleShelf(Shelf):
                 try:
                     self._kaggle.fetch(shown.dataset, shown.version, pack.file, path, pack.size, pack.sha256)
                 except (Refused, Corrupt) as found:
-                    problem = Unavailable(pack.file, str(found))
+                    problem = _no(pack.file, str(found))
                 else:
                     return
         raise problem
@@ -317,7 +317,7 @@ class KaggleShelf(Shelf):
         try:
             slugs = kaggle.datasets_of(self._base.owner, self._base.slug)
         except Refused as problem:
-            raise Unavailable(self.url, str(problem)) from None
+            raise _no(self.url, str(problem)) from None
         return [self._delta(slug[len(start) :]) for slug in slugs if slug.startswith(start) and self._is_writer(slug[len(start) :])]
 
     def _versions(self, kaggle: Kaggle, dataset: Dataset) -> list[Shown]:
@@ -326,12 +326,10 @@ class KaggleShelf(Shelf):
             current = kaggle.current(dataset)
         except Refused as problem:
             if problem.status == _FORBIDDEN and not self._processing(dataset):
-                raise Unavailable(
-                    self.url, f"{dataset} may not be read with these credentials (403): ask {dataset.owner} to share it"
-                ) from None
+                raise _no(self.url, f"{dataset} may not be read with these credentials (403): ask {dataset.owner} to share it") from None
             if problem.status in _NOT_SHOWN:
                 return []  # not there, or its first version is being processed
-            raise Unavailable(self.url, str(problem)) from None
+            raise _no(self.url, str(problem)) from None
         known = {shown.version: shown for shown in self._known() if shown.dataset == dataset}
         self._unread.pop(dataset, None)
         last = known.get(current) or self._shown_by(kaggle, dataset, current)
@@ -350,7 +348,7 @@ class KaggleShelf(Shelf):
             index = Index.from_bytes(where, data)
         except Refused as problem:
             if problem.status not in _NOT_SHOWN:
-                raise Unavailable(self.url, str(problem)) from None
+                raise _no(self.url, str(problem)) from None
             return None  # it failed, or was removed: whoever published it was told so and has it still
         except (Corrupt, FormatTooNew) as problem:
             warn(f"left out: {problem}", UserWarning)
@@ -442,7 +440,7 @@ class KaggleShelf(Shelf):
         if not self._exists(base) or (held[base].packs and self._is_large(beside, held[base])):
             target, content = base, union([beside, held[base]])
         if target in self._unread:
-            raise Unavailable(
+            raise _no(
                 self.url,
                 f"what {target} holds cannot be read and is not overwritten ({self._unread[target]}): "
                 "mend that, or publish beside it as another writer (?writer=NAME)",
@@ -468,14 +466,14 @@ class KaggleShelf(Shelf):
         except Refused as problem:
             if problem.status in _NOT_SHOWN:
                 return ""
-            raise Unavailable(self.url, str(problem)) from None
+            raise _no(self.url, str(problem)) from None
 
     def _wait_until(self, ended: Callable[[], bool], dataset: Dataset) -> None:
         """Look until it is so, more and more seldom. Unavailable after the time that we are willing to wait."""
         began, pause = time.monotonic(), self.patience.pause
         while not ended():
             if time.monotonic() - began > self.patience.wait:
-                raise Unavailable(self.url, f"Kaggle is still processing {dataset}; nothing is lost: run again to see it through")
+                raise _no(self.url, f"Kaggle is still processing {dataset}; nothing is lost: run again to see it through")
             time.sleep(pause)
             pause = min(pause * 1.5, self.patience.longest)
 
@@ -503,7 +501,7 @@ class KaggleShelf(Shelf):
                     yield pack
         except Refused as problem:
             if problem.status not in _NOT_SHOWN:
-                raise Unavailable(self.url, str(problem)) from None
+                raise _no(self.url, str(problem)) from None
 
     def _ends_alike(self, one: Shown, pack: Pack) -> bool:
         """Whether Kaggle's copy ends as ours does: its list may tell other sizes than files have."""
@@ -537,7 +535,7 @@ class KaggleShelf(Shelf):
             self._keep_sessions(sessions)
             self._kaggle.upload(sessions[pack.sha256], path, told, fresh=True)
         except Refused as problem:
-            raise Unavailable(self.url, f"{problem}; nothing is lost: run again") from None
+            raise _no(self.url, f"{problem}; nothing is lost: run again") from None
         return sessions[pack.sha256]
 
     def _make(self, target: Dataset, content: Index, files: dict[str, Session]) -> bool:
@@ -564,7 +562,7 @@ class KaggleShelf(Shelf):
         if problem.status == _FORBIDDEN:
             said = f"only {target.owner} can: publish as kaggle://YOU/{self._base.slug}, and read both"
             return StoreReadOnly(self.url, f"{target} cannot be published ({problem.reason or problem.status}); {said}")
-        return Unavailable(
+        return _no(
             self.url,
             f"Kaggle did not take what was to be published ({problem.reason or problem.status}); nothing is lost: mend that, and run again",
         )
@@ -609,3 +607,8 @@ class KaggleShelf(Shelf):
 
 def _shelf(base: Dataset, writer: str, patience: Patience, sizes: Sizes) -> KaggleShelf:
     return KaggleShelf(base, writer=writer, patience=patience, sizes=sizes)
+
+
+def _no(name: str, reason: str) -> Unavailable:
+    """An answer that stays as it is: who speaks with Kaggle has asked often enough, and a sync need not ask five times more."""
+    return Unavailable(name, reason, passes=False)

@@ -42,6 +42,8 @@ class Patience(NamedTuple):
     longest: float = 60.0
     wait: float = 3600.0
     """For Kaggle to process what was sent."""
+    unreached: int = 3
+    """Tries before Kaggle has answered anything at all: who is offline need not wait long to hear of it."""
 
 
 PATIENCE = Patience()
@@ -86,6 +88,7 @@ class Kaggle:
 
     def __init__(self, patience: Patience = PATIENCE) -> None:
         self.patience = patience
+        self._reached = False
         self._local = threading.local()
         self._urls: dict[tuple[Dataset, int, str], str] = {}
 
@@ -359,27 +362,33 @@ class Kaggle:
         return self._again(what, lambda: work(self._client()), tries=1)
 
     def _again(self, what: str, work: Callable[[], T], *, tries: int = 0) -> T:
-        """Do the work, and again after a pause while Kaggle is busy or the network fails. Refused or Unavailable at the end."""
+        """Do the work, and again after a pause while Kaggle is busy or the network fails. Refused or Unavailable at the end, and
+        whoever gets that need not try again.
+        """
         import requests
 
         pause = self.patience.pause
-        left = tries or self.patience.tries
+        tried = 0
         while True:
-            left -= 1
+            tried += 1
             try:
-                return work()
+                result = work()
             except requests.HTTPError as problem:
+                self._reached = True
                 status, reason = _told(problem)
                 if status == _UNAUTHORIZED:
-                    raise Unavailable(what, f"Kaggle does not know these credentials (401){_NO_CREDENTIALS}") from None
+                    raise Unavailable(what, f"Kaggle does not know these credentials (401){_NO_CREDENTIALS}", passes=False) from None
                 if status not in _BUSY:
                     raise Refused(what, status, reason) from None
                 wanted = problem.response.headers.get("Retry-After", "")
                 failure = f"Kaggle answers {status}"
             except (requests.RequestException, _Cut) as problem:
                 wanted, failure = "", _in_short(problem)
-            if not left:
-                raise Unavailable(what, f"{failure}; nothing is lost: try again later") from None
+            else:
+                self._reached = True
+                return result
+            if tried >= (tries or (self.patience.tries if self._reached else min(self.patience.tries, self.patience.unreached))):
+                raise Unavailable(what, f"{failure}; nothing is lost: try again later", passes=False) from None
             time.sleep(min(self.patience.longest, float(wanted) if wanted.isdecimal() else pause * random.uniform(0.8, 1.2)))
             pause *= 2
 

@@ -7,7 +7,8 @@ from objects alone: no file of the work tree is read for them, and nothing that 
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from threading import Lock
 from typing import Final, NamedTuple
@@ -28,6 +29,8 @@ PLAIN_LINES: Final = ("blobs/** -text", "entries/** -text")
 NO_LFS: Final = "git-lfs is not installed: see https://git-lfs.com (Debian, Ubuntu: `apt-get install git-lfs`), then `git lfs install`"
 
 _RACES = 12
+_GLANCE = 0.002
+"""Seconds between two looks for a content that is on its way."""
 _COPY_BELOW = 64 * 1024
 _LINKED_FROM = 4096
 """Bytes from which on comparing a file takes less time than writing it again, and less room."""
@@ -42,6 +45,25 @@ class _Where(NamedTuple):
     remote: str
     branch: str
     """Empty for the branch that is checked out."""
+
+
+class _Coming(NamedTuple):
+    """Contents that git-lfs is fetching, in a thread beside their reader: each is read as soon as it is here."""
+
+    process: int
+    """Whose thread it is: a forked child has none."""
+    sizes: Mapping[str, int]
+    fetching: "Future[None]"
+
+    def wait_for(self, name: str, path: str) -> None:
+        """Return when this content is here whole, or is not on its way any more."""
+        while name in self.sizes and self.process == os.getpid() and not self.fetching.done() and not _is_whole(path, self.sizes[name]):
+            wait((self.fetching,), timeout=_GLANCE)
+
+    def wait(self) -> None:
+        """Return when all has come that comes."""
+        if self.process == os.getpid():
+            self.fetching.result()
 
 
 class GitStore(Store):
@@ -74,6 +96,9 @@ class GitStore(Store):
         self._objects = ""
         self._away = ""
         """Why contents cannot be fetched, until somebody looks again."""
+        self._coming: _Coming | None = None
+        self._ahead: dict[str, bytes] = {}
+        """Entries that were read before they were asked for."""
 
     def __repr__(self) -> str:
         return f"GitStore({self.url!r})"
@@ -90,14 +115,15 @@ class GitStore(Store):
         oid = self._names().get(name)
         if oid is None:
             raise Missing(name)
-        try:
-            if name.startswith("blobs/"):
+        if name.startswith("blobs/"):
+            if self._coming is not None:
+                self._coming.wait_for(name, self._lfs_path(name))
+            with suppress(OSError):
                 return self._content(name)  # mostly it is here, and then Git need not be asked for the pointer
-        except OSError:
-            pass
-        data = self._git.read(oid)
+        data = self._ahead.pop(name, None) or self._git.read(oid)
         if not self._is_pointer(name, data):
             return _handed_out(data)
+        self._await_fetch()
         self._fetch_contents([name])
         try:
             return self._content(name)
@@ -138,10 +164,28 @@ class GitStore(Store):
 
     def expect(self, names: Sequence[str]) -> None:
         held = self._names()
+        entries = [name for name in names if name.startswith("entries/") and name in held]
         wanted = [name for name in names if name.startswith("blobs/") and name in held and not self._waiting.has(name)]
         wanted = [name for name in wanted if not os.path.exists(self._lfs_path(name))]
-        contents = self._git.read_all([held[name] for name in wanted])
-        self._fetch_contents([name for name, data in zip(wanted, contents, strict=True) if self._is_pointer(name, data)])
+        try:
+            self._ahead = dict(zip(entries, self._git.read_all([held[name] for name in entries]), strict=True))
+            pointers = zip(wanted, self._git.read_all([held[name] for name in wanted]), strict=True)
+        except GitFailed:
+            return  # an object of Git's is not here: whoever asks for it by name is told
+        sizes = {name: _pointed_size(data) for name, data in pointers if self._is_pointer(name, data)}
+        if sizes:
+            self._await_fetch()
+            pool = ThreadPoolExecutor(1)
+            self._coming = _Coming(os.getpid(), sizes, pool.submit(self._fetch_contents, list(sizes)))
+            pool.shutdown(wait=False)
+
+    def _await_fetch(self) -> None:
+        """Let what is being fetched come to its end."""
+        if (coming := self._coming) is not None:
+            try:
+                coming.wait()
+            finally:
+                self._coming = None
 
     # writing
 
@@ -185,6 +229,7 @@ class GitStore(Store):
     # the remote
 
     def refresh(self) -> None:
+        self._await_fetch()
         self._need_remote()
         self._check_waiting()
         self._away = ""
@@ -195,6 +240,7 @@ class GitStore(Store):
             self._look_at(tip)
 
     def publish(self, told: Callable[[int, int], None] | None = None) -> None:
+        self._await_fetch()
         sent: set[str] = set()
         held = list(self._waiting.list())
         for number in range(_RACES):
@@ -212,26 +258,31 @@ class GitStore(Store):
             self._waiting.delete(listed.name)
 
     def _push(self, waiting: Sequence[Listed], sent: set[str], told: Callable[[int, int], None] | None) -> None:
-        """Upload what blobs hold, then have the branch name it all."""
+        """Upload what blobs hold, and make the commit beside; then have the branch name it all."""
         parents = self._parents(self._tip or "")
         by_lfs, attributes = self._manner(parents[0] if parents else "")
-        if by_lfs:
-            self._upload([listed for listed in waiting if listed.name.startswith("blobs/") and listed.size], sent, told)
-        prefix = self._place.prefix
-        files: list[tuple[str, bytes | str]] = [(f"{prefix}{name}", data) for name, data in attributes.items()]
-        entries = [name for name, _ in waiting if name.startswith("entries/")]
-        blobs = [listed for listed in waiting if listed.name.startswith("blobs/")]
-        pointed = [listed for listed in blobs if by_lfs and listed.size]
-        plain = [name for name, size in blobs if not (by_lfs and size)]  # Git LFS has no pointer for nothing at all
-        files += [(f"{prefix}{name}", bytes(self._waiting.get(name))) for name in entries]
-        files += [(f"{prefix}{name}", _pointer(name, size)) for name, size in pointed]
-        objects = self._git.keep_files([os.path.join(self._waiting.url, name) for name in plain])
-        files += [(f"{prefix}{name}", oid) for name, oid in zip(plain, objects, strict=True)]
-        said = f"simcache: {len(entries)} {'result' if len(entries) == 1 else 'results'}"
-        commit = self._git.commit(parents, files, said)
+        pointed = {name: size for name, size in waiting if by_lfs and name.startswith("blobs/") and size}
+        with ThreadPoolExecutor(1) as beside:
+            uploading = beside.submit(self._upload, [Listed(*item) for item in pointed.items()], sent, told)
+            commit = self._commit(parents, waiting, pointed, attributes)
+            uploading.result()
         self._git.push(self._remote, commit, self._branch)
         with self._lock:
             self._look_at(commit)
+
+    def _commit(
+        self, parents: Sequence[str], waiting: Sequence[Listed], pointed: Mapping[str, int], attributes: Mapping[str, bytes]
+    ) -> str:
+        """A commit with all that waits: of these blobs the pointers, of others (Git LFS has no pointer for nothing at all) the content."""
+        prefix = self._place.prefix
+        files: list[tuple[str, bytes | str]] = [(f"{prefix}{name}", data) for name, data in attributes.items()]
+        entries = [name for name, _ in waiting if name.startswith("entries/")]
+        plain = [name for name, _ in waiting if name.startswith("blobs/") and name not in pointed]
+        files += [(f"{prefix}{name}", bytes(self._waiting.get(name))) for name in entries]
+        files += [(f"{prefix}{name}", _pointer(name, size)) for name, size in pointed.items()]
+        objects = self._git.keep_files([os.path.join(self._waiting.url, name) for name in plain])
+        files += [(f"{prefix}{name}", oid) for name, oid in zip(plain, objects, strict=True)]
+        return self._git.commit(parents, files, f"simcache: {len(entries)} {'result' if len(entries) == 1 else 'results'}")
 
     def _check_waiting(self) -> None:
         """What waits must be what its name promises, and a power cut may have left less: that goes out of the way, to be put again."""
@@ -282,18 +333,16 @@ class GitStore(Store):
                 told(done, total)
 
     def _fetch_contents(self, names: Sequence[str]) -> None:
-        """Have these LFS objects here: the objects of a commit that holds nothing else, so that git-lfs looks for nothing else."""
+        """Have these LFS objects here, in this order: those of a commit that holds nothing else, so that git-lfs looks for nothing else."""
         if self._away or not names:
-            return
-        if not lfs_is_there(self._place.top):
-            self._away = NO_LFS
             return
         held = self._names()
         try:
-            commit = self._git.commit([], [(name, held[name]) for name in names], "simcache: what is fetched")
+            numbered = [(f"{number:08}", held[name]) for number, name in enumerate(names)]
+            commit = self._git.commit([], numbered, "simcache: what is fetched")
             self._git.run("lfs", "fetch", self._remote, commit)
         except GitFailed as problem:
-            self._away = f"Git LFS cannot fetch it ({problem.reason})"
+            self._away = f"Git LFS cannot fetch it ({problem.reason})" if lfs_is_there(self._place.top) else NO_LFS
 
     # the branch
 
@@ -349,6 +398,7 @@ class GitStore(Store):
         changed at the remote, the branch follows it; if more has, the files are staged (where a pull will only move forward) or
         committed (where it will merge). No other path is touched, in the index or in the work tree.
         """
+        self._await_fetch()
         tip = self._tip or ""
         try:
             if tip and self._is_checked_out() and not self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
@@ -398,6 +448,13 @@ class GitStore(Store):
 
     def _head(self) -> str:
         return self._git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+
+
+def _is_whole(path: str, size: int) -> bool:
+    try:
+        return os.path.getsize(path) == size
+    except OSError:
+        return False
 
 
 def _where(url: str) -> _Where:

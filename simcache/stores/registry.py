@@ -117,6 +117,9 @@ KINDS: Mapping[str, Callable[[str, bool], Store]] = {
 }
 """The empty scheme is a plain path."""
 
+ASKED_WHEN_OPENED = frozenset({"s3", "gs", "az", "sftp"})
+"""Kinds whose place is asked over the network as soon as they are opened."""
+
 
 def open_store(url: str | os.PathLike[str] | Store, *, create: bool = True) -> Store:
     """The store at this path or URL; a store is given back as it is, and a path object is a path, whatever colons it has.

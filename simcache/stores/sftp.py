@@ -113,7 +113,7 @@ class Sftp(Transport):
             )
         if isinstance(problem, PermissionError):
             return f"{self._host} does not allow it ({problem.strerror or one_line(problem)}); check the rights on {self._root}"
-        return f"{self._host}: {one_line(problem)}"
+        return f"{self._host}: {getattr(problem, 'strerror', None) or one_line(problem)}"
 
     # files
 

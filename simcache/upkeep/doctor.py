@@ -13,7 +13,7 @@ from simcache.settings import Settings
 from simcache.stores.base import Store
 from simcache.stores.git import GitFailed, Place, Repository, lfs_is_there, place_of
 from simcache.stores.lfs import NO_LFS
-from simcache.stores.registry import open_store
+from simcache.stores.registry import ASKED_WHEN_OPENED, open_store
 from simcache.upkeep.contents import contents, root_of
 from simcache.upkeep.listing import fields_of
 from simcache.upkeep.report import Report
@@ -215,6 +215,8 @@ def _remote(near: Store | None, name: str, url: str, *, network: bool) -> list[F
     """Whether a remote can be asked, and what the two sides lack of each other."""
     about = f"remote {name}"
     findings: list[Finding] = []
+    if not network and url.partition(":")[0].lower() in ASKED_WHEN_OPENED:
+        return [Finding("note", about, f"{url} was not asked")]
     far = _opened(url, about, findings, mend="" if url.startswith("git+lfs:") else f"simcache sync --to {_shell(name)}")
     if far is None or not network:
         return findings or [Finding("note", about, f"{url} was not asked")]

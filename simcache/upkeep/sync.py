@@ -73,6 +73,8 @@ class SyncReport(Report):
     received: Moved | None
     """From far to near; None if that was not asked for."""
     sent: Moved | None
+    published: int
+    """Entries that an earlier sync had sent and could not publish, and that others see from now on."""
     refused: tuple[Refused, ...]
     """What was damaged, dangerous or not to be had; everything else was moved."""
     stopped: str
@@ -126,15 +128,18 @@ def sync(
     sending = run.plan(here, there, near=here) if way != "from" else None
     plans = [plan for plan in (receiving, sending) if plan is not None]
     matched = any(plan.arrivals for plan in plans) or any(run.matches(held) for held in (here, there))
+    waiting = list(far.unpublished("entries/")) if sending is not None else []
     if not dry_run:
         for plan in plans:
             run.move(plan, sum(plan.bytes for plan in plans))
         _finish(run, far, published=sending is not None, told=publishing)
+        waiting = list(set(waiting).difference(far.unpublished("entries/"))) if waiting else []
     return SyncReport(
         near=near.url,
         far=far.url,
         received=None if receiving is None else receiving.report(dry_run=dry_run),
         sent=None if sending is None else sending.report(dry_run=dry_run),
+        published=len(waiting),
         refused=tuple(run.refused),
         stopped=run.stopped,
         divergences=tuple(_contradictions(near, here, receiving.arrived)) if receiving is not None else (),
@@ -188,8 +193,9 @@ class _Plan:
         self.source = source
         self.target = target
         self.arrivals = arrivals
-        lacking = {blob for arrival in arrivals for blob in arrival.blobs if blob.name not in target.blobs}
+        lacking = dict.fromkeys(blob for arrival in arrivals for blob in arrival.blobs if blob.name not in target.blobs)
         self.expected = [blob for blob in lacking if blob.name in source.blobs]
+        """What is moved, in the order in which it is wanted."""
         self.bytes = sum(blob.size for blob in self.expected) + sum(len(arrival.data) for arrival in arrivals if not arrival.known)
         self.arrived: list[_Arrival] = []
         """The entries that stand in the target now."""

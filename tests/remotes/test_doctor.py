@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -49,6 +50,19 @@ def mended(party: Party, finding: Finding) -> DoctorReport:
         check=True,
     )
     return look(party)
+
+
+def test_offline_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `--offline` no connection is even tried, so a remote that would not answer is no problem."""
+    urls = ["s3://bucket/x", "sftp://127.0.0.1:9/x", "gs://bucket/x", "az://bucket/x", "kaggle://me/results"]
+    named = "".join(f'r{number} = "{url}"\n' for number, url in enumerate(urls))
+    (tmp_path / "simcache.toml").write_text(f'store = "store"\n[remotes]\n{named}')
+    keep(Cache(tmp_path / "store"), 1, [1])
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("somebody is asked"))
+    report = doctor(load(tmp_path, {}), network=False)
+
+    assert [f"{url} was not asked" for url in urls] == [one.says for one in report.findings if one.about.startswith("remote")]
+    assert report.well
 
 
 def test_all_is_well(party: Party) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from simcache.cache import Cache
 from simcache.errors import BadSettings, FormatTooNew, NotAStore, StoreReadOnly, Unavailable
-from simcache.model import Entry, blob_name
+from simcache.model import Entry, blob_name, check_name
 from simcache.stores.lfs import LFS_LINES, PLAIN_LINES, GitStore
 from simcache.stores.local import LocalStore
 from simcache.upkeep.setup import init
@@ -119,6 +119,23 @@ class TestTheTwoSides:
 class TestWhatIsCommitted:
     """The store's paths, and nothing else."""
 
+    def test_what_an_earlier_sync_could_not_publish(self, far: Path, tmp_path: Path) -> None:
+        """A remote that takes nothing is told in one line; the next sync publishes what was sent, and says so."""
+        laptop = first_clone(tmp_path, "laptop", far)
+        filled(laptop, 1, 2)
+        hook = far / "hooks" / "pre-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\necho 'no room' >&2\nexit 1\n")
+        hook.chmod(0o755)
+        first = laptop.simcache("sync", "--to", "git", check=False)
+        assert 1 == first.returncode
+        assert "no room" in first.stdout.splitlines()[-1]
+        hook.unlink()
+
+        assert "would be published 2 entries that an earlier sync had sent" in laptop.simcache("sync", "git", "--dry-run").stdout
+        assert "published 2 entries that an earlier sync had sent" in laptop.simcache("sync", "git").stdout
+        assert "published" not in laptop.simcache("sync", "git").stdout
+
     @LFS
     def test_no_object_is_a_delta_of_another(self, tmp_path: Path) -> None:
         """git-lfs looks through a branch with a reader of its own, which unravels each chain of deltas anew: a fetch took four times as long."""
@@ -126,7 +143,7 @@ class TestWhatIsCommitted:
         laptop = first_clone(tmp_path, "laptop", far)
         filled(laptop, *range(120))  # fewer would lie at the remote one by one
         exchange(laptop, "to")
-        asked = ["git", "-C", far, "cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(deltabase)"]
+        asked = ["git", "-C", str(far), "cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(deltabase)"]
         told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
         bases = {base for kind, base in zip(told[::2], told[1::2], strict=True) if kind == "blob"}
 
@@ -710,6 +727,45 @@ def test_a_shallow_clone_takes_part(tmp_path: Path) -> None:
     assert exchange(other).complete
     assert exchange(one).complete
     assert one.names() == other.names()
+
+
+@LFS
+@pytest.mark.skipif(os.name == "nt", reason="fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_contents_are_read_while_others_come(tmp_path: Path) -> None:
+    """What was asked for together is read piece by piece, in any order, also by several threads and in a forked child; what the
+    server has lost is told by name, and the rest is read.
+    """
+    far = a_bare_repository(tmp_path)
+    party = first_clone(tmp_path, "one", far)
+    blobs = [value_blob(keep(Cache(party.store), number, np.arange(2000.0) + number)) for number in range(30)]
+    exchange(party, "to")
+    lost = blobs[7]
+    (far / "lfs" / "objects" / lost[-64:][:2] / lost[-64:][2:4] / lost[-64:]).unlink()
+    other = git_store(a_clone(tmp_path, "two", far))
+    other.refresh()
+    other.expect([name for name in blobs if name != lost])
+    found: list[str] = []
+
+    def read(names: list[str]) -> None:
+        for name in names:
+            check_name(name, other.get(name))
+            found.append(name)
+
+    threads = [threading.Thread(target=read, args=([name for name in reversed(blobs[part::3]) if name != lost],)) for part in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == sorted(name for name in blobs if name != lost)
+    again = git_store(a_clone(tmp_path, "three", far))
+    again.expect(blobs)
+    child = os.fork()
+    if not child:
+        os._exit(0 if bytes(again.get(blobs[0])) else 1)
+    assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with pytest.raises(Unavailable):
+        again.get(lost)
 
 
 def test_reading_ends_its_helper(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from simcache.model import blob_of, check_name
 from simcache.stores.base import Store
 from simcache.stores.kaggle import SIZES, KaggleShelf, Sizes
 from simcache.stores.kaggle_api import Dataset, Patience
+from simcache.stores.local import LocalStore
 from simcache.stores.packs import PackedStore
 from simcache.stores.registry import open_store
 from simcache.upkeep.sync import sync
@@ -580,7 +581,9 @@ class TestReading:
             opened().refresh()
 
     def test_a_miss_does_not_wait_long_for_kaggle(self, kaggle: KaggleServer) -> None:
-        """Who only looks for a result asks twice, and then not again for a while; a refresh asks as often as it is told to."""
+        """Who only looks for a result asks twice, and then not again for a while; a refresh three times, and as often as it is told to
+        once Kaggle has answered anything.
+        """
         kaggle.fault("drop", times=1000)
         store = opened(patience=HASTY._replace(tries=6))
         for _ in range(3):
@@ -589,7 +592,14 @@ class TestReading:
         assert len(kaggle.log) == 2
         with pytest.raises(Unavailable):
             store.refresh()
-        assert len(kaggle.log) == 8
+        assert len(kaggle.log) == 2 + 3
+        kaggle.faults.clear()
+        store.refresh()
+        kaggle.log.clear()
+        kaggle.fault("drop", times=1000)
+        with pytest.raises(Unavailable):
+            store.refresh()
+        assert len(kaggle.log) == 6
 
     def test_what_was_kept_here_may_vanish(self, kaggle: KaggleServer) -> None:
         """Somebody cleans the cache folder, all or a part of it: what is published is learned and fetched anew."""
@@ -725,6 +735,37 @@ class TestHostile:
 
 class TestMistakes:
     """What a user does wrong is said in one line."""
+
+    def test_no_network(self, home: Path, tmp_path: Path) -> None:
+        """A sync where nobody listens ends soon, in one line, with exit code 2; before, it tried for minutes."""
+        del home
+        (tmp_path / "simcache.toml").write_text('store = "store"\n[remotes]\nkaggle = "kaggle://me/results?pause=0.2"\n')
+        nowhere = {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
+        login = {"KAGGLE_USERNAME": "me", "KAGGLE_KEY": "key"}
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "simcache", "sync", "kaggle"],
+            cwd=tmp_path,
+            env={**os.environ, **nowhere, **login},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert (2, "") == (done.returncode, done.stdout)
+        assert 1 == len(done.stderr.splitlines())
+        assert "nothing is lost" in done.stderr
+        assert time.monotonic() - began < 20
+
+    def test_who_waits_no_longer_is_told_once(self, kaggle: KaggleServer, tmp_path: Path) -> None:
+        """A sync does not begin the wait for Kaggle's processing anew."""
+        kaggle.processing = 1_000_000
+        near = LocalStore(tmp_path / "near")
+        put_all(near, results(1))
+        report = sync(near, opened(patience=HASTY._replace(wait=0.5)), "to")
+
+        assert "still processing" in report.stopped
+        assert report.seconds < 2
 
     @pytest.mark.parametrize(
         "url",

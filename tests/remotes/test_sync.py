@@ -530,7 +530,7 @@ class TestCommand:
         done = simcache(folder, "sync", "lab", "--only", "modle.*")
 
         assert (1, "") == (done.returncode, done.stderr)
-        assert done.stdout == "nothing on either side matches modle.*: `simcache ls` lists functions and keys\n"
+        assert done.stdout == "nothing on either side matches --only modle.*: `simcache ls` lists functions and keys\n"
         assert [0, 0] == [simcache(folder, "sync", "lab", "--only", "m*").returncode for _ in range(2)]
 
     def test_a_heartbeat_tells_how_far_it_is(self, folder: Path) -> None:
