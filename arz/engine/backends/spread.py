@@ -82,7 +82,7 @@ class Ways(NamedTuple):
     lanes_out: Array
     """[node, exit, 1]."""
     exits: Array
-    """[(own, scale, jam, shape), node, class, exit, 1]."""
+    """[node, (own, scale, jam, shape), class, exit, 1]."""
     last: Array
     """[node]: how much drivers remember; at the end of the network its cap."""
 
@@ -240,7 +240,7 @@ def _ways(plan: Plan, kind: Any) -> Ways:
     ratio = np.zeros((count, classes, most_in, most_out, 1), kind)
     priority = np.ones((count, most_in, 1), kind)
     lanes_out = np.ones((count, most_out, 1), kind)
-    exits = np.ones((4, count, classes, most_out, 1), kind)
+    exits = np.ones((count, 4, classes, most_out, 1), kind)
     last = np.zeros(count, kind)
     at = 0
     for each in found:
@@ -254,7 +254,7 @@ def _ways(plan: Plan, kind: Any) -> Ways:
         priority[span, :n, 0] = each.priority
         lanes_out[span, :m, 0] = plan.reaches.lanes[each.ways_out]
         for row, column in enumerate((OWN, SCALE, JAM, SHAPE)):
-            exits[row, span, :, :m, 0] = plan.reaches.numbers[each.ways_out][..., column].swapaxes(1, 2)
+            exits[span, row, :, :m, 0] = plan.reaches.numbers[each.ways_out][..., column].swapaxes(1, 2)
         last[span] = each.last
         at = span.stop
     return Ways(shape, ways_in, ways_out, lights, meters, ratio, priority, lanes_out, exits, last)
