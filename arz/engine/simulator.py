@@ -164,7 +164,7 @@ class Simulator:
         """
         if len(self._groups) > 1:
             raise Invalid("scenarios", "are of several plans or time steps", "give worlds that differ in seeds, demands and controls only")
-        held, _ = self._advance(controls, duration_s, lambda group: group.backend.held())
+        held: list[Held] = self._advance(controls, duration_s, lambda group: group.backend.held())[0]
         return held[0]
 
     def steps(self, duration_s: float) -> int:

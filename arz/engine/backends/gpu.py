@@ -175,7 +175,8 @@ class Loan:
 
     def _fit(self) -> float:
         lent = sum(row.nbytes for row in self._rows.values())
-        return (self.gpu.room() + lent) * ROOM // self._each
+        fit: float = (self.gpu.room() + lent) * ROOM // self._each
+        return fit
 
 
 def blocks_of(work: int, threads: int) -> int:

@@ -40,7 +40,7 @@ class Segments(NamedTuple):
 
     first: Array
     """int: the place of its first cell."""
-    count: Array
+    cells: Array
     reach: Array
     told: Array
     """int[segment, (in, out)]: 1 where a node says what passes the end, 0 where the road goes on."""
@@ -209,7 +209,7 @@ def _segments(plan: Plan, place: Array, reach: Array, begin: Array, count: Array
     told = np.stack([~closed & (begin == 0), ~closed & (begin + count == cells)], axis=1)
     return Segments(
         first=_whole(place[first + begin]),
-        count=_whole(count),
+        cells=_whole(count),
         reach=_whole(reach),
         told=_whole(told),
         ghosts=_whole(place[first[:, None] + np.where(closed[:, None], around, held)]),

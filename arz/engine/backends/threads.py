@@ -127,7 +127,7 @@ def march(
     Number j of cell c is at base + (j·places + place(c))·stride, with row = places·stride; so it is in `sums`. taken[class] is what the
     velocity limiter takes, and the last one how many cells are unsound.
     """
-    count, at = segments.count[s], segments.first[s] * stride + base
+    count, at = segments.cells[s], segments.first[s] * stride + base
     gate_in = segments.reach[s] * 4 * classes * stride + base
     gate_out = gate_in + 2 * classes * stride
     step = jump * stride
