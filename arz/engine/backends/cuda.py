@@ -69,8 +69,16 @@ class Cuda:
     _keepers: int
 
     def __init__(
-        self, plan: Plan, starts: Sequence[Start], kind: Any, threads: int | None = None, number: int = 0, blocks: bool | None = None
+        self,
+        plan: Plan,
+        starts: Sequence[Start],
+        kind: Any,
+        threads: int | None = None,
+        number: int = 0,
+        blocks: bool | None = None,
+        registers: int = 0,
     ) -> None:
+        """On the GPU of this number; `blocks` and `registers` (see `Model`) are decided here unless told, and change no result."""
         del threads  # of processors
         self.plan = plan
         self.gpu: Gpu = gpu(number)
@@ -80,7 +88,7 @@ class Cuda:
         ways = self._spread.ways
         model = Model(
             self._classes, plan.closure, plan.equilibrium, plan.built_in, plan.order,
-            self._kind.name, ways.ways_in.shape[1], ways.ways_out.shape[1],
+            self._kind.name, ways.ways_in.shape[1], ways.ways_out.shape[1], registers=registers,
         )  # fmt: skip
         self._kernels = kernels(model, blocks=self._spread.blocks)
         self._steps = 0

@@ -31,7 +31,8 @@ ENOUGH = 1 << 17
 """Threads that keep a large GPU busy: segments are as long as leaves so many."""
 BLOCK_BYTES = 48 << 10
 """Shared memory that every GPU gives a block unasked."""
-BLOCK_THREADS = 512
+BLOCK_THREADS = 256
+"""As many as have the 255 registers each that a kernel may take."""
 WARP = 32
 
 
