@@ -364,11 +364,37 @@ def bench(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def gpu(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Checks and times the CUDA backend; there is none yet, and this says so."""
-    _say(
-        f"nothing was measured and nothing written to {options.out}: the solver's CUDA backend (arz/engine/backends/cuda.py) is not built yet"
-    )
-    return 2
+    """Checks and times the CUDA backend on a machine with a GPU, in parts; a second call does what the first one did not."""
+    environment = dict(os.environ)
+    if options.wheels is not None:
+        site = options.out.resolve() / "site"
+        _unpack_wheels(options.wheels, site)
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(site), environment.get("PYTHONPATH", ""))))
+    # A machine with a GPU may reach no package index: what its own Python has is used as it is.
+    at_hand = sys.executable
+    if subprocess.run([at_hand, "-c", "import numba, pydantic"], env=environment, capture_output=True, check=False).returncode != 0:
+        if options.wheels is not None:
+            raise Trouble(f"{at_hand} finds no numba or no pydantic: put their wheels, and those of what they need, into {options.wheels}")
+        ensure("dev")
+        at_hand = str(PYTHON)
+    return subprocess.call([at_hand, "benchmarks/gpu.py", "--out", str(options.out.resolve()), *rest], cwd=ROOT, env=environment)
+
+
+def _unpack_wheels(wheels: Path, site: Path) -> None:
+    """Installs what travelled along, once; nothing is fetched."""
+    found = sorted(map(str, wheels.glob("*.whl")))
+    if not found:
+        raise Trouble(
+            f"there is no wheel in {wheels}: fetch them by `pip download --only-binary=:all: -d {wheels} NAME==VERSION` where pip works"
+        )
+    listed = site / "wheels.json"
+    names = [Path(wheel).name for wheel in found]
+    if listed.exists() and json.loads(listed.read_text(encoding="utf-8")) == names:
+        return
+    with _step(f"unpacking {len(found)} wheels"):
+        shutil.rmtree(site, ignore_errors=True)
+        _quiet(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-compile", "--target", str(site), *found)
+        listed.write_text(json.dumps(names), encoding="utf-8")
 
 
 def docs(options: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -441,7 +467,12 @@ COMMANDS = {
     ),
     "check": Command(check, "python3 dev.py check"),
     "bench": Command(bench, "python3 dev.py bench\n  python3 dev.py bench hit key", hands_on=True),
-    "gpu": Command(gpu, "python3 dev.py gpu --out results"),
+    "gpu": Command(
+        gpu,
+        "python3 dev.py gpu --out results\n  python3 dev.py gpu --out results --wheels wheels --seconds 500\n"
+        "  python3 dev.py gpu --out trial --simulator --only latency",
+        hands_on=True,
+    ),
     "docs": Command(docs, "python3 dev.py docs"),
 }
 
@@ -476,6 +507,7 @@ def parser() -> argparse.ArgumentParser:
             part.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks; all without a name")
         if name == "gpu":
             part.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder for what is measured")
+            part.add_argument("--wheels", type=Path, metavar="DIR", help="packages that travelled along, where nothing can be fetched")
     return whole
 
 

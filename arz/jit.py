@@ -48,6 +48,14 @@ def _like(x: Any, value: Any) -> Callable[[Any, Any], Any]:
 overload(like, strict=False)(_like)
 
 
+def index(i: int) -> int:
+    """An index that is not negative: compiled code need not ask whether it counts from the end of the array."""
+    return i
+
+
+overload(index, strict=False)(lambda i: lambda i: types.uintp(i))  # noqa: ARG005, PLW0108 - numba asks for a function and its names
+
+
 def switch(*cases: Callable[..., Any]) -> Callable[[int, tuple[Any, ...]], Any]:
     """Gives pick(code, numbers), which calls case number `code` with those numbers; a code beyond the list picks the last case.
 

@@ -23,6 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LIMIT_S = 540.0
 """Of a part."""
 DECISION_S = 15.0
+DAYS = 4096
+"""Worlds beyond so many have a day that another one has: to draw it takes the host a millisecond."""
+MOST_CELLS = 2e8
+"""Of all worlds together: more takes the host too long to begin with."""
 SPEED_WORLDS = (1, 64, 512, 4096, 16384, 65536)
 TARGETS = {1: 1e11, 2: 6e10}
 """Cell updates a second of the seventy roads at 4,096 worlds or more, by order: asked of an H200."""
@@ -53,7 +57,7 @@ def island(sizes: Sizes, order: int = 2, **more: Any) -> Any:
     return made.model_copy(update={"scheme": made.scheme.model_copy(update={"order": order, **sizes.island})})
 
 
-def simulator(made: Any, worlds: int, layout: str, dtype: str = "float32", device: str = "cuda") -> Any:
+def simulator(made: Any, worlds: int, layout: str, dtype: str = "float32", device: str = "cuda", registers: int = 0) -> Any:
     """Worlds with seeds of their own, laid out as the plan decides ("plan"), in blocks or over the grid."""
     from functools import partial
     from unittest.mock import patch
@@ -64,9 +68,9 @@ def simulator(made: Any, worlds: int, layout: str, dtype: str = "float32", devic
     if device == "cpu" or layout == "plan":
         whole = Simulator([made] * worlds, device=device, dtype=dtype)
     else:
-        with patch("arz.engine.simulator.backend", lambda _: partial(Cuda, blocks=layout == "blocks")):
+        with patch("arz.engine.simulator.backend", lambda _: partial(Cuda, blocks=layout == "blocks", registers=registers)):
             whole = Simulator([made] * worlds, device=device, dtype=dtype)
-    whole.reset(range(worlds))
+    whole.reset([world % DAYS for world in range(worlds)])
     return whole
 
 
@@ -98,7 +102,12 @@ def part_machine(sizes: Sizes) -> dict[str, Any]:
     from arz.engine.backends.kernels import SIMULATED
 
     del sizes
-    known: dict[str, Any] = {"device": gpu(0).name, "free_bytes": gpu(0).room(), "numba": numba.__version__, "numpy": np.__version__}
+    known: dict[str, Any] = {
+        "device": gpu(0).name,
+        "free_bytes": gpu(0).room() if math.isfinite(gpu(0).room()) else None,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+    }
     known |= {"cuda": getattr(cuda, "implementation", "simulator"), "python": platform.python_version(), "cores": os.cpu_count()}
     if not SIMULATED:
         device = cuda.get_current_device()
@@ -173,7 +182,9 @@ def part_agreement(sizes: Sizes) -> dict[str, Any]:
             found[f"{dtype}, {layout}"] = {
                 "steps": steps,
                 "blocks": other._groups[0].backend.blocks,  # noqa: SLF001 - the plan's choice
-                "greatest_difference_over_greatest": {name: float(away[name].max() / max(value.max(), 1e-300)) for name, value in states.items()},
+                "greatest_difference_over_greatest": {
+                    name: float(away[name].max() / max(value.max(), 1e-300)) for name, value in states.items()
+                },
                 "l1": {name: float(away[name].sum() / max(value.sum(), 1e-300)) for name, value in states.items()},
                 "twice_the_same_bits": all(gpu[name].tobytes() == twice[name].tobytes() for name in exact),
                 "alone_is_among": all(first[name][0].tobytes() == np.asarray(many[name])[0].tobytes() for name in exact),
@@ -185,36 +196,21 @@ def part_agreement(sizes: Sizes) -> dict[str, Any]:
 def part_ceilings(sizes: Sizes) -> dict[str, Any]:
     """What the device can do at best: bytes copied a second, and fused multiply-adds a second in float32."""
     import numpy as np
-    from numba import cuda, float32
+    from numba import cuda
+
+    from benchmarks.gpu_kernels import CHAIN, multiply_add
 
     source, target = cuda.device_array(sizes.numbers, np.float32), cuda.device_array(sizes.numbers, np.float32)
-    chains, rounds = 8, 4096 if sizes is WHOLE else 2
-
-    @cuda.jit  # type: ignore[untyped-decorator]
-    def multiply_add(out: Any, factor: float, term: float, count: int) -> None:
-        i = cuda.grid(1)
-        v = cuda.local.array(8, float32)
-        for c in range(chains):
-            v[c] = float32(i + c)
-        for _ in range(count):
-            for c in range(chains):
-                v[c] = v[c] * factor + term
-        total = float32(0)
-        for c in range(chains):
-            total += v[c]
-        if i < out.size:
-            out[i] = total
-
+    rounds = 4096 if sizes is WHOLE else 2
     threads, blocks = (256, 132 * 64) if sizes is WHOLE else (4, 1)
     out = cuda.device_array(threads * blocks, np.float32)
     one, half = np.float32(0.999), np.float32(0.5)
-    work = lambda: multiply_add[blocks, threads](out, one, half, rounds)  # noqa: E731 - timed below
     copy = median(timed(lambda: target.copy_to_device(source), sizes.seconds))
-    work()
-    fused = median(timed(work, sizes.seconds))
+    multiply_add[blocks, threads](out, one, half, rounds)
+    fused = median(timed(lambda: multiply_add[blocks, threads](out, one, half, rounds), sizes.seconds))
     return {
         "copied_bytes_per_s": 2 * source.nbytes / copy,
-        "multiply_adds_per_s": threads * blocks * rounds * chains / fused,
+        "multiply_adds_per_s": threads * blocks * rounds * CHAIN / fused,
     }
 
 
@@ -236,18 +232,20 @@ def part_speed(sizes: Sizes) -> dict[str, Any]:
                     try:
                         found[key] = _speed(made, worlds, layout, sizes)
                     except MemoryError as error:
-                        found[key] = str(error)
+                        found[key] = {"left_out": str(error)}
     best = {
-        order: max((each["updates_per_s"] for key, each in found.items() if f"island, order {order}," in key and isinstance(each, dict)), default=0)
+        order: max(
+            (each["updates_per_s"] for key, each in found.items() if f"island, order {order}," in key and isinstance(each, dict)), default=0
+        )
         for order in TARGETS
     }
     return {"rates": found, "best": best, "targets": TARGETS}
 
 
-def _speed(made: Any, worlds: int, layout: str, sizes: Sizes) -> dict[str, Any]:
-    if worlds * made.network.roads.__len__() > 65536 * 100:
-        return {"updates_per_s": 0.0, "left_out": "too large for the host's tables"}
-    whole = simulator(made, worlds, layout)
+def _speed(made: Any, worlds: int, layout: str, sizes: Sizes, registers: int = 0) -> dict[str, Any]:
+    if worlds * len(made.network.roads) * 10 > MOST_CELLS:
+        return {"left_out": "the host would take too long"}
+    whole = simulator(made, worlds, layout, registers=registers)
     for _ in range(4 if sizes is WHOLE else 1):
         whole.step_held(None, sizes.decision_s)
     took = timed(lambda: whole.step_held(None, sizes.decision_s), sizes.seconds)
@@ -263,6 +261,15 @@ def _speed(made: Any, worlds: int, layout: str, sizes: Sizes) -> dict[str, Any]:
         "updates_per_s_with_the_host": updates / median(took),
         "samples": len(alone),
     }
+
+
+def part_registers(sizes: Sizes) -> dict[str, Any]:
+    """Cell updates a second where a thread may take fewer registers, so that more threads are at work."""
+    found: dict[str, Any] = {}
+    for layout in ("blocks", "grid"):
+        for most in (0, 168, 128, 96, 80, 64) if sizes is WHOLE else (0, 64):
+            found[f"{layout}, at most {most or 255}"] = _speed(island(sizes), sizes.worlds, layout, sizes, registers=most)
+    return found
 
 
 def part_decisions(sizes: Sizes) -> dict[str, Any]:
@@ -303,32 +310,29 @@ def part_decisions(sizes: Sizes) -> dict[str, Any]:
 
 def part_latency(sizes: Sizes) -> dict[str, Any]:
     """One world: a launch of nothing, an interval of one step and of many, the whole decision."""
-    from numba import cuda
+    from benchmarks.gpu_kernels import nothing
 
-    @cuda.jit  # type: ignore[untyped-decorator]
-    def nothing() -> None:
-        pass
+    empty = nothing[(128, 32) if sizes is WHOLE else (1, 1)]
+    empty()
+    found: dict[str, Any] = {"launch_us": 1e6 * median(timed(empty, sizes.seconds))}
+    return found | {layout: _latency(layout, sizes) for layout in ("blocks", "grid")}
 
-    blocks = 128 if sizes is WHOLE else 1
-    nothing[blocks, 32 if sizes is WHOLE else 1]()
-    launch = timed(lambda: nothing[blocks, 32 if sizes is WHOLE else 1](), sizes.seconds)
-    found: dict[str, Any] = {"launch_us": 1e6 * median(launch)}
-    for layout in ("blocks", "grid"):
-        whole = simulator(island(sizes), 1, layout)
-        group = whole._groups[0]  # noqa: SLF001 - its parts are timed one by one
-        whole.step(None, sizes.decision_s)
-        step_s = sizes.decision_s / whole.steps(sizes.decision_s)
-        one, many = (whole._orders(group, seconds) for seconds in (step_s, sizes.decision_s))  # noqa: SLF001
-        short, long = (timed(lambda orders=orders: group.backend.advance(orders), sizes.seconds) for orders in (one, many))
-        decision = timed(lambda: whole.step(None, sizes.decision_s), sizes.seconds)
-        found[layout] = {
-            "steps": many.steps,
-            "one_step_us": 1e6 * median(short),
-            "all_steps_us": 1e6 * median(long),
-            "each_further_step_us": 1e6 * (median(long) - median(short)) / max(many.steps - 1, 1),
-            "decision_us": 1e6 * median(decision),
-        }
-    return found
+
+def _latency(layout: str, sizes: Sizes) -> dict[str, Any]:
+    whole = simulator(island(sizes), 1, layout)
+    group = whole._groups[0]  # noqa: SLF001 - its parts are timed one by one
+    whole.step(None, sizes.decision_s)
+    step_s = sizes.decision_s / whole.steps(sizes.decision_s)
+    one, many = (whole._orders(group, seconds) for seconds in (step_s, sizes.decision_s))  # noqa: SLF001
+    short = median(timed(lambda: group.backend.advance(one), sizes.seconds))
+    long = median(timed(lambda: group.backend.advance(many), sizes.seconds))
+    return {
+        "steps": many.steps,
+        "one_step_us": 1e6 * short,
+        "all_steps_us": 1e6 * long,
+        "each_further_step_us": 1e6 * (long - short) / max(many.steps - 1, 1),
+        "decision_us": 1e6 * median(timed(lambda: whole.step(None, sizes.decision_s), sizes.seconds)),
+    }
 
 
 def part_environment(sizes: Sizes) -> dict[str, Any]:
@@ -376,7 +380,11 @@ def part_sanitizer(sizes: Sizes) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for tool in ("memcheck", "racecheck"):
         command = [program, "--tool", tool, "--error-exitcode", "9", sys.executable, __file__, "--part", "few_steps"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S / 2, check=False)
+        try:
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S / 2 - 10, check=False)
+        except subprocess.TimeoutExpired:
+            found[tool] = {"clean": None, "said": "it took too long"}
+            continue
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("=========")]
         found[tool] = {"clean": done.returncode == 0, "said": said[-6:], "exit": done.returncode}
     del sizes
@@ -391,7 +399,20 @@ def part_few_steps(sizes: Sizes) -> dict[str, Any]:
     return {}
 
 
-PARTS = ("machine", "code", "promises", "agreement", "ceilings", "speed", "decisions", "latency", "environment", "sizes", "sanitizer")
+PARTS = (
+    "machine",
+    "code",
+    "promises",
+    "agreement",
+    "ceilings",
+    "speed",
+    "registers",
+    "decisions",
+    "latency",
+    "environment",
+    "sizes",
+    "sanitizer",
+)
 NEVER_SIMULATED = ("code",)
 """Numba's simulator compiles nothing."""
 
@@ -403,7 +424,7 @@ def main() -> int:
     face = argparse.ArgumentParser("gpu.py", description=__doc__)
     face.add_argument("--out", type=Path, metavar="DIR", help="where gpu.json goes")
     face.add_argument("--part", help="run this one in this process, and print what it finds")
-    face.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
+    face.add_argument("--only", nargs="+", choices=(*PARTS, "few_steps"), metavar="PART", help=f"of {', '.join(PARTS)}")
     face.add_argument("--simulator", action="store_true", help="let numba play the GPU, at small sizes: whether every line runs")
     face.add_argument("--seconds", type=float, default=math.inf, help="begin no part after so long; the next call goes on")
     options = face.parse_args()
@@ -412,7 +433,23 @@ def main() -> int:
         return 0
     if options.out is None:
         face.error("--out DIR: say where the results go")
+    missing = "" if options.simulator else missing_here()
+    if missing:
+        print(f"gpu.py: nothing was measured: {missing}; --simulator tries every line without a GPU", file=sys.stderr)
+        return 2
     return drive(options.out, options.only or PARTS, simulated=options.simulator, seconds=options.seconds)
+
+
+def missing_here() -> str:
+    """Why no GPU can be used here, or nothing."""
+    asking = "from arz.engine.backends.registry import without_gpu; print(without_gpu())"
+    done = subprocess.run([sys.executable, "-c", asking], env=environment(), capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+
+def environment() -> dict[str, str]:
+    """With this checkout's packages before all others."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))}
 
 
 def drive(out: Path, names: Any, *, simulated: bool, seconds: float) -> int:
@@ -439,14 +476,12 @@ def drive(out: Path, names: Any, *, simulated: bool, seconds: float) -> int:
 
 def run_part(name: str, *, simulated: bool) -> dict[str, Any]:
     """One part in a process of its own: what it found, or why it failed."""
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH", ""))))
-    if simulated and name not in NEVER_SIMULATED:
-        environment |= {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONWARNINGS": "ignore"}
+    plays = simulated and name not in NEVER_SIMULATED
+    settings = environment() | ({"NUMBA_ENABLE_CUDASIM": "1", "PYTHONWARNINGS": "ignore"} if plays else {})
     command = [sys.executable, __file__, "--part", name, *(["--simulator"] if simulated else [])]
     began = time.monotonic()
     try:
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
         return {"done": False, "failed": f"it took longer than {LIMIT_S:.0f} s", "took_s": LIMIT_S}
     took = time.monotonic() - began

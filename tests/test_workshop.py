@@ -127,13 +127,25 @@ def test_misuse_is_told(arguments: tuple[str, ...]) -> None:
 
 
 def test_gpu_says_what_is_missing(tmp_path: Path) -> None:
-    """Until there is a CUDA backend, `gpu` fails in one line and measures nothing."""
-    done = dev("gpu", "--out", str(tmp_path / "results"))
+    """Where there is no GPU, `gpu` fails in one line and measures nothing."""
+    done = dev("gpu", "--out", str(tmp_path / "results"), CUDA_VISIBLE_DEVICES="")
 
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert "is not built yet" in done.stderr
+    assert "nothing was measured: " in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_gpu_does_each_part_once(tmp_path: Path) -> None:
+    """What is found goes to one file, part by part, and a second call leaves what is done alone."""
+    arguments = ("gpu", "--out", str(tmp_path), "--simulator", "--only", "machine", "few_steps")
+    first, second = dev(*arguments), dev(*arguments)
+    known = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert second.stdout.splitlines()[:2] == ["machine: done before", "few_steps: done before"]
+    assert known["machine"]["found"]["device"] == "numba's simulator"
+    assert known["machine"]["simulated"]
 
 
 def test_a_foreign_folder_is_left_alone(checkout: Path) -> None:

@@ -164,7 +164,7 @@ class Simulator:
         """
         if len(self._groups) > 1:
             raise Invalid("scenarios", "are of several plans or time steps", "give worlds that differ in seeds, demands and controls only")
-        held, _ = self._advance(controls, duration_s, lambda group: group.backend.held())
+        held: list[Held] = self._advance(controls, duration_s, lambda group: group.backend.held())[0]
         return held[0]
 
     def steps(self, duration_s: float) -> int:
@@ -301,7 +301,13 @@ class Simulator:
         plan, classes = group.plan, group.plan.classes
         group.drawn_until = max(until * 2, *(self.scenarios[world].horizon_s for world in group.worlds), 1.0)
         place = {plan.roads[source.road]: at for at, source in enumerate(plan.sources)}
-        tables = [self.scenarios[world].demand.table(self._seeds[world], group.drawn_until) for world in group.worlds.tolist()]
+        drawn: dict[tuple[int, int], Any] = {}
+        for world in group.worlds.tolist():
+            # Worlds of one scenario and one seed have one demand.
+            whose = id(self.scenarios[world]), self._seeds[world]
+            if whose not in drawn:
+                drawn[whose] = self.scenarios[world].demand.table(self._seeds[world], group.drawn_until)
+        tables = [drawn[id(self.scenarios[world]), self._seeds[world]] for world in group.worlds.tolist()]
         most = max(len(times) for times, _ in tables)
         group.times = np.full((len(tables), most), math.inf)
         group.arriving = np.zeros((len(plan.sources), len(classes), most, len(tables)))
@@ -413,12 +419,15 @@ def _grouped(scenarios: Sequence[Scenario], make: Any, dtype: Any, threads: int 
     """Worlds whose plan and time step agree are computed together."""
     plans: list[tuple[Scenario, Plan]] = []
     members: dict[tuple[int, float], list[tuple[int, Start]]] = {}
+    known: dict[int, Start] = {}  # thousands of worlds are often one scenario with many seeds
     for world, scenario in enumerate(scenarios):
         at = next((n for n, (other, _) in enumerate(plans) if _same_plan(scenario, other)), None)
         if at is None:
             at = len(plans)
             plans.append((scenario, make_plan(scenario)))
-        start = make_start(scenario, plans[at][1])
+        if id(scenario) not in known:
+            known[id(scenario)] = make_start(scenario, plans[at][1])
+        start = known[id(scenario)]
         members.setdefault((at, start.dt_bound), []).append((world, start))
     groups = []
     for (at, _), worlds in members.items():

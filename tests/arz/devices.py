@@ -181,7 +181,7 @@ def test_what_is_held_is_what_is_measured(make: Make, dtype: str) -> None:
     seconds = 4.0 / other.steps(4.0)
 
     assert inside.tobytes() == measured.inside.tobytes()
-    np.testing.assert_allclose(np.from_dlpack(held.spent) * seconds, measured.spent, rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(np.from_dlpack(held.spent), np.float64) * seconds, measured.spent, rtol=1e-12)
     other.step_held(None, 4.0)
     if other.device != "cpu":
         assert inside.tobytes() != measured.inside.tobytes()

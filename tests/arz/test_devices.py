@@ -133,7 +133,7 @@ class TestSpread:
         """No place is shared, a thread's cells follow each other, and its ghosts are what is beyond them."""
         plan = make_plan(scenario(name))
         laid = spread(plan, 1, "float32", blocks)
-        own = [laid.segments.first[s] + laid.jump * np.arange(count) for s, count in enumerate(laid.segments.count.tolist())]
+        own = [laid.segments.first[s] + laid.jump * np.arange(count) for s, count in enumerate(laid.segments.cells.tolist())]
         cell_of = {place: cell for cell, place in enumerate(laid.place.tolist())}
 
         assert sorted(np.concatenate(own).tolist()) == sorted(laid.place.tolist())
@@ -162,5 +162,5 @@ class TestSpread:
         """One world is cut finely, thousands are not."""
         island = make_plan(scenario("victoria_island"))
 
-        assert spread(island, 1, "float32", blocks=False).segments.count.max() == 1
-        assert spread(island, 65536, "float32", blocks=False).segments.count.max() > 8
+        assert spread(island, 1, "float32", blocks=False).segments.cells.max() == 1
+        assert spread(island, 65536, "float32", blocks=False).segments.cells.max() > 8

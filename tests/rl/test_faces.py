@@ -18,6 +18,7 @@ import arz
 from rl import Env, ParallelEnv, Task, VecEnv, VectorEnv
 from rl.registered import NAMES
 from rl.tasks import TASKS
+from rl.worlds import Bench
 from tests.rl.makers import spec
 
 
@@ -33,6 +34,15 @@ def test_the_checkers_are_content(name: str) -> None:
     check_env_of_sb3(env.unwrapped)
 
     assert env.spec.id == f"{name}-v0"
+
+
+def test_ten_environments_build_one_plan() -> None:
+    """And take the device's memory once: environments of one scenario stand on one simulator."""
+    before = Bench.built
+    made = [Env(spec=spec(agents="multi", decision_s=10.0)) for _ in range(10)]
+
+    assert len(made) == 10
+    assert Bench.built <= before + 1
 
 
 def test_the_names_are_there_when_gymnasium_asks_first() -> None:

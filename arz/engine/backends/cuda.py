@@ -45,9 +45,40 @@ class Moment(NamedTuple):
 class Cuda:
     """The backend for GPUs; see `base`."""
 
+    _loan: Loan
+    _state: Any
+    _kept: Any
+    """The state before the last interval, as far as that may be gone back; so are the books."""
+    _after: Any
+    """Over the grid, where the next state goes."""
+    _sums: Any
+    _gates: Any
+    _tally: Any
+    _counted: Any
+    _books: Any
+    _kept_books: Any
+    _faults: Any
+    _removed: Any
+    _weight: Any
+    _segments: Any
+    _ways: Any
+    _pieces: Any
+    _roads: Roads
+    _moment: Moment
+    _numbers: Array
+    _keepers: int
+
     def __init__(
-        self, plan: Plan, starts: Sequence[Start], kind: Any, threads: int | None = None, number: int = 0, blocks: bool | None = None
+        self,
+        plan: Plan,
+        starts: Sequence[Start],
+        kind: Any,
+        threads: int | None = None,
+        number: int = 0,
+        blocks: bool | None = None,
+        registers: int = 0,
     ) -> None:
+        """On the GPU of this number; `blocks` and `registers` (see `Model`) are decided here unless told, and change no result."""
         del threads  # of processors
         self.plan = plan
         self.gpu: Gpu = gpu(number)
@@ -57,7 +88,7 @@ class Cuda:
         ways = self._spread.ways
         model = Model(
             self._classes, plan.closure, plan.equilibrium, plan.built_in, plan.order,
-            self._kind.name, ways.ways_in.shape[1], ways.ways_out.shape[1],
+            self._kind.name, ways.ways_in.shape[1], ways.ways_out.shape[1], registers=registers,
         )  # fmt: skip
         self._kernels = kernels(model, blocks=self._spread.blocks)
         self._steps = 0
@@ -116,7 +147,8 @@ class Cuda:
                 self._worlds, self._spread.places, QUEUE_SPEED, int(self._steps > 0),
             )  # fmt: skip
             faults = self.gpu.get(self._faults)
-            return Held(*(Handed(self._counted[field], self.gpu.number) for field in range(4)), faults)
+            spent, distance, inside, queue = (Handed(self._counted[field], self.gpu.number) for field in range(4))
+        return Held(spent, distance, inside, queue, faults)
 
     def fetch(self) -> State:
         laid, books = self._spread, self.books()

@@ -52,7 +52,10 @@ class Gpu:
 
     @property
     def name(self) -> str:
-        return "numba's simulator" if SIMULATED else str(cuda.gpus[self.number].name.decode())
+        if SIMULATED:
+            return "numba's simulator"
+        name = cuda.gpus[self.number].name
+        return name.decode() if isinstance(name, bytes) else str(name)
 
     @property
     def device(self) -> str:
@@ -69,10 +72,10 @@ class Gpu:
         with self.here():
             return float(cuda.current_context().get_memory_info().free) + self.memory.idle
 
-    def take(self, shape: tuple[int, ...], kind: Any) -> Any:
-        """An array on the device; what is in it is left from before."""
-        key = np.dtype(kind).str, prod(shape)
-        size = key[1] * np.dtype(kind).itemsize
+    def take(self, count: int, kind: Any) -> Any:
+        """A row of numbers on the device; what is in it is left from before."""
+        key = np.dtype(kind).str, count
+        size = count * np.dtype(kind).itemsize
         with self._lock, self.here():
             waiting = self._idle.get(key)
             if waiting:
@@ -80,15 +83,15 @@ class Gpu:
                 self.memory.idle -= size
                 self.memory.reused += 1
             else:
-                array = self._made(key[1], kind, size)
+                array = self._made(count, kind, size)
                 self.memory.made += 1
             self.memory.lent += size
-        return array.reshape(shape)
+        return array
 
     def give_back(self, array: Any) -> None:
-        """The array waits for somebody who takes one of its size."""
+        """The row waits for somebody who takes one of its length."""
         with self._lock:
-            self._idle.setdefault((array.dtype.str, array.size), []).append(array.reshape(array.size))
+            self._idle.setdefault((array.dtype.str, array.size), []).append(array)
             self.memory.lent -= array.nbytes
             self.memory.idle += array.nbytes
 
@@ -143,10 +146,12 @@ class Loan:
         """Worlds of so many bytes each; `NoRoom` says how many fit where these do not."""
         self.gpu = gpu
         self._worlds, self._each = worlds, each
+        self._rows: dict[str, Any] = {}
         self._arrays: dict[str, Any] = {}
         if worlds > self._fit():
             raise NoRoom(gpu.device, worlds, self._fit())
-        weakref.finalize(borrower, _give_all_back, gpu, self._arrays)
+        # Not at the end of the process: the device takes everything back then, and may be gone already.
+        weakref.finalize(borrower, _give_all_back, gpu, self._rows).atexit = False
 
     def array(self, name: str, shape: tuple[int, ...], kind: Any) -> Any:
         """The array of this name, another one if it is to have another shape."""
@@ -154,11 +159,12 @@ class Loan:
         if held is not None and held.shape == shape and held.dtype == kind:
             return held
         if held is not None:
-            self.gpu.give_back(self._arrays.pop(name))
+            self.gpu.give_back(self._rows.pop(name))
         try:
-            self._arrays[name] = self.gpu.take(shape, kind)
+            self._rows[name] = self.gpu.take(prod(shape), kind)
         except MemoryError as error:
             raise NoRoom(self.gpu.device, self._worlds, min(self._fit(), self._worlds - 1)) from error
+        self._arrays[name] = self._rows[name].reshape(shape)
         return self._arrays[name]
 
     def filled(self, name: str, values: Array) -> Any:
@@ -168,8 +174,9 @@ class Loan:
         return array
 
     def _fit(self) -> float:
-        lent = sum(array.nbytes for array in self._arrays.values())
-        return (self.gpu.room() + lent) * ROOM // self._each
+        lent = sum(row.nbytes for row in self._rows.values())
+        fit: float = (self.gpu.room() + lent) * ROOM // self._each
+        return fit
 
 
 def blocks_of(work: int, threads: int) -> int:
@@ -177,9 +184,9 @@ def blocks_of(work: int, threads: int) -> int:
     return max(-(-work // threads), FEWEST)
 
 
-def _give_all_back(gpu: Gpu, arrays: dict[str, Any]) -> None:
-    while arrays:
-        gpu.give_back(arrays.popitem()[1])
+def _give_all_back(gpu: Gpu, rows: dict[str, Any]) -> None:
+    while rows:
+        gpu.give_back(rows.popitem()[1])
 
 
 def _require_device_arrays(arguments: Any) -> None:

@@ -46,12 +46,12 @@ _NAME: Final = b"dltensor"
 """Of a capsule that nobody has taken yet; who takes it renames it, and calls the deleter some day."""
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p)  # type: ignore[untyped-decorator]
 def _let_go(address: int) -> None:
     _HELD.pop(address, None)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p)  # type: ignore[untyped-decorator]
 def _forget(capsule: int) -> None:
     if _is_still(capsule, _NAME):
         _HELD.pop(_address(capsule, _NAME), None)

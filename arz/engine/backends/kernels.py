@@ -36,6 +36,8 @@ class Model(NamedTuple):
     most_out: int
     books: bool = True
     """Whether lights, entries and exits are kept; without, only to look at the code: it has no float64 then."""
+    registers: int = 0
+    """The most that a thread of the long kernels may take, so that more of them are at work; 0 leaves that to the compiler."""
 
 
 class Kernels(NamedTuple):
@@ -52,7 +54,7 @@ class Kernels(NamedTuple):
 @cache
 def kernels(model: Model, *, blocks: bool) -> Kernels:
     """The kernels of a model, for worlds in blocks of their own or over the grid; each is compiled when it is first asked for."""
-    classes, closure, equilibrium, built_in, order, _, most_in, most_out, books = model
+    classes, closure, equilibrium, built_in, order, _, most_in, most_out, books, registers = model
     kind = getattr(numba, model.kind)
     scratch, both, told = scratch_rows(classes, most_out), 2 * classes, classes + 1
 
@@ -227,15 +229,16 @@ def kernels(model: Model, *, blocks: bool) -> Kernels:
             )
 
     made = (begin, nodes, cells, interval, reckon, count)
-    return Kernels(*(_kernel(body, *model, blocks) for body in made))
+    return Kernels(*(_kernel(body, registers, *model, blocks) for body in made))
 
 
-def _kernel(body: Callable[..., None], *of: Any) -> Any:
+def _kernel(body: Callable[..., None], registers: int, *of: Any) -> Any:
     """A kernel whose machine code is kept for the next process, where code of these sources is kept."""
     folder, before = code_folder(), config.CACHE_DIR
     config.CACHE_DIR = folder or before
+    options: dict[str, Any] = {} if SIMULATED else {"cache": bool(folder), "max_registers": registers or None}
     try:
-        return cuda.jit(cache=bool(folder) and not SIMULATED)(named(body, body.__name__, *of))
+        return cuda.jit(**options)(named(body, body.__name__, *of))
     finally:
         config.CACHE_DIR = before
 

@@ -77,7 +77,8 @@ def example(model: Model, name: str) -> tuple[Any, ...]:
 
     segments = Segments(table(1, whole), table(1, whole), table(1, whole), table(2, whole), table(2, whole))
     roads = Roads(table(3), table(3), table(3), table(1, whole), table(1), table(2, whole))
-    ways = Ways(*(table(2, whole) for _ in range(5)), ratio=table(5), priority=table(3), lanes_out=table(3), exits=table(5), last=table(1))
+    node = table(2, whole)
+    ways = Ways(node, node, node, node, node, table(5), table(3), table(3), table(5), table(1))
     pieces = Pieces(table(1, whole), table(1, whole), table(1, whole), table(1, exact))
     moment = Moment(
         table(2), table(3), table(3, exact), table(4, exact), table(4, exact), table(4, exact), table(2), table(2, exact), table(4, exact),

@@ -31,7 +31,8 @@ ENOUGH = 1 << 17
 """Threads that keep a large GPU busy: segments are as long as leaves so many."""
 BLOCK_BYTES = 48 << 10
 """Shared memory that every GPU gives a block unasked."""
-BLOCK_THREADS = 512
+BLOCK_THREADS = 256
+"""As many as have the 255 registers each that a kernel may take."""
 WARP = 32
 
 
@@ -40,7 +41,7 @@ class Segments(NamedTuple):
 
     first: Array
     """int: the place of its first cell."""
-    count: Array
+    cells: Array
     reach: Array
     told: Array
     """int[segment, (in, out)]: 1 where a node says what passes the end, 0 where the road goes on."""
@@ -82,7 +83,7 @@ class Ways(NamedTuple):
     lanes_out: Array
     """[node, exit, 1]."""
     exits: Array
-    """[(own, scale, jam, shape), node, class, exit, 1]."""
+    """[node, (own, scale, jam, shape), class, exit, 1]."""
     last: Array
     """[node]: how much drivers remember; at the end of the network its cap."""
 
@@ -209,7 +210,7 @@ def _segments(plan: Plan, place: Array, reach: Array, begin: Array, count: Array
     told = np.stack([~closed & (begin == 0), ~closed & (begin + count == cells)], axis=1)
     return Segments(
         first=_whole(place[first + begin]),
-        count=_whole(count),
+        cells=_whole(count),
         reach=_whole(reach),
         told=_whole(told),
         ghosts=_whole(place[first[:, None] + np.where(closed[:, None], around, held)]),
@@ -240,7 +241,7 @@ def _ways(plan: Plan, kind: Any) -> Ways:
     ratio = np.zeros((count, classes, most_in, most_out, 1), kind)
     priority = np.ones((count, most_in, 1), kind)
     lanes_out = np.ones((count, most_out, 1), kind)
-    exits = np.ones((4, count, classes, most_out, 1), kind)
+    exits = np.ones((count, 4, classes, most_out, 1), kind)
     last = np.zeros(count, kind)
     at = 0
     for each in found:
@@ -254,7 +255,7 @@ def _ways(plan: Plan, kind: Any) -> Ways:
         priority[span, :n, 0] = each.priority
         lanes_out[span, :m, 0] = plan.reaches.lanes[each.ways_out]
         for row, column in enumerate((OWN, SCALE, JAM, SHAPE)):
-            exits[row, span, :, :m, 0] = plan.reaches.numbers[each.ways_out][..., column].swapaxes(1, 2)
+            exits[span, row, :, :m, 0] = plan.reaches.numbers[each.ways_out][..., column].swapaxes(1, 2)
         last[span] = each.last
         at = span.stop
     return Ways(shape, ways_in, ways_out, lights, meters, ratio, priority, lanes_out, exits, last)

@@ -27,7 +27,7 @@ from arz.engine.backends.spread import (
     SCALE,
     SHAPE,
 )
-from arz.jit import device, like
+from arz.jit import device, index, like
 from arz.laws.boundary.registry import flux as end_flux
 from arz.laws.junctions.mixture import arriving, carried, mixed, remembered
 from arz.laws.junctions.node import node
@@ -62,7 +62,7 @@ def read_ghosts(ghosts: Any, state: Any, base: int, stride: int, row: int, segme
     for g in range(2 - order, 2 + order):
         at = segments.ghosts[s, g] * stride + base
         for j in range(2 * classes):
-            ghosts[g, j] = state[at + j * row]
+            ghosts[g, j] = state[index(at + j * row)]
 
 
 @device
@@ -93,8 +93,8 @@ def reach_faces(faces: Any, middle: Any, seen: Any, n: Any, classes: int, closur
 @device
 def obey(flux: Any, k: int, gates: Any, gate: int, stride: int) -> None:
     """The flux of a class is what the node has said."""
-    flux[FLUX, k] = gates[gate + 2 * k * stride]
-    flux[FLUX_Y, k] = gates[gate + (2 * k + 1) * stride]
+    flux[FLUX, k] = gates[index(gate + 2 * k * stride)]
+    flux[FLUX_Y, k] = gates[index(gate + (2 * k + 1) * stride)]
 
 
 @device
@@ -127,24 +127,26 @@ def march(
     Number j of cell c is at base + (j·places + place(c))·stride, with row = places·stride; so it is in `sums`. taken[class] is what the
     velocity limiter takes, and the last one how many cells are unsound.
     """
-    count, at = segments.count[s], segments.first[s] * stride + base
+    count, at = segments.cells[s], segments.first[s] * stride + base
     gate_in = segments.reach[s] * 4 * classes * stride + base
     gate_out = gate_in + 2 * classes * stride
     step = jump * stride
     up = 2 - order  # the cell behind the face that is passed, among the three in hand
     zero = like(n[OWN, 0], 0)
     one = like(n[OWN, 0], 1)
+    told_in, told_out = segments.told[s, 0] > 0, segments.told[s, 1] > 0
     for r in range(-order, count + order):
+        here = at + r * step
         for k in range(classes):
             for field in range(4):
                 seen[field, 0, k] = seen[field, 1, k]
                 seen[field, 1, k] = seen[field, 2, k]
             if r < 0:
-                seen[RHO, 2, k], seen[Y, 2, k] = ghosts[r + 2, 2 * k], ghosts[r + 2, 2 * k + 1]
+                seen[RHO, 2, k], seen[Y, 2, k] = ghosts[index(r + 2), 2 * k], ghosts[index(r + 2), 2 * k + 1]
             elif r >= count:
-                seen[RHO, 2, k], seen[Y, 2, k] = ghosts[r - count + 2, 2 * k], ghosts[r - count + 2, 2 * k + 1]
+                seen[RHO, 2, k], seen[Y, 2, k] = ghosts[index(r - count + 2), 2 * k], ghosts[index(r - count + 2), 2 * k + 1]
             else:
-                seen[RHO, 2, k], seen[Y, 2, k] = before[at + r * step + 2 * k * row], before[at + r * step + (2 * k + 1) * row]
+                seen[RHO, 2, k], seen[Y, 2, k] = before[index(here + 2 * k * row)], before[index(here + (2 * k + 1) * row)]
         for k in range(classes):
             beside = seen[RHO, 2, 1 - k] if classes > 1 else zero
             w, v = bodies.read_cell(
@@ -171,11 +173,11 @@ def march(
                 flux[FLUX, k] = q
                 flux[FLUX_Y, k] = q * w
                 flux[THROUGH, k] = through
-                if face == -1 and segments.told[s, 0] > 0:
+                if face == -1 and told_in:
                     obey(flux, k, gates, gate_in, stride)
                     # Beyond a node the limiter's neighbours are other roads: what a ghost repeats would hold back a queue that is let go.
                     flux[THROUGH, k] = n[HIGH, k]
-                if face == count - 1 and segments.told[s, 1] > 0:
+                if face == count - 1 and told_out:
                     obey(flux, k, gates, gate_out, stride)
                     seen[SPEED, up + 1, k] = n[HIGH, k] if classes == 1 else seen[SPEED, up + 1, k]
             if face >= 0:
@@ -212,12 +214,12 @@ def settle(
     for k in range(classes):
         change = bodies.change(ratio, flux[FLUX, k], flux[FLUX_BEHIND, k])
         j = at + 3 * k * row
-        rho, rest = bodies.balanced(seen[RHO, up, k], change, sums[j + 2 * row])
+        rho, rest = bodies.balanced(seen[RHO, up, k], change, sums[index(j + 2 * row)])
         rho = present(rho)
         middle[k] = rho
-        sums[j] = sums[j] + rho
-        sums[j + row] = sums[j + row] + flux[FLUX, k]
-        sums[j + 2 * row] = rest
+        sums[index(j)] = sums[index(j)] + rho
+        sums[index(j + row)] = sums[index(j + row)] + flux[FLUX, k]
+        sums[index(j + 2 * row)] = rest
     for k in range(classes):
         rho = middle[k]
         y = seen[Y, up, k] - bodies.change(ratio, flux[FLUX_Y, k], flux[FLUX_Y_BEHIND, k])
@@ -229,8 +231,8 @@ def settle(
         )  # fmt: skip
         taken[k] = taken[k] + (y - kept)
         taken[classes] = taken[classes] + (zero if sound(rho, y, r, n[CEILING, k]) else one)
-        after[at + 2 * k * row] = rho
-        after[at + (2 * k + 1) * row] = bodies.adapted(
+        after[index(at + 2 * k * row)] = rho
+        after[index(at + (2 * k + 1) * row)] = bodies.adapted(
             closure, equilibrium, built_in, kept, rho, r,
             n[LIMIT, k], n[CREEP, k], n[LEFT, k], n[SCALE, k], n[JAM, k], n[SHAPE, k],
         )  # fmt: skip
@@ -351,7 +353,7 @@ def cross(
         read_exit(j, state, roads.ends[reach, 0] * stride + base, row, roads, reach, x, v_ahead, classes, closure)
     node(
         moved, room, demand, marked, v_ahead, ways.ratio[v, :, :n, :m], ways.priority[v, :n], ways.lanes_out[v, :m],
-        ways.exits[0, v, :, :m], ways.exits[1, v, :, :m], ways.exits[2, v, :, :m], ways.exits[3, v, :, :m], work, closure, law,
+        ways.exits[v, 0, :, :m], ways.exits[v, 1, :, :m], ways.exits[v, 2, :, :m], ways.exits[v, 3, :, :m], work, closure, law,
     )  # fmt: skip
     if kind == CROSSING:
         for k in range(classes):
