@@ -98,7 +98,7 @@ def whole(preset: str, steps: int) -> dict[str, tuple[float, float]]:
 
 def measure_whole(question: Question) -> None:
     """From the start of a process to the last step, checks and checkpoints included."""
-    runs = 1 if question.quick else 5
+    runs = 1 if question.quick else 3
     for preset, steps in (("quick", 2_880), ("full", 2_400 if question.quick else 24_000)):
         case = f"preset {preset}, {steps:,} steps, with checks and checkpoints"
         whole(preset, steps)  # compiles
