@@ -15,6 +15,8 @@ from rl import Env, Task, TaskSpec, VecEnv
 Array = NDArray[Any]
 
 WORLDS, STEPS = 64, 10
+WARM_S = 0.3
+"""So long a way runs before it is timed: a host that has seen one busy thread packs two virtual cores onto one, and parts them again slowly."""
 ELSEWHERE = {"sumo-rl": 14.8, "UXsim's RL loop": 237, "LightSim's environment, one intersection": 3087}
 """Steps of 15 s a second on networks of like size, or as said; measured for this project elsewhere, on two cores like these."""
 
@@ -38,6 +40,9 @@ def stepping(run: Callable[[], object], worlds: int) -> Callable[[], float]:
     """A way that gives environment steps a second."""
 
     def rate() -> float:
+        warm = perf_counter() + WARM_S
+        while perf_counter() < warm:
+            run()
         began = perf_counter()
         run()
         return STEPS * worlds / (perf_counter() - began)

@@ -21,6 +21,8 @@ STEPS = 100
 """Of the random rollout; fewer where the episode is shorter."""
 TRIAL = 30
 """Decisions by which policies are told apart."""
+ARRIVAL_S = 900.0
+"""So long the first vehicles may take to the last light, in a network that is empty at first."""
 SMALLEST = 1e-6
 LITTLE = 1.01
 """Who loses so many times the least is as good."""
@@ -196,7 +198,10 @@ def _lights_hold(task: Task) -> str | None:
     discharged = np.zeros(len(layout.signals), bool)
     patience = _patience(task) + 1
     task.reset(_seeds(task))
-    for number in range(min(3 * patience * layout.most_phases, task.spec.decisions - 1)):
+    rounds = 3 * patience * layout.most_phases
+    for number in range(min(max(rounds, math.ceil(ARRIVAL_S / task.spec.decision_s)), task.spec.decisions - 1)):
+        if number >= rounds and discharged.all():
+            break
         was = task.worlds.moment
         asked = np.full((task.count, len(layout.signals)), number // patience) % layout.phases
         now = task.step(_asked(task, asked)).moment

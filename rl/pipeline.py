@@ -11,6 +11,7 @@ from rl.budget import BEAT_S, Heartbeat
 from rl.cached import days_of_baseline, days_of_policy, findings, training
 from rl.compare import Ground, Outcome, Row
 from rl.controllers.base import Controller
+from rl.controllers.registry import AnyController
 from rl.errors import NotKept, RlError
 from rl.evaluate import Bounds, Day
 from rl.experiment import Experiment, candidates
@@ -153,7 +154,7 @@ def policy(experiment: Experiment, learned: Policy, name: str, first: int, count
     return Measured(name, how.algorithm.kind, list(taken), taken.complete)
 
 
-def tuned(experiment: Experiment, base: Controller, say: Say) -> tuple[Controller, bool]:
+def tuned(experiment: Experiment, base: AnyController, say: Say) -> tuple[Controller, bool]:
     """The baseline with those of the values to try that lose least time on the validation days, and whether all of them were tried.
 
     Values whose days were not over in time are not chosen; if none were, the baseline stays as it is given.

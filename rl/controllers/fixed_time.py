@@ -16,14 +16,18 @@ LOOK_S = 5.0
 
 
 class FixedTime(Controller):
-    """Every signal follows the plan of its network, to the moment; with another `stretch` than 1 all its greens are so much longer."""
+    """Every signal follows the plan of its network, to the moment; with another `stretch` than 1 all its greens are so much longer.
+
+    `offsets` multiplies how much later than each other the plans begin: at 0 all begin at once.
+    """
 
     kind: Literal["fixed_time"] = "fixed_time"
     drives: ClassVar[SiteKind | None] = None
     stretch: Annotated[float, Field(gt=0)] = 1.0
+    offsets: float = 1.0
 
     def driver(self, layout: Layout, guard: Guard) -> Driver:
-        if self.stretch == 1:
+        if self.stretch == 1 and self.offsets == 1:
             return _AsGiven()
         layout.sites_of("signal")
         least, most = guard.min_green_s.tolist(), guard.max_green_s.tolist()
@@ -33,6 +37,7 @@ class FixedTime(Controller):
                 [min(max(phase.duration_s * self.stretch, least[number]), most[number]) for phase in lights.phases]
                 for number, lights in enumerate(layout.signals)
             ],
+            self.offsets,
         )
 
 

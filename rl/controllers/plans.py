@@ -15,9 +15,9 @@ ROUNDING_S = 1e-6
 
 
 class Plans(Driver):
-    """Greens of each signal, in the order of its phases, over and over; offsets are those of the plans as given."""
+    """Greens of each signal, in the order of its phases, over and over; offsets are those of the plans as given, times `offsets`."""
 
-    def __init__(self, layout: Layout, greens: list[list[float]]) -> None:
+    def __init__(self, layout: Layout, greens: list[list[float]], offsets: float) -> None:
         signals = layout.signals
         most = layout.most_phases
         self.begins = np.full((len(signals), most), np.inf)
@@ -27,7 +27,7 @@ class Plans(Driver):
             # A phase is asked for when the green before it ends: its own begins when the lights have changed.
             self.begins[number, : len(green)] = np.cumsum([0.0, *whole[:-1]])
             self.cycle[number] = sum(whole)
-            self.offset[number] = (lights.offset_s - lights.lost_s) % self.cycle[number]
+            self.offset[number] = (lights.offset_s * offsets - lights.lost_s) % self.cycle[number]
 
     def controls(self, moment: Moment) -> Controls:
         into = self._into(moment.time_s)

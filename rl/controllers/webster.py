@@ -22,7 +22,7 @@ class Webster(Controller):
     """C = (1.5 L + 5) / (1 - Y), times `stretch`, between both bounds; greens in proportion to the flow ratios of the phases.
 
     Flows are those that the demand brings on average, carried on by the turning shares. Seconds are whole. With `common` all signals
-    have the longest cycle of all and begin as much later than each other as in the plan as given.
+    have the longest cycle of all and begin as much later than each other as in the plan as given, times `offsets`.
     """
 
     kind: Literal["webster"] = "webster"
@@ -31,6 +31,7 @@ class Webster(Controller):
     common: bool = False
     shortest_s: Annotated[float, Field(gt=0)] = 30.0
     longest_s: Annotated[float, Field(gt=0)] = 150.0
+    offsets: float = 1.0
 
     def driver(self, layout: Layout, guard: Guard) -> Driver:
         layout.sites_of("signal")
@@ -51,7 +52,7 @@ class Webster(Controller):
             greens.append(
                 _split(ratios[number], cycles[number] - lost[number], max(least, 1.0), most) if len(lights.phases) > 1 else [cycles[number]]
             )
-        return Plans(layout, greens)
+        return Plans(layout, greens, self.offsets)
 
     def _cycle(self, ratios: list[float], lost_s: float) -> float:
         """A whole number of seconds."""

@@ -39,6 +39,11 @@ def test_the_ready_tasks_are_well(name: str) -> None:
     assert Bench.built == built
 
 
+def test_the_farthest_light_is_waited_for() -> None:
+    """With short decisions too: it took as many of them, whatever they last, and nobody had come to the island's last lights."""
+    assert failed(Task(ready("VictoriaIsland", decision_s=5.0, agents="shared"))) == []
+
+
 @pytest.mark.parametrize("agents", ["multi", "joint", "shared"])
 @pytest.mark.parametrize("kind", ["phase", "switch"])
 def test_so_are_their_variants(agents: str, kind: str) -> None:

@@ -23,6 +23,7 @@ from rl.rewards.registry import REWARDS
 from rl.scores import METRICS, drive, paired
 from rl.setting import Setting
 from rl.task import Task, TaskSpec
+from rl.tasks import ready
 from tests.rl.makers import at, chance, spec
 
 if TYPE_CHECKING:
@@ -211,6 +212,18 @@ def test_a_made_plan_is_kept_to_the_second() -> None:
     assert scores.switches[0] >= 2 * (300 // 85) * 2 - 2
     assert isinstance(driver, Plans)
     assert driver.cycle.tolist() == [85.0, 85.0]
+
+
+@pytest.mark.parametrize("made", [FixedTime(offsets=0.0), Webster(common=True, offsets=0.0)])
+def test_plans_may_begin_all_at_once(made: FixedTime | Webster) -> None:
+    """The corridor's green wave is told by offsets; times 0 all lights change together, times 1 they do as in the plan as given."""
+    task = ready("Corridor", horizon_s=300.0)
+    wave, once = (each.driver(task.layout, task.guard) for each in (made.model_copy(update={"offsets": 1.0, "stretch": 0.9}), made))
+
+    assert isinstance(wave, Plans)
+    assert isinstance(once, Plans)
+    assert len(set(once.offset.tolist())) == 1
+    assert len(set(wave.offset.tolist())) == 5
 
 
 def test_max_pressure_chooses_who_waits() -> None:

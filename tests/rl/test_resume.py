@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +31,22 @@ def series(store: Path, kind: str, worlds: int, normalise: bool) -> Series[Any]:
     return run
 
 
-def started(store: Path, windows: int, *given: object) -> "subprocess.Popen[str]":
-    """The training in a process of its own."""
+@contextmanager
+def started(store: Path, windows: int, *given: object) -> Iterator[subprocess.Popen[str]]:
+    """The training in a process of its own, which does not outlive the test."""
     command = [sys.executable, "-m", "tests.rl.trains", str(windows), *map(str, given)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "SIMCACHE_STORE": str(store)}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def finish(store: Path, windows: int, *given: object) -> None:
-    process = started(store, windows, *given)
-    _, complaint = process.communicate(timeout=100)
-    assert (process.returncode, complaint) == (0, "")
+    with started(store, windows, *given) as process:
+        _, complaint = process.communicate(timeout=100)
+        assert (process.returncode, complaint) == (0, "")
 
 
 @pytest.mark.parametrize(("kind", "worlds", "normalise"), EACH_ONCE)
@@ -112,6 +119,7 @@ def test_a_training_cut_by_kill_9(tmp_path: Path) -> None:
 
 
 @pytest.mark.deep
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize(("kind", "worlds", "normalise"), [given for given in EVERY if given[0] in {"dqn", "ppo"}])
 def test_trainings_cut_five_times(tmp_path: Path, number: int, kind: str, worlds: int, normalise: bool) -> None:
@@ -135,13 +143,13 @@ def _cut_and_compare(place: Path, number: int, cuts: int, *given: Any) -> None:
     rng, run = random.Random(f"{given} {number}"), series(place / "cut", *given)
     reached = 0
     for _ in range(cuts):
-        process = started(place / "cut", 10_000, *given)
-        while run.stored < reached + 2 and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(rng.random() * 0.3)
-        process.send_signal(number)
-        _, complaint = process.communicate(timeout=60)
-        assert (process.returncode, complaint) == (-number, "")
+        with started(place / "cut", 10_000, *given) as process:
+            while run.stored < reached + 2 and process.poll() is None:
+                time.sleep(0.005)
+            time.sleep(rng.random() * 0.3)
+            process.send_signal(number)
+            _, complaint = process.communicate(timeout=60)
+            assert (process.returncode, complaint) == (-number, "")
         reached = run.stored
     windows = reached + 3
     finish(place / "cut", windows, *given)

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -177,12 +178,12 @@ def test_a_deadline_ends_it_and_the_same_command_goes_on(command: Command) -> No
 def test_sigterm_ends_it_and_keeps_what_there_is(command: Command, tmp_path: Path) -> None:
     """Exit code 75; the window at hand is kept, and the next run goes on behind it."""
     del command
-    process = started(tmp_path, "train", "small.json", "--steps", "2000000")
     run = pipeline.series(small(), 1)
-    while run.stored < 2 and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    _, complaint = process.communicate(timeout=60)
+    with started(tmp_path, "train", "small.json", "--steps", "2000000") as process:
+        while run.stored < 2 and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, complaint = process.communicate(timeout=60)
 
     assert process.returncode == RESUMABLE, complaint
     assert "Traceback" not in complaint
@@ -195,11 +196,11 @@ def test_sigterm_ends_it_and_keeps_what_there_is(command: Command, tmp_path: Pat
 def test_kill_9_loses_the_window_at_hand_and_nothing_else(command: Command, tmp_path: Path) -> None:
     """The same command goes on from the last checkpoint, to the bytes of a training that was left alone."""
     run = pipeline.series(small(), 1)
-    process = started(tmp_path, "train", "small.json", "--steps", "2000000")
-    while run.stored < 3 and process.poll() is None:
-        time.sleep(0.02)
-    process.kill()
-    process.communicate(timeout=60)
+    with started(tmp_path, "train", "small.json", "--steps", "2000000") as process:
+        while run.stored < 3 and process.poll() is None:
+            time.sleep(0.02)
+        process.kill()
+        process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
 
     windows = run.stored + 2
@@ -216,9 +217,10 @@ def test_kill_9_loses_the_window_at_hand_and_nothing_else(command: Command, tmp_
 def test_two_trainings_at_once_compute_each_window_once(command: Command, tmp_path: Path) -> None:
     """Of one experiment in two processes: one computes, the other waits and loads; both tell the same training, and who did what."""
     del command
-    both = [started(tmp_path, "train", "small.json", "--steps", "120", "--unchecked", "--json") for _ in range(2)]
-    ends = [process.communicate(timeout=100) for process in both]
-    assert [process.returncode for process in both] == [0, 0], ends
+    asked = ("train", "small.json", "--steps", "120", "--unchecked", "--json")
+    with started(tmp_path, *asked) as one, started(tmp_path, *asked) as other:
+        ends = [process.communicate(timeout=100) for process in (one, other)]
+    assert (one.returncode, other.returncode) == (0, 0), ends
     told = [json.loads(answer)[0] for answer, _ in ends]
 
     assert sum(each["computed"] for each in told) == 6
@@ -233,11 +235,10 @@ def test_a_training_that_cannot_be_kept_ends_at_once(command: Command, tmp_path:
     """A store that is full, or that cannot be written: told in one line at the first checkpoint, instead of hours that are lost."""
     command("train", "small.json")
     before = pipeline.series(small(), 1).stored
-    full = started(tmp_path, "train", "small.json", "--steps", "2000000", program=FULL_DISK)
     (tmp_path / "file").write_text("")
-    broken = started(tmp_path, "train", "small.json", "--steps", "2000000", "--unchecked", SIMCACHE_STORE=str(tmp_path / "file" / "store"))
-    for process in (full, broken):
-        _, complaint = process.communicate(timeout=100)
+    for program, more in ((FULL_DISK, {}), (("-m", "rl"), {"SIMCACHE_STORE": str(tmp_path / "file" / "store")})):
+        with started(tmp_path, "train", "small.json", "--steps", "2000000", "--unchecked", program=program, **more) as process:
+            _, complaint = process.communicate(timeout=100)
         assert process.returncode == 2, complaint
         assert complaint.splitlines()[-1].startswith("rl: ")
         assert "store" in complaint.splitlines()[-1]
@@ -257,10 +258,15 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), **more}
 
 
-def started(place: Path, *arguments: str, program: tuple[str, ...] = ("-m", "rl"), **more: str) -> "subprocess.Popen[str]":
-    """`rl` in a process of its own."""
+@contextmanager
+def started(place: Path, *arguments: str, program: tuple[str, ...] = ("-m", "rl"), **more: str) -> Iterator[subprocess.Popen[str]]:
+    """`rl` in a process of its own, which does not outlive the test."""
     command, pipe = [sys.executable, *program, *arguments], subprocess.PIPE
-    return subprocess.Popen(command, cwd=place, env=environment(**more), stdout=pipe, stderr=pipe, text=True)
+    with subprocess.Popen(command, cwd=place, env=environment(**more), stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_several_at_once_compute_each_key_once(tmp_path: Path) -> None:

@@ -1505,3 +1505,13 @@ def test_incident_a_look_that_failed_made_a_series_empty() -> None:
         if down.counted < at:
             break
     assert at > 2
+
+
+def test_the_state_behind_an_item_can_be_read(cache: Cache) -> None:
+    """Where a segment ends with one; nowhere else, and nothing is computed for it."""
+    numbers = counted(cache, every=2)
+    run = numbers.call(step=10)
+    run.take(4)
+
+    assert numbers.computed(lambda: [run.state(count) for count in range(7)]) == []
+    assert [run.state(count) for count in range(7)] == [None, None, 2, None, 4, None, None]
