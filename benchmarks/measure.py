@@ -244,6 +244,8 @@ Times are milliseconds; beside the median stand the percentiles.
 - redun is not here: it brings 45 packages and 145 MB, among them a client of a cloud.
 
 A blob is named by its SHA-256, which alone takes longer than writing a large file; the floor and the peers have no such name.
+A miss is held to the floor, or durable to *raw*; *raw, two files* is held to the same, and where it misses, no store of blobs and entries can keep the limit, whatever its language.
+A value of up to 1,024 bytes stands in its entry and is one file.
 """
 
 

@@ -22,6 +22,7 @@ from simcache.stores.base import Store
 
 if typing.TYPE_CHECKING:
     from simcache.explain import Explanation
+    from simcache.model import Json, Made
     from simcache.series import Series, Step
 
 P = ParamSpec("P")
@@ -172,10 +173,8 @@ class Cached(Generic[P, R]):
         return CodeVersions(self.__module__, self.options.code)
 
     def _call(self, key: str, arguments: Mapping[str, object], used: list[Fingerprint]) -> Call:
-        from simcache.recorded import record  # who hits records nothing
-
         parts = used[0].parts if len(used) == 1 else {name: digest for code in reversed(used) for name, digest in code.parts.items()}
-        return Call(self.name, key, used[0].version, parts, record(arguments, self.options.ignore, self._hints))
+        return Call(self.name, key, used[0].version, parts, _writing()[0](arguments, self.options.ignore, self._hints))
 
     # -- computing and keeping
 
@@ -241,10 +240,8 @@ class Cached(Generic[P, R]):
         return None
 
     def _made(self, seconds: float, used: list[Fingerprint], arguments: Mapping[str, object]) -> Any:
-        from simcache.provenance import made_now  # who hits makes nothing
-
         packages = frozenset().union(*(code.outside for code in used))
-        return made_now(seconds, packages, source=self._source, device=str(arguments.get("device") or "cpu"))
+        return _writing()[1](seconds, packages, source=self._source, device=str(arguments.get("device") or "cpu"))
 
     def _changed_since(self, used: list[Fingerprint]) -> str | None:
         """The file that was edited since it was loaded, if that changes the version of any code behind this key."""
@@ -400,9 +397,7 @@ class Cached(Generic[P, R]):
         cache = self.cache
         entries = cache.entries(self.name, self.key(*args, **kwargs))
         if entries:
-            from simcache.provenance import made_now
-
-            cache.withdraw(entries, made_now(0.0, (), source=self._source), reason)
+            cache.withdraw(entries, _writing()[1](0.0, (), source=self._source), reason)
         return len(entries)
 
 
@@ -489,6 +484,15 @@ class _Binder:
             for name, value in arguments.items()
             if name not in self._unkeyed and (name not in self._sentinels or value is not self._sentinels[name])
         }
+
+
+@functools.cache
+def _writing() -> "tuple[Callable[..., dict[str, Json]], Callable[..., Made]]":
+    """What records the arguments, and the maker: whoever hits needs neither, and loads neither."""
+    from simcache.provenance import made_now
+    from simcache.recorded import record
+
+    return record, made_now
 
 
 def _mark_coroutine(function: Any) -> None:

@@ -189,12 +189,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def _open(folder: str) -> int:
+    path = f"{folder}/{_FILE}"
     with _guard:
         try:
-            file = os.open(os.path.join(folder, _FILE), _OPEN, 0o666)
+            file = os.open(path, _OPEN, 0o666)
         except FileNotFoundError:
             os.makedirs(folder, exist_ok=True)
-            file = os.open(os.path.join(folder, _FILE), _OPEN, 0o666)
+            file = os.open(path, _OPEN, 0o666)
         _files.add(file)
         return file
 

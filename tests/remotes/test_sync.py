@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from simcache.cache import Cache
 from simcache.errors import BadSettings, StoreReadOnly, Unavailable
-from simcache.model import Blob, Capabilities, Entry, entry_digest, entry_prefix
+from simcache.model import INLINE, Blob, Capabilities, Entry, entry_digest, entry_prefix
 from simcache.stores.base import Listed, Store
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
@@ -37,7 +37,7 @@ def held(store: Store) -> dict[str, bytes]:
 
 def filled(store: Store, *names: object) -> list[Entry]:
     cache = Cache(store)
-    return [keep(cache, name, {"name": str(name), "more": "x" * 100}, state=None) for name in names]
+    return [keep(cache, name, {"name": str(name), "more": "x" * INLINE}, state=None) for name in names]
 
 
 def moved(report: SyncReport) -> tuple[int, int]:
@@ -62,6 +62,16 @@ class TestUnion:
         assert (union if way != "to" else before[0]) == held(near)
         assert (union if way != "from" else before[1]) == held(far)
         assert (0, 0) == moved(sync(near, far, way))
+
+    def test_small_results_are_one_thing_each(self, tmp_path: Path) -> None:
+        """What stands in its entry arrives with it; only the list of functions, which all share, is a blob."""
+        near, far = LocalStore(tmp_path / "near"), MemoryStore()
+        entries = [keep(Cache(far), name, {"name": name}, state=None) for name in range(5)]
+        report = sync(near, far)
+
+        assert (1, 0) == moved(report)
+        assert [{"name": name} for name in range(5)] == [Cache(near).lookup(entry.function, entry.key).value for entry in entries]
+        assert verify(near).sound
 
     def test_again_moves_no_byte(self) -> None:
         """With nothing new, names are listed and nothing is read or written."""
@@ -153,7 +163,7 @@ class TestUnion:
         near, far = MemoryStore(), MemoryStore()
         filled(near, 1, 2, 3)
         keep(Cache(near), 1, [2.0], function="model.g")
-        keep(Cache(far), 1, {"name": "1", "more": "x" * 100}, host="cluster")
+        keep(Cache(far), 1, {"name": "1", "more": "x" * INLINE}, host="cluster")
         report = sync(near, far, "from")
 
         assert 1 == (report.received and report.received.entries)

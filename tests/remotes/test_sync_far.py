@@ -12,7 +12,7 @@ import pytest
 
 from simcache.cache import Cache
 from simcache.errors import CacheError
-from simcache.model import check_name
+from simcache.model import INLINE, check_name
 from simcache.stores import transport
 from simcache.stores.base import Store
 from simcache.stores.local import LocalStore
@@ -28,7 +28,7 @@ from tests.simcache.stored import keep, value_blob
 
 def filled(store: Store, *names: object) -> list[str]:
     cache = Cache(store)
-    return [keep(cache, name, {"name": str(name), "more": "x" * 100}, state=None).name for name in names]
+    return [keep(cache, name, {"name": str(name), "more": "x" * INLINE}, state=None).name for name in names]
 
 
 @pytest.fixture

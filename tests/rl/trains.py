@@ -44,7 +44,7 @@ def bytes_of(value: Any) -> bytes:
 
 def stored(series: Series[Any]) -> list[tuple[str, ...]]:
     """What is kept of each window, items and state, by the digests of the bytes."""
-    return [tuple(blob.sha256 for blob in entry.blobs) for entry in series.segments]
+    return [tuple(entry.named(held).sha256 for held in (entry.value, entry.state) if held is not None) for entry in series.segments]
 
 
 if __name__ == "__main__":
