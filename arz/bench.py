@@ -118,4 +118,4 @@ def _rounds(x: Any, rounds: int) -> None:
 
 
 # Fused, which strict arithmetic is not: this loop stands for what the machine can do at best.
-multiply_add = compiled(_rounds, fastmath={"contract"})
+multiply_add = compiled(_rounds, fastmath={"contract"}, nogil=True)

@@ -178,6 +178,15 @@ class Plan:
     def timetable(self) -> Timetable:
         return _timetable(self.lights)
 
+    @cached_property
+    def cell_places(self) -> tuple[Array, Array, Array]:
+        """The road that each cell begins on, where on it, and how long the cell is."""
+        road, start, pieces = np.full(self.cells, -1), np.zeros(self.cells), self.pieces
+        # Of several roads that share a cell the last one written stays: the one that holds most of it, and begins last if there are two.
+        order = np.lexsort((pieces.cell, pieces.from_m, pieces.metres))
+        road[pieces.cell[order]], start[pieces.cell[order]] = pieces.road[order], pieces.from_m[order]
+        return road, start, np.repeat(self.reaches.dx, self.reaches.cells)
+
 
 @dataclass(frozen=True)
 class Start:

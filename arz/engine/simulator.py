@@ -197,6 +197,7 @@ class Simulator:
 
     def measures(self) -> Measures:
         """What is at this moment: averages over no time."""
+        # A backend counts the interval that it has computed; of a state that it has just been given it counts the state.
         for group in self._groups:
             group.backend.place(group.backend.fetch())
         return self._measures(0.0, 0)
@@ -235,7 +236,7 @@ class Simulator:
             state = group.backend.fetch()
             density[group.worlds] = state.rho
             speed[group.worlds] = _speeds(group.plan, state, group.starts)
-        return Fields(density, speed, *_cell_places(plan))
+        return Fields(density, speed, *plan.cell_places)
 
     def ledger(self) -> Ledger:
         """Vehicles in, out, inside and waiting since the start."""
@@ -378,6 +379,9 @@ class Simulator:
                 problem = f"has shape {np.shape(snapshot[name])}, not {shape}"
                 raise Invalid(f"snapshot.{name}", problem, "restore it into the scenarios it is of")
 
+        for group in self._groups:
+            _require_markers(group, np.asarray(snapshot["rho"])[group.worlds], np.asarray(snapshot["y"])[group.worlds])
+
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """Of every array of a snapshot."""
         plan, worlds, classes = self.plan, len(self.scenarios), len(self.plan.classes)
@@ -404,6 +408,19 @@ _KEPT = (*(f"lamps_{field.name}" for field in fields(lights.Lamps)), "limit", "r
 
 def _steps(group: Group, duration_s: float) -> int:
     return max(1, math.ceil(duration_s / group.starts[0].dt_bound - 1e-9))
+
+
+def _require_markers(group: Group, rho: Array, y: Array) -> None:
+    """Refuses traffic whose markers its scenario cannot bring forth: the scheme would clip them. An unsound state is left to `step`."""
+    low, high = (np.array([getattr(start, name) for start in group.starts])[:, :, None] for name in ("low", "high"))
+    near = 1e-9 if rho.dtype == np.float64 else 1e-4
+    w = np.divide(y, rho, out=np.repeat(low, rho.shape[2], axis=2), where=(rho > 0) & np.isfinite(rho + y) & (y >= 0), dtype=np.float64)
+    wrong = (w < low * (1 - near)) | (w > high * (1 + near))
+    if wrong.any():
+        at, k, cell = np.argwhere(wrong)[0].tolist()
+        problem = f"has a {group.plan.classes[k]} marker of {w[at, k, cell]:.4g} m/s in world {group.worlds[at]}, cell {cell}"
+        beyond = f"beyond the {low[at, k, 0]:.4g} … {high[at, k, 0]:.4g} m/s of its scenario"
+        raise Invalid("snapshot.y", f"{problem}, {beyond}", "restore it into the scenarios it is of")
 
 
 def _named(state: State) -> dict[str, Array]:
@@ -501,22 +518,11 @@ def _speeds(plan: Plan, state: State, starts: Sequence[Start]) -> Array:
     return speeds(plan, state, starts)
 
 
-def _cell_places(plan: Plan) -> tuple[Array, Array, Array]:
-    """The road that each cell begins on, where on it, and how long the cell is."""
-    road, start = np.full(plan.cells, -1), np.zeros(plan.cells)
-    pieces = plan.pieces
-    order = np.lexsort((pieces.from_m, pieces.cell))
-    # A cell of a chain lies on the road that holds most of it.
-    for at in order[np.argsort(pieces.metres[order], kind="stable")].tolist():
-        road[pieces.cell[at]], start[pieces.cell[at]] = pieces.road[at], pieces.from_m[at]
-    return road, start, np.repeat(plan.reaches.dx, plan.reaches.cells)
-
-
 def _unstable(group: Group, state: State, time_s: float) -> Unstable:
     """The first unsound cell, in the order of worlds, cells and classes."""
     plan = group.plan
     numbers = np.repeat(plan.reaches.numbers, plan.reaches.cells, axis=0)
-    road, start, _ = _cell_places(plan)
+    road, start, _ = plan.cell_places
     near = 1e-12 if state.rho.dtype == np.float64 else 1e-5
     for at, world in enumerate(group.worlds.tolist()):
         for cell in range(plan.cells):

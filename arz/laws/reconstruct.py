@@ -5,7 +5,7 @@ the cell downstream.
 """
 
 from arz.jit import device, like
-from arz.laws.order import larger, smaller
+from arz.laws.order import between, larger, smaller
 
 
 @device
@@ -15,11 +15,10 @@ def half_slope(behind: float, ahead: float) -> float:
     Half, because every use asks for the change from the middle of the cell to its face. No face value leaves the range of the neighbours.
     A cell at the end of a road has a difference of 0 there, so its slope is 0. van Leer 1977, doi:10.1016/0021-9991(77)90095-X.
     """
-    # By extremes and not by cases: what is nearest to 0 is the least where all rise, the largest where all fall.
-    central, zero = like(behind, 0.25) * (behind + ahead), like(behind, 0)
-    rising = larger(smaller(smaller(central, behind), ahead), zero)
-    falling = smaller(larger(larger(central, behind), ahead), zero)
-    return rising + falling
+    # By extremes and not by cases: of the two bounds one is 0, and both are where the neighbours disagree.
+    zero = like(behind, 0)
+    highest, lowest = larger(smaller(behind, ahead), zero), smaller(larger(behind, ahead), zero)
+    return between(like(behind, 0.25) * (behind + ahead), lowest, highest)
 
 
 @device

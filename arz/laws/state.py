@@ -5,7 +5,7 @@ the multiplicative closure counts a motorcycle as A_m cars for both classes, the
 """
 
 from arz.jit import device, like
-from arz.laws.order import between
+from arz.laws.order import between, larger, smaller
 
 NOBODY = 1e-18
 """veh/m. A cell that empties would halve its density for ever, into numbers that processors are slow with; less than this is nobody.
@@ -35,16 +35,18 @@ def marker(rho: float, y: float, low: float, high: float) -> float:
 
     An empty cell has the highest marker: who could drive there would be hindered by nobody, so nobody behind is hindered by it either.
     """
-    return between(y / rho, low, high) if rho > like(rho, 0) else high
+    # Divided before it is asked whether anybody is there: a processor then need not choose which lanes divide.
+    w = between(y / larger(rho, like(rho, NOBODY)), low, high)
+    return w if rho > like(rho, 0) else high
 
 
 @device
 def sound(rho: float, y: float, r: float, ceiling: float) -> bool:
     """Whether a state may be: nothing negative or infinite, nothing beyond the ceiling, no NaN, for which every comparison is false."""
-    # Joined without a branch: cells are judged side by side. An infinite rho is an infinite r, and 0 times infinity is NaN; compared with
-    # infinity, LLVM would look at the bits of y, which takes ten times as long.
-    zero = like(rho, 0)
-    return (rho >= zero) & (y >= zero) & (y * zero == zero) & (r >= zero) & (r <= ceiling)
+    # The least of what must not be negative, and one question: cells are judged side by side. A density that is no number, or infinite, is
+    # so in r too; 0 times infinity is NaN, which `smaller` keeps where it comes first.
+    room = (ceiling - r) + y * like(rho, 0)
+    return smaller(smaller(smaller(room, r), rho), y) >= like(rho, 0)
 
 
 @device

@@ -103,9 +103,7 @@ class Physics(Record):
         if self.closure in PRODUCT and self.equilibrium != "greenshields":
             raise Invalid("equilibrium", f"is not asked by the closure {self.closure}", "leave it out, or choose the closure triangular")
         if self.closure == "power" and self.equilibrium == "triangular":
-            raise Invalid(
-                "equilibrium", "would share the number `shape` with the closure power", "choose the closure logarithmic"
-            )
+            raise Invalid("equilibrium", "would share the number `shape` with the closure power", "choose the closure logarithmic")
         if self.closure == "bounded" and (len(self.classes) > 1 or self._tau(self.classes[0]) < math.inf):
             raise Invalid(
                 "closure",

@@ -250,7 +250,7 @@ class TestGridAndTime:
         """A road that is overfull is neither mended nor carried on: it stops the run, and a scenario that begins so is refused."""
         simulator = Simulator(town(), dtype="float64", threads=1)
         state = simulator.snapshot()
-        state["rho"][0, :, 10] = 0.2
+        state["rho"][0, :, 10], state["y"][0, :, 10] = 0.2, 0.2 * FREE
         simulator.restore(state)
         with pytest.raises(Unstable, match="beyond the jam"):
             simulator.step(None, 15.0)

@@ -152,6 +152,21 @@ class TestRefused:
             simulator.restore({**before, **change})
         same_snapshot(before, simulator.snapshot())
 
+    @pytest.mark.parametrize("share", [0.05, 2.0])
+    def test_markers_beyond_the_scenario(self, share: float) -> None:
+        """Traffic that the scenario cannot bring forth is refused by world, class and cell, and not clipped in silence."""
+        simulator = Simulator(worlds(), dtype="float64", threads=1)
+        simulator.step(None, 20.0)
+        before = simulator.snapshot()
+        world, cell = 1, int(np.flatnonzero(before["rho"][1, 1] > 0)[0])
+        other = {**before, "y": before["y"].copy()}
+        other["y"][world, 1, cell] *= share
+        with pytest.raises(Invalid, match=f"car marker of .* in world {world}, cell {cell}, beyond") as refused:
+            simulator.restore(other)
+
+        assert refused.value.path == "snapshot.y"
+        same_snapshot(before, simulator.snapshot())
+
     def test_what_is_missing(self) -> None:
         """A snapshot that lacks something is refused."""
         simulator = Simulator(worlds(), dtype="float64", threads=1)

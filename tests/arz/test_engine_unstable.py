@@ -8,7 +8,7 @@ import pytest
 from arz.engine.simulator import Controls, Simulator
 from arz.errors import Unstable
 from arz.world.physics import Physics
-from tests.arz.engines import STATE, same_snapshot, town
+from tests.arz.engines import FREE, STATE, same_snapshot, town
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -37,7 +37,7 @@ class TestStops:
             ({"y": np.nan}, "is not a number"),
             ({"rho": np.inf}, "is not a number"),
             ({"rho": -0.02}, "is negative"),
-            ({"rho": 0.3, "y": 0.3}, "is beyond the jam"),
+            ({"rho": 0.3, "y": 0.3 * FREE}, "is beyond the jam"),
         ],
     )
     def test_says_where(self, change: dict[str, float], problem: str) -> None:

@@ -51,7 +51,7 @@ class Orders:
     times: Array
     """[world, piece], s, when the demand changes; rising, padded with infinity."""
     arriving: Array
-    """[source, class, piece, world], veh/s."""
+    """[source, class, piece, world], veh/s. Both are never written to: as long as this is the same array, so are they."""
 
 
 @dataclass(frozen=True)

@@ -53,34 +53,37 @@ def kernel(closure: int, equilibrium: int, built_in: bool, order: int, classes: 
     return compiled(named(advance, "advance", closure, equilibrium, built_in, order, classes), nogil=True)
 
 
-def _count_pieces(given: Any, told: Any, classes: int, closure: int, threshold: float, summed: bool) -> None:
+@cache
+def counter(closure: int, classes: int) -> Callable[[Block, Roads, float, bool], None]:
     """Adds up what is counted of the roads from their pieces: of the steps since the sums were begun, or if not summed of this moment."""
-    block, roads, worlds = bare(given), bare(told), given.times.shape[0]
-    out = roads.counted
-    for piece in range(roads.piece_road.shape[0]):
-        road, metres = roads.piece_road[piece], roads.piece_metres[piece]
-        at, sums_at, numbers = roads.piece_at[piece, 0], roads.piece_at[piece, 1], roads.piece_at[piece, 2]
-        for k in range(classes):
-            for x in range(worlds):
-                rho = block.state[at + 2 * k * WIDTH + x]
-                beside = block.state[at + 2 * (1 - k) * WIDTH + x] if classes > 1 else like(rho, 0)
-                y = block.state[at + (2 * k + 1) * WIDTH + x]
-                row = numbers + (1 + k * CLASS_ROWS) * WIDTH + x
-                _, v = bodies.read_cell(
-                    closure, rho, y, beside,
-                    block.numbers[row], block.numbers[row + WIDTH], block.numbers[row + 2 * WIDTH], block.numbers[row + 3 * WIDTH],
-                    block.numbers[row + 4 * WIDTH], block.numbers[row + 5 * WIDTH], block.numbers[row + 6 * WIDTH],
-                )  # fmt: skip
-                vehicles = float(rho) * metres
-                spent = float(block.sums[sums_at + 3 * k * WIDTH + x]) * metres
-                distance = float(block.sums[sums_at + (3 * k + 1) * WIDTH + x]) * metres
-                out[0, road, k, x] += spent if summed else vehicles
-                out[1, road, k, x] += distance if summed else vehicles * float(v)
-                out[2, road, k, x] += vehicles
-                out[3, road, k, x] += vehicles if v < threshold else 0.0
 
+    def count_pieces(given: Any, told: Any, threshold: float, summed: bool) -> None:
+        block, roads, worlds = bare(given), bare(told), given.times.shape[0]
+        out = roads.counted
+        for piece in range(roads.piece_road.shape[0]):
+            road, metres = roads.piece_road[piece], roads.piece_metres[piece]
+            at, sums_at, numbers = roads.piece_at[piece, 0], roads.piece_at[piece, 1], roads.piece_at[piece, 2]
+            for k in range(classes):
+                for x in range(worlds):
+                    rho = block.state[at + 2 * k * WIDTH + x]
+                    beside = block.state[at + 2 * (1 - k) * WIDTH + x] if classes > 1 else like(rho, 0)
+                    y = block.state[at + (2 * k + 1) * WIDTH + x]
+                    row = numbers + (1 + k * CLASS_ROWS) * WIDTH + x
+                    _, v = bodies.read_cell(
+                        closure, rho, y, beside,
+                        block.numbers[row], block.numbers[row + WIDTH], block.numbers[row + 2 * WIDTH], block.numbers[row + 3 * WIDTH],
+                        block.numbers[row + 4 * WIDTH], block.numbers[row + 5 * WIDTH], block.numbers[row + 6 * WIDTH],
+                    )  # fmt: skip
+                    vehicles = float(rho) * metres
+                    spent = float(block.sums[sums_at + 3 * k * WIDTH + x]) * metres
+                    distance = float(block.sums[sums_at + (3 * k + 1) * WIDTH + x]) * metres
+                    out[0, road, k, x] += spent if summed else vehicles
+                    out[1, road, k, x] += distance if summed else vehicles * float(v)
+                    out[2, road, k, x] += vehicles
+                    out[3, road, k, x] += vehicles if v < threshold else 0.0
 
-count_pieces = compiled(_count_pieces, nogil=True)
+    return compiled(named(count_pieces, "count_pieces", closure, classes), nogil=True)
+
 
 QUEUE_SPEED = 2.0
 """Who is slower (m/s) stands in a queue."""
@@ -105,6 +108,8 @@ class Part:
     """[bundle, slot]: the length of a cell times the lanes of the road."""
     dt: float = 0.0
     """The step that the numbers are set for."""
+    drawn: Array | None = None
+    """The demand, of all worlds, that the block has its part of."""
 
 
 class Cpu:
@@ -115,6 +120,7 @@ class Cpu:
         self._kind = np.dtype(kind)
         self._classes = len(plan.classes)
         self._kernel = kernel(plan.closure, plan.equilibrium, plan.built_in, plan.order, self._classes)
+        self._counter = counter(plan.closure, self._classes)
         self._ready = False
         self._threads = threads or _processors()
         self._steps = 0
@@ -201,7 +207,7 @@ class Cpu:
 
     def _count_part(self, part: Part) -> tuple[Array, Array]:
         part.roads.counted[:] = 0
-        count_pieces(part.block, part.roads, self._classes, self.plan.closure, QUEUE_SPEED, self._steps > 0)
+        self._counter(part.block, part.roads, QUEUE_SPEED, self._steps > 0)
         return part.roads.counted, self._tally_of(part)[:, self._classes].sum(axis=(0, 1))
 
     def _part(self, starts: Sequence[Start], first: int, last: int, worlds: int) -> Part:
@@ -239,13 +245,14 @@ class Cpu:
             self._set_step(part, orders.dt)
         if self.plan.limits:
             self._set_limits(part, orders.limit[span])
-        times = orders.times[span]
+        if orders.arriving is not part.drawn:
+            # Megabytes where demand is noisy, and the same ones for many intervals.
+            block = part.block = block._replace(times=orders.times[span], arriving=np.ascontiguousarray(orders.arriving[..., span]))
+            part.drawn = orders.arriving
         now = block._replace(
             windows=np.ascontiguousarray(orders.windows[..., span]),
             rates=np.ascontiguousarray(orders.rate[span].T.astype(self._kind)),
-            times=times,
-            arriving=np.ascontiguousarray(orders.arriving[..., span]),
-            pieces=np.maximum((times <= orders.start_s).sum(axis=1) - 1, 0),
+            pieces=np.maximum((block.times <= orders.start_s).sum(axis=1) - 1, 0),
         )
         if not self._ready:
             ready(self._kernel, now, orders.start_s, orders.dt, orders.steps)

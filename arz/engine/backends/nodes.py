@@ -8,7 +8,7 @@ from arz.engine.backends.tables import inlined, node_table
 from arz.jit import device, like
 from arz.laws.boundary.registry import flux as end_flux
 from arz.laws.junctions.base import WORK
-from arz.laws.junctions.mixture import arriving, carried, mixed, remembered
+from arz.laws.junctions.mixture import mixed, remembered
 from arz.laws.junctions.node import node
 from arz.laws.state import marker
 
@@ -56,8 +56,8 @@ def look(here: Any, block: Any, links: int, first: int, width: int, slots: int, 
     """here[class: rho, y]: the states of the cells that the links name, slot by slot, so many worlds of each."""
     if slots == 1:
         cell = block.links[links] + first
-        for row in range(2 * classes):
-            for a in range(here.shape[1]):
+        for a in range(here.shape[1]):
+            for row in range(2 * classes):
                 here[row, a] = block.state[cell + row * WIDTH + a]
     else:
         for slot in range(slots):
@@ -82,10 +82,15 @@ def look_up(opened: Any, i: int, block: Any, links: int, first: int, width: int,
 
 
 @inlined
+def numbers_of(numbers: Any, k: int, way: int, a: int) -> tuple[float, float, float, float, float]:
+    """What the laws ask of a class on one road of a node: own, other, scale, jam, shape."""
+    return numbers[0, k, way, a], numbers[1, k, way, a], numbers[2, k, way, a], numbers[3, k, way, a], numbers[4, k, way, a]
+
+
+@inlined
 def read_approaches(
     block: Any,
     here: Any,
-    work: Any,
     demand: Any,
     marked: Any,
     opened: Any,
@@ -103,41 +108,26 @@ def read_approaches(
     for i in range(n):
         look(here, block, links + i * slots, first, width, slots, classes)
         look_up(opened, i, block, links + (2 * n + i) * slots, first, width, slots)
-        for k in range(classes):
-            for a in range(here.shape[1]):
-                marked[k, i, a] = marker(here[2 * k, a], here[2 * k + 1, a], numbers[LOW, k, i, a], numbers[HIGH, k, i, a])
+        # All of a lane in one loop: a loop for each law would cost more than the laws.
         if classes > 1:
-            for k in range(2):
-                for a in range(here.shape[1]):
-                    work[k, a] = bodies.crowding(
-                        closure, here[2 * k, a], here[2 - 2 * k, a], marked[k, i, a],
-                        numbers[0, k, i, a], numbers[1, k, i, a], numbers[2, k, i, a], numbers[3, k, i, a], numbers[4, k, i, a],
-                    )  # fmt: skip
             for a in range(here.shape[1]):
-                work[2, a] = bodies.thinnest(
-                    numbers[0, 0, i, a],
-                    numbers[0, 1, i, a],
-                    here[0, a],
-                    here[2, a],
-                    marked[0, i, a],
-                    marked[1, i, a],
-                    work[0, a],
-                    work[1, a],
-                )
-            for k in range(2):
-                for a in range(here.shape[1]):
-                    sent = bodies.thinned(
-                        closure, here[2 * k, a], here[2 - 2 * k, a], marked[k, i, a], work[2, a],
-                        numbers[0, k, i, a], numbers[1, k, i, a], numbers[2, k, i, a], numbers[3, k, i, a], numbers[4, k, i, a],
-                    )  # fmt: skip
-                    demand[k, i, a] = sent * lanes_in[i, a] * opened[i, a]
+                rho_m, rho_c = here[0, a], here[2, a]
+                m, c = numbers_of(numbers, 0, i, a), numbers_of(numbers, 1, i, a)
+                w_m = marker(rho_m, here[1, a], numbers[LOW, 0, i, a], numbers[HIGH, 0, i, a])
+                w_c = marker(rho_c, here[3, a], numbers[LOW, 1, i, a], numbers[HIGH, 1, i, a])
+                crowd_m = bodies.crowding(closure, rho_m, rho_c, w_m, m[0], m[1], m[2], m[3], m[4])
+                crowd_c = bodies.crowding(closure, rho_c, rho_m, w_c, c[0], c[1], c[2], c[3], c[4])
+                thin = bodies.thinnest(m[0], c[0], rho_m, rho_c, w_m, w_c, crowd_m, crowd_c)
+                sent_m = bodies.thinned(closure, rho_m, rho_c, w_m, thin, m[0], m[1], m[2], m[3], m[4])
+                sent_c = bodies.thinned(closure, rho_c, rho_m, w_c, thin, c[0], c[1], c[2], c[3], c[4])
+                marked[0, i, a], marked[1, i, a] = w_m, w_c
+                demand[0, i, a], demand[1, i, a] = sent_m * lanes_in[i, a] * opened[i, a], sent_c * lanes_in[i, a] * opened[i, a]
         else:
             for a in range(here.shape[1]):
-                sent = bodies.alone(
-                    closure, here[0, a], marked[0, i, a],
-                    numbers[0, 0, i, a], numbers[2, 0, i, a], numbers[3, 0, i, a], numbers[4, 0, i, a],
-                )  # fmt: skip
-                demand[0, i, a] = sent * lanes_in[i, a] * opened[i, a]
+                m = numbers_of(numbers, 0, i, a)
+                w_m = marker(here[0, a], here[1, a], numbers[LOW, 0, i, a], numbers[HIGH, 0, i, a])
+                marked[0, i, a] = w_m
+                demand[0, i, a] = bodies.alone(closure, here[0, a], w_m, m[0], m[2], m[3], m[4]) * lanes_in[i, a] * opened[i, a]
         for slot in range(slots):
             meter = block.links[links + (3 * n + i) * slots + slot]
             if meter >= 0:
@@ -163,12 +153,12 @@ def read_exits(
     """v_ahead[class, exit]: how fast traffic moves in the first cell of each exit."""
     for j in range(m):
         look(here, block, links + (4 * n + j) * slots, first, width, slots, classes)
-        for k in range(classes):
-            for a in range(here.shape[1]):
+        for a in range(here.shape[1]):
+            for k in range(classes):
                 beside = here[2 - 2 * k, a] if classes > 1 else like(here[0, a], 0)
+                n_k = numbers_of(numbers, k, j, a)
                 _, v_ahead[k, j, a] = bodies.read_cell(
-                    closure, here[2 * k, a], here[2 * k + 1, a], beside,
-                    numbers[0, k, j, a], numbers[1, k, j, a], numbers[2, k, j, a], numbers[3, k, j, a], numbers[4, k, j, a],
+                    closure, here[2 * k, a], here[2 * k + 1, a], beside, n_k[0], n_k[1], n_k[2], n_k[3], n_k[4],
                     numbers[LOW, k, j, a], numbers[HIGH, k, j, a],
                 )  # fmt: skip
 
@@ -243,7 +233,7 @@ def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
             for a in range(work.shape[1]):
                 marked[k, 0, a] = limit[k, 0, a]
     else:
-        read_approaches(block, here, work, demand, marked, opened, before, links, n, classes, closure, lanes_in, first, width, slots)
+        read_approaches(block, here, demand, marked, opened, before, links, n, classes, closure, lanes_in, first, width, slots)
     if kind == SINK:
         for a in range(work.shape[1]):
             bodies.hold_back(demand, 0, a, last[0, a])
@@ -262,26 +252,33 @@ def cross(block: Any, b: int, dt: float, classes: int, closure: int) -> None:
         return
     read_exits(block, here, v_ahead, ahead, links, n, m, classes, closure, first, width, slots)
     node(moved, room, demand, marked, v_ahead, ratio, priority, lanes_out, ahead[0], ahead[2], ahead[3], ahead[4], work, closure, law)
+    # Sums over the ways of a node: the last one and what follows in one loop, which leaves the sums empty for the next.
+    for a in range(work.shape[1]):
+        work[0, a], work[1, a] = like(work[0, a], 0), like(work[0, a], 0)
     if kind == CROSSING:
         for k in range(classes):
             for i in range(n):
-                for a in range(work.shape[1]):
-                    work[0, a] = like(work[0, a], 0)
-                for j in range(m):
+                for j in range(m - 1):
                     for a in range(work.shape[1]):
                         work[0, a] += moved[k, i, j, a]
                 for a in range(work.shape[1]):
-                    work[1, a] = work[0, a] / lanes_in[i, a]
-                    work[2, a] = work[1, a] * marked[k, i, a]
-                open_gates(block, links + (n + i) * slots, k, work, 1, first, width, slots)
+                    flux = (work[0, a] + moved[k, i, m - 1, a]) / lanes_in[i, a]
+                    work[2, a], work[3, a] = flux, flux * marked[k, i, a]
+                    work[0, a] = like(flux, 0)
+                open_gates(block, links + (n + i) * slots, k, work, 2, first, width, slots)
     for k in range(classes):
         for j in range(m):
-            arriving(work[0], moved[k], j)
-            carried(work[1], moved[k], marked[k], j)
+            for i in range(n - 1):
+                for a in range(work.shape[1]):
+                    work[0, a] += moved[k, i, j, a]
+                    work[1, a] += moved[k, i, j, a] * marked[k, i, a]
             for a in range(work.shape[1]):
-                w = remembered(mixed(work[0, a], work[1, a], limit[k, j, a]), limit[k, j, a], last[0, a])
-                work[2, a] = work[0, a] / lanes_out[j, a]
-                work[3, a] = (work[1, a] if last[0, a] == like(w, 1) else work[0, a] * w) / lanes_out[j, a]
+                flow, zero, memory = work[0, a] + moved[k, n - 1, j, a], like(work[0, a], 0), last[0, a]
+                of_y = work[1, a] + moved[k, n - 1, j, a] * marked[k, n - 1, a]
+                w = remembered(mixed(flow, of_y, limit[k, j, a]), limit[k, j, a], memory)
+                work[2, a] = flow / lanes_out[j, a]
+                work[3, a] = (of_y if memory == like(w, 1) else flow * w) / lanes_out[j, a]
+                work[0, a], work[1, a] = zero, zero
             open_gates(block, links + (4 * n + m + j) * slots, k, work, 2, first, width, slots)
     if kind == SOURCE:
         for k in range(classes):

@@ -19,14 +19,17 @@ Array = NDArray[Any]
 
 WIDTH = 32
 """Lanes of a bundle: long enough to hide the overhead of a loop, short enough that a bundle stays in the nearest cache."""
-NODE_WIDTH, NODE_FEW = 16, 8
-"""Lanes of a node bundle, and how many are computed where there are few: one or two instructions' worth, so that a loop along them is none."""
+NODE_WIDTH = 32
+NODE_LANES = (8, 16, 32)
+"""Lanes that a node bundle has room for, and how many of them are computed, the fewest that hold its nodes: no loop along them is long."""
 CROSSING, SOURCE, SINK = range(3)
 SOURCE_ROWS, SINK_ROWS = 3, 2
 """Rows of `books` per class: of a source (waiting, entered, rest) and of a sink (left, rest)."""
 CLASS_ROWS = 11
 """Rows of numbers per class: own, other, scale, jam, shape, low, high, limit, creep, left, ceiling; one row dt/dx goes before all."""
 LOW, HIGH, LIMIT, LEFT = 5, 6, 7, 9
+SCRATCH_ROWS, PAD = 8, 16
+"""Rows of scratch per class of a row of cells; and numbers behind them, so that neighbouring rows do not compete for the same cache lines."""
 LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512)
 """Segment lengths that are tried; the one with the fewest rows to compute is taken."""
 UNBOUNDED = 1e30
@@ -198,7 +201,7 @@ def pack(plan: Plan, low: Array, high: Array, kind: Any) -> tuple[Packing, Block
         tally=_aligned(bundles * (classes + 1) * WIDTH, kind),
         numbers=_numbers(plan, packing, bundles, low, high, kind),
         gates=_aligned(bundles * 2 * row, kind),
-        scratch=_aligned((int(longest.max()) + 6) * (8 * classes * WIDTH + 16), kind),
+        scratch=_aligned((int(longest.max()) + 4) * (SCRATCH_ROWS * classes * WIDTH + PAD), kind),
         rows=rows,
         spare=_aligned(max((node_rows(classes, n, m)[1] for n, m in nodes[:, 2:4].tolist()), default=1) * NODE_WIDTH, kind),
         cells=np.stack([longest, shortest, state_at[:-1], sums_at[:-1]], axis=1).astype(np.int64),
@@ -351,7 +354,7 @@ def _nodes(plan: Plan, packing: Packing, low: Array, high: Array, kind: Any) -> 
     row_at = link_at = 0
     for alike in nodes_alike(plan):
         count, (n, m) = len(alike.number), (alike.ways_in.shape[1], alike.ways_out.shape[1])
-        lanes = NODE_FEW if count * packing.worlds <= NODE_FEW else NODE_WIDTH
+        lanes = next((each for each in NODE_LANES if count * packing.worlds <= each), NODE_WIDTH)
         slots = lanes // width
         bundles = -(-count // slots)
         # A slot without a node repeats the first of its bundle.

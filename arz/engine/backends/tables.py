@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from llvmlite import ir
-from numba import njit
 from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, lower_getattr, models, register_model
+from numba.extending import intrinsic, lower_builtin, lower_getattr, models, overload, register_model
 
-from arz.engine.backends.packing import NODE_FEW, NODE_WIDTH, Block, Roads
+from arz.engine.backends.packing import NODE_LANES, NODE_WIDTH, Block, Roads
 
 Law = TypeVar("Law", bound=Callable[..., object])
 
@@ -29,8 +28,17 @@ APART = (*Block._fields, *Roads._fields, *NODES)
 LANES = ir.Constant(ir.IntType(64), NODE_WIDTH)
 
 
-inlined: Callable[[Law], Law] = njit(inline="always", error_model="numpy")
-"""For loops along a row: so that what their callers write as constants is constant within."""
+def inlined(loop: Law) -> Law:
+    """Marks a function that becomes part of whoever calls it: so a loop along lanes that calls it is seen as a whole.
+
+    What the caller writes as a constant is a constant within, as with `device`.
+    """
+
+    def implementation(*_: object) -> Law:
+        return loop
+
+    overload(loop, jit_options={"forceinline": True, "error_model": "numpy"}, strict=False, prefer_literal=True)(implementation)
+    return loop
 
 
 class Table(types.Type):  # type: ignore[misc]  # numba has no types
@@ -177,5 +185,5 @@ def _shape(context: Any, builder: Any, table: Table, value: Any) -> Any:
     lengths = [getattr(made, f"length{axis}") for axis in range(table.axes)]
     if table.called in NODES:
         # The compiler is told that they are eights and few, but not how many: it would unroll the loop, and then see no lanes any more.
-        lengths[-1] = builder.and_(lengths[-1], ir.Constant(ir.IntType(64), NODE_WIDTH | NODE_FEW))
+        lengths[-1] = builder.and_(lengths[-1], ir.Constant(ir.IntType(64), sum(NODE_LANES)))
     return context.make_tuple(builder, types.UniTuple(types.intp, table.axes), lengths)
