@@ -5,7 +5,7 @@ the multiplicative closure counts a motorcycle as A_m cars for both classes, the
 """
 
 from arz.jit import device, like
-from arz.laws.order import between, larger, smaller
+from arz.laws.order import between, smaller
 
 NOBODY = 1e-18
 """veh/m. A cell that empties would halve its density for ever, into numbers that processors are slow with; less than this is nobody.
@@ -35,9 +35,10 @@ def marker(rho: float, y: float, low: float, high: float) -> float:
 
     An empty cell has the highest marker: who could drive there would be hindered by nobody, so nobody behind is hindered by it either.
     """
-    # Divided before it is asked whether anybody is there: a processor then need not choose which lanes divide.
-    w = between(y / larger(rho, like(rho, NOBODY)), low, high)
-    return w if rho > like(rho, 0) else high
+    # All lanes divide, an empty one by 1: a processor then need not choose which of them do.
+    somebody = rho > like(rho, 0)
+    w = between(y / (rho if somebody else like(rho, 1)), low, high)
+    return w if somebody else high
 
 
 @device

@@ -240,7 +240,7 @@ class TestLarge:
     def test_many_writers_of_one(self, bucket: S3Backdoor, wire: Between, monkeypatch: pytest.MonkeyPatch) -> None:
         """Writers of one large object at the same moment all succeed, and nothing of theirs is left."""
         name = a_blob(self.DATA)[0]
-        monkeypatch.setattr(transport, "_TRIES", 2)  # this server answers 500, where S3 has a word for an upload that is complete
+        monkeypatch.setattr(transport, "_TRIES", 4)  # this server answers 500, where S3 has a word for an upload that is complete
         run_threads(lambda: open_store(bucket.url).put(name, [self.DATA]), 3)
 
         assert self.DATA == bucket.read(name)

@@ -1514,4 +1514,4 @@ def test_the_state_behind_an_item_can_be_read(cache: Cache) -> None:
     run.take(4)
 
     assert numbers.computed(lambda: [run.state(count) for count in range(7)]) == []
-    assert [run.state(count) for count in range(7)] == [None, None, 2, None, 4, None, None]
+    assert [run.state(count) for count in range(7)] == [None, None, 20, None, 40, None, None]
