@@ -159,6 +159,7 @@ class Loan:
         if held is not None and held.shape == shape and held.dtype == kind:
             return held
         if held is not None:
+            del self._arrays[name]
             self.gpu.give_back(self._rows.pop(name))
         try:
             self._rows[name] = self.gpu.take(prod(shape), kind)
