@@ -272,10 +272,10 @@ def test_only_gpu_asks_again_for_what_found_no_room(make: Make, dtype: str) -> N
 
     simulator, other = make(worlds(1), dtype=dtype), make(worlds(1), dtype=dtype)
     simulator.step(None, 1.0)
-    after = np.full(simulator._groups[0].arriving.shape, 0.5)  # noqa: SLF001 - another demand of the same shape
+    after = np.full(simulator._groups[0].arriving.shape, 0.5)  # another demand of the same shape
     for each in (simulator, other):
         each.reset()
-        each._groups[0].arriving = after  # noqa: SLF001
+        each._groups[0].arriving = after
     with patch.object(Loan, "filled", side_effect=NoRoom("cuda:0", 1, 0)), pytest.raises(NoRoom):
         simulator.step(None, 4.0)
 
