@@ -420,6 +420,8 @@ PARTS = (
     "sizes",
     "sanitizer",
 )
+SIMULATOR = "numba's simulator"
+"""A device that plays the others."""
 NEVER_SIMULATED = ("code",)
 """Numba's simulator compiles nothing."""
 VERDICTS = ("all_kept", "near", "twice_the_same_bits", "alone_is_among", "clean")
@@ -442,14 +444,14 @@ def main() -> int:
         return 0
     if options.out is None:
         face.error("--out DIR: say where the results go")
-    missing = "" if options.simulator else missing_here()
+    device, missing = (SIMULATOR, "") if options.simulator else device_here()
     if missing:
         print(f"gpu.py: nothing was measured: {missing}; --simulator tries every line without a GPU", file=sys.stderr)
         return 2
     # Who is told to end ends the part that runs, which would be in the way of the next call.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return drive(options.out, options.only or PARTS, simulated=options.simulator, seconds=options.seconds)
+        return drive(options.out, options.only or PARTS, device, options.seconds)
     except (OSError, ValueError) as error:
         print(f"gpu.py: {error}; what was written before is kept", file=sys.stderr)
         return 2
@@ -458,11 +460,19 @@ def main() -> int:
         return 130
 
 
-def missing_here() -> str:
-    """Why no GPU can be used here, or nothing."""
-    asking = "from arz.engine.backends.registry import without_gpu; print(without_gpu())"
+def device_here() -> tuple[str, str]:
+    """The name of the GPU, and nothing; or no name, and why no GPU can be used here."""
+    asking = (
+        "from arz.engine.backends.gpu import gpu\n"
+        "from arz.engine.backends.registry import without_gpu\n"
+        "missing = without_gpu()\n"
+        "print(missing or gpu(0).name)\n"
+        "raise SystemExit(3 if missing else 0)"
+    )
     done = subprocess.run([sys.executable, "-c", asking], env=environment(), capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+    if done.returncode == 0:
+        return done.stdout.strip(), ""
+    return "", (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
 
 
 def environment() -> dict[str, str]:
@@ -470,26 +480,26 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))}
 
 
-def drive(out: Path, names: Any, *, simulated: bool, seconds: float) -> int:
+def drive(out: Path, names: Any, device: str, seconds: float) -> int:
     """Runs what is not done yet; 0 if all of it is done and nothing failed."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / "gpu.json"
     known = read(file)
     began = time.monotonic()
     for name in names:
-        if is_done(known, name, simulated=simulated):
+        if is_done(known, name, device):
             print(f"{name}: done before")
             continue
         if time.monotonic() - began > seconds:
             print(f"{name}: left for the next call")
             continue
-        known[name] = run_part(name, simulated=simulated)
+        known[name] = run_part(name, simulated=device == SIMULATOR) | {"device": device}
         unfinished = file.with_suffix(".new")
         unfinished.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         unfinished.replace(file)
         print(f"{name}: {'done' if known[name]['done'] else known[name]['failed']} ({known[name]['took_s']:.0f} s)", flush=True)
     print(f"written to {file}")
-    return 0 if all(is_done(known, name, simulated=simulated) for name in names) else 1
+    return 0 if all(is_done(known, name, device) for name in names) else 1
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -505,10 +515,10 @@ def read(file: Path) -> dict[str, Any]:
     return known
 
 
-def is_done(known: dict[str, Any], name: str, *, simulated: bool) -> bool:
-    """Whether a part need not run again; what was played by the simulator is nothing that a GPU has done."""
+def is_done(known: dict[str, Any], name: str, device: str) -> bool:
+    """Whether a part need not run again: this device has done it, or for a trial any; the numbers of two devices are never mixed."""
     part = known.get(name, {})
-    return bool(part.get("done")) and (simulated or not part.get("simulated"))
+    return bool(part.get("done")) and device in {SIMULATOR, part.get("device")}
 
 
 def broken(found: Any, path: str = "") -> list[str]:

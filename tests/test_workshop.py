@@ -161,8 +161,8 @@ def gpu() -> ModuleType:
     return loaded(ROOT / "benchmarks" / "gpu.py")
 
 
-def test_what_the_simulator_played_is_not_done_by_a_gpu(gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trial in the same folder leaves everything to measure; what a GPU has done, a trial leaves alone."""
+def test_what_another_device_did_is_not_done_by_this_one(gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial in the same folder leaves everything to measure, and so does another GPU; what a GPU has done, a trial leaves alone."""
     ran: list[bool] = []
 
     def part(_: str, *, simulated: bool) -> dict[str, object]:
@@ -170,10 +170,10 @@ def test_what_the_simulator_played_is_not_done_by_a_gpu(gpu: ModuleType, tmp_pat
         return {"done": True, "took_s": 0.0, "simulated": simulated, "found": {}}
 
     monkeypatch.setattr(gpu, "run_part", part)
-    for simulated in (True, True, False, False, True):
-        assert gpu.drive(tmp_path, ["machine"], simulated=simulated, seconds=9.0) == 0
+    for device in (gpu.SIMULATOR, gpu.SIMULATOR, "a T4", "a T4", gpu.SIMULATOR, "an H200"):
+        assert gpu.drive(tmp_path, ["machine"], device, 9.0) == 0
 
-    assert ran == [True, False]
+    assert ran == [True, False, False]
 
 
 def test_a_broken_promise_is_no_success(gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_a_broken_promise_is_no_success(gpu: ModuleType, tmp_path: Path, monkeyp
     done = subprocess.CompletedProcess([], 0, stdout=json.dumps(found), stderr="")
     monkeypatch.setattr(gpu.subprocess, "run", lambda *_, **__: done)
 
-    assert gpu.drive(tmp_path, ["agreement"], simulated=False, seconds=9.0) == 1
+    assert gpu.drive(tmp_path, ["agreement"], "a T4", 9.0) == 1
     part = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))["agreement"]
     assert (part["done"], part["failed"], part["found"]) == (False, "it does not hold: float64, grid: alone_is_among", found)
 
