@@ -230,6 +230,36 @@ def test_only_gpu_says_how_many_worlds_fit(make: Make, dtype: str) -> None:
             make(worlds(1) * (fit + 1), dtype=dtype)
 
 
+def test_only_gpu_says_how_many_worlds_fit_with_their_demand(make: Make, dtype: str) -> None:
+    """A demand of many pieces can be larger than its world: who obeys what is said of it is not refused again."""
+    from arz.engine.backends.gpu import Gpu
+
+    whole, made_of_old = 400_000, Gpu._made
+
+    def made(self: Gpu, count: int, kind: Any, size: int) -> Any:
+        if self.memory.lent + size > whole:
+            raise MemoryError
+        return made_of_old(self, count, kind, size)
+
+    def begun(count: int) -> None:
+        simulator = make(worlds(1) * count, dtype=dtype)
+        group = simulator._groups[0]
+        group.times, group.arriving = (np.repeat(table[..., :1], 2000, axis=-1) for table in (group.times, group.arriving[..., 0]))
+        group.arriving = np.repeat(group.arriving[..., None], count, axis=-1)
+        simulator.step(None, 1.0)
+
+    gc.collect()
+    with patch.object(Gpu, "_made", made), patch.object(Gpu, "room", lambda self: float(whole - self.memory.lent)):
+        with pytest.raises(NoRoom) as caught:
+            begun(8)
+        fit = caught.value.fit
+        del caught
+        gc.collect()
+        begun(fit)
+
+    assert 1 <= fit < 7
+
+
 def test_only_gpu_counts_what_travels(make: Make, dtype: str) -> None:
     """A decision takes in what the lights do and brings out measures; the state stays where it is."""
     simulator = make(worlds(), dtype=dtype)

@@ -168,9 +168,13 @@ class Loan:
         if held is not None:
             del self._arrays[name]
             self.gpu.give_back(self._rows.pop(name))
+        count = prod(shape)
         try:
-            self._rows[name] = self.gpu.take(prod(shape), kind)
+            self._rows[name] = self.gpu.take(count, kind)
         except MemoryError as error:
+            # A long demand takes more than the worlds themselves, and is not known before it is drawn.
+            whole = sum(row.nbytes for row in self._rows.values()) + count * np.dtype(kind).itemsize
+            self._each = max(self._each, -(-whole // self._worlds))
             raise NoRoom(self.gpu.device, self._worlds, min(self._fit(), self._worlds - 1)) from error
         self._arrays[name] = self._rows[name].reshape(shape)
         return self._arrays[name]
