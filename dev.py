@@ -202,9 +202,9 @@ def _take(descriptor: int, *, wait: bool) -> bool:
 # --- running programs --------------------------------------------------------------------------------------------------------------------
 
 
-def run(*command: str) -> int:
+def run(*command: str, environment: "dict[str, str] | None" = None) -> int:
     """Runs a program of the environment in the project's folder and gives its exit code. An interrupt is the program's to answer."""
-    with subprocess.Popen(command, cwd=ROOT, env=_environment()) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment or _environment()) as process:
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         signal.signal(signal.SIGINT, lambda *_: None)  # the terminal has sent it to the program too
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
@@ -377,7 +377,7 @@ def gpu(options: argparse.Namespace, rest: Sequence[str]) -> int:
             raise Trouble(f"{at_hand} finds no numba or no pydantic: put their wheels, and those of what they need, into {options.wheels}")
         ensure("dev")
         at_hand = str(PYTHON)
-    return subprocess.call([at_hand, "benchmarks/gpu.py", "--out", str(options.out.resolve()), *rest], cwd=ROOT, env=environment)
+    return run(at_hand, "benchmarks/gpu.py", "--out", str(options.out.resolve()), *rest, environment=environment)
 
 
 def _unpack_wheels(wheels: Path, site: Path) -> None:

@@ -10,6 +10,7 @@ import math
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,10 @@ MOST_CELLS = 2e8
 SPEED_WORLDS = (1, 64, 512, 4096, 16384, 65536)
 TARGETS = {1: 1e11, 2: 6e10}
 """Cell updates a second of the seventy roads at 4,096 worlds or more, by order: asked of an H200."""
+
+
+NEAR, NEAR_SINGLE = 1e-12, 1e-4
+"""How far a GPU may be from the CPU: in float64 the greatest difference, in float32 the mean one."""
 
 
 class Sizes(NamedTuple):
@@ -156,7 +161,8 @@ def part_promises(sizes: Sizes) -> dict[str, Any]:
     if sizes is LITTLE:
         asked = [each for each in asked if "gates" in each]
     answers = {each: devices.answer(*each.split("/")) or "kept" for each in asked}
-    return {"kept": sum(answer == "kept" for answer in answers.values()), "of": len(answers), "answers": answers}
+    kept = sum(answer == "kept" for answer in answers.values())
+    return {"kept": kept, "of": len(answers), "all_kept": kept == len(answers), "answers": answers}
 
 
 def part_agreement(sizes: Sizes) -> dict[str, Any]:
@@ -179,13 +185,14 @@ def part_agreement(sizes: Sizes) -> dict[str, Any]:
             states = {name: np.asarray(cpu[name], float) for name in ("rho", "y", "waiting", "entered", "left")}
             away = {name: np.abs(np.asarray(gpu[name], float) - value) for name, value in states.items()}
             exact = [name for name in gpu if isinstance(gpu[name], np.ndarray) and name not in {"removed", "seeds"}]
+            greatest = {name: float(away[name].max() / max(value.max(), 1e-300)) for name, value in states.items()}
+            mean = {name: float(away[name].sum() / max(value.sum(), 1e-300)) for name, value in states.items()}
             found[f"{dtype}, {layout}"] = {
                 "steps": steps,
                 "blocks": other._groups[0].backend.blocks,  # noqa: SLF001 - the plan's choice
-                "greatest_difference_over_greatest": {
-                    name: float(away[name].max() / max(value.max(), 1e-300)) for name, value in states.items()
-                },
-                "l1": {name: float(away[name].sum() / max(value.sum(), 1e-300)) for name, value in states.items()},
+                "greatest_difference_over_greatest": greatest,
+                "l1": mean,
+                "near": max(greatest.values()) <= NEAR if dtype == "float64" else max(mean.values()) <= NEAR_SINGLE,
                 "twice_the_same_bits": all(gpu[name].tobytes() == twice[name].tobytes() for name in exact),
                 "alone_is_among": all(first[name][0].tobytes() == np.asarray(many[name])[0].tobytes() for name in exact),
                 "among": sizes.worlds,
@@ -413,8 +420,12 @@ PARTS = (
     "sizes",
     "sanitizer",
 )
+SIMULATOR = "numba's simulator"
+"""A device that plays the others."""
 NEVER_SIMULATED = ("code",)
 """Numba's simulator compiles nothing."""
+VERDICTS = ("all_kept", "near", "twice_the_same_bits", "alone_is_among", "clean")
+"""Where a part says of a promise whether it holds."""
 
 
 # --- the driver --------------------------------------------------------------------------------------------------------------------------
@@ -433,18 +444,35 @@ def main() -> int:
         return 0
     if options.out is None:
         face.error("--out DIR: say where the results go")
-    missing = "" if options.simulator else missing_here()
+    device, missing = (SIMULATOR, "") if options.simulator else device_here()
     if missing:
         print(f"gpu.py: nothing was measured: {missing}; --simulator tries every line without a GPU", file=sys.stderr)
         return 2
-    return drive(options.out, options.only or PARTS, simulated=options.simulator, seconds=options.seconds)
+    # Who is told to end ends the part that runs, which would be in the way of the next call.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return drive(options.out, options.only or PARTS, device, options.seconds)
+    except (OSError, ValueError) as error:
+        print(f"gpu.py: {error}; what was written before is kept", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("gpu.py: ended before all was done; the next call goes on", file=sys.stderr)
+        return 130
 
 
-def missing_here() -> str:
-    """Why no GPU can be used here, or nothing."""
-    asking = "from arz.engine.backends.registry import without_gpu; print(without_gpu())"
+def device_here() -> tuple[str, str]:
+    """The name of the GPU, and nothing; or no name, and why no GPU can be used here."""
+    asking = (
+        "from arz.engine.backends.gpu import gpu\n"
+        "from arz.engine.backends.registry import without_gpu\n"
+        "missing = without_gpu()\n"
+        "print(missing or gpu(0).name)\n"
+        "raise SystemExit(3 if missing else 0)"
+    )
     done = subprocess.run([sys.executable, "-c", asking], env=environment(), capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+    if done.returncode == 0:
+        return done.stdout.strip(), ""
+    return "", (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
 
 
 def environment() -> dict[str, str]:
@@ -452,26 +480,53 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))}
 
 
-def drive(out: Path, names: Any, *, simulated: bool, seconds: float) -> int:
+def drive(out: Path, names: Any, device: str, seconds: float) -> int:
     """Runs what is not done yet; 0 if all of it is done and nothing failed."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / "gpu.json"
-    known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    known = read(file)
     began = time.monotonic()
     for name in names:
-        if known.get(name, {}).get("done"):
+        if is_done(known, name, device):
             print(f"{name}: done before")
             continue
         if time.monotonic() - began > seconds:
             print(f"{name}: left for the next call")
             continue
-        known[name] = run_part(name, simulated=simulated)
+        known[name] = run_part(name, simulated=device == SIMULATOR) | {"device": device}
         unfinished = file.with_suffix(".new")
         unfinished.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         unfinished.replace(file)
         print(f"{name}: {'done' if known[name]['done'] else known[name]['failed']} ({known[name]['took_s']:.0f} s)", flush=True)
     print(f"written to {file}")
-    return 0 if all(known.get(name, {}).get("done") for name in names) else 1
+    return 0 if all(is_done(known, name, device) for name in names) else 1
+
+
+def read(file: Path) -> dict[str, Any]:
+    """What earlier calls found."""
+    if not file.exists():
+        return {}
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        known = None
+    if not isinstance(known, dict):
+        raise ValueError(f"{file} is not what this program writes: move it away, or give another --out")  # noqa: TRY004 - a file, not a type
+    return known
+
+
+def is_done(known: dict[str, Any], name: str, device: str) -> bool:
+    """Whether a part need not run again: this device has done it, or for a trial any; the numbers of two devices are never mixed."""
+    part = known.get(name, {})
+    return bool(part.get("done")) and device in {SIMULATOR, part.get("device")}
+
+
+def broken(found: Any, path: str = "") -> list[str]:
+    """Which of the promises that a part looked at do not hold, by where they stand in what it found."""
+    if not isinstance(found, dict):
+        return []
+    here = [f"{path}{name}" for name, value in found.items() if name in VERDICTS and value is False]
+    return here + [each for name, value in found.items() for each in broken(value, f"{path}{name}: ")]
 
 
 def run_part(name: str, *, simulated: bool) -> dict[str, Any]:
@@ -488,7 +543,10 @@ def run_part(name: str, *, simulated: bool) -> dict[str, Any]:
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return {"done": False, "failed": f"it ended with {done.returncode}: {last}", "took_s": took, "said": done.stderr[-4000:]}
-    return {"done": True, "took_s": took, "simulated": simulated, "found": json.loads(done.stdout.splitlines()[-1])}
+    found = json.loads(done.stdout.splitlines()[-1])
+    part = {"done": True, "took_s": took, "simulated": simulated, "found": found}
+    wrong = broken(found)
+    return part | {"done": False, "failed": f"it does not hold: {'; '.join(wrong)}"} if wrong else part
 
 
 if __name__ == "__main__":

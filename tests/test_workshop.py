@@ -10,6 +10,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -59,14 +60,20 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def runner(checkout: Path) -> ModuleType:
-    """dev.py of that checkout, as a module."""
-    spec = importlib.util.spec_from_file_location("dev_of_checkout", checkout / "dev.py")
+def loaded(program: Path) -> ModuleType:
+    """A program as a module."""
+    spec = importlib.util.spec_from_file_location(f"{program.stem}_loaded", program)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def runner(checkout: Path) -> ModuleType:
+    """dev.py of that checkout, as a module."""
+    module = loaded(checkout / "dev.py")
     module.VENV.mkdir()
     module.PYTHON.parent.mkdir()
     module.PYTHON.symlink_to(sys.executable)
@@ -146,6 +153,88 @@ def test_gpu_does_each_part_once(tmp_path: Path) -> None:
     assert second.stdout.splitlines()[:2] == ["machine: done before", "few_steps: done before"]
     assert known["machine"]["found"]["device"] == "numba's simulator"
     assert known["machine"]["simulated"]
+
+
+@pytest.fixture(scope="module")
+def gpu() -> ModuleType:
+    """benchmarks/gpu.py, which is a program."""
+    return loaded(ROOT / "benchmarks" / "gpu.py")
+
+
+def test_what_another_device_did_is_not_done_by_this_one(gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial in the same folder leaves everything to measure, and so does another GPU; what a GPU has done, a trial leaves alone."""
+    ran: list[bool] = []
+
+    def part(_: str, *, simulated: bool) -> dict[str, object]:
+        ran.append(simulated)
+        return {"done": True, "took_s": 0.0, "simulated": simulated, "found": {}}
+
+    monkeypatch.setattr(gpu, "run_part", part)
+    for device in (gpu.SIMULATOR, gpu.SIMULATOR, "a T4", "a T4", gpu.SIMULATOR, "an H200"):
+        assert gpu.drive(tmp_path, ["machine"], device, 9.0) == 0
+
+    assert ran == [True, False, False]
+
+
+def test_a_broken_promise_is_no_success(gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that finds that something does not hold says what, is kept, and ends in failure."""
+    found = {"float64, grid": {"near": True, "alone_is_among": False}, "memcheck": {"clean": None}}
+    done = subprocess.CompletedProcess([], 0, stdout=json.dumps(found), stderr="")
+    monkeypatch.setattr(gpu.subprocess, "run", lambda *_, **__: done)
+
+    assert gpu.drive(tmp_path, ["agreement"], "a T4", 9.0) == 1
+    part = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))["agreement"]
+    assert (part["done"], part["failed"], part["found"]) == (False, "it does not hold: float64, grid: alone_is_among", found)
+
+
+@pytest.mark.parametrize("what", ["a file", "a folder in a file", "damaged", "of somebody else"])
+def test_gpu_cannot_write_there(tmp_path: Path, what: str) -> None:
+    """A place for the results that is none is told in one line, and left as it was."""
+    file = tmp_path / "gpu.json"
+    file.write_text("[]" if what == "of somebody else" else '{"mach', encoding="utf-8")
+    before = file.read_text(encoding="utf-8")
+    out = {"a file": file, "a folder in a file": file / "x"}.get(what, tmp_path)
+    arguments = ("benchmarks/gpu.py", "--out", str(out), "--simulator", "--only", "machine")
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert str(file) in done.stderr
+    assert file.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="it looks for processes in /proc")
+def test_gpu_that_is_ended_leaves_nobody_at_work(tmp_path: Path) -> None:
+    """Who ends `dev.py gpu` ends the part that runs too: it would be timed together with the next call's."""
+    command = [sys.executable, str(ROOT / "dev.py"), "gpu", "--out", str(tmp_path), "--simulator", "--only", "speed"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as whole:
+        part, until = whole.pid, time.monotonic() + 60
+        for argument in ("benchmarks/gpu.py", "--part"):  # dev.py begins with a look for numba, which is a child of it too
+            while not (found := [child for child in children(part) if argument in arguments_of(child)]):
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            part = found[0]
+        whole.terminate()
+        said = whole.communicate(timeout=30)[1]
+
+    assert said.splitlines() == ["gpu.py: ended before all was done; the next call goes on"]
+    assert whole.returncode == 130
+    assert arguments_of(part) == []
+
+
+def children(process: int) -> list[int]:
+    """Who was started by a process."""
+    try:
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()]
+    except FileNotFoundError:
+        return []
+
+
+def arguments_of(process: int) -> list[str]:
+    """What a process was started with; nothing if it is gone."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text(encoding="utf-8").split("\0")[:-1]
+    except FileNotFoundError:
+        return []
 
 
 def test_a_foreign_folder_is_left_alone(checkout: Path) -> None:

@@ -169,12 +169,13 @@ class Simulator:
 
     def steps(self, duration_s: float) -> int:
         """How many steps the first world takes in so many seconds."""
-        return _steps(self._groups[0], duration_s)
+        return _steps(self._groups[0], float(duration_s))
 
     def _advance(self, controls: Controls | None, duration_s: float, look: Callable[[Group], Any]) -> tuple[list[Any], list[Orders]]:
         """Goes on, and gives what `look` finds of every group, and what each was told to do."""
         if not (duration_s > 0 and math.isfinite(duration_s)):
             raise Invalid("duration_s", f"is {duration_s}", "give a positive number of seconds")
+        duration_s = float(duration_s)  # a float32 of numpy would make the clock, and every step, one of seven digits
         end = self.time_s + duration_s
         asked = [self._ask(group, controls) for group in self._groups]
         held = [(group.lamps, group.limit, group.rate) for group in self._groups]

@@ -4,10 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from numba.cuda.cudadrv import nvvm
 
 from arz.engine.backends.gpu import THREADS, Gpu, blocks_of
 from arz.engine.backends.kernels import Model, kernels
@@ -122,6 +129,50 @@ class TestLaunch:
         """Numba would copy an array of the host there and back for every launch: that is refused."""
         with pytest.raises(TypeError, match="an array of the host was given to a kernel"):
             Gpu(0).launch(None, 1, (np.zeros(3),))
+
+    def test_no_chip_and_no_thread_gets_fused_code(self) -> None:
+        """A kernel is compiled once, whoever asks meanwhile, and for a second GPU as it was for the first: without fused products."""
+        bound: list[bool] = []
+
+        class Overload:
+            def bind(self) -> None:
+                bound.append(nvvm.compile_ir.keywords == {"fma": False})
+
+        class Kernel:
+            def __init__(self) -> None:
+                self.overloads: dict[Any, Overload] = {}
+                self.compiled = self.launched = 0
+
+            def compile(self, signature: Any) -> None:
+                self.compiled += 1
+                time.sleep(0.05)  # the other thread asks now
+                self.overloads[signature] = Overload()
+
+            def disable_compile(self) -> None:
+                pass
+
+            def __getitem__(self, _: Any) -> Any:
+                return self
+
+            def __call__(self, *_: Any) -> None:
+                self.launched += 1
+
+        kernel, before = Kernel(), nvvm.compile_ir
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda each: each.launch(kernel, 1, 1), [Gpu(0), Gpu(1)]))
+
+        assert (kernel.compiled, kernel.launched, bound) == (1, 2, [True, True])
+        assert nvvm.compile_ir is before
+
+    def test_what_is_freed_is_free(self) -> None:
+        """Numba puts off what it frees; that is not waited for, or worlds that fit would be refused."""
+        done: list[str] = []
+        pending = SimpleNamespace(clear=lambda: done.append("what was put off"))
+        context = SimpleNamespace(memory_manager=SimpleNamespace(deallocations=pending))
+        with patch.object(Gpu, "here", lambda _: nullcontext()), patch("numba.cuda.current_context", lambda: context):
+            Gpu(0).free()
+
+        assert done == ["what was put off"]
 
 
 class TestSpread:

@@ -147,7 +147,7 @@ class Cuda:
                 self._worlds, self._spread.places, QUEUE_SPEED, int(self._steps > 0),
             )  # fmt: skip
             faults = self.gpu.get(self._faults)
-            spent, distance, inside, queue = (Handed(self._counted[field], self.gpu.number) for field in range(4))
+            spent, distance, inside, queue = (Handed(self._counted[field], self.gpu.number, self) for field in range(4))
         return Held(spent, distance, inside, queue, faults)
 
     def fetch(self) -> State:
@@ -226,8 +226,11 @@ class Cuda:
             self.gpu.put(orders.rate.T, self._moment.rates)
         moment, loan = self._moment, self._loan
         if orders.times is not self._times or orders.arriving is not self._arriving:
+            self._moment = moment = moment._replace(
+                times=loan.filled("times", orders.times), arriving=loan.filled("arriving", orders.arriving)
+            )
+            # Not before: what there was no room for is asked for again.
             self._times, self._arriving = orders.times, orders.arriving
-            moment = moment._replace(times=loan.filled("times", orders.times), arriving=loan.filled("arriving", orders.arriving))
         pieces = np.maximum((orders.times <= orders.start_s).sum(axis=1) - 1, 0)
         self._moment = moment._replace(windows=loan.filled("windows", orders.windows), pieces=loan.filled("pieces", pieces))
 

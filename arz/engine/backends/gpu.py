@@ -26,6 +26,8 @@ FEWEST = 1 if SIMULATED else 128
 """Blocks of a launch: numba warns of fewer, whatever they do. What is beyond the work ends at once."""
 ROOM = 0.9
 """The part of the free memory that worlds may take; kernels have arrays of their own, and allocations leave holes."""
+_COMPILING = RLock()
+"""Of all GPUs: they share the kernels, and `unfused` changes numba for all threads."""
 OUT_OF_MEMORY = 2
 """CUDA's number for it."""
 
@@ -48,6 +50,7 @@ class Gpu:
         self.traffic = Traffic()
         self.memory = Memory()
         self._idle: dict[tuple[str, int], list[Any]] = {}
+        self._bound: set[Any] = set()
         self._lock = RLock()
 
     @property
@@ -101,6 +104,9 @@ class Gpu:
             freed = self.memory.idle
             self._idle.clear()
             self.memory.idle = 0
+            if not SIMULATED:
+                # Numba puts off what it frees, up to a fifth of the memory, and `room` would not see that.
+                cuda.current_context().memory_manager.deallocations.clear()
         return freed
 
     def put(self, values: Array, array: Any) -> None:
@@ -123,8 +129,9 @@ class Gpu:
     def launch(self, kernel: Any, work: int, *arguments: Any, threads: int = THREADS, shared: int = 0) -> None:
         """Starts a kernel with at least so many threads; it has ended when something is copied to the host."""
         _require_device_arrays(arguments)
-        if not SIMULATED and not kernel.overloads:
-            _compile(kernel, arguments)
+        if not SIMULATED and kernel not in self._bound:
+            _bind(kernel, arguments)
+            self._bound.add(kernel)
         kernel[blocks_of(work, threads), threads, 0, shared](*arguments)
         self.traffic.launches += 1
 
@@ -159,10 +166,15 @@ class Loan:
         if held is not None and held.shape == shape and held.dtype == kind:
             return held
         if held is not None:
+            del self._arrays[name]
             self.gpu.give_back(self._rows.pop(name))
+        count = prod(shape)
         try:
-            self._rows[name] = self.gpu.take(prod(shape), kind)
+            self._rows[name] = self.gpu.take(count, kind)
         except MemoryError as error:
+            # A long demand takes more than the worlds themselves, and is not known before it is drawn.
+            whole = sum(row.nbytes for row in self._rows.values()) + count * np.dtype(kind).itemsize
+            self._each = max(self._each, -(-whole // self._worlds))
             raise NoRoom(self.gpu.device, self._worlds, min(self._fit(), self._worlds - 1)) from error
         self._arrays[name] = self._rows[name].reshape(shape)
         return self._arrays[name]
@@ -198,11 +210,14 @@ def _require_device_arrays(arguments: Any) -> None:
             raise TypeError("an array of the host was given to a kernel: place it on the device first")
 
 
-def _compile(kernel: Any, arguments: Any) -> None:
-    """Compiles a kernel for arguments of these types, and for no others ever."""
-    with unfused():
-        kernel.compile(tuple(numba.typeof(argument) for argument in arguments))
-    kernel.disable_compile()
+def _bind(kernel: Any, arguments: Any) -> None:
+    """Compiles a kernel for arguments of these types, and for no others ever; and for the chip of this moment, if it has been for another."""
+    with _COMPILING, unfused():
+        if not kernel.overloads:
+            kernel.compile(tuple(numba.typeof(argument) for argument in arguments))
+            kernel.disable_compile()
+        for compiled in kernel.overloads.values():
+            compiled.bind()
 
 
 @cache

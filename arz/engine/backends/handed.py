@@ -60,9 +60,11 @@ def _forget(capsule: int) -> None:
 class Handed:
     """An array [world, …] where it is. It is written again by the next step: who wants to keep it copies it."""
 
-    def __init__(self, array: Any, number: int) -> None:
+    def __init__(self, array: Any, number: int, lender: object) -> None:
+        """On the GPU of this number; as long as somebody has it, so is who lends its memory, which nobody else is lent meanwhile."""
         self._array = array
         self._number = number
+        self._lender = lender
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: Any = array.dtype
 
@@ -76,10 +78,13 @@ class Handed:
     def __dlpack_device__(self) -> tuple[int, int]:
         return (_CPU, 0) if SIMULATED else (_CUDA, self._number)
 
-    def __dlpack__(self, *, stream: Any = None, **_: Any) -> Any:
+    def __dlpack__(self, *, stream: Any = None, dl_device: Any = None, copy: bool | None = None, **_: Any) -> Any:
         """A capsule; the work that fills the array has ended before it is given."""
         del stream
-        cuda.synchronize()
+        if copy or dl_device not in {None, self.__dlpack_device__()}:
+            raise BufferError("this array is handed over where it is, without a copy: take it so, and copy it then")
+        with cuda.gpus[self._number]:
+            cuda.synchronize()
         size = self.dtype.itemsize
         axes = len(self.shape)
         lengths = (ctypes.c_int64 * axes)(*self.shape)
@@ -90,11 +95,12 @@ class Handed:
             shape=lengths, strides=strides, byte_offset=0, owner=None, deleter=ctypes.cast(_let_go, ctypes.c_void_p),
         )  # fmt: skip
         address = ctypes.addressof(tensor)
-        _HELD[address] = (tensor, lengths, strides, self._array)
+        _HELD[address] = (tensor, lengths, strides, self)
         return _new(address, _NAME, ctypes.cast(_forget, ctypes.c_void_p))
 
     def copy_to_host(self) -> Any:
-        return self._array.copy_to_host()
+        with cuda.gpus[self._number]:
+            return self._array.copy_to_host()
 
 
 def _pointer(array: Any) -> int:
