@@ -132,7 +132,7 @@ def part_code(sizes: Sizes) -> dict[str, Any]:
     import re
 
     from arz.engine.backends.kernels import Model
-    from arz.engine.backends.ptx import CHIPS, NAMES, assembled, assembly
+    from benchmarks.ptx import CHIPS, NAMES, assembled, assembly
 
     model = Model(2, 0, 0, True, 2, "float32", 3, 3)
     found: dict[str, Any] = {"ptxas": shutil.which("ptxas") or "not there, so there are no registers and spills below"}
@@ -406,20 +406,23 @@ def part_few_steps(sizes: Sizes) -> dict[str, Any]:
     return {}
 
 
-PARTS = (
-    "machine",
-    "code",
-    "promises",
-    "agreement",
-    "ceilings",
-    "speed",
-    "registers",
-    "decisions",
-    "latency",
-    "environment",
-    "sizes",
-    "sanitizer",
-)
+PARTS: dict[str, Callable[[Sizes], dict[str, Any]]] = {
+    "machine": part_machine,
+    "code": part_code,
+    "promises": part_promises,
+    "agreement": part_agreement,
+    "ceilings": part_ceilings,
+    "speed": part_speed,
+    "registers": part_registers,
+    "decisions": part_decisions,
+    "latency": part_latency,
+    "environment": part_environment,
+    "sizes": part_sizes,
+    "sanitizer": part_sanitizer,
+}
+"""In this order."""
+ASKED = {**PARTS, "few_steps": part_few_steps}
+"""And what only another part asks for."""
 SIMULATOR = "numba's simulator"
 """A device that plays the others."""
 NEVER_SIMULATED = ("code",)
@@ -434,13 +437,13 @@ VERDICTS = ("all_kept", "near", "twice_the_same_bits", "alone_is_among", "clean"
 def main() -> int:
     face = argparse.ArgumentParser("gpu.py", description=__doc__)
     face.add_argument("--out", type=Path, metavar="DIR", help="where gpu.json goes")
-    face.add_argument("--part", help="run this one in this process, and print what it finds")
-    face.add_argument("--only", nargs="+", choices=(*PARTS, "few_steps"), metavar="PART", help=f"of {', '.join(PARTS)}")
+    face.add_argument("--part", choices=ASKED, help="run this one in this process, and print what it finds")
+    face.add_argument("--only", nargs="+", choices=ASKED, metavar="PART", help=f"of {', '.join(PARTS)}")
     face.add_argument("--simulator", action="store_true", help="let numba play the GPU, at small sizes: whether every line runs")
     face.add_argument("--seconds", type=float, default=math.inf, help="begin no part after so long; the next call goes on")
     options = face.parse_args()
     if options.part:
-        print(json.dumps(globals()[f"part_{options.part}"](LITTLE if options.simulator else WHOLE)))
+        print(json.dumps(ASKED[options.part](LITTLE if options.simulator else WHOLE)))
         return 0
     if options.out is None:
         face.error("--out DIR: say where the results go")
@@ -451,7 +454,7 @@ def main() -> int:
     # Who is told to end ends the part that runs, which would be in the way of the next call.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return drive(options.out, options.only or PARTS, device, options.seconds)
+        return drive(options.out, options.only or list(PARTS), device, options.seconds)
     except (OSError, ValueError) as error:
         print(f"gpu.py: {error}; what was written before is kept", file=sys.stderr)
         return 2

@@ -44,7 +44,7 @@ def pytest_unconfigure() -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """After a part of the deep run, write down how it went and on which commit, to be committed."""
     part, book = config.getoption("--part"), Path(__file__).parent / "deep.json"
-    if not part or exitstatus == pytest.ExitCode.INTERRUPTED:
+    if not part or exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
         return
     stats = terminalreporter.stats
     known = json.loads(book.read_text()) if book.exists() else {}

@@ -340,6 +340,25 @@ def test_blocks_are_run_with_the_lines_of_their_page(runner: ModuleType, checkou
     assert failures == ["", "page.md:15:"]
 
 
+@pytest.mark.parametrize(("ends", "code", "runs"), [((0, 1, 0, 0, 0), 1, 5), ((0, 2), 2, 2), ((1, -9), -9, 2)])
+def test_a_deep_run_that_is_interrupted_begins_no_other_part(
+    runner: ModuleType, monkeypatch: pytest.MonkeyPatch, ends: tuple[int, ...], code: int, runs: int
+) -> None:
+    """A part that fails is no reason to leave out the others; Ctrl-C is, and who is killed has not passed."""
+    stamp(runner, dev=True, torch=True)
+    answers = iter(ends)
+    begun: list[tuple[str, ...]] = []
+
+    def python(*arguments: str) -> int:
+        begun.append(arguments)
+        return next(answers)
+
+    monkeypatch.setattr(runner, "python", python)
+
+    assert code == runner.main(["test", "--deep"])
+    assert runs == len(begun)
+
+
 def test_a_part_of_the_deep_run_that_passed_on_this_commit_is_not_run_again(runner: ModuleType, checkout: Path) -> None:
     """What passed on another commit, with changes on top, or not at all, is; so an interrupted deep run goes on."""
     for command in (["init", "-q"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qm", "first"]):

@@ -437,15 +437,15 @@ def _grouped(scenarios: Sequence[Scenario], make: Any, dtype: Any, threads: int 
     """Worlds whose plan and time step agree are computed together."""
     plans: list[tuple[Scenario, Plan]] = []
     members: dict[tuple[int, float], list[tuple[int, Start]]] = {}
-    known: dict[int, Start] = {}  # thousands of worlds are often one scenario with many seeds
+    known: dict[int, tuple[int, Start]] = {}  # thousands of worlds are often one scenario with many seeds
     for world, scenario in enumerate(scenarios):
-        at = next((n for n, (other, _) in enumerate(plans) if _same_plan(scenario, other)), None)
-        if at is None:
-            at = len(plans)
-            plans.append((scenario, make_plan(scenario)))
         if id(scenario) not in known:
-            known[id(scenario)] = make_start(scenario, plans[at][1])
-        start = known[id(scenario)]
+            at = next((n for n, (other, _) in enumerate(plans) if _same_plan(scenario, other)), None)
+            if at is None:
+                at = len(plans)
+                plans.append((scenario, make_plan(scenario)))
+            known[id(scenario)] = at, make_start(scenario, plans[at][1])
+        at, start = known[id(scenario)]
         members.setdefault((at, start.dt_bound), []).append((world, start))
     groups = []
     for (at, _), worlds in members.items():

@@ -1,25 +1,25 @@
 """`rl`: its commands, each loaded when it is asked for, and how mistakes are told."""
 
-from importlib import import_module
-from typing import Any, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import click
 
 import simcache.cli.root
-from simcache.cli.root import errors_as_json
 
-# Which file and function hold each command; the order is that of `rl --help`.
+# Which file holds each command, and after a colon under which name if it is another; the order is that of `rl --help`.
 COMMANDS: Final = {
-    "list": ("look", "list_presets"),
-    "show": ("look", "show"),
-    "check": ("look", "check"),
-    "plan": ("training", "plan"),
-    "train": ("training", "train"),
-    "watch": ("training", "watch"),
-    "evaluate": ("results", "evaluate"),
-    "compare": ("results", "compare"),
-    "run": ("results", "run_all"),
-    "export": ("models", "export"),
+    "list": "look:list_presets",
+    "show": "look",
+    "check": "look",
+    "plan": "training",
+    "train": "training",
+    "watch": "training",
+    "evaluate": "results",
+    "compare": "results",
+    "run": "results:run_all",
+    "export": "models",
 }
 RESUMABLE: Final = 75
 """The exit code of work that was ended before its end, and that the same command goes on with (EX_TEMPFAIL)."""
@@ -31,55 +31,36 @@ class Told(simcache.cli.root.Told):
     program = "rl"
 
 
-class Commands(click.Group):
+class Commands(simcache.cli.root.Commands):
     """The commands, in their order; errors become one line."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(COMMANDS)
+    known = COMMANDS
+    package = "rl.cli"
+    told = Told
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module, name = COMMANDS[cmd_name]
-        command = getattr(import_module(f"rl.cli.{module}"), name)
-        return command if isinstance(command, click.Command) else None
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with errors_as_json(ctx, args):
-            if not args:  # then click shows the help
-                return super().parse_args(ctx, args)
-            try:
-                return super().parse_args(ctx, args)
-            except click.UsageError as problem:
-                raise _wrong_use(problem) from None
-
-    def invoke(self, ctx: click.Context) -> Any:
+    @contextmanager
+    def failures(self) -> Iterator[None]:
         from arz import ArzError, Invalid
         from rl.errors import RlError
         from simcache import CacheError
 
-        with errors_as_json(ctx):
-            try:
-                return super().invoke(ctx)
-            except click.UsageError as problem:
-                raise _wrong_use(problem) from None
-            except Invalid as problem:
-                more = f" (and {len(problem.others)} more faults)" if problem.others else ""
-                raise Told(f"{problem.path}: {problem.problem}; {problem.remedy}{more}") from None
-            except (ArzError, RlError, CacheError) as problem:
-                raise Told(str(problem)) from None
-            except KeyboardInterrupt:
-                raise Told("stopped; the same command goes on from the last checkpoint", 130) from None
-            except ModuleNotFoundError as problem:
-                raise Told(f"{problem.name} is not installed: pip install 'simcache[rl,plot]'") from None
-            except BrokenPipeError:
-                raise
-            except OSError as problem:
-                raise Told(
-                    f"{problem.filename or 'a file'}: {problem.strerror or problem}: check the path, and who may write there"
-                ) from None
+        try:
+            yield
+        except click.UsageError as problem:
+            raise _wrong_use(problem) from None
+        except Invalid as problem:
+            more = f" (and {len(problem.others)} more faults)" if problem.others else ""
+            raise Told(f"{problem.path}: {problem.problem}; {problem.remedy}{more}") from None
+        except (ArzError, RlError, CacheError) as problem:
+            raise Told(str(problem)) from None
+        except KeyboardInterrupt:
+            raise Told("stopped; the same command goes on from the last checkpoint", 130) from None
+        except ModuleNotFoundError as problem:
+            raise Told(f"{problem.name} is not installed: pip install 'simcache[rl,plot]'") from None
+        except BrokenPipeError:
+            raise
+        except OSError as problem:
+            raise Told(f"{problem.filename or 'a file'}: {problem.strerror or problem}: check the path, and who may write there") from None
 
 
 def _wrong_use(problem: click.UsageError) -> Told:

@@ -4,17 +4,17 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import click
 
 from simcache.errors import CacheError, Missing
 from simcache.provenance import VERSION
 
-# Which file holds each command; the order is that of `simcache --help`.
+# Which file holds each command, and after a colon under which name if it is another; the order is that of `simcache --help`.
 COMMANDS: Final = {
     "init": "project",
     "call": "calling",
@@ -71,44 +71,55 @@ def errors_as_json(ctx: click.Context, args: Sequence[str] | None = None) -> Ite
 
 
 class Commands(click.Group):
-    """The commands, in their order; errors of the cache become one line."""
+    """The commands, in their order; errors of the cache become one line, and so do its warnings."""
+
+    known: ClassVar[Mapping[str, str]] = COMMANDS
+    package: ClassVar[str] = "simcache.cli"
+    told: ClassVar[type[Told]] = Told
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(COMMANDS)
+        return list(self.known)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.known:
             return None
-        command = getattr(import_module(f"simcache.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        module, _, function = self.known[cmd_name].partition(":")
+        command = getattr(import_module(f"{self.package}.{module}"), function or cmd_name)
         return command if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with errors_as_json(ctx, args):
+        with errors_as_json(ctx, args), self.failures() if args else nullcontext():  # without any, click shows the help
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         if os.environ.get("NO_COLOR"):
             ctx.color = False
-        with errors_as_json(ctx), warnings.catch_warnings():
-            warnings.showwarning = _warn
-            try:
-                return super().invoke(ctx)
-            except Missing as problem:
-                raise Told(str(problem), 1) from None
-            except CacheError as problem:
-                raise Told(str(problem)) from None
-            except BrokenPipeError:
-                raise
-            except OSError as problem:
-                raise Told(f"{problem.filename or 'the store'}: {problem.strerror or problem}") from None
+        with errors_as_json(ctx), warnings.catch_warnings(), self.failures():
+            warnings.showwarning = self._warn
+            return super().invoke(ctx)
 
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """What went wrong, as one line."""
+        try:
+            yield
+        except Missing as problem:
+            raise self.told(str(problem), 1) from None
+        except CacheError as problem:
+            raise self.told(str(problem)) from None
+        except BrokenPipeError:
+            raise
+        except OSError as problem:
+            raise self.told(f"{problem.filename or 'the store'}: {problem.strerror or problem}") from None
 
-def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
-    del filename, lineno, file, line
-    if not issubclass(category, DeprecationWarning):
-        click.echo(f"simcache: {message}", err=True)
+    def _warn(
+        self, message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+    ) -> None:
+        del filename, lineno, file, line
+        if not issubclass(category, DeprecationWarning):
+            click.echo(f"{self.told.program}: {message}", err=True)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -14,9 +14,9 @@ from numba.cuda.cudadrv.devicearray import DeviceNDArray
 from arz.engine.backends.cuda import Cuda
 from arz.engine.backends.gpu import Gpu
 from arz.engine.backends.kernels import Model
-from arz.engine.backends.ptx import CHIPS, NAMES, assembled, assembly, example
 from arz.engine.simulator import Simulator
 from arz.world.scenarios.registry import scenario
+from benchmarks.ptx import CHIPS, NAMES, assembled, assembly, example
 
 ISLAND = Model(classes=2, closure=0, equilibrium=0, built_in=True, order=2, kind="float32", most_in=3, most_out=3)
 """Of the seventy roads, as they are by default."""

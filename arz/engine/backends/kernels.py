@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numba
 from numba import config, cuda
 
-from arz.engine.backends.spread import NUMBERS
+from arz.engine.backends.spread import APPROACHES, EXITS, NUMBERS
 from arz.engine.backends.threads import count_road, cross, keep, march, read_ghosts, read_numbers
 from arz.jit import code_folder, named
 from arz.laws.junctions.node import rows as scratch_rows
@@ -75,7 +75,7 @@ def kernels(model: Model, *, blocks: bool) -> Kernels:
         i = cuda.grid(1)
         if i < ways.shape.shape[0] * worlds:
             v, x = i // worlds, i % worlds
-            n, m = ways.shape[v, 2], ways.shape[v, 3]
+            n, m = ways.shape[v, APPROACHES], ways.shape[v, EXITS]
             demand = cuda.local.array((classes, most_in, 1), kind)
             marked = cuda.local.array((classes, most_in, 1), kind)
             v_ahead = cuda.local.array((classes, most_out, 1), kind)
@@ -164,7 +164,7 @@ def kernels(model: Model, *, blocks: bool) -> Kernels:
             if marches:
                 read_ghosts(ghosts, here, 0, 1, places, segments, t, classes, order)
             for v in range(late, ways.shape.shape[0], width):
-                a, b = ways.shape[v, 2], ways.shape[v, 3]
+                a, b = ways.shape[v, APPROACHES], ways.shape[v, EXITS]
                 cross(
                     v, x, here, gates, 0, 1, places, ways, roads, moment.opens, moment.wanted, moment.rates,
                     demand[:, :a], marked[:, :a], v_ahead[:, :b], room[:, :b], moved[:, :a, :b], work, classes, closure,

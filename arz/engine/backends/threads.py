@@ -283,18 +283,16 @@ def read_approach(
 
 
 @device
-def read_exit(j: int, state: Any, at: int, row: int, roads: Any, reach: int, x: int, v_ahead: Any, classes: int, closure: int) -> None:
-    """v_ahead[class, exit j]: how fast traffic moves in its first cell, which is at `at`."""
-    numbers = roads.numbers
-    for k in range(classes):
-        rho = state[at + 2 * k * row]
-        beside = state[at + (2 - 2 * k) * row] if classes > 1 else like(rho, 0)
-        _, v = bodies.read_cell(
-            closure, rho, state[at + (2 * k + 1) * row], beside,
-            numbers[reach, OWN, k], numbers[reach, OTHER, k], numbers[reach, SCALE, k], numbers[reach, JAM, k], numbers[reach, SHAPE, k],
-            roads.span[0, k, x], roads.span[1, k, x],
-        )  # fmt: skip
-        v_ahead[k, j, 0] = v
+def speed_at(state: Any, at: int, row: int, roads: Any, reach: int, x: int, k: int, classes: int, closure: int) -> float:
+    """How fast a class drives in the cell of a reach that is at `at`."""
+    numbers, rho = roads.numbers, state[at + 2 * k * row]
+    beside = state[at + (2 - 2 * k) * row] if classes > 1 else like(rho, 0)
+    _, v = bodies.read_cell(
+        closure, rho, state[at + (2 * k + 1) * row], beside,
+        numbers[reach, OWN, k], numbers[reach, OTHER, k], numbers[reach, SCALE, k], numbers[reach, JAM, k], numbers[reach, SHAPE, k],
+        roads.span[0, k, x], roads.span[1, k, x],
+    )  # fmt: skip
+    return v
 
 
 @device
@@ -350,7 +348,8 @@ def cross(
         return
     for j in range(m):
         reach = ways.ways_out[v, j]
-        read_exit(j, state, roads.ends[reach, 0] * stride + base, row, roads, reach, x, v_ahead, classes, closure)
+        for k in range(classes):
+            v_ahead[k, j, 0] = speed_at(state, roads.ends[reach, 0] * stride + base, row, roads, reach, x, k, classes, closure)
     node(
         moved, room, demand, marked, v_ahead, ways.ratio[v, :, :n, :m], ways.priority[v, :n], ways.lanes_out[v, :m],
         ways.exits[v, 0, :, :m], ways.exits[v, 1, :, :m], ways.exits[v, 2, :, :m], ways.exits[v, 3, :, :m], work, closure, law,
@@ -494,20 +493,13 @@ def count_road(
     closure: int,
 ) -> None:
     """Adds up what is counted of a road from its pieces: of the steps since the sums were begun, or if not summed of this moment."""
-    numbers = roads.numbers
     for k in range(classes):
         spent, distance, inside, queue = 0.0, 0.0, 0.0, 0.0
         for piece in range(pieces.first[road], pieces.first[road + 1]):
             reach, metres = pieces.reach[piece], pieces.metres[piece]
             at, sums_at = pieces.place[piece] * stride + base, pieces.place[piece] * stride + sums_base
-            rho = state[at + 2 * k * row]
-            beside = state[at + (2 - 2 * k) * row] if classes > 1 else like(rho, 0)
-            _, v = bodies.read_cell(
-                closure, rho, state[at + (2 * k + 1) * row], beside,
-                numbers[reach, OWN, k], numbers[reach, OTHER, k], numbers[reach, SCALE, k], numbers[reach, JAM, k], numbers[reach, SHAPE, k],
-                roads.span[0, k, x], roads.span[1, k, x],
-            )  # fmt: skip
-            vehicles = float(rho) * metres
+            v = speed_at(state, at, row, roads, reach, x, k, classes, closure)
+            vehicles = float(state[at + 2 * k * row]) * metres
             if summed:
                 spent += float(sums[sums_at + 3 * k * row]) * metres
                 distance += float(sums[sums_at + (3 * k + 1) * row]) * metres
