@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -386,7 +387,7 @@ def part_sanitizer(sizes: Sizes) -> dict[str, Any]:
         return {"not run": "compute-sanitizer is not on this machine"}
     found: dict[str, Any] = {}
     for tool in ("memcheck", "racecheck"):
-        command = [program, "--tool", tool, "--error-exitcode", "9", sys.executable, __file__, "--part", "few_steps"]
+        command = [program, "--tool", tool, "--error-exitcode", "9", sys.executable, __file__, "--part", "few_steps", "--watch"]
         try:
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S / 2 - 10, check=False)
         except subprocess.TimeoutExpired:
@@ -441,7 +442,12 @@ def main() -> int:
     face.add_argument("--only", nargs="+", choices=ASKED, metavar="PART", help=f"of {', '.join(PARTS)}")
     face.add_argument("--simulator", action="store_true", help="let numba play the GPU, at small sizes: whether every line runs")
     face.add_argument("--seconds", type=float, default=math.inf, help="begin no part after so long; the next call goes on")
+    face.add_argument(
+        "--watch", action="store_true", help="with --part: end when standard input does, which says that nobody waits any more"
+    )
     options = face.parse_args()
+    if options.watch:
+        threading.Thread(target=end_with_input, daemon=True).start()
     if options.part:
         print(json.dumps(ASKED[options.part](LITTLE if options.simulator else WHOLE)))
         return 0
@@ -461,6 +467,12 @@ def main() -> int:
     except KeyboardInterrupt:
         print("gpu.py: ended before all was done; the next call goes on", file=sys.stderr)
         return 130
+
+
+def end_with_input() -> None:
+    """Ends this process when standard input ends: its driver may have been killed, and a part left at work would slow the next call's."""
+    os.read(0, 1)  # sys.stdin would be locked while the interpreter shuts down
+    os._exit(1)
 
 
 def device_here() -> tuple[str, str]:
@@ -536,12 +548,16 @@ def run_part(name: str, *, simulated: bool) -> dict[str, Any]:
     """One part in a process of its own: what it found, or why it failed."""
     plays = simulated and name not in NEVER_SIMULATED
     settings = environment() | ({"NUMBA_ENABLE_CUDASIM": "1", "PYTHONWARNINGS": "ignore"} if plays else {})
-    command = [sys.executable, __file__, "--part", name, *(["--simulator"] if simulated else [])]
+    command = [sys.executable, __file__, "--part", name, "--watch", *(["--simulator"] if simulated else [])]
+    watched, held = os.pipe()  # `held` ends with this process, however it ends
     began = time.monotonic()
     try:
-        done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        done = subprocess.run(command, cwd=ROOT, env=settings, stdin=watched, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
         return {"done": False, "failed": f"it took longer than {LIMIT_S:.0f} s", "took_s": LIMIT_S}
+    finally:
+        os.close(watched)
+        os.close(held)
     took = time.monotonic() - began
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -203,22 +204,28 @@ def test_gpu_cannot_write_there(tmp_path: Path, what: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="it looks for processes in /proc")
-def test_gpu_that_is_ended_leaves_nobody_at_work(tmp_path: Path) -> None:
-    """Who ends `dev.py gpu` ends the part that runs too: it would be timed together with the next call's."""
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_gpu_that_is_ended_leaves_nobody_at_work(tmp_path: Path, end: signal.Signals) -> None:
+    """Who ends `dev.py gpu` ends the part that runs too, even with kill -9: it would be timed together with the next call's."""
     command = [sys.executable, str(ROOT / "dev.py"), "gpu", "--out", str(tmp_path), "--simulator", "--only", "speed"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as whole:
-        part, until = whole.pid, time.monotonic() + 60
+        family, until = [whole.pid], time.monotonic() + 60
         for argument in ("benchmarks/gpu.py", "--part"):  # dev.py begins with a look for numba, which is a child of it too
-            while not (found := [child for child in children(part) if argument in arguments_of(child)]):
+            while not (found := [child for child in children(family[-1]) if argument in arguments_of(child)]):
                 assert time.monotonic() < until
                 time.sleep(0.02)
-            part = found[0]
-        whole.terminate()
+            family.append(found[0])
+        if end is signal.SIGKILL:
+            os.kill(family[1], end)
+        whole.send_signal(end)
         said = whole.communicate(timeout=30)[1]
 
-    assert said.splitlines() == ["gpu.py: ended before all was done; the next call goes on"]
-    assert whole.returncode == 130
-    assert arguments_of(part) == []
+    if end is signal.SIGTERM:
+        assert said.splitlines() == ["gpu.py: ended before all was done; the next call goes on"]
+        assert whole.returncode == 130
+    while arguments_of(family[-1]):
+        assert time.monotonic() < until + 10
+        time.sleep(0.02)
 
 
 def children(process: int) -> list[int]:

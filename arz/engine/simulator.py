@@ -14,7 +14,7 @@ from arz.engine.backends.registry import backend, chosen
 from arz.engine.ledger import Ledger, inside, ledger
 from arz.engine.measures import Measures, of_roads
 from arz.engine.plan import Plan, Start, make_plan, make_start
-from arz.errors import Invalid, Unstable
+from arz.errors import Invalid, NoRoom, Unstable
 from arz.laws.pressure.registry import CLOSURES
 from arz.laws.state import NEGATIVE, NOT_A_NUMBER, OVERFULL, SOUND, marker, occupancy_of, verdict
 from arz.world.physics import Numbers
@@ -183,16 +183,22 @@ class Simulator:
             if end > group.drawn_until:
                 self._draw(group, end)
             group.lamps, group.limit, group.rate = lamps, limit, rate
-        taken = []
-        for group in self._groups:
-            orders = self._orders(group, duration_s)
-            group.backend.advance(orders)
-            taken.append(orders)
-        found = [look(group) for group in self._groups]
-        if any(each.faults.any() for each in found):
+        taken: list[Orders] = []
+        try:
+            for group in self._groups:
+                orders = self._orders(group, duration_s)
+                group.backend.advance(orders)
+                taken.append(orders)
+            found = [look(group) for group in self._groups]
+            if any(each.faults.any() for each in found):
+                self._explain(taken, [each.faults for each in found])
+        except (NoRoom, Unstable) as error:
             for group, kept in zip(self._groups, held, strict=True):
                 group.lamps, group.limit, group.rate = kept
-            self._explain(taken, [each.faults for each in found])
+            if isinstance(error, NoRoom):  # the group that found none computed nothing; an unstable one stays at the last good step
+                for group in self._groups[: len(taken)]:
+                    group.backend.go_back()
+            raise
         self.time_s = end
         return found, taken
 

@@ -312,6 +312,25 @@ def test_only_gpu_asks_again_for_what_found_no_room(make: Make, dtype: str) -> N
     same_measures(simulator.step(None, 4.0), 0, other.step(None, 4.0), 0)
 
 
+def test_only_gpu_obeys_no_controls_of_an_interval_that_found_no_room(make: Make, dtype: str) -> None:
+    """All stays where it was: the lights, and the worlds of another time step that had been computed already."""
+    from arz.engine.backends.cuda import Cuda
+
+    simulator = make([*worlds(1), *worlds(1, Scheme(order=2, cell_m=60.0, courant=0.8))], dtype=dtype)
+    simulator.step(None, 2.0)
+    before, advanced = simulator.snapshot(), Cuda.advance
+
+    def advance(self: Cuda, orders: Any) -> None:
+        if self is simulator._groups[-1].backend:
+            raise NoRoom("cuda:0", 1, 0)
+        advanced(self, orders)
+
+    with patch.object(Cuda, "advance", advance), pytest.raises(NoRoom):
+        simulator.step(Controls(phase=np.ones((2, 1), int)), 6.0)
+
+    same_snapshot(before, simulator.snapshot())
+
+
 def test_any_number_is_a_duration(make: Make, dtype: str) -> None:
     """A float32 of numpy does not make the clock and the steps single: it is the duration that it says."""
     one, other = make(worlds(1), dtype=dtype), make(worlds(1), dtype=dtype)

@@ -32,7 +32,7 @@ def backend(device: str) -> Callable[..., Backend]:
 
 def chosen(device: str) -> str:
     """The device by its full name, "cpu" or "cuda:0"; "auto" is the first GPU where there is one, and the CPU elsewhere."""
-    name, colon, number = device.partition(":")
+    name, colon, number = str(device).partition(":")
     if name == AUTO and not colon:
         return "cpu" if without_gpu() else "cuda:0"
     if name not in DEVICES:
@@ -48,7 +48,7 @@ def chosen(device: str) -> str:
         raise Invalid("device", f"is {device!r}, and {missing}", "give 'cpu', or 'auto', which takes what there is")
     count = _gpus()
     if int(number or 0) >= count:
-        raise Invalid("device", f"is {device!r}, and there are {count} GPUs here", f"give a number from 0 to {count - 1}")
+        raise Invalid("device", f"is {device!r}, and the last GPU here is 'cuda:{count - 1}'", "give its number, or a smaller one")
     return f"cuda:{int(number or 0)}"
 
 
