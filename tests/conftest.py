@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Settings of the person who runs the tests must not reach them, nor the programs that they start."""
     for name in [name for name in os.environ if name.startswith("SIMCACHE_")]:
         del os.environ[name]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; what tests start and interrupt would not hear it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers and all that they start inherit it
         os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="simcache-tests-")
         # Compiled code is kept from one run to the next: its folder is named by the sources, so it is never another's.
