@@ -64,7 +64,8 @@ def p100() -> Chip:
     try:
         assembly(ISLAND, "reckon", [chip])  # the smallest
     except NvvmError as error:
-        assert "is an unsupported option" in str(error)
+        if "is an unsupported option" not in str(error):
+            raise
         pytest.skip("the CUDA compiler of this machine has left the P100 behind: pip install 'simcache[cuda]' brings one that knows it")
     return chip
 
