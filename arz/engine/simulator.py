@@ -9,23 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arz.engine import lights
-from arz.engine.backends.base import Backend, Held, Orders, State, Traffic
+from arz.engine.backends.base import Held, Orders, State, Traffic
 from arz.engine.backends.registry import backend, chosen
+from arz.engine.groups import NO_LIMIT, Group, first_orders, first_state, grouped
 from arz.engine.ledger import Ledger, inside, ledger
 from arz.engine.measures import Measures, of_roads
-from arz.engine.plan import Plan, Start, make_plan, make_start
+from arz.engine.plan import Plan
+from arz.engine.snapshots import KEPT, SNAPSHOT_FORMAT, STATE, remembered, require_fitting
+from arz.engine.unsound import unstable
 from arz.errors import Invalid, NoRoom, Unstable
-from arz.laws.pressure.registry import CLOSURES
-from arz.laws.state import NEGATIVE, NOT_A_NUMBER, OVERFULL, SOUND, marker, occupancy_of, verdict
-from arz.world.physics import Numbers
 from arz.world.scenario import Scenario
 
 Array = NDArray[Any]
 
-SNAPSHOT_FORMAT = 1
-WHAT = {NOT_A_NUMBER: "is not a number", NEGATIVE: "is negative", OVERFULL: "is beyond the jam"}
 DTYPES = ("float32", "float64")
-NO_LIMIT = 1e30
 
 
 @dataclass(frozen=True)
@@ -50,23 +47,6 @@ class Fields:
     cell_length_m: Array
 
 
-@dataclass
-class Group:
-    """Worlds of one plan and one time step; `worlds` are their places in the batch."""
-
-    plan: Plan
-    worlds: Array
-    starts: list[Start]
-    backend: Backend
-    lamps: lights.Lamps
-    limit: Array
-    rate: Array
-    times: Array
-    arriving: Array
-    drawn_until: float
-    begun: Array
-
-
 class Simulator:
     """A batch of worlds of one shape. Each is computed to the last bit as if it were alone, whatever the others do."""
 
@@ -83,8 +63,7 @@ class Simulator:
         self.dtype = np.dtype(dtype)
         self.device = chosen(device)
         self.time_s = 0.0
-        self._groups = _grouped(self.scenarios, backend(self.device), self.dtype, threads)
-        _require_one_shape([group.plan for group in self._groups])
+        self._groups = grouped(self.scenarios, backend(self.device), self.dtype, threads)
         self._seeds = [scenario.seed for scenario in self.scenarios]
         self.reset()
 
@@ -141,9 +120,9 @@ class Simulator:
         self.time_s = 0.0
         for group in self._groups:
             group.lamps = lights.by_plan(group.plan, len(group.worlds))
-            group.limit, group.rate = _first_orders(group.plan, len(group.worlds))
+            group.limit, group.rate = first_orders(group.plan, len(group.worlds))
             self._draw(group, 0.0)
-            state = _first_state(group.plan, group.starts, self.dtype)
+            state = first_state(group.plan, group.starts, self.dtype)
             group.begun = inside(group.plan, state.rho)
             group.backend.place(state)
         return self._measures(0.0, 0)
@@ -169,7 +148,7 @@ class Simulator:
 
     def steps(self, duration_s: float) -> int:
         """How many steps the first world takes in so many seconds."""
-        return _steps(self._groups[0], float(duration_s))
+        return self._groups[0].steps(float(duration_s))
 
     def _advance(self, controls: Controls | None, duration_s: float, look: Callable[[Group], Any]) -> tuple[list[Any], list[Orders]]:
         """Goes on, and gives what `look` finds of every group, and what each was told to do."""
@@ -211,38 +190,37 @@ class Simulator:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything a later process needs to go on to the last bit: arrays [world, …] and numbers, storable without pickle."""
-        states = self._spread([_named(group.backend.fetch()) for group in self._groups])
-        kept = self._spread([_lamp_arrays(group) for group in self._groups])
         return {
             "format": SNAPSHOT_FORMAT,
             "time_s": self.time_s,
             "dtype": str(self.dtype),
             "seeds": np.array(self._seeds, np.uint64),
-            **states,
-            **kept,
+            **self._spread([remembered(group) for group in self._groups]),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Goes back, or on, to where a snapshot was taken: of these scenarios, on any device and in any batch."""
-        self._require_fitting(snapshot)
+        require_fitting(snapshot, self._groups, self.dtype)
         self.time_s = float(snapshot["time_s"])
         self._seeds = [int(seed) for seed in snapshot["seeds"]]
         for group in self._groups:
-            mine = {name: np.array(snapshot[name])[group.worlds] for name in (*_STATE, *_KEPT)}
+            mine = {name: np.array(snapshot[name])[group.worlds] for name in (*STATE, *KEPT)}
             group.lamps = lights.Lamps(*(mine[f"lamps_{field.name}"] for field in fields(lights.Lamps)))
             group.limit, group.rate, group.begun = mine["limit"], mine["rate"], mine["begun"]
             self._draw(group, self.time_s)
-            group.backend.place(State(**{name: mine[name] for name in _STATE}))
+            group.backend.place(State(**{name: mine[name] for name in STATE}))
 
     def fields(self) -> Fields:
         """The state of every cell, float64; cell positions are those of the first world's roads."""
+        from arz.engine.waves import speeds
+
         plan = self.plan
         density = np.zeros((len(self.scenarios), len(plan.classes), plan.cells))
         speed = np.zeros_like(density)
         for group in self._groups:
             state = group.backend.fetch()
             density[group.worlds] = state.rho
-            speed[group.worlds] = _speeds(group.plan, state, group.starts)
+            speed[group.worlds] = speeds(group.plan, state, group.starts)
         return Fields(density, speed, *plan.cell_places)
 
     def ledger(self) -> Ledger:
@@ -292,7 +270,7 @@ class Simulator:
         return table
 
     def _orders(self, group: Group, duration_s: float) -> Orders:
-        steps = _steps(group, duration_s)
+        steps = group.steps(duration_s)
         return Orders(
             start_s=self.time_s,
             dt=duration_s / steps,
@@ -367,135 +345,9 @@ class Simulator:
                 state = group.backend.fetch()
                 if group.backend.count().faults.any():
                     group.backend.place(good)
-                    raise _unstable(group, state, orders.start_s + (step + 1) * orders.dt)
+                    raise unstable(group, state, orders.start_s + (step + 1) * orders.dt)
             group.backend.place(good)
         raise Unstable(self.time_s, -1, "?", -1, {}, "went wrong, and did not when it was computed again: please report this")
-
-    def _require_fitting(self, snapshot: dict[str, Any]) -> None:
-        missing = [name for name in ("format", "time_s", "dtype", "seeds", *_STATE, *_KEPT) if name not in snapshot]
-        if missing:
-            raise Invalid("snapshot", f"lacks {', '.join(missing[:4])}", "give what snapshot() gave")
-        if snapshot["format"] != SNAPSHOT_FORMAT:
-            raise Invalid("snapshot.format", f"is {snapshot['format']}", f"this version reads {SNAPSHOT_FORMAT}")
-        if snapshot["dtype"] != str(self.dtype):
-            raise Invalid(
-                "snapshot.dtype", f"is {snapshot['dtype']}, the simulator's is {self.dtype}", "make the simulator with the same dtype"
-            )
-        for name, shape in self._shapes().items():
-            if np.shape(snapshot[name]) != shape:
-                problem = f"has shape {np.shape(snapshot[name])}, not {shape}"
-                raise Invalid(f"snapshot.{name}", problem, "restore it into the scenarios it is of")
-
-        for group in self._groups:
-            _require_markers(group, np.asarray(snapshot["rho"])[group.worlds], np.asarray(snapshot["y"])[group.worlds])
-
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of every array of a snapshot."""
-        plan, worlds, classes = self.plan, len(self.scenarios), len(self.plan.classes)
-        cells, books = (worlds, classes, plan.cells), (worlds, len(plan.sources), classes)
-        lamps = {f"lamps_{field.name}": (worlds, len(plan.lights)) for field in fields(lights.Lamps)}
-        return {
-            "seeds": (worlds,),
-            "rho": cells,
-            "y": cells,
-            "waiting": books,
-            "entered": (*books, 2),
-            "left": (worlds, len(plan.sinks), classes, 2),
-            "removed": (worlds, classes),
-            "limit": (worlds, len(plan.limits), classes),
-            "rate": (worlds, len(plan.meters)),
-            "begun": (worlds, classes),
-            **lamps,
-        }
-
-
-_STATE = tuple(field.name for field in fields(State))
-_KEPT = (*(f"lamps_{field.name}" for field in fields(lights.Lamps)), "limit", "rate", "begun")
-
-
-def _steps(group: Group, duration_s: float) -> int:
-    return max(1, math.ceil(duration_s / group.starts[0].dt_bound - 1e-9))
-
-
-def _require_markers(group: Group, rho: Array, y: Array) -> None:
-    """Refuses traffic whose markers its scenario cannot bring forth: the scheme would clip them. An unsound state is left to `step`."""
-    low, high = (np.array([getattr(start, name) for start in group.starts])[:, :, None] for name in ("low", "high"))
-    near = 1e-9 if rho.dtype == np.float64 else 1e-4
-    w = np.divide(y, rho, out=np.repeat(low, rho.shape[2], axis=2), where=(rho > 0) & np.isfinite(rho + y) & (y >= 0), dtype=np.float64)
-    wrong = (w < low * (1 - near)) | (w > high * (1 + near))
-    if wrong.any():
-        at, k, cell = np.argwhere(wrong)[0].tolist()
-        problem = f"has a {group.plan.classes[k]} marker of {w[at, k, cell]:.4g} m/s in world {group.worlds[at]}, cell {cell}"
-        beyond = f"beyond the {low[at, k, 0]:.4g} … {high[at, k, 0]:.4g} m/s of its scenario"
-        raise Invalid("snapshot.y", f"{problem}, {beyond}", "restore it into the scenarios it is of")
-
-
-def _named(state: State) -> dict[str, Array]:
-    return {name: getattr(state, name) for name in _STATE}
-
-
-def _lamp_arrays(group: Group) -> dict[str, Array]:
-    lamps = {f"lamps_{field.name}": getattr(group.lamps, field.name) for field in fields(lights.Lamps)}
-    return {**lamps, "limit": group.limit, "rate": group.rate, "begun": group.begun}
-
-
-def _grouped(scenarios: Sequence[Scenario], make: Any, dtype: Any, threads: int | None) -> list[Group]:
-    """Worlds whose plan and time step agree are computed together."""
-    plans: list[tuple[Scenario, Plan]] = []
-    members: dict[tuple[int, float], list[tuple[int, Start]]] = {}
-    known: dict[int, tuple[int, Start]] = {}  # thousands of worlds are often one scenario with many seeds
-    for world, scenario in enumerate(scenarios):
-        if id(scenario) not in known:
-            at = next((n for n, (other, _) in enumerate(plans) if _same_plan(scenario, other)), None)
-            if at is None:
-                at = len(plans)
-                plans.append((scenario, make_plan(scenario)))
-            known[id(scenario)] = at, make_start(scenario, plans[at][1])
-        at, start = known[id(scenario)]
-        members.setdefault((at, start.dt_bound), []).append((world, start))
-    groups = []
-    for (at, _), worlds in members.items():
-        plan, starts = plans[at][1], [start for _, start in worlds]
-        nothing = np.zeros(0)
-        groups.append(
-            Group(
-                plan=plan,
-                worlds=np.array([world for world, _ in worlds]),
-                starts=starts,
-                backend=make(plan, starts, dtype, threads=threads),
-                lamps=lights.by_plan(plan, len(worlds)),
-                limit=nothing,
-                rate=nothing,
-                times=nothing,
-                arriving=nothing,
-                drawn_until=0.0,
-                begun=nothing,
-            )
-        )
-    return groups
-
-
-def _same_plan(one: Scenario, other: Scenario) -> bool:
-    parts = ("network", "physics", "scheme", "actuators")
-    return all(getattr(one, part) is getattr(other, part) or getattr(one, part) == getattr(other, part) for part in parts)
-
-
-def _require_one_shape(plans: Sequence[Plan]) -> None:
-    def shape(plan: Plan) -> tuple[Any, ...]:
-        actuators = tuple(each.id for each in (*plan.meters, *plan.limits))
-        return plan.classes, plan.roads, plan.cells, tuple(each.node for each in plan.lights), actuators
-
-    for number, plan in enumerate(plans):
-        if shape(plan) != shape(plans[0]):
-            problem = f"(group {number}) differs in roads, cells, classes, signals or actuators from the first"
-            raise Invalid("scenarios", problem, "put scenarios of different networks into simulators of their own")
-
-
-def _first_orders(plan: Plan, worlds: int) -> tuple[Array, Array]:
-    limits = np.array([NO_LIMIT if each.limit_kmh is None else each.limit_kmh / 3.6 for each in plan.limits])
-    rates = np.array([NO_LIMIT if each.rate_veh_per_h is None else each.rate_veh_per_h / 3600 for each in plan.meters])
-    limit = np.broadcast_to(limits[None, :, None], (worlds, len(limits), len(plan.classes))).copy()
-    return limit, np.broadcast_to(rates, (worlds, len(rates))).copy()
 
 
 def _open_ended(name: str, given: Array) -> Array:
@@ -504,51 +356,3 @@ def _open_ended(name: str, given: Array) -> Array:
     if (table < 0).any():
         raise Invalid(name, f"is {np.nanmin(table):g} somewhere", "give no negative numbers")
     return np.where(np.isfinite(table), table, NO_LIMIT) / (3600 if name == "rate_veh_per_h" else 3.6)
-
-
-def _first_state(plan: Plan, starts: Sequence[Start], dtype: Any) -> State:
-    worlds, classes = len(starts), len(plan.classes)
-    return State(
-        rho=np.stack([start.rho for start in starts]).astype(dtype),
-        y=np.stack([start.y for start in starts]).astype(dtype),
-        waiting=np.zeros((worlds, len(plan.sources), classes)),
-        entered=np.zeros((worlds, len(plan.sources), classes, 2)),
-        left=np.zeros((worlds, len(plan.sinks), classes, 2)),
-        removed=np.zeros((worlds, classes)),
-    )
-
-
-def _speeds(plan: Plan, state: State, starts: Sequence[Start]) -> Array:
-    """[world, class, cell] speeds in float64, whatever the state's type."""
-    from arz.engine.waves import speeds
-
-    return speeds(plan, state, starts)
-
-
-def _unstable(group: Group, state: State, time_s: float) -> Unstable:
-    """The first unsound cell, in the order of worlds, cells and classes."""
-    plan = group.plan
-    numbers = np.repeat(plan.reaches.numbers, plan.reaches.cells, axis=0)
-    road, start, _ = plan.cell_places
-    near = 1e-12 if state.rho.dtype == np.float64 else 1e-5
-    for at, world in enumerate(group.worlds.tolist()):
-        for cell in range(plan.cells):
-            for k, name in enumerate(plan.classes):
-                n = Numbers(*numbers[cell, k].tolist())
-                rho, y = float(state.rho[at, k, cell]), float(state.y[at, k, cell])
-                beside = float(state.rho[at, -1 - k, cell]) if len(plan.classes) > 1 else 0.0
-                r = occupancy_of(rho, beside, n.own, n.other)
-                found = verdict(rho, y, r, n.ceiling * (1 + near))
-                if found != SOUND:
-                    w = marker(rho, y, float(group.starts[at].low[k]), float(group.starts[at].high[k]))
-                    v = CLOSURES[plan.closure].velocity(w, r, n.scale, n.jam, n.shape)
-                    values = {
-                        "vehicle": name,
-                        "density_veh_per_m": rho,
-                        "speed_m_per_s": v,
-                        "occupancy_veh_per_m": r,
-                        "from_m": start[cell],
-                    }
-                    return Unstable(time_s, world, plan.roads[road[cell]], cell, values, WHAT[found])
-    # It was mended before the step ended: an unsound density that the next clamp hid.
-    return Unstable(time_s, int(group.worlds[0]), "?", -1, {}, "was unsound within a step")
