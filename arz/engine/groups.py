@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from arz.engine import lights
 from arz.engine.backends.base import Backend, State
-from arz.engine.plan import Plan, Start, make_plan, make_start
+from arz.engine.plan import Plan, make_plan
+from arz.engine.start import Start, make_start
 from arz.errors import Invalid
 from arz.world.scenario import Scenario
 

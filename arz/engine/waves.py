@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from arz.engine import bodies
 from arz.engine.backends.base import State
-from arz.engine.plan import Plan, Start
+from arz.engine.plan import Plan
+from arz.engine.start import Start
 from arz.jit import compiled
 from arz.laws.eigenvalues import coupled_waves, coupling, density_wave, fastest
 from arz.laws.pressure.registry import slope

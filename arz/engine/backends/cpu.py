@@ -27,7 +27,8 @@ from arz.engine.backends.packing import (
     pack,
 )
 from arz.engine.backends.tables import bare
-from arz.engine.plan import Plan, Start
+from arz.engine.plan import Plan
+from arz.engine.start import Start
 from arz.jit import compiled, like, named, ready
 from arz.laws.relaxation import decay
 

@@ -12,7 +12,8 @@ from arz.engine.backends.gpu import Gpu, Loan, gpu
 from arz.engine.backends.handed import Handed
 from arz.engine.backends.kernels import Model, kernels
 from arz.engine.backends.spread import LEFT, RATIO, STATE_ROWS, SUM_ROWS, Roads, Spread, numbers_of, spread
-from arz.engine.plan import Plan, Start
+from arz.engine.plan import Plan
+from arz.engine.start import Start
 from arz.laws.relaxation import decay
 
 Array = NDArray[Any]
