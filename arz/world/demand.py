@@ -95,9 +95,11 @@ class Demand(Record):
             piece = np.searchsorted(begins, times, side="right") - 1
             rates[i] = np.where(piece >= 0, values[np.maximum(piece, 0)], 0.0) * (self.scale / HOUR_S)
         if self.noise > 0:
-            # The beginning of a step is a product, so the quotient may fall short of its number by rounding.
-            steps = np.floor(times / self.noise_step_s + 1e-9).astype(np.uint64)
-            rates *= _factors(seed, len(self.inflows), steps, self.noise)
+            # A step begins at a product, of which the quotient may fall short by rounding, or which it may reach too early.
+            steps = np.floor(times / self.noise_step_s)
+            steps += (steps + 1) * self.noise_step_s <= times
+            steps -= steps * self.noise_step_s > times
+            rates *= _factors(seed, len(self.inflows), steps.astype(np.uint64), self.noise)
         if self.spread > 0:
             rates *= _lognormal(_scrambled(_drawn(seed, SPREAD) + self._entries), self.spread)[:, None]
         for surge, begins in zip(self.surges, surges, strict=True):
