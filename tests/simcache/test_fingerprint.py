@@ -18,7 +18,7 @@ from typing import Any, Self
 import pytest
 
 from simcache.identity import closure
-from simcache.identity.files import read
+from simcache.identity.files import SourceFile, read
 from tests.simcache.edits import CASES, Case
 
 ROOT = Path(__file__).parents[2]
@@ -497,7 +497,12 @@ def golden_versions(folder: Path, tools: Tools) -> dict[str, str]:
 def test_a_package_that_counts_as_a_whole_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lazy face is met at each of its names, and tells the same at all of them."""
     seen: list[str] = []
-    monkeypatch.setattr(closure, "read", lambda path: (seen.append(path), read(path))[1])
+
+    def noted(path: str) -> SourceFile | None:
+        seen.append(path)
+        return read(path)
+
+    monkeypatch.setattr(closure, "read", noted)
     followed = closure.Closure("pkg", ())
 
     followed.package("simcache")
