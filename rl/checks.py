@@ -146,7 +146,7 @@ def reward_tells_apart(task: Task) -> str | None:
     else:
         policies["the first option"] = lambda: _option(task, 0)
         policies["the last option"] = lambda: _option(task, -1)
-    seen = {name: _trial(task, policy) for name, policy in policies.items()}
+    seen = _trials(task, policies)
     returns = {name: trial.returned for name, trial in seen.items()}
     if np.ptp([reward for trial in seen.values() for reward in trial.rewards]) < SMALLEST:
         return f"the reward is always {seen['chance'].rewards[0]:g}"
@@ -180,17 +180,28 @@ class _Trial:
     lost_s: float
 
 
-def _trial(task: Task, act: Callable[[], Array]) -> _Trial:
-    """The beginning of an episode."""
-    task.reset(_seeds(task))
-    rewards, lost = [], 0.0
-    for _ in range(min(TRIAL, task.spec.decisions - 1)):
-        done = task.step(act())
-        rewards.append(float(done.reward.sum(axis=1).mean()))
-        measures, before = done.moment.measures, done.moment.before
-        waiting = (measures.waiting + before.waiting).sum(axis=(1, 2)).mean() / 2 * done.moment.seconds
-        lost += float(measures.delay.sum(axis=(1, 2)).mean() + waiting)
-    return _Trial(rewards, sum(rewards), lost)
+def _trials(task: Task, policies: dict[str, Callable[[], Array]]) -> dict[str, _Trial]:
+    """The beginning of the same days under each policy: side by side, a world for each, in as many turns as that takes.
+
+    A world is computed as if it were alone, so that whoever drives beside it changes nothing.
+    """
+    turns, steps = math.ceil(len(policies) / task.count), min(TRIAL, task.spec.decisions - 1)
+    days = turns * task.count // len(policies)
+    rewards, lost = np.zeros((len(policies), steps)), np.zeros(len(policies))
+    for turn in range(turns):
+        day, policy = np.divmod(np.arange(turn * task.count, (turn + 1) * task.count), len(policies))
+        # Worlds that are left over drive too, and are not counted.
+        counted = np.flatnonzero(day < days)
+        task.reset((SEED + day).tolist())
+        for number in range(steps):
+            done = task.step(np.stack([act() for act in policies.values()])[policy, np.arange(task.count)])
+            measures, before = done.moment.measures, done.moment.before
+            waiting = (measures.waiting + before.waiting).sum(axis=(1, 2)) / 2 * done.moment.seconds
+            np.add.at(rewards[:, number], policy[counted], done.reward.sum(axis=1, dtype=np.float64)[counted] / days)
+            np.add.at(lost, policy[counted], (measures.delay.sum(axis=(1, 2)) + waiting)[counted] / days)
+    return {
+        name: _Trial(of.tolist(), float(of.sum()), float(lost[at])) for at, (name, of) in enumerate(zip(policies, rewards, strict=True))
+    }
 
 
 def _lights_hold(task: Task) -> str | None:

@@ -4,6 +4,8 @@ import itertools
 import json
 import math
 import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -92,7 +94,7 @@ class Experiment(Setting):
     """A row of a table of results: equal experiments have equal results, and share what they have in common."""
 
     name: str = "quick"
-    task: TaskSpec = TaskSpec()
+    task: TaskSpec = Field(default_factory=TaskSpec)
     training: Training = Training()
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (1,)
     """One training for each."""
@@ -244,48 +246,57 @@ _TUNING: Final[dict[str, dict[str, tuple[JsonValue, ...]]]] = {
     "actuated": {"gap_s": (2.0, 3.0, 4.0), "min_green_s": (5.0, 10.0)},
     "max_pressure": {"min_green_s": (5.0, 10.0, 15.0, 20.0, 30.0)},
 }
-_FULL: Final = Experiment(
-    name="full",
-    task=ready("VictoriaIsland", agents="shared"),
-    training=Training(algorithm=Dqn(), worlds=10, window_steps=2_400, horizon_steps=24_000),
-    seeds=(1, 2, 3, 4, 5),
-    steps=24_000,
-    baselines=_SIGNALS,
-    tuning=_TUNING,
-)
-_KAGGLE: Final = {
-    "name": "kaggle",
-    "evaluation": Evaluation(timeout_seconds=300.0),
-    "deadline": Limit(timeout_seconds=8.5 * 3600),
-}
-PRESETS: Final = {
-    each.name: each
-    for each in (
-        Experiment(
-            name="quick",
-            task=ready("Corridor", options={"crossings": 3}, horizon_s=900.0, agents="shared"),
-            training=Training(algorithm=Ppo(rollout_steps=15, batch=720), worlds=48, window_steps=2_880, horizon_steps=14_400),
-            steps=14_400,
-            baselines=_SIGNALS,
-        ),
-        _FULL,
-        _FULL.model_copy(update=_KAGGLE),
-        Experiment(
-            name="ramp_metering",
-            task=ready("RampMetering"),
-            training=Training(algorithm=Ppo(rollout_steps=15, batch=720), worlds=48, window_steps=2_880, horizon_steps=14_400),
-            steps=14_400,
-            baselines=(FixedTime(), Alinea()),
-        ),
-        Experiment(
-            name="speed_limits",
-            task=ready("SpeedLimits"),
-            training=Training(algorithm=Ppo(rollout_steps=15, batch=720), worlds=48, window_steps=2_880, horizon_steps=14_400),
-            steps=14_400,
-            baselines=(FixedTime(),),
-        ),
-    )
-}
+_BRIEF: Final = Training(algorithm=Ppo(rollout_steps=15, batch=720), worlds=48, window_steps=2_880, horizon_steps=14_400)
+"""Learned in seconds, in episodes of 60 decisions."""
+
+
+def _quick() -> Experiment:
+    task = ready("Corridor", options={"crossings": 3}, horizon_s=900.0, agents="shared")
+    return Experiment(name="quick", task=task, training=_BRIEF, steps=14_400, baselines=_SIGNALS)
+
+
+def _full(**changes: Any) -> Experiment:
+    fields: dict[str, Any] = {
+        "name": "full",
+        "task": ready("VictoriaIsland", agents="shared"),
+        "training": Training(algorithm=Dqn(), worlds=10, window_steps=2_400, horizon_steps=24_000),
+        "seeds": (1, 2, 3, 4, 5),
+        "steps": 24_000,
+        "baselines": _SIGNALS,
+        "tuning": _TUNING,
+    }
+    return Experiment(**fields | changes)
+
+
+def _kaggle() -> Experiment:
+    return _full(name="kaggle", evaluation=Evaluation(timeout_seconds=300.0), deadline=Limit(timeout_seconds=8.5 * 3600))
+
+
+def _ramp_metering() -> Experiment:
+    return Experiment(name="ramp_metering", task=ready("RampMetering"), training=_BRIEF, steps=14_400, baselines=(FixedTime(), Alinea()))
+
+
+def _speed_limits() -> Experiment:
+    return Experiment(name="speed_limits", task=ready("SpeedLimits"), training=_BRIEF, steps=14_400, baselines=(FixedTime(),))
+
+
+class _Presets(Mapping[str, Experiment]):
+    """Each is made when it is first asked for, networks, checks and all: who wants one does not wait for five."""
+
+    def __init__(self, *makers: Callable[[], Experiment]) -> None:
+        self._makers = {maker.__name__.removeprefix("_"): cache(maker) for maker in makers}
+
+    def __getitem__(self, name: str) -> Experiment:
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+PRESETS: Final = _Presets(_quick, _full, _kaggle, _ramp_metering, _speed_limits)
 """`quick` learns in seconds, `full` is 100 episodes of 240 decisions, `kaggle` is that within what a Kaggle session allows."""
 SCENARIOS: Final = ("quick", "ramp_metering", "speed_limits")
 """Lights, meters and signs: what `rl run --all` runs."""

@@ -125,8 +125,12 @@ class Layout:
         begins = np.concatenate([[0.0], np.cumsum(self.length_m[list(stretch)])[:-1]])
         return tuple(road for road, begin in zip(stretch, begins.tolist(), strict=True) if begin < reach_m)
 
-    def onward(self, road: int) -> tuple[tuple[int, Array], ...]:
-        """Where vehicles go from the end of a road: (road, share[class])."""
+    @cached_property
+    def onward(self) -> tuple[tuple[tuple[int, Array], ...], ...]:
+        """[road]: where vehicles go from its end: (road, share[class])."""
+        return tuple(map(self._onward, range(len(self.roads))))
+
+    def _onward(self, road: int) -> tuple[tuple[int, Array], ...]:
         node = self.network.roads[road].end
         exits = self.network.exits(node)
         approaches = [way.id for way in self.network.approaches(node)]

@@ -1,5 +1,6 @@
 """The decision process: many worlds of one scenario, decided at together; the only place where an episode begins by itself."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -308,12 +309,13 @@ class Task:
         """What the agents' choices ask of lights, meters and signs."""
         given = np.asarray(actions)
         shape = (self.count, self.agent_count, len(self.action_sizes))
-        if given.size != np.prod(shape) or not np.issubdtype(given.dtype, np.integer):
+        if given.size != math.prod(shape) or given.dtype.kind not in "iu":
             problem = f"are {given.dtype} of shape {given.shape}"
             raise arz.Invalid("actions", problem, f"give whole numbers [world, agent, slot]: {shape}")
         given = given.reshape(shape)
-        if (given < 0).any() or (given >= np.array(self.action_sizes)).any():
-            world, agent, slot = np.argwhere((given < 0) | (given >= np.array(self.action_sizes)))[0].tolist()
+        wrong = (given < 0) | (given >= np.array(self.action_sizes))
+        if wrong.any():
+            world, agent, slot = np.argwhere(wrong)[0].tolist()
             problem = f"is {given[world, agent, slot]}"
             raise arz.Invalid(f"actions[{world}, {agent}, {slot}]", problem, f"give a number from 0 to {self.action_sizes[slot] - 1}")
         return self.lever.controls(self.agents.choices(given), moment)

@@ -41,7 +41,7 @@ class _Pressures(Driver):
     def __init__(self, rule: MaxPressure, layout: Layout, guard: Guard) -> None:
         self.rule, self.layout, self.guard = rule, layout, guard
         self.approaches = Approaches(layout, float("inf"))
-        ways = [layout.onward(int(road)) for road in self.approaches.roads]
+        ways = [layout.onward[int(road)] for road in self.approaches.roads]
         most = max((len(each) for each in ways), default=0)
         self.exits = np.zeros((len(ways), most), np.intp)
         self.shares = np.zeros((len(ways), most, len(layout.classes)))

@@ -75,7 +75,7 @@ def flows(layout: Layout) -> Array:
     for k in range(len(layout.classes)):
         onward = np.zeros((roads, roads))
         for road in range(roads):
-            for way, share in layout.onward(road):
+            for way, share in layout.onward[road]:
                 onward[way, road] = share[k]
         # Whoever never gets out would go round for ever: lstsq instead of solve, so that a ring does not stop us.
         carried[:, k] = np.linalg.lstsq(np.eye(roads) - onward, arriving[:, k], rcond=None)[0]

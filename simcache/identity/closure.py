@@ -31,6 +31,8 @@ class Closure:
         self.outside: set[str] = set()
         self.files: dict[str, Signature] = {}
         self.guards: dict[tuple[int, str], Guard] = {}
+        self.listed: set[str] = set()
+        """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
         self.modules: dict[str, Module | None] = {}
         self.queue: deque[Callable[[], None]] = deque()
         self.entered: list[tuple[str, Module, Piece]] = []
@@ -88,7 +90,10 @@ class Closure:
         return Module(name, file, package, folders, None if loaded is None else vars(loaded), compiled_as_written(loaded))
 
     def package(self, name: str) -> None:
-        """Every file of a package that was named by hand."""
+        """Every file of a package that counts as a whole."""
+        if name in self.listed:
+            return
+        self.listed.add(name)
         from pathlib import Path  # 4 ms, for what few ask
 
         path, folders = locate(name)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from arz import Controls
-from rl.checks import CHECKS, check
+from rl.checks import CHECKS, _trials, check
 from rl.guard import Guard
 from rl.moment import Moment
 from rl.rewards.base import whole
@@ -55,6 +55,23 @@ def test_so_are_their_variants(agents: str, kind: str) -> None:
 def unbroken(**changes: Any) -> list[str]:
     """What fails of a task that is whole."""
     return failed(Task(spec(**{**ROOMY, **changes}), 2))
+
+
+@pytest.mark.parametrize("worlds", [1, 2, 3, 4])
+def test_policies_are_tried_on_the_same_day_however_many_worlds_there_are(worlds: int) -> None:
+    """Side by side or one after the other: who drives beside a policy changes nothing of what it is told by."""
+    alone, task = Task(spec(**ROOMY)), Task(spec(**ROOMY), worlds)
+
+    def kept(of: Task, option: int) -> Callable[[], Any]:
+        return lambda: np.full((of.count, of.agent_count, len(of.action_sizes)), option)
+
+    expected = {name: _trials(alone, {name: kept(alone, option)})[name] for name, option in (("first", 0), ("last", 1))}
+
+    assert _trials(task, {"first": kept(task, 0), "last": kept(task, 1), "first again": kept(task, 0)}) == {
+        **expected,
+        "first again": expected["first"],
+    }
+    assert expected["first"] != expected["last"]
 
 
 class Broken(Task):

@@ -1,6 +1,8 @@
 """An experiment says everything and nothing wrong: unknown fields, slips of units and impossible values are refused with their path."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,15 @@ def test_a_preset_says_everything(name: str) -> None:
 
     assert preset.name == name
     assert load(preset.model_dump_json(), "x.json") == preset == read(name)
+
+
+def test_a_preset_is_made_when_it_is_asked_for() -> None:
+    """Whoever reads a file of their own, or wants one preset, does not wait for five networks; twice asked for it is the same one."""
+    code = "import sys, rl.experiment; print('arz.world.scenarios.registry' in sys.modules, *rl.experiment.PRESETS)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["False", *PRESETS]
+    assert PRESETS["quick"] is QUICK
 
 
 def test_the_full_preset() -> None:

@@ -296,6 +296,6 @@ def test_the_layout_knows_what_leads_where() -> None:
 
     assert [names[road] for road in west] == ["inm1_0-c0_0"]
     for road in range(len(names)):
-        onward = layout.onward(road)
+        onward = layout.onward[road]
         assert not onward or np.allclose(sum(share for _, share in onward), 1)
     assert layout.near(west, 1.0) == west[:1]

@@ -17,6 +17,8 @@ from typing import Any, Self
 
 import pytest
 
+from simcache.identity import closure
+from simcache.identity.files import SourceFile, read
 from tests.simcache.edits import CASES, Case
 
 ROOT = Path(__file__).parents[2]
@@ -490,6 +492,25 @@ def golden_versions(folder: Path, tools: Tools) -> dict[str, str]:
             world.write(case.before)
             found[case.name] = world.report_soon(case)["code"]
     return found
+
+
+def test_a_package_that_counts_as_a_whole_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lazy face is met at each of its names, and tells the same at all of them."""
+    seen: list[str] = []
+
+    def noted(path: str) -> SourceFile | None:
+        seen.append(path)
+        return read(path)
+
+    monkeypatch.setattr(closure, "read", noted)
+    followed = closure.Closure("pkg", ())
+
+    followed.package("simcache")
+    first, parts = list(seen), dict(followed.parts)
+    followed.package("simcache")
+
+    assert len(first) == len(set(first)) == len(parts) > 1
+    assert (seen, followed.parts) == (first, parts)
 
 
 def test_code_versions_are_golden(tmp_path: Path, tools: Tools) -> None:
