@@ -113,11 +113,9 @@ class GitStore(Store):
 
     def get(self, name: str) -> memoryview:
         require_name(name)
-        with suppress(Missing):
-            return self._waiting.get(name)
         oid = self._names().get(name)
         if oid is None:
-            raise Missing(name)
+            return self._waiting.get(name)
         if name.startswith("blobs/"):
             fetched = self._coming is not None and self._coming.wait_for(name, self._lfs_path(name))
             with suppress(OSError):
@@ -125,6 +123,8 @@ class GitStore(Store):
         data = self._ahead.pop(name, None) or self._git.read(oid)
         if not self._is_pointer(name, data):
             return _handed_out(data)
+        with suppress(Missing):
+            return self._waiting.get(name)
         self._await_fetch()
         self._fetch_contents([name])
         try:
@@ -150,8 +150,10 @@ class GitStore(Store):
         return _handed_out(data)
 
     def lent(self, name: str) -> str | None:
-        path = self._lfs_path(name) if name.startswith("blobs/") else ""
-        return path if path and os.path.isfile(path) and not os.path.islink(path) else None
+        if not name.startswith("blobs/"):
+            return None
+        path = self._lfs_path(name)
+        return path if os.path.isfile(path) and not os.path.islink(path) else None
 
     def has(self, name: str) -> bool:
         require_name(name)
@@ -397,8 +399,7 @@ class GitStore(Store):
         return len(data) <= POINTER_AT_MOST and name.startswith("blobs/") and pointer_oid(data) == name[-64:]
 
     def _lfs_path(self, name: str) -> str:
-        sha = name[-64:]
-        return os.path.join(self._lfs_folder, sha[:2], sha[2:4], sha)
+        return f"{self._lfs_folder}/{name[-64:-62]}/{name[-62:-60]}/{name[-64:]}"
 
     @property
     def _lfs_folder(self) -> str:

@@ -101,17 +101,14 @@ class LocalStore(Store):
         require_name(name)
         place = f"{self._root}/{name}"
         try:
-            if self._prepared_by != os.getpid():
+            if self._prepared_by != os.getpid() or not os.path.isdir(self._tmp):
                 self._prepare()
-            try:
-                os.link(path, place)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(place), exist_ok=True)
-                os.link(path, place)
-            os.utime(place)  # it may be old, and whoever prunes must see that it is wanted from now on
+            adopted: bool = _unfinished().link_whole(self._tmp, path, lambda temporary: self._give_name(temporary, place))
+            if adopted:
+                os.utime(place)  # the file may be old, and whoever prunes must see that it is wanted from now on
         except OSError:
-            return False  # another file system, one without links, something that is in the way: `put` manages, or says why it cannot
-        return True
+            return False  # another file system, one without links: `put` manages, or says why it cannot
+        return adopted
 
     def put_blob(self, chunks: Sequence[Buffer], *, durable: bool = False) -> Blob:
         views = _views(chunks)
