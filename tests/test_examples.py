@@ -191,13 +191,17 @@ def test_the_demonstration_without_learning(folder: Path) -> None:
 @pytest.mark.deep
 @pytest.mark.timeout(600)
 def test_the_whole_demonstration(folder: Path) -> None:
-    """It trains, compares and draws; a second run loads all of it in seconds."""
+    """It trains, compares and draws; a second run computes nothing and finds the same."""
     pytest.importorskip("stable_baselines3")
-    for _ in range(2):
-        done = subprocess.run([sys.executable, str(EXAMPLES / "demo.py")], cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert says(SAYS["demo.py"]).fullmatch(done.stdout), done.stdout
+    command = [sys.executable, str(EXAMPLES / "demo.py")]
+    first, second = (subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False) for _ in range(2))
+    table = re.compile(r"3  It is compared.*?day by day\n", re.DOTALL)
 
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert says(SAYS["demo.py"]).fullmatch(first.stdout), first.stdout
+    assert "computed from" not in second.stdout
+    assert table.findall(first.stdout) == table.findall(second.stdout) != []
+    assert verify(open_store(folder / "demo" / "store")).sound
     assert {path.name for path in (folder / "demo" / "pictures").iterdir()} == PICTURES | {"comparison.png", "learning_curve.png"}
 
 
