@@ -18,7 +18,7 @@ from simcache.upkeep.sync import sync
 from tests.remotes.kaggle_server import serving
 from tests.remotes.servers import s3_client, s3_server
 
-JOBS = (1, 8)
+JOBS = 8
 BUCKET = "tests"
 
 
@@ -38,15 +38,15 @@ def emptied(client: Any) -> Callable[[], None]:
     return empty
 
 
-def with_boto3(client: Any, jobs: int, objects: Mapping[str, bytes]) -> tuple[Callable[[], None], Callable[[], None]]:
+def with_boto3(client: Any, objects: Mapping[str, bytes]) -> tuple[Callable[[], None], Callable[[], None]]:
     """Puts and gets by Amazon's own client in so many threads, with nothing checked."""
 
     def put() -> None:
-        with ThreadPoolExecutor(jobs) as pool:
+        with ThreadPoolExecutor(JOBS) as pool:
             list(pool.map(lambda key: client.put_object(Bucket=BUCKET, Key=f"boto3/{key}", Body=objects[key]), objects))
 
     def get() -> None:
-        with ThreadPoolExecutor(jobs) as pool:
+        with ThreadPoolExecutor(JOBS) as pool:
             list(pool.map(lambda key: client.get_object(Bucket=BUCKET, Key=f"kept/{key}")["Body"].read(), objects))
 
     return put, get
@@ -76,18 +76,15 @@ def main() -> None:
             cached(cache=Cache(near))(result)(seed)
         objects = {listed.name: bytes(near.get(listed.name)) for listed in near.list()}
         files = S3FileSystem(skip_instance_cache=True)
-        boto3_put, boto3_get = with_boto3(client, 8, objects)
+        boto3_put, boto3_get = with_boto3(client, objects)
         s3fs_put, s3fs_get = with_s3fs(files, objects)
 
         opening = {"simcache": lambda: open_store(f"s3://{BUCKET}/{next(numbers)}")}
         ask.compare("a bucket opened", opening, rounds=7)
         sent = open_store(f"s3://{BUCKET}/sent")
 
-        def sends(jobs: int) -> Callable[[], object]:
-            return lambda: sync(near, sent, "to", jobs=jobs)
-
         putting: dict[str, Callable[[], object]] = {
-            **{f"simcache sync --to, {jobs} jobs": sends(jobs) for jobs in JOBS},
+            "simcache sync --to, 8 jobs": lambda: sync(near, sent, "to", jobs=JOBS),
             "boto3, 8 threads": boto3_put,
             "s3fs, 32 at once": s3fs_put,
         }
@@ -97,11 +94,8 @@ def main() -> None:
         kept = open_store(f"s3://{BUCKET}/kept")
         sync(near, kept, "to")
 
-        def receives(jobs: int) -> Callable[[], object]:
-            return lambda: sync(MemoryStore(), kept, "from", jobs=jobs)
-
         getting: dict[str, Callable[[], object]] = {
-            **{f"simcache sync --from, {jobs} jobs": receives(jobs) for jobs in JOBS},
+            "simcache sync --from, 8 jobs": lambda: sync(MemoryStore(), kept, "from", jobs=JOBS),
             "boto3, 8 threads": boto3_get,
             "s3fs, 32 at once": s3fs_get,
         }

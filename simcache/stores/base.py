@@ -54,6 +54,22 @@ class Store(ABC):
         have reached the disk on return. StoreReadOnly if the store takes no writes; OSError if it is full.
         """
 
+    def lent(self, name: str) -> str | None:
+        """A file of this machine that holds these bytes, to which nobody writes, and which may have one more name elsewhere; None if there is none.
+
+        Only a store whose bytes lie far lends what it keeps of them here: two folders that share files would be lost together.
+        """
+        del name
+        return None
+
+    def adopt(self, name: str, path: str) -> bool:
+        """Keep what this file holds under this name as `put` does, without writing it: the file gets a second name. False if that cannot be.
+
+        Who asks has checked the bytes.
+        """
+        del name, path
+        return False
+
     def put_blob(self, chunks: Sequence[Buffer], *, durable: bool = False) -> Blob:
         """Keep these bytes under the name that they themselves make, as `put` does, and tell that name.
 

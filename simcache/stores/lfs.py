@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from errno import ENOENT
+from hashlib import sha256
 from threading import Lock
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -55,10 +57,11 @@ class _Coming(NamedTuple):
     sizes: Mapping[str, int]
     fetching: "Future[None]"
 
-    def wait_for(self, name: str, path: str) -> None:
-        """Return when this content is here whole, or is not on its way any more."""
+    def wait_for(self, name: str, path: str) -> bool:
+        """Return when this content is here whole, or is not on its way any more; False if it never was."""
         while name in self.sizes and self.process == os.getpid() and not self.fetching.done() and not _is_whole(path, self.sizes[name]):
             wait((self.fetching,), timeout=_GLANCE)
+        return name in self.sizes
 
     def wait(self) -> None:
         """Return when all has come that comes."""
@@ -110,31 +113,47 @@ class GitStore(Store):
 
     def get(self, name: str) -> memoryview:
         require_name(name)
-        with suppress(Missing):
-            return self._waiting.get(name)
         oid = self._names().get(name)
         if oid is None:
-            raise Missing(name)
+            return self._waiting.get(name)
         if name.startswith("blobs/"):
-            if self._coming is not None:
-                self._coming.wait_for(name, self._lfs_path(name))
+            fetched = self._coming is not None and self._coming.wait_for(name, self._lfs_path(name))
             with suppress(OSError):
-                return self._content(name)  # mostly it is here, and then Git need not be asked for the pointer
+                return self._content(name, checked=fetched)  # mostly it is here, and then Git need not be asked for the pointer
         data = self._ahead.pop(name, None) or self._git.read(oid)
         if not self._is_pointer(name, data):
             return _handed_out(data)
+        with suppress(Missing):
+            return self._waiting.get(name)
         self._await_fetch()
         self._fetch_contents([name])
         try:
-            return self._content(name)
+            return self._content(name, checked=True)
         except OSError as problem:
             reason = f"its Git LFS object is not here ({problem.strerror}); `git lfs fetch --all {self._remote}` brings what the server has"
             raise Unavailable(name, self._away or reason, passes=False) from None
 
-    def _content(self, name: str) -> memoryview:
-        """What Git LFS keeps of a blob; OSError if that is nothing."""
-        with open(self._lfs_path(name), "rb", buffering=0) as file:
-            return _handed_out(file.read())
+    def _content(self, name: str, *, checked: bool) -> memoryview:
+        """What Git LFS keeps of a blob; OSError if that is nothing.
+
+        git-lfs has checked what it just fetched. What has been here longer may have been damaged since: that goes where
+        `git lfs fsck` would put it, so that it is fetched anew.
+        """
+        path = self._lfs_path(name)
+        with open(path, "rb", buffering=0) as file:
+            data = file.read()
+        if not checked and sha256(data).hexdigest() != name[-64:]:
+            bad = os.path.join(os.path.dirname(self._lfs_folder), "bad")
+            os.makedirs(bad, exist_ok=True)
+            os.replace(path, os.path.join(bad, name[-64:]))
+            raise FileNotFoundError(ENOENT, "it was damaged", path)
+        return _handed_out(data)
+
+    def lent(self, name: str) -> str | None:
+        if not name.startswith("blobs/"):
+            return None
+        path = self._lfs_path(name)
+        return path if os.path.isfile(path) and not os.path.islink(path) else None
 
     def has(self, name: str) -> bool:
         require_name(name)
@@ -380,8 +399,7 @@ class GitStore(Store):
         return len(data) <= POINTER_AT_MOST and name.startswith("blobs/") and pointer_oid(data) == name[-64:]
 
     def _lfs_path(self, name: str) -> str:
-        sha = name[-64:]
-        return os.path.join(self._lfs_folder, sha[:2], sha[2:4], sha)
+        return f"{self._lfs_folder}/{name[-64:-62]}/{name[-62:-60]}/{name[-64:]}"
 
     @property
     def _lfs_folder(self) -> str:

@@ -97,6 +97,19 @@ class LocalStore(Store):
         path = f"{self._root}/{name}"
         self._put(_views(chunks), lambda: path, durable=durable)
 
+    def adopt(self, name: str, path: str) -> bool:
+        require_name(name)
+        place = f"{self._root}/{name}"
+        try:
+            if self._prepared_by != os.getpid() or not os.path.isdir(self._tmp):
+                self._prepare()
+            adopted: bool = _unfinished().link_whole(self._tmp, path, lambda temporary: self._give_name(temporary, place))
+            if adopted:
+                os.utime(place)  # the file may be old, and whoever prunes must see that it is wanted from now on
+        except OSError:
+            return False  # another file system, one without links: `put` manages, or says why it cannot
+        return adopted
+
     def put_blob(self, chunks: Sequence[Buffer], *, durable: bool = False) -> Blob:
         views = _views(chunks)
         size = sum(view.nbytes for view in views)

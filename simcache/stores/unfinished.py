@@ -51,6 +51,17 @@ def write_whole(folder: str, views: Sequence[memoryview], move: Callable[[str], 
     raise OSError(errno.EAGAIN, "the unfinished file vanished again and again", folder)
 
 
+def link_whole(folder: str, source: str, move: Callable[[str], bool]) -> bool:
+    """Have `move` give a second name to a file, by way of one in this folder; False if a sweeper took that in between. OSError if it cannot have one."""
+    path = _new_path(folder)
+    os.link(source, path)
+    try:
+        return move(path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)  # a rename to a name that the file has already does nothing
+
+
 def sweep(folder: str) -> int:
     """Remove the files in this folder whose writers have died, and say how many."""
     removed = 0
@@ -69,12 +80,16 @@ def sweep(folder: str) -> int:
 def _begin(folder: str) -> tuple[str, int]:
     """A new file of this process in the folder, open and locked."""
     for _ in range(_TRIES):
-        path = f"{folder}/{os.getpid()}-{_process}-{next(_numbers)}"
+        path = _new_path(folder)
         held = os.open(path, _NEW_FILE, 0o666)
         if _take(held):
             return path, held
         os.close(held)  # a sweeper was faster and removes it
     raise OSError(errno.EAGAIN, "a new file was locked by others again and again", folder)
+
+
+def _new_path(folder: str) -> str:
+    return f"{folder}/{os.getpid()}-{_process}-{next(_numbers)}"
 
 
 def _write_all(held: int, views: Sequence[memoryview]) -> None:

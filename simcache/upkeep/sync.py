@@ -339,7 +339,7 @@ class _Run:
         data = self.patiently(lambda: store.get(blob.name))
         check_name(blob.name, data)
         blob.check(data)
-        self._put(plan, blob.name, data)
+        self._put(plan, blob.name, data, lent=store.lent(blob.name))
         with self._lock:
             plan.moved[blob.name] = blob.size
 
@@ -358,9 +358,11 @@ class _Run:
         blob.check(data)
         return target.claim(blob.name, blob.size)
 
-    def _put(self, plan: _Plan, name: str, data: bytes | memoryview) -> None:
+    def _put(self, plan: _Plan, name: str, data: bytes | memoryview, *, lent: str | None = None) -> None:
+        target = plan.target.store
         try:
-            self.patiently(lambda: plan.target.store.put(name, [data]))
+            if lent is None or not target.adopt(name, lent):
+                self.patiently(lambda: target.put(name, [data]))
         except (CacheError, OSError) as problem:
             raise _TargetFailed(_said(problem)) from problem
         self._count(memoryview(data).nbytes)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -459,6 +460,28 @@ class TestOverHttp:
         assert {entry.name for entry in entries[1:]} == {name for name in two.names() if name.startswith("entries/")}
         assert verify(LocalStore(two.store)).sound
 
+    @pytest.mark.parametrize("damage", [b"other bytes of another length", b""])
+    def test_an_object_that_was_damaged_here_is_fetched_anew(self, server: LfsServer, tmp_path: Path, damage: bytes) -> None:
+        """What Git LFS keeps of a result was damaged, and with it the store's file, which is the same: the remote mends both."""
+        one = first_clone(tmp_path, "one", server.url)
+        entry = filled(one, 1)[0]
+        exchange(one, "to")
+        two = a_clone(tmp_path, "two", server.url)
+        exchange(two, "from")
+        name = value_blob(entry)
+        kept = next((two.work / ".git" / "lfs" / "objects").rglob(name[-64:]))
+        sound = kept.read_bytes()
+        assert kept.samefile(two.store / name)
+        kept.write_bytes(damage or b"!" * len(sound))
+        assert not verify(LocalStore(two.store)).sound
+        asked = server.downloaded
+        two.simcache("verify", "--repair", "--from", "git", check=False)
+
+        assert verify(LocalStore(two.store)).sound
+        assert sound == (two.store / name).read_bytes() == kept.read_bytes()
+        assert len(sound) == server.downloaded - asked
+        assert (two.work / ".git" / "lfs" / "bad" / name[-64:]).is_file()
+
     def test_over_the_quota(self, server: LfsServer, tmp_path: Path) -> None:
         """A service that gives nothing more says so in one line, and nothing is lost or half pushed."""
         one = first_clone(tmp_path, "one", server.url)
@@ -727,6 +750,32 @@ def test_a_shallow_clone_takes_part(tmp_path: Path) -> None:
     assert exchange(other).complete
     assert exchange(one).complete
     assert one.names() == other.names()
+
+
+@LFS
+def test_what_git_lfs_has_is_not_written_again(tmp_path: Path) -> None:
+    """The store's file is that of Git LFS under a second name; on another disk it is a copy; nothing writes through either."""
+    far = a_bare_repository(tmp_path)
+    one = first_clone(tmp_path, "one", far)
+    names = [value_blob(entry) for entry in filled(one, 1, 2)]
+    exchange(one, "to")
+    two = a_clone(tmp_path, "two", far)
+    exchange(two, "from")
+    kept = {name: next((two.work / ".git" / "lfs" / "objects").rglob(name[-64:])) for name in names}
+    assert all(path.samefile(two.store / name) for name, path in kept.items())
+    sound = {name: path.read_bytes() for name, path in kept.items()}
+    near = LocalStore(two.store)
+    near.put(names[0], [b"other bytes"])
+    for name in names:
+        near.set_aside(name)
+
+    assert sound == {name: path.read_bytes() for name, path in kept.items()}
+    assert exchange(two, "from").complete
+    assert verify(near).sound
+    with tempfile.TemporaryDirectory(dir=Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path) as folder:
+        elsewhere = LocalStore(f"{folder}/store")
+        assert sync(elsewhere, git_store(two), "from", patience=SOON).complete
+        assert verify(elsewhere).sound
 
 
 @LFS

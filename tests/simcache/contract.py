@@ -429,6 +429,22 @@ class StoreContract:
 
         assert data == backdoor.read(name)
 
+    def test_adopt_keeps_the_file_or_takes_nothing(self, store: Store, backdoor: Backdoor, tmp_path: Path) -> None:
+        """A file that is offered stands under its name, or the store says no; nobody writes into it, whatever comes after."""
+        name, data = a_blob(b"a" * 5000)
+        offered = tmp_path / "offered"
+        offered.write_bytes(data)
+        taken = store.adopt(name, str(offered))
+
+        assert ({name} if taken else set()) == backdoor.names()
+        assert (data if taken else None) == backdoor.read(name)
+        assert 0 == backdoor.leftovers()
+        store.put(name, [data[:100]])
+        store.delete(name)
+        assert data == offered.read_bytes()
+        assert not store.adopt(name, str(tmp_path / "nothing"))
+        assert set() == backdoor.names()
+
     def test_another_opening_sees_the_same(self, store: Store, backdoor: Backdoor) -> None:
         """Two openings of one place are one store."""
         name, data = a_blob(b"both")

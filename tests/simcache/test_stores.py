@@ -4,8 +4,10 @@ import errno
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -448,6 +450,67 @@ class TestFolder:
             store.put(*_put(b"x"))
         assert (root / "blobs").is_symlink()
         assert [] == _unfinished(root)
+
+    @POSIX
+    def test_a_file_that_is_adopted_is_not_written_again(self, root: Path, tmp_path: Path) -> None:
+        """It gets a second name, and today's time, so that nobody prunes it before its entry is there."""
+        name, data = a_blob(b"second name" * 1000)
+        offered = tmp_path / "offered"
+        offered.write_bytes(data)
+        os.utime(offered, (0, 0))
+        store = LocalStore(root)
+
+        assert store.adopt(name, str(offered))
+        assert offered.samefile(root / name)
+        assert time.time() - (root / name).stat().st_mtime < 60
+        store.put(name, [data])
+        assert not offered.samefile(root / name)
+
+    @POSIX
+    @pytest.mark.parametrize("before", ["pointer", "folder", "itself"])
+    def test_what_is_in_the_way_gives_way(self, root: Path, tmp_path: Path, before: str) -> None:
+        """A pointer under the name, or damage, is no hindrance; and a file that has this name already keeps it."""
+        name, data = a_blob(b"in the way" * 1000)
+        offered = tmp_path / "offered"
+        offered.write_bytes(data)
+        (root / name).parent.mkdir(parents=True)
+        if before == "folder":
+            (root / name).mkdir()
+        elif before == "pointer":
+            (root / name).write_bytes(b"pointer")
+        else:
+            (root / name).hardlink_to(offered)
+
+        assert LocalStore(root).adopt(name, str(offered))
+        assert offered.samefile(root / name)
+        assert [] == list((root / ".local" / "tmp").iterdir())
+
+    def test_a_file_of_another_file_system_is_not_adopted(self, root: Path, tmp_path: Path) -> None:
+        """A file cannot have names on two disks."""
+        elsewhere = Path("/dev/shm")
+        if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("there is no second file system here")
+        name, data = a_blob(b"elsewhere" * 1000)
+        with tempfile.NamedTemporaryFile(dir=elsewhere) as offered:
+            offered.write(data)
+            offered.flush()
+
+            assert not LocalStore(root).adopt(name, offered.name)
+        assert not (root / name).exists()
+
+    @POSIX
+    def test_a_store_that_is_removed_adopts_anew(self, root: Path, tmp_path: Path) -> None:
+        """What is adopted into a folder that somebody has removed makes a store of it again."""
+        names = [a_blob(b"one" * 2000), a_blob(b"two" * 2000)]
+        store = LocalStore(root)
+        for name, data in names:
+            (tmp_path / "offered").write_bytes(data)
+            assert store.adopt(name, str(tmp_path / "offered"))
+            (tmp_path / "offered").unlink()
+            if name == names[0][0]:
+                shutil.rmtree(root)
+
+        assert names[1][1] == bytes(LocalStore(root, create=False).get(names[1][0]))
 
     def test_files_that_are_none_of_ours_are_not_listed(self, root: Path) -> None:
         """What other programs drop into the folders is never taken for a blob or an entry."""
