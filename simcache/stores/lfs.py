@@ -423,9 +423,17 @@ class GitStore(Store):
         try:
             if tip and self._is_checked_out() and not self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
                 self._follow(tip, self._head())
-            self._git.stage_again(f"{self._place.prefix}blobs")
+            for path in self._git.stage_again(f"{self._place.prefix}blobs"):
+                self._make_way_for(path)
         except GitFailed as problem:
             warn(f"the files of {self._folder} are not yet known to the branch {self._branch} here: {problem}", UserWarning)
+
+    def _make_way_for(self, path: str) -> None:
+        """Set aside what Git LFS has of a blob if it was cut short: every command that looked at the sound file here would fail."""
+        name = path[len(self._place.prefix) :]
+        with suppress(OSError):
+            if digest_in_name(name) and not _is_whole(self._lfs_path(name), os.path.getsize(os.path.join(self._place.top, path))):
+                self._content(name, checked=False)
 
     def _follow(self, tip: str, head: str) -> None:
         prefix = self._place.prefix

@@ -812,6 +812,22 @@ class TestWhatGitLfsHasIsDamaged:
         assert [sound] == [path.read_bytes() for path in (second / "lfs" / "objects").rglob(name[-64:])]
         assert sound == kept.read_bytes()
 
+    def test_a_sync_makes_way_for_what_was_computed_again(self, tmp_path: Path) -> None:
+        """A file was cut short under both its names and the result computed again: until a sync, no command of Git's can look at it."""
+        one = first_clone(tmp_path, "one", a_bare_repository(tmp_path))
+        name = value_blob(filled(one, 1)[0])
+        exchange(one, "to")
+        assert not one.git("status", "--short")
+        sound = (one.store / name).read_bytes()
+        kept = self.damaged(one, name, sound)
+        os.truncate(kept, 1000)
+        LocalStore(one.store).put(name, [sound])
+        assert "Files don't match" in one.run("git", "status", check=False).stderr
+        exchange(one)
+
+        assert not one.git("status", "--short")
+        assert sound == (one.store / name).read_bytes() == kept.read_bytes()
+
     def test_it_is_not_lent_for_what_only_waits(self, tmp_path: Path) -> None:
         """A result waits to be published, and Git LFS has damage under its name: the store gets back what waits."""
         far = a_bare_repository(tmp_path)
