@@ -201,8 +201,8 @@ class Repository:
         lines = b"".join(f"100644 {oid}\t{path}\0".encode("utf-8", "surrogateescape") for path, oid in files)
         self.run("update-index", "--add", "-z", "--index-info", stdin=lines)
 
-    def stage_again(self, folder: str) -> None:
-        """Have the index forget the size and age of the files of a folder that look changed, so that Git looks at what they hold.
+    def stage_again(self, folder: str) -> list[str]:
+        """Have the index forget the size and age of the files of a folder that look changed, so that Git looks at what they hold; which they are.
 
         A pointer that gave way to what it stands for, received or computed again, is no change, though its size is another.
         """
@@ -213,6 +213,7 @@ class Repository:
         ]
         if lines:
             self.run("update-index", "-z", "--index-info", stdin=b"".join(b"%b\0" % line for line in lines))
+        return [os.fsdecode(path) for path in said[1::2]]
 
     def attributes(self, path: str) -> dict[str, str]:
         """What .gitattributes of the work tree say of a path."""

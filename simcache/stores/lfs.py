@@ -150,8 +150,8 @@ class GitStore(Store):
         return _handed_out(data)
 
     def lent(self, name: str) -> str | None:
-        if not name.startswith("blobs/"):
-            return None
+        if not name.startswith("blobs/") or name not in self._names():
+            return None  # what only waits is read from where it waits, and nobody has looked at what Git LFS has of it
         path = self._lfs_path(name)
         return path if os.path.isfile(path) and not os.path.islink(path) else None
 
@@ -343,6 +343,8 @@ class GitStore(Store):
         for start in range(0, len(blobs), _AT_ONCE):
             group = [listed for listed in blobs[start : start + _AT_ONCE] if listed.name not in sent]
             for listed in group:
+                with suppress(OSError):
+                    self._content(listed.name, checked=False)  # one that was damaged here must not go in place of what waits
                 _link(os.path.join(self._waiting.url, listed.name), self._lfs_path(listed.name))
             if group:
                 self._git.run("lfs", "push", "--object-id", self._remote, *(listed.name[-64:] for listed in group))
@@ -421,9 +423,17 @@ class GitStore(Store):
         try:
             if tip and self._is_checked_out() and not self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
                 self._follow(tip, self._head())
-            self._git.stage_again(f"{self._place.prefix}blobs")
+            for path in self._git.stage_again(f"{self._place.prefix}blobs"):
+                self._make_way_for(path)
         except GitFailed as problem:
             warn(f"the files of {self._folder} are not yet known to the branch {self._branch} here: {problem}", UserWarning)
+
+    def _make_way_for(self, path: str) -> None:
+        """Set aside what Git LFS has of a blob if it was cut short: every command that looked at the sound file here would fail."""
+        name = path[len(self._place.prefix) :]
+        with suppress(OSError):
+            if digest_in_name(name) and not _is_whole(self._lfs_path(name), os.path.getsize(os.path.join(self._place.top, path))):
+                self._content(name, checked=False)
 
     def _follow(self, tip: str, head: str) -> None:
         prefix = self._place.prefix

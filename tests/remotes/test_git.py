@@ -779,6 +779,71 @@ def test_what_git_lfs_has_is_not_written_again(tmp_path: Path) -> None:
 
 
 @LFS
+class TestWhatGitLfsHasIsDamaged:
+    """The store's file is the object of Git LFS, so damage to one is damage to both; neither may pass for the result."""
+
+    @staticmethod
+    def damaged(party: Party, name: str, sound: bytes) -> Path:
+        """The object of Git LFS with one byte changed, in a file of its own."""
+        kept = party.work / ".git" / "lfs" / "objects" / name[-64:-62] / name[-62:-60] / name[-64:]
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.unlink(missing_ok=True)
+        kept.write_bytes(sound[:100] + bytes([sound[100] ^ 1]) + sound[101:])
+        return kept
+
+    def test_what_was_computed_again_is_sent_and_not_the_damage(self, tmp_path: Path) -> None:
+        """A result came from one remote, was damaged and computed again: another remote gets the sound bytes, though a folder checks none."""
+        one = first_clone(tmp_path, "one", a_bare_repository(tmp_path))
+        name = value_blob(filled(one, 1)[0])
+        exchange(one, "to")
+        sound = (one.store / name).read_bytes()
+        kept = self.damaged(one, name, sound)
+        (one.store / name).unlink()
+        (one.store / name).hardlink_to(kept)
+        near = LocalStore(one.store)
+        assert not verify(near).sound
+        near.set_aside(name)
+        near.put(name, [sound])
+        (tmp_path / "second").mkdir()
+        second = a_bare_repository(tmp_path / "second")
+        one.git("remote", "add", "second", second)
+
+        assert sync(near, GitStore(f"git+lfs:{one.store}?remote=second"), "to", patience=SOON).complete
+        assert [sound] == [path.read_bytes() for path in (second / "lfs" / "objects").rglob(name[-64:])]
+        assert sound == kept.read_bytes()
+
+    def test_a_sync_makes_way_for_what_was_computed_again(self, tmp_path: Path) -> None:
+        """A file was cut short under both its names and the result computed again: until a sync, no command of Git's can look at it."""
+        one = first_clone(tmp_path, "one", a_bare_repository(tmp_path))
+        name = value_blob(filled(one, 1)[0])
+        exchange(one, "to")
+        assert not one.git("status", "--short")
+        sound = (one.store / name).read_bytes()
+        kept = self.damaged(one, name, sound)
+        os.truncate(kept, 1000)
+        LocalStore(one.store).put(name, [sound])
+        assert "Files don't match" in one.run("git", "status", check=False).stderr
+        exchange(one)
+
+        assert not one.git("status", "--short")
+        assert sound == (one.store / name).read_bytes() == kept.read_bytes()
+
+    def test_it_is_not_lent_for_what_only_waits(self, tmp_path: Path) -> None:
+        """A result waits to be published, and Git LFS has damage under its name: the store gets back what waits."""
+        far = a_bare_repository(tmp_path)
+        one = first_clone(tmp_path, "one", far)
+        name = value_blob(filled(one, 1)[0])
+        sound = (one.store / name).read_bytes()
+        for each in one.names():
+            git_store(one).put(each, [(one.store / each).read_bytes()])
+        self.damaged(one, name, sound)
+        (one.store / name).unlink()
+        exchange(one, "from")
+
+        assert sound == (one.store / name).read_bytes()
+
+
+@LFS
 @pytest.mark.skipif(os.name == "nt", reason="fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_contents_are_read_while_others_come(tmp_path: Path) -> None:
