@@ -86,7 +86,9 @@ def test_a_world_alone_is_the_world_among_others(make: Make, dtype: str) -> None
     simulator = make(worlds(3)[2:], dtype=dtype)
     measured = simulator.step(Controls(phase=np.zeros((1, 1), int)), 6.0)
 
-    same_world(simulator.snapshot(), 0, among, 2)
+    # Over the grid of a GPU roads are cut by how many worlds there are, and what the limiter takes is summed by pieces of roads.
+    over_the_grid = simulator.device != "cpu" and not simulator._groups[0].backend.blocks  # type: ignore[attr-defined]
+    same_world(simulator.snapshot(), 0, among, 2, near={"removed"} if over_the_grid else ())
     same_measures(measured, 0, told, 2)
 
 

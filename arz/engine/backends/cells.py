@@ -3,7 +3,7 @@
 from typing import Any
 
 from arz.engine import bodies
-from arz.engine.backends.packing import CLASS_ROWS, HIGH, LEFT, LIMIT, LOW, PAD, SCRATCH_ROWS, WIDTH
+from arz.engine.backends.packing import CLASS_ROWS, HIGH, LEFT, LIMIT, LOW, PAD, SCRATCH_ROWS, SUM_ROWS, TAKEN, WIDTH
 from arz.engine.backends.tables import inlined
 from arz.jit import device, like
 from arz.laws.junctions.filling import instead
@@ -220,7 +220,7 @@ def moved(block: Any, at: int, sums_at: int, numbers: int, c: int, k: int, a: in
     flux = scratch[place(c, FLUX, k, a, classes)]
     change = bodies.change(ratio, flux, scratch[place(c - 1, FLUX, k, a, classes)])
     of_y = bodies.change(ratio, scratch[place(c, FLUX_Y, k, a, classes)], scratch[place(c - 1, FLUX_Y, k, a, classes)])
-    j = sums_at + ((c - 2) * 3 * classes + 3 * k) * WIDTH + a
+    j = sums_at + ((c - 2) * classes + k) * SUM_ROWS * WIDTH + a
     rho, rest = bodies.balanced(scratch[place(c, RHO, k, a, classes)], change, block.sums[j + 2 * WIDTH])
     rho = present(rho)
     block.sums[j] = block.sums[j] + rho
@@ -231,8 +231,8 @@ def moved(block: Any, at: int, sums_at: int, numbers: int, c: int, k: int, a: in
 
 @inlined
 def settle(
-    block: Any, at: int, tally: int, numbers: int, c: int, k: int, a: int,
-    rho: float, y: float, beside: float, inside: bool, classes: int, closure: int, equilibrium: int, built_in: bool,
+    block: Any, at: int, sums_at: int, numbers: int, c: int, k: int, a: int,
+    rho: float, y: float, beside: float, classes: int, closure: int, equilibrium: int, built_in: bool,
 ) -> bool:  # fmt: skip
     """The state of a class in a cell of row c after the step: velocity limiter, relaxation. Tells whether it was sound before them."""
     scratch = block.scratch
@@ -253,8 +253,8 @@ def settle(
         jam,
         shape,
     )
-    j = tally + k * WIDTH + a
-    block.tally[j] = block.tally[j] + (y - kept if inside else like(y, 0))
+    j = sums_at + (((c - 2) * classes + k) * SUM_ROWS + TAKEN) * WIDTH + a
+    block.sums[j] = block.sums[j] + (y - kept)
     adapted = bodies.adapted(
         closure,
         equilibrium,
@@ -281,7 +281,6 @@ def settle_row(
     classes: int, closure: int, equilibrium: int, built_in: bool,
 ) -> None:  # fmt: skip
     """The state of a row of cells after the step, and how many are unsound; in a ragged row some are beyond the end of their segment."""
-    tally = b * (classes + 1) * WIDTH
     for a in range(WIDTH):
         cells = block.marks[(3 * b + 2) * WIDTH + a]
         zero, one = like(cells, 0), like(cells, 1)
@@ -290,11 +289,11 @@ def settle_row(
         m = moved(block, at, sums_at, numbers, c, 0, a, classes)
         if classes > 1:
             n = moved(block, at, sums_at, numbers, c, 1, a, classes)
-            right = settle(block, at, tally, numbers, c, 0, a, m[0], m[1], n[0], inside, classes, closure, equilibrium, built_in)
-            right = right & settle(block, at, tally, numbers, c, 1, a, n[0], n[1], m[0], inside, classes, closure, equilibrium, built_in)
+            right = settle(block, at, sums_at, numbers, c, 0, a, m[0], m[1], n[0], classes, closure, equilibrium, built_in)
+            right = right & settle(block, at, sums_at, numbers, c, 1, a, n[0], n[1], m[0], classes, closure, equilibrium, built_in)
         else:
-            right = settle(block, at, tally, numbers, c, 0, a, m[0], m[1], zero, inside, classes, closure, equilibrium, built_in)
-        j = tally + classes * WIDTH + a
+            right = settle(block, at, sums_at, numbers, c, 0, a, m[0], m[1], zero, classes, closure, equilibrium, built_in)
+        j = b * WIDTH + a
         block.tally[j] = block.tally[j] + (one if inside & (not right) else zero)
 
 

@@ -20,6 +20,8 @@ from arz.engine.backends.packing import (
     LIMIT,
     SINK_ROWS,
     SOURCE_ROWS,
+    SUM_ROWS,
+    TAKEN,
     WIDTH,
     Block,
     Packing,
@@ -76,14 +78,30 @@ def counter(closure: int, classes: int) -> Callable[[Block, Roads, float, bool],
                         block.numbers[row + 4 * WIDTH], block.numbers[row + 5 * WIDTH], block.numbers[row + 6 * WIDTH],
                     )  # fmt: skip
                     vehicles = float(rho) * metres
-                    spent = float(block.sums[sums_at + 3 * k * WIDTH + x]) * metres
-                    distance = float(block.sums[sums_at + (3 * k + 1) * WIDTH + x]) * metres
+                    spent = float(block.sums[sums_at + k * SUM_ROWS * WIDTH + x]) * metres
+                    distance = float(block.sums[sums_at + (k * SUM_ROWS + 1) * WIDTH + x]) * metres
                     out[0, road, k, x] += spent if summed else vehicles
                     out[1, road, k, x] += distance if summed else vehicles * float(v)
                     out[2, road, k, x] += vehicles
                     out[3, road, k, x] += vehicles if v < threshold else 0.0
 
     return compiled(named(count_pieces, "count_pieces", closure, classes), nogil=True)
+
+
+@cache
+def collector(classes: int) -> Callable[[Block, Roads, Array], None]:
+    """Adds up what the limiter took [class, world], cell by cell in the order of the roads: however reaches are cut, to the same bit."""
+
+    def collect(given: Any, told: Any, taken: Array) -> None:
+        block, roads, worlds = bare(given), bare(told), given.times.shape[0]
+        for piece in range(roads.piece_road.shape[0]):
+            metres = roads.piece_metres[piece]
+            for k in range(classes):
+                row = roads.piece_at[piece, 1] + (k * SUM_ROWS + TAKEN) * WIDTH
+                for x in range(worlds):
+                    taken[k, x] += float(block.sums[row + x]) * metres
+
+    return compiled(named(collect, "collect", classes), nogil=True)
 
 
 QUEUE_SPEED = 2.0
@@ -105,8 +123,6 @@ class Part:
     roads: Roads
     reach: Array
     """int[bundle, slot]; slots without a segment take the first reach."""
-    weight: Array
-    """[bundle, slot]: the length of a cell times the lanes of the road."""
     dt: float = 0.0
     """The step that the numbers are set for."""
     drawn: Array | None = None
@@ -122,6 +138,7 @@ class Cpu:
         self._classes = len(plan.classes)
         self._kernel = kernel(plan.closure, plan.equilibrium, plan.built_in, plan.order, self._classes)
         self._counter = counter(plan.closure, self._classes)
+        self._collector = collector(self._classes)
         self._ready = False
         self._threads = threads or _processors()
         self._steps = 0
@@ -209,13 +226,13 @@ class Cpu:
     def _count_part(self, part: Part) -> tuple[Array, Array]:
         part.roads.counted[:] = 0
         self._counter(part.block, part.roads, QUEUE_SPEED, self._steps > 0)
-        return part.roads.counted, self._tally_of(part)[:, self._classes].sum(axis=(0, 1))
+        return part.roads.counted, part.block.tally.reshape(-1, part.packing.slots, part.packing.worlds).sum(axis=(0, 1))
 
     def _part(self, starts: Sequence[Start], first: int, last: int, worlds: int) -> Part:
         lane = [min(first + x, last - 1) for x in range(worlds)]
         low, high = (np.array([getattr(starts[world], name) for world in lane]).T for name in ("low", "high"))
         packing, block = pack(self.plan, low, high, self._kind)
-        pieces, reaches = self.plan.pieces, self.plan.reaches
+        pieces = self.plan.pieces
         reach = np.zeros(block.cells.shape[0] * packing.slots, np.int64)
         reach[: len(packing.segments.reach)] = packing.segments.reach
         reach = reach.reshape(-1, packing.slots)
@@ -233,7 +250,6 @@ class Cpu:
                 counted=np.zeros((4, len(self.plan.roads), self._classes, worlds)),
             ),
             reach=reach,
-            weight=(reaches.dx * reaches.lanes)[reach],
         )
 
     def _advance_part(self, part: Part, orders: Orders) -> None:
@@ -259,7 +275,9 @@ class Cpu:
             ready(self._kernel, now, orders.start_s, orders.dt, orders.steps)
             self._ready = True
         self._kernel(now, orders.start_s, orders.dt, orders.steps)
-        self._removed[part.first : part.last] += self._removed_of(part)
+        taken = np.zeros((self._classes, part.packing.worlds))
+        self._collector(now, part.roads, taken)
+        self._removed[part.first : part.last] += taken.T[: part.last - part.first]
 
     def _set_step(self, part: Part, dt: float) -> None:
         """The numbers that depend on the length of a step: dt/dx, and what relaxation leaves."""
@@ -282,16 +300,6 @@ class Cpu:
     def _table(self, part: Part) -> Array:
         """`numbers` as [bundle, row, slot, world]."""
         return part.block.numbers.reshape(-1, 1 + self._classes * CLASS_ROWS, part.packing.slots, part.packing.worlds)
-
-    def _removed_of(self, part: Part) -> Array:
-        """[world, class] of what the last interval took, times the lengths of the cells and the lanes."""
-        rows = self._tally_of(part)[:, : self._classes]
-        total: Array = np.einsum("bksx,bs->xk", rows.astype(np.float64), part.weight)
-        return total[: part.last - part.first]
-
-    def _tally_of(self, part: Part) -> Array:
-        """[bundle, (class: y removed, faults), slot, world]."""
-        return part.block.tally.reshape(-1, self._classes + 1, part.packing.slots, part.packing.worlds)
 
     def _book_rows(self, part: Part) -> list[tuple[Callable[[Books], Array], Array]]:
         """What each row of the books holds, and the row, a view [source or sink, class, world]."""
@@ -329,7 +337,7 @@ def _processors() -> int:
 
 def _block_worlds(plan: Plan, worlds: int, size: int, threads: int) -> int:
     """A power of two: no more than WIDTH, or than a cache or a thread's share asks for."""
-    each = plan.cells * 5 * len(plan.classes) * size
+    each = plan.cells * (2 + SUM_ROWS) * len(plan.classes) * size
     count = 1
     while count < WIDTH and count * 2 * each <= NEAR_BYTES and count * threads < worlds:
         count *= 2

@@ -25,6 +25,8 @@ NODE_LANES = (8, 16, 32)
 CROSSING, SOURCE, SINK = range(3)
 SOURCE_ROWS, SINK_ROWS = 3, 2
 """Rows of `books` per class: of a source (waiting, entered, rest) and of a sink (left, rest)."""
+SUM_ROWS, TAKEN = 4, 3
+"""Rows of `sums` per class: vehicles, vehicle-metres a second, what rounding left of the last step, y that the limiter took."""
 CLASS_ROWS = 11
 """Rows of numbers per class: own, other, scale, jam, shape, low, high, limit, creep, left, ceiling; one row dt/dx goes before all."""
 LOW, HIGH, LIMIT, LEFT = 5, 6, 7, 9
@@ -41,9 +43,9 @@ class Block(NamedTuple):
     state: Array
     """Per bundle: [cell and ghosts][class: rho, y][lane]."""
     sums: Array
-    """Per bundle: [cell][class: rho, flux, what rounding left of rho][lane]."""
+    """Per bundle: [cell][class: the SUM_ROWS][lane]."""
     tally: Array
-    """Per bundle: [class: y removed][lane], [faults][lane]."""
+    """Per bundle: [lane], how many cells were unsound."""
     numbers: Array
     """Per bundle: [1 + class·CLASS_ROWS][lane]."""
     gates: Array
@@ -181,7 +183,7 @@ def pack(plan: Plan, low: Array, high: Array, kind: Any) -> tuple[Packing, Block
     filled = np.full(bundles * slots, 0)
     filled[:count] = segments.count
     shortest = filled.reshape(bundles, slots).min(axis=1)
-    row, sum_row = 2 * classes * WIDTH, 3 * classes * WIDTH
+    row, sum_row = 2 * classes * WIDTH, SUM_ROWS * classes * WIDTH
     state_at = np.concatenate([[0], np.cumsum((longest + 4) * row)])
     sums_at = np.concatenate([[0], np.cumsum(longest * sum_row)])
     reach_first = plan.reaches.first_cell[segments.reach]
@@ -198,7 +200,7 @@ def pack(plan: Plan, low: Array, high: Array, kind: Any) -> tuple[Packing, Block
     block = Block(
         state=_aligned(int(state_at[-1]), kind),
         sums=_aligned(int(sums_at[-1]), kind),
-        tally=_aligned(bundles * (classes + 1) * WIDTH, kind),
+        tally=_aligned(bundles * WIDTH, kind),
         numbers=_numbers(plan, packing, bundles, low, high, kind),
         gates=_aligned(bundles * 2 * row, kind),
         scratch=_aligned((int(longest.max()) + 4) * (SCRATCH_ROWS * classes * WIDTH + PAD), kind),
