@@ -1,6 +1,5 @@
 """How many cell updates one core makes in a second, beside what its arithmetic can do at best."""
 
-import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,11 +13,12 @@ from arz.bench import CHAIN, multiply_add
 from arz.engine.plan import make_plan
 from arz.engine.simulator import Simulator
 from arz.jit import compiled
-from arz.world.scenario import Scenario
+from arz.world.scenario import Initial, Scenario, Uniform
 from benchmarks.measure import Least, Limit, Question
 
 WORLDS = 64
-INTERVAL_S = 15.0
+INTERVAL_S, MOST_STEPS = 15.0, 64
+"""Of a decision; short cells have short steps, and fewer seconds then."""
 WARM_UP = 40
 """Intervals before anything is timed, so that the network is full of traffic."""
 SETTLE_S, TIMED_S = 0.15, 0.25
@@ -27,6 +27,8 @@ thread works: two threads then need about 100 ms until each has a core, and turn
 CELLS = 100_000
 SIDE, BLOCK_M = 50, 155.0
 """A grid of so many streets each way has as many cells, and a crossing every ten."""
+BUSY = Initial(everywhere=Uniform(density_veh_per_m=(0.02, 0.02)))
+"""What is on the large networks, which would take long to fill."""
 MULTIPLY_ADDS, DIVISIONS = 121_500, 6_000
 """10⁶ a second by these loops on the machine where the targets were measured: a target is so many of them for each update."""
 PYCLAW = {1: 30.6e6, 2: 19.2e6}
@@ -84,10 +86,10 @@ def updates(made: Scenario, worlds: int, dtype: str, threads: int = 1, warm_up: 
     """A way that gives 10⁶ cell updates a second: whole intervals, with nodes, signals, ledgers and measures."""
     simulator = Simulator([made] * worlds, dtype=dtype, threads=threads)
     simulator.reset(range(worlds))
+    seconds = min(INTERVAL_S, MOST_STEPS * simulator.dt_bound_s)
     for _ in range(warm_up):
-        simulator.step(None, INTERVAL_S)
-    steps = math.ceil(INTERVAL_S / simulator.dt_bound_s - 1e-9)
-    return partial(_rate, lambda: simulator.step(None, INTERVAL_S), steps * simulator.plan.cells * worlds)
+        simulator.step(None, seconds)
+    return partial(_rate, lambda: simulator.step(None, seconds), simulator.steps(seconds) * simulator.plan.cells * worlds)
 
 
 def _rate(work: Callable[[], object], count: int) -> float:
@@ -124,11 +126,12 @@ def main() -> None:
             question.judge(case, Least(f"order {order}, float64", 0.5, times=one))
         side, cells = (10, CELLS // 25) if question.quick else (SIDE, CELLS)
         for order in orders:
-            for name, made in (
+            for name, empty in (
                 (f"70 edges of {cells:,} cells", cut(model("victoria_island", order), cells)),
                 (f"a grid of {side} × {side}", model("grid", order, n=side, m=side, block_m=BLOCK_M)),
             ):
                 large = f"{name}, one world, order {order}"
+                made = empty.model_copy(update={"initial": BUSY})
                 ways = {dtype: updates(made, 1, dtype, warm_up=2) for dtype in ("float32", "float64")}
                 question.rates(large, ways | calibrations(), "10⁶/s", rounds=10)
                 for dtype, times in (("float32", 12), ("float64", 6)):
