@@ -20,8 +20,8 @@ from simcache import Cache, cached
 
 SIZES = {"131 KB": (1 << 14, 50, 4), "8 MiB": (1 << 20, 12, 2), "256 MiB": (1 << 25, 7, 1)}
 """How many numbers; how many rounds of how many calls."""
-
-
+FEW = 200
+"""Numbers, that are too many to stand in an entry: a result of them makes the folders of a blob, too."""
 LARGE = 100 << 20
 RECORD = b"." * 750
 """As long as an entry."""
@@ -109,7 +109,7 @@ def compare(question: Question, ways: dict[str, Way], folder: Path, *, note: str
     """All sizes, held to a limit, and so are the system calls alone that make two files of a result; in stores that are in use: their folders are there, as they are after some hundred results."""
     for way in ways.values():
         for seed in range(100 if question.quick else 1000):
-            way(2, seed)
+            way(FEW, seed)
     for size, (numbers, rounds, burst) in SIZES.items():
         calls = {name: fresh(way, numbers) for name, way in ways.items()}
         between = partial(clear, folder) if numbers * 8 >= LARGE else None

@@ -63,7 +63,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Limit:
-    """What the median of a way must reach: a number, so many times another way, or so much beyond another way."""
+    """What the median of a way must reach: a number, so many times another way, so much beyond another way, or both of these."""
 
     way: str
     at_most: float
@@ -191,13 +191,11 @@ class Question:
         medians = {row.way: row.p50 for row in self._rows if row.case == case}
         unit = next(row.unit for row in self._rows if row.case == case)
         measured = medians[limit.way]
-        what = f"{limit.way}: {unit}"
+        base = medians[limit.beyond] if limit.beyond else 0.0
+        measured, kind = measured - base, unit
         if limit.times:
-            measured /= medians[limit.times]
-            what = f"{limit.way}: times {limit.times}"
-        elif limit.beyond:
-            measured -= medians[limit.beyond]
-            what = f"{limit.way}: {unit} beyond {limit.beyond}"
+            measured, kind = measured / (medians[limit.times] - base), f"times {limit.times}"
+        what = f"{limit.way}: {kind}" + (f" beyond {limit.beyond}" if limit.beyond else "")
         least = isinstance(limit, Least)
         met = measured >= limit.at_most if least else measured <= limit.at_most
         self._verdicts.append(Verdict(case, what, round(measured, 6), limit.at_most, met, least))
@@ -236,6 +234,7 @@ _OPENING = """
 `python3 dev.py bench` measures this page, and `python3 dev.py bench --table` makes it anew from `benchmarks/results/`; nothing in it is written by hand.
 In each question all ways take turns in one run, so that what else the machine does meets all of them alike.
 Times are milliseconds; beside the median stand the percentiles.
+A limit in milliseconds was set on another machine, together with what a peer took there: where both are known, the limit stands as a share of that peer, too, and that is the one to compare machines by.
 
 - *raw* is the system alone: the calls that move the bytes, with XXH3-128 over a map where bytes are checked.
 - *raw, two files* is what a store of blobs and entries cannot do without: the bytes, their SHA-256, and a second file of 750 bytes.
