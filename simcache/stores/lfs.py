@@ -8,10 +8,8 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from errno import ENOENT
-from hashlib import sha256
 from threading import Lock
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -22,22 +20,18 @@ from simcache.errors import BadSettings, Corrupt, Missing, StoreReadOnly, Unavai
 from simcache.model import POINTER_AT_MOST, Buffer, Capabilities, check_name, digest_in_name, pointer_oid
 from simcache.stores.base import Listed, Store, require_name
 from simcache.stores.git import GitFailed, LostRace, Repository, lfs_is_there, place_of
+from simcache.stores.lfs_objects import NO_LFS, LfsObjects, Wanted, link
 from simcache.stores.local import LocalStore
 from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_format
 
 LFS_LINES: Final = ("blobs/** filter=lfs diff=lfs merge=lfs -text", "entries/** -text")
 PLAIN_LINES: Final = ("blobs/** -text", "entries/** -text")
 """What .gitattributes says of a store: how its blobs go, and that no byte of an entry may change."""
-NO_LFS: Final = "git-lfs is not installed: see https://git-lfs.com (Debian, Ubuntu: `apt-get install git-lfs`), then `git lfs install`"
 
 _RACES = 12
-_GLANCE = 0.002
-"""Seconds between two looks for a content that is on its way."""
 _COPY_BELOW = 64 * 1024
 _LINKED_FROM = 4096
 """Bytes from which on comparing a file takes less time than writing it again, and less room."""
-_AT_ONCE = 1024
-"""Objects that one call of git-lfs uploads: its start takes 50 ms, and between two calls progress is told."""
 
 
 class _Where(NamedTuple):
@@ -49,24 +43,13 @@ class _Where(NamedTuple):
     """Empty for the branch that is checked out."""
 
 
-class _Coming(NamedTuple):
-    """Contents that git-lfs is fetching, in a thread beside their reader: each is read as soon as it is here."""
+class _Manner(NamedTuple):
+    """How what follows a commit is kept."""
 
-    process: int
-    """Whose thread it is: a forked child has none."""
-    sizes: Mapping[str, int]
-    fetching: "Future[None]"
-
-    def wait_for(self, name: str, path: str) -> bool:
-        """Return when this content is here whole, or is not on its way any more; False if it never was."""
-        while name in self.sizes and self.process == os.getpid() and not self.fetching.done() and not _is_whole(path, self.sizes[name]):
-            wait((self.fetching,), timeout=_GLANCE)
-        return name in self.sizes
-
-    def wait(self) -> None:
-        """Return when all has come that comes."""
-        if self.process == os.getpid():
-            self.fetching.result()
+    by_lfs: bool
+    """Whether blobs go by Git LFS."""
+    lacking: Mapping[str, bytes]
+    """The files that the commit lacks to hold a store."""
 
 
 class GitStore(Store):
@@ -96,10 +79,7 @@ class GitStore(Store):
         self._published: dict[str, str] = {}
         """Every name on the branch, and its object."""
         self._foreign: list[str] = []
-        self._objects = ""
-        self._away = ""
-        """Why contents cannot be fetched, until somebody looks again."""
-        self._coming: _Coming | None = None
+        self._objects = LfsObjects(self._git, self._remote)
         self._ahead: dict[str, bytes] = {}
         """Entries that were read before they were asked for."""
 
@@ -117,43 +97,25 @@ class GitStore(Store):
         if oid is None:
             return self._waiting.get(name)
         if name.startswith("blobs/"):
-            fetched = self._coming is not None and self._coming.wait_for(name, self._lfs_path(name))
             with suppress(OSError):
-                return self._content(name, checked=fetched)  # mostly it is here, and then Git need not be asked for the pointer
+                return _handed_out(self._objects.read(name))  # mostly it is here, and then Git need not be asked for the pointer
         data = self._ahead.pop(name, None) or self._git.read(oid)
         if not self._is_pointer(name, data):
             return _handed_out(data)
         with suppress(Missing):
             return self._waiting.get(name)
-        self._await_fetch()
-        self._fetch_contents([name])
+        self._objects.settle()
+        self._objects.fetch([oid])
         try:
-            return self._content(name, checked=True)
+            return _handed_out(self._objects.read(name))
         except OSError as problem:
             reason = f"its Git LFS object is not here ({problem.strerror}); `git lfs fetch --all {self._remote}` brings what the server has"
-            raise Unavailable(name, self._away or reason, passes=False) from None
-
-    def _content(self, name: str, *, checked: bool) -> memoryview:
-        """What Git LFS keeps of a blob; OSError if that is nothing.
-
-        git-lfs has checked what it just fetched. What has been here longer may have been damaged since: that goes where
-        `git lfs fsck` would put it, so that it is fetched anew.
-        """
-        path = self._lfs_path(name)
-        with open(path, "rb", buffering=0) as file:
-            data = file.read()
-        if not checked and sha256(data).hexdigest() != name[-64:]:
-            bad = os.path.join(os.path.dirname(self._lfs_folder), "bad")
-            os.makedirs(bad, exist_ok=True)
-            os.replace(path, os.path.join(bad, name[-64:]))
-            raise FileNotFoundError(ENOENT, "it was damaged", path)
-        return _handed_out(data)
+            raise Unavailable(name, self._objects.away or reason, passes=False) from None
 
     def lent(self, name: str) -> str | None:
         if not name.startswith("blobs/") or name not in self._names():
             return None  # what only waits is read from where it waits, and nobody has looked at what Git LFS has of it
-        path = self._lfs_path(name)
-        return path if os.path.isfile(path) and not os.path.islink(path) else None
+        return self._objects.lent(name)
 
     def has(self, name: str) -> bool:
         require_name(name)
@@ -185,26 +147,15 @@ class GitStore(Store):
         held = self._names()
         entries = [name for name in names if name.startswith("entries/") and name in held]
         wanted = [name for name in names if name.startswith("blobs/") and name in held and not self._waiting.has(name)]
-        wanted = [name for name in wanted if not os.path.exists(self._lfs_path(name))]
+        wanted = [name for name in wanted if not os.path.exists(self._objects.path(name))]
         try:
             self._ahead = dict(zip(entries, self._git.read_all([held[name] for name in entries]), strict=True))
             pointers = zip(wanted, self._git.read_all([held[name] for name in wanted]), strict=True)
         except GitFailed:
             return  # an object of Git's is not here: whoever asks for it by name is told
-        sizes = {name: _pointed_size(data) for name, data in pointers if self._is_pointer(name, data)}
-        if sizes:
-            self._await_fetch()
-            pool = ThreadPoolExecutor(1)
-            self._coming = _Coming(os.getpid(), sizes, pool.submit(self._fetch_contents, list(sizes)))
-            pool.shutdown(wait=False)
-
-    def _await_fetch(self) -> None:
-        """Let what is being fetched come to its end."""
-        if (coming := self._coming) is not None:
-            try:
-                coming.wait()
-            finally:
-                self._coming = None
+        coming = {name: Wanted(held[name], _pointed_size(data)) for name, data in pointers if self._is_pointer(name, data)}
+        if coming:
+            self._objects.bring(coming)
 
     # writing
 
@@ -218,16 +169,14 @@ class GitStore(Store):
         """Whether the work tree has a file with these very bytes, which got a second name among those that wait."""
         place = os.path.join(self._folder, name)
         size = sum(memoryview(chunk).nbytes for chunk in chunks)
-        if size < _LINKED_FROM or not os.path.isdir(self._waiting.local) or self._waiting.has(name):
+        if size < _LINKED_FROM or not os.path.isdir(self._waiting.local):
             return False
         try:
             with open(place, "rb", buffering=0) as file:
-                if file.read(size + 1) != b"".join(chunks):
-                    return False
-            _link(place, os.path.join(self._waiting.url, name))
+                same = file.read(size + 1) == b"".join(chunks)
+            return same and link(place, self._file_of(name))
         except OSError:
             return False
-        return self._waiting.has(name)
 
     def claim(self, name: str, size: int) -> bool:
         return self._waiting.claim(name, size) or super().claim(name, size)
@@ -248,10 +197,10 @@ class GitStore(Store):
     # the remote
 
     def refresh(self) -> None:
-        self._await_fetch()
+        self._objects.settle()
         self._need_remote()
         self._check_waiting()
-        self._away = ""
+        self._objects.away = ""
         tip = self._git.fetch(self._remote, self._branch)
         if tip:
             self._check_format(tip)
@@ -259,7 +208,7 @@ class GitStore(Store):
             self._look_at(tip)
 
     def publish(self, told: Callable[[int, int], None] | None = None) -> None:
-        self._await_fetch()
+        self._objects.settle()
         sent: set[str] = set()
         held = list(self._waiting.list())
         for number in range(_RACES):
@@ -282,7 +231,7 @@ class GitStore(Store):
         by_lfs, attributes = self._manner(parents[0] if parents else "")
         pointed = {name: size for name, size in waiting if by_lfs and name.startswith("blobs/") and size}
         with ThreadPoolExecutor(1) as beside:
-            uploading = beside.submit(self._upload, [Listed(*item) for item in pointed.items()], sent, told)
+            uploading = beside.submit(self._objects.upload, [Listed(*item) for item in pointed.items()], self._file_of, sent, told)
             commit = self._commit(parents, waiting, pointed, attributes)
             uploading.result()
         self._git.push(self._remote, commit, self._branch)
@@ -299,9 +248,12 @@ class GitStore(Store):
         plain = [name for name, _ in waiting if name.startswith("blobs/") and name not in pointed]
         files += [(f"{prefix}{name}", bytes(self._waiting.get(name))) for name in entries]
         files += [(f"{prefix}{name}", _pointer(name, size)) for name, size in pointed.items()]
-        objects = self._git.keep_files([os.path.join(self._waiting.url, name) for name in plain])
+        objects = self._git.keep_files([self._file_of(name) for name in plain])
         files += [(f"{prefix}{name}", oid) for name, oid in zip(plain, objects, strict=True)]
         return self._git.commit(parents, files, f"simcache: {len(entries)} {'result' if len(entries) == 1 else 'results'}")
+
+    def _file_of(self, name: str) -> str:
+        return os.path.join(self._waiting.url, name)
 
     def _check_waiting(self) -> None:
         """What waits must be what its name promises, and a power cut may have left less: that goes out of the way, to be put again."""
@@ -314,8 +266,7 @@ class GitStore(Store):
                 else:
                     self._put_here.add(listed.name)
 
-    def _manner(self, parent: str) -> tuple[bool, dict[str, bytes]]:
-        """Whether blobs go by LFS after this commit, and the files that it lacks to hold a store."""
+    def _manner(self, parent: str) -> _Manner:
         prefix = self._place.prefix
         held = self._git.files(parent, f"{prefix}{FORMAT_FILE}")
         lacking = {} if held else {FORMAT_FILE: FORMAT_BYTES}
@@ -324,46 +275,18 @@ class GitStore(Store):
             by_lfs = lfs_is_there(self._place.top)
             if not by_lfs:
                 warn(f"{NO_LFS}; until then blobs go to {self._remote}/{self._branch} by plain Git", UserWarning)
-            return by_lfs, lacking
+            return _Manner(by_lfs, lacking)
         if said.get("text") == "unset":
-            return False, lacking  # somebody chose plain Git
+            return _Manner(by_lfs=False, lacking=lacking)  # somebody chose plain Git
         by_lfs = lfs_is_there(self._place.top)
         if not by_lfs:
             warn(f"{NO_LFS}; blobs go to {self._remote}/{self._branch} by plain Git", UserWarning)
         lines = LFS_LINES if by_lfs else PLAIN_LINES
-        return by_lfs, {**lacking, ".gitattributes": "".join(f"{line}\n" for line in lines).encode()}
+        return _Manner(by_lfs, {**lacking, ".gitattributes": "".join(f"{line}\n" for line in lines).encode()})
 
     def _parents(self, tip: str) -> Sequence[str]:
         """What a commit follows: the branch at the remote; a branch that is not there yet begins with what is committed here."""
         return [parent for parent in (tip or (self._head() if self._is_checked_out() else ""),) if parent]
-
-    def _upload(self, blobs: Sequence[Listed], sent: set[str], told: Callable[[int, int], None] | None) -> None:
-        total = sum(listed.size for listed in blobs)
-        done = 0
-        for start in range(0, len(blobs), _AT_ONCE):
-            group = [listed for listed in blobs[start : start + _AT_ONCE] if listed.name not in sent]
-            for listed in group:
-                with suppress(OSError):
-                    self._content(listed.name, checked=False)  # one that was damaged here must not go in place of what waits
-                _link(os.path.join(self._waiting.url, listed.name), self._lfs_path(listed.name))
-            if group:
-                self._git.run("lfs", "push", "--object-id", self._remote, *(listed.name[-64:] for listed in group))
-            sent.update(listed.name for listed in group)
-            done += sum(listed.size for listed in blobs[start : start + _AT_ONCE])
-            if told is not None:
-                told(done, total)
-
-    def _fetch_contents(self, names: Sequence[str]) -> None:
-        """Have these LFS objects here, in this order: those of a commit that holds nothing else, so that git-lfs looks for nothing else."""
-        if self._away or not names:
-            return
-        held = self._names()
-        try:
-            numbered = [(f"{number:08}", held[name]) for number, name in enumerate(names)]
-            commit = self._git.commit([], numbered, "simcache: what is fetched")
-            self._git.run("lfs", "fetch", self._remote, commit)
-        except GitFailed as problem:
-            self._away = f"Git LFS cannot fetch it ({problem.reason})" if lfs_is_there(self._place.top) else NO_LFS
 
     # the branch
 
@@ -400,15 +323,6 @@ class GitStore(Store):
     def _is_pointer(self, name: str, data: bytes) -> bool:
         return len(data) <= POINTER_AT_MOST and name.startswith("blobs/") and pointer_oid(data) == name[-64:]
 
-    def _lfs_path(self, name: str) -> str:
-        return f"{self._lfs_folder}/{name[-64:-62]}/{name[-62:-60]}/{name[-64:]}"
-
-    @property
-    def _lfs_folder(self) -> str:
-        if not self._objects:
-            self._objects = os.path.join(self._place.common, self._git.ask("config", "lfs.storage") or "lfs", "objects")
-        return self._objects
-
     # the work tree
 
     def settle(self) -> None:
@@ -418,7 +332,7 @@ class GitStore(Store):
         changed at the remote, the branch follows it; if more has, the files are staged (where a pull will only move forward) or
         committed (where it will merge). No other path is touched, in the index or in the work tree.
         """
-        self._await_fetch()
+        self._objects.settle()
         tip = self._tip or ""
         try:
             if tip and self._is_checked_out() and not self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
@@ -432,8 +346,8 @@ class GitStore(Store):
         """Set aside what Git LFS has of a blob if it was cut short: every command that looked at the sound file here would fail."""
         name = path[len(self._place.prefix) :]
         with suppress(OSError):
-            if digest_in_name(name) and not _is_whole(self._lfs_path(name), os.path.getsize(os.path.join(self._place.top, path))):
-                self._content(name, checked=False)
+            if digest_in_name(name) and not self._objects.is_whole(name, os.path.getsize(os.path.join(self._place.top, path))):
+                self._objects.read(name)
 
     def _follow(self, tip: str, head: str) -> None:
         prefix = self._place.prefix
@@ -478,13 +392,6 @@ class GitStore(Store):
         return self._git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 
 
-def _is_whole(path: str, size: int) -> bool:
-    try:
-        return os.path.getsize(path) == size
-    except OSError:
-        return False
-
-
 def _where(url: str) -> _Where:
     path, _, query = url.partition(":")[2].partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
@@ -508,20 +415,3 @@ def _pointed_size(pointer: bytes) -> int:
 
 def _handed_out(data: bytes) -> memoryview:
     return memoryview(bytearray(data) if len(data) < _COPY_BELOW else data)
-
-
-def _link(source: str, target: str) -> None:
-    """Give a file a second name; where the file system has no links, a copy."""
-    if os.path.exists(target):
-        return
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        return
-    except OSError:
-        import shutil
-
-        aside = f"{target}.{os.getpid()}"
-        shutil.copyfile(source, aside)
-        os.replace(aside, target)

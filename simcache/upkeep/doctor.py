@@ -12,7 +12,7 @@ from simcache.model import Json
 from simcache.settings import Settings
 from simcache.stores.base import Store
 from simcache.stores.git import GitFailed, Place, Repository, lfs_is_there, place_of
-from simcache.stores.lfs import NO_LFS
+from simcache.stores.lfs_objects import NO_LFS
 from simcache.stores.registry import ASKED_WHEN_OPENED, open_store
 from simcache.upkeep.contents import contents, root_of
 from simcache.upkeep.listing import fields_of

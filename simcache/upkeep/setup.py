@@ -12,7 +12,8 @@ from typing import Any
 from simcache.errors import BadSettings
 from simcache.settings import FILE, load, located
 from simcache.stores.git import GitFailed, Place, Repository, lfs_is_there, place_of
-from simcache.stores.lfs import LFS_LINES, NO_LFS, PLAIN_LINES
+from simcache.stores.lfs import LFS_LINES, PLAIN_LINES
+from simcache.stores.lfs_objects import NO_LFS
 from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_place
 from simcache.stores.registry import scheme_of
 from simcache.upkeep.report import Report
