@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from simcache.errors import BadSettings
-from simcache.identity.files import Signature, SourceChanged, SourceFile, check_bytecode, is_outside, loaded_signature, read
+from simcache.identity.files import Signature, SourceChanged, SourceFile, check_bytecode, is_outside, read, text_before
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.modules import Module, absolute_name, compiled_as_written, locate
@@ -84,10 +84,11 @@ class Closure:
         if file is None:
             return None
         self.files[path] = file.signature
-        if loaded is not None:
-            check_bytecode(file)
         package = name if folders else name.rpartition(".")[0]
-        return Module(name, file, package, folders, None if loaded is None else vars(loaded), compiled_as_written(loaded))
+        if loaded is None:
+            return Module(name, file, package, folders, None)
+        check_bytecode(file)
+        return Module(name, file, package, folders, vars(loaded), compiled_as_written(loaded), text_before(file))
 
     def package(self, name: str) -> None:
         """Every file of a package that counts as a whole."""
@@ -111,8 +112,8 @@ class Closure:
                 self.parts[f"{name}/{inside}"] = file.summary.whole
 
     def _check_package_file(self, file: SourceFile) -> None:
-        noted = loaded_signature(file.path)
-        if noted is not None and noted != file.signature:
+        before = text_before(file)
+        if before is not None and before.whole != file.summary.whole:
             raise SourceChanged(file.path)
 
     # -- names
@@ -127,6 +128,7 @@ class Closure:
 
     def name(self, module: Module, root: str, chain: list[str]) -> str:
         piece = module.file.summary.names.get(root)
+        _check_piece(module, root, piece)
         if piece is None:
             return self.unbound(module, root, chain)
         if piece.kind != "import":
@@ -143,6 +145,11 @@ class Closure:
     def unbound(self, module: Module, root: str, chain: list[str]) -> str:
         """A name that the text does not bind: from a star import, a builtin, or put there at run time."""
         candidates = []
+        if module.before is not None and (module.before.stars, module.before.exports) != (
+            module.file.summary.stars,
+            module.file.summary.exports,
+        ):
+            raise SourceChanged(module.file.path)
         for star in reversed(module.file.summary.stars):
             _, level, name, _ = star.split(" ", 3)
             absolute = absolute_name(module, int(level), name)
@@ -207,6 +214,7 @@ class Closure:
 
     def enter(self, node: str, module: Module, name: str, piece: Piece, *, start: bool, behaviour: bool) -> None:
         """Write down one piece: its digest, and where each of its names leads."""
+        _check_piece(module, name, piece)
         digest, reaches = piece.digest, piece.reaches
         if behaviour and piece.behaviour:
             digest, reaches = piece.behaviour, piece.behaviour_reaches
@@ -255,6 +263,17 @@ class Closure:
         key = (id(names.cell) if isinstance(names, Variable) else id(names), name)
         if record or key not in self.guards:
             self.guards[key] = guard_of(names, name, held, record=record)
+
+
+def _check_piece(module: Module, name: str, piece: Piece | None) -> None:
+    """Raise SourceChanged if what a file says of a name was edited since it was loaded: a base class, a decorator or an enumeration
+    leaves no code by which the running one could be known. A plain value is known by itself.
+    """
+    if module.before is None:
+        return
+    loaded = module.before.names.get(name, module.before.nested.get(name))
+    if loaded != piece and not (loaded and piece and loaded.value and piece.value):
+        raise SourceChanged(module.file.path)
 
 
 def _needs_its_object(piece: Piece, targets: Iterable[tuple[str, str]]) -> bool:

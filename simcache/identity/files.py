@@ -53,8 +53,17 @@ class SourceFile(NamedTuple):
     summary: Summary
 
 
+class _Loaded(NamedTuple):
+    """A file as it was just after a module was loaded from it."""
+
+    module: str
+    spec: object
+    """Whoever loads a module again gives it another one."""
+    content: bytes
+
+
 _files: dict[str, SourceFile] = {}
-_loaded: dict[str, Signature] = {}
+_loaded: dict[str, _Loaded] = {}
 _looked_at: set[str] = set()
 
 
@@ -125,14 +134,20 @@ _STARTED = _process_start() - 100_000_000  # clock ticks of the kernel and of fi
 
 
 def note_loaded() -> None:
-    """Remember how the files of the project's modules look that were loaded since the last time: just read, most of them."""
+    """Remember what the files of the project's modules say that were loaded since the last time: just read, most of them."""
+    for known, seen in list(_loaded.items()):
+        again = sys.modules.get(seen.module)
+        if again is not None and getattr(again, "__spec__", None) is not seen.spec:
+            _loaded.pop(known, None)
+            _looked_at.discard(seen.module)
     for name, module in list(sys.modules.items()):
         if name in _looked_at:
             continue
         _looked_at.add(name)
         path = getattr(module, "__file__", None)
-        if isinstance(path, str) and path.endswith(".py") and not is_outside(path) and (signature := signature_of(path)):
-            _loaded.setdefault(path, signature)
+        if isinstance(path, str) and path.endswith(".py") and not is_outside(path) and path not in _loaded:
+            with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
+                _loaded[path] = _Loaded(name, getattr(module, "__spec__", None), _bytes_of(path))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -171,9 +186,15 @@ def codes_of(file: SourceFile) -> Mapping[str, tuple[types.CodeType, ...]]:
     return compiled(file.path, file.content)
 
 
-def loaded_signature(path: str) -> Signature | None:
-    """How a file looked just after it was loaded; None if nobody looked."""
-    return _loaded.get(path)
+def text_before(file: SourceFile) -> Summary | None:
+    """What the text said that was loaded, where the file holds another one now; None if it is the same, or nobody looked."""
+    seen = _loaded.get(file.path)
+    if seen is None or seen.content == file.content:
+        return None
+    try:
+        return _remembered(seen.content)
+    except (SyntaxError, ValueError) as problem:  # it was being saved as somebody looked
+        raise SourceChanged(file.path) from problem
 
 
 def check_bytecode(file: SourceFile) -> None:

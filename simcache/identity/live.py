@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from simcache.errors import Unkeyable
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
-from simcache.identity.files import Signature, SourceChanged, codes_of, compiled, is_new, is_outside, loaded_signature, read
+from simcache.identity.files import Signature, SourceChanged, codes_of, compiled, is_new, is_outside, read, text_before
 from simcache.identity.modules import Module, held_function, locate, module_name, own_function, underlying
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.taken import Names, Variable
@@ -196,7 +196,8 @@ class Live:
         key = f"{name} {path}"
         if key not in self.closure.modules:
             package = getattr(main, "__package__", None) or ""
-            self.closure.modules[key] = Module(name, file, package, (), getattr(own, "__globals__", vars(main) if main else None))
+            namespace = getattr(own, "__globals__", vars(main) if main else None)
+            self.closure.modules[key] = Module(name, file, package, (), namespace, before=text_before(file))
         return self.closure.modules[key]
 
     def function(self, function: types.FunctionType, path: str, *, start: bool = False) -> str:
@@ -281,8 +282,7 @@ def check_code(module: Module, code: types.CodeType) -> None:
     """Raise SourceChanged unless a module's file still holds the code that was loaded from it."""
     file = module.file
     if not module.as_written:
-        noted = loaded_signature(file.path)
-        if noted is not None and noted != file.signature:
+        if module.before is not None:
             raise SourceChanged(file.path)
     elif not any(same_code(code, found) for found in codes_of(file).get(code.co_qualname, ())):
         raise SourceChanged(file.path)

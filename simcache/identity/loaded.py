@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
 from simcache.identity.bytecode import same_code
-from simcache.identity.files import SourceChanged, is_new, is_outside, loaded_signature
+from simcache.identity.files import is_new, is_outside
 from simcache.identity.live import Live, check_code
 from simcache.identity.modules import Module, absolute_name, underlying
 from simcache.identity.piece import Piece
@@ -149,9 +149,6 @@ class Loaded:
             return "" if digest == piece.value else digest
         if not first.holds():
             return self.objects.value(held, path)
-        noted = loaded_signature(module.file.path)
-        if noted is not None and noted != module.file.signature and is_new(module.file):
-            raise SourceChanged(module.file.path)
         inner = underlying(held)
         captures = isinstance(inner, types.FunctionType) and inner.__closure__ is not None
         record = self.objects.is_record(held)

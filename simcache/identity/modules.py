@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from simcache.identity.files import SourceFile
+from simcache.identity.piece import Summary
 
 _ROOT_MARKS = ("simcache.toml", "pyproject.toml", ".git")
 
@@ -26,6 +27,8 @@ class Module(NamedTuple):
     namespace: dict[str, Any] | None
     as_written: bool = True
     """Its code was compiled from just its text; a test runner may have rewritten it before."""
+    before: Summary | None = None
+    """What the text said that was loaded, where the file was edited since."""
 
 
 def compiled_as_written(module: types.ModuleType | None) -> bool:

@@ -656,6 +656,68 @@ def test_an_edit_during_the_call_never_reaches_the_new_code(path: str, old: str,
     assert twelve.ask("f(1)") == "12"
 
 
+WORKED_OUT = {
+    "a decorator's argument": ("def add(n):\n    return lambda f: lambda x: f(x) + n\n@add({})\ndef h(x): return x\n", "1", "2"),
+    "a base class": ("class B:\n    A = 1\nclass C:\n    A = 2\nclass D({}): pass\ndef h(x): return x + D.A\n", "B", "C"),
+    "a default that is computed": ("def make(n): return [n]\ndef h(x, n=make({})): return x + n[0]\n", "1", "2"),
+    "a member of an enumeration": ("from enum import Enum\nclass E(Enum):\n    A = {}\ndef h(x): return x + E.A.value\n", "1", "2"),
+    "what an import binds": ("from math import {} as r\ndef h(x): return r(x + 0.5)\n", "floor", "ceil"),
+    "an attribute set from outside": ("class C: pass\nC.A = {}\ndef h(x): return x + C.A\n", "1", "2"),
+    "a constant that is computed": ("def make(n): return [n]\nT = make({})\ndef h(x): return x + T[0]\n", "1", "2"),
+    "what a computed constant is made by": ("def make(n): return [n + {}]\nT = make(0)\ndef h(x): return x + T[0]\n", "1", "2"),
+    "a star import's module": ("from pkg.{} import *\ndef h(x): return x + STEP\n", "one", "two"),
+    "a compiled pattern": ("import re\nR = re.compile('{}')\ndef h(x): return x + len(R.findall('aab'))\n", "a+", "a"),
+}
+
+
+@pytest.mark.parametrize(("text", "old", "new"), WORKED_OUT.values(), ids=WORKED_OUT)
+@pytest.mark.parametrize("when", ["before the first call", "between two functions' calls"])
+def test_an_edit_of_what_a_module_worked_out_is_not_the_running_code(text: str, old: str, new: str, when: str, world: World) -> None:
+    """Enumerations, bases, decorators, defaults: no function's code tells that they were edited, and there is no bytecode to ask."""
+    calls = "from pkg import callee\n@cached\ndef f(x): return callee.h(x)\n@cached\ndef first(x): return callee.h(x) * 0\n"
+    world.write(package(calls, callee=text.format(old), one="STEP = 1\n", two="STEP = 2\n"))
+    with world.live() as process:
+        process.do("from pkg.mod import f, first")
+        if when != "before the first call":
+            process.do("first(1)")
+        ran = process.do("from pkg import callee; answer = callee.h(1)")
+        stored = world.entries()
+        world.edit("pkg/callee.py", text.format(old), text.format(new))
+
+        assert process.do("answer = f(1)") == ran
+        assert process.shown == ["NotStored"]
+    assert world.entries() == stored
+    assert world.ask("f(1)") != ran
+
+
+def test_an_edit_elsewhere_in_a_file_goes_on_being_stored(world: World) -> None:
+    """An enumeration is edited that nothing of the function reaches: its results are still those of the text."""
+    text = "from enum import Enum\nclass E(Enum):\n    A = 1\nclass Other(Enum):\n    A = 1\ndef h(x): return x + E.A.value\n"
+    world.write(package("from pkg import callee\n@cached\ndef f(x): return callee.h(x)\n", callee=text))
+    key = world.ask("f.key(1)").strip("'")
+    with world.live() as process:
+        process.do("from pkg.mod import f")
+        world.edit("pkg/callee.py", "class Other(Enum):\n    A = 1", "# other\nclass Other(Enum):\n    A = 3")
+
+        assert process.do("answer = f(1)") == "2"
+        assert process.shown == []
+    assert [entry.name.partition(".")[0] for entry in world.entries()] == [key]
+
+
+def test_what_is_worked_out_anew_by_a_reload_is_stored(world: World) -> None:
+    """The module was edited and loaded again: its enumeration is that of the text."""
+    text = "from enum import Enum\nclass E(Enum):\n    A = 1\ndef h(x): return x + E.A.value\n"
+    world.write(package("from pkg import callee\n@cached\ndef f(x): return callee.h(x)\n", callee=text))
+    with world.live() as process:
+        process.do("import importlib; from pkg.mod import f; from pkg import callee; f.key(1)")
+        world.edit("pkg/callee.py", "A = 1", "A = 2")
+
+        assert process.do("importlib.reload(callee); answer = f(1)") == "3"
+        assert process.shown == []
+    assert len(world.entries()) == 1
+    assert world.ask("f(1)") == "3"
+
+
 def test_an_import_inside_the_function_after_an_edit_is_the_new_code(world: World) -> None:
     """The callee's module is edited before the call that imports it: its new code runs, so its new code is the key."""
     world.write(package("@cached\ndef f(x):\n    from pkg.callee import h\n    return h(x)\n", callee=CALLEE))
