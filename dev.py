@@ -54,7 +54,7 @@ class Group(NamedTuple):
 
 GROUPS = {
     "core": Group("simcache and what it needs", ("--editable", ".")),
-    "dev": Group("simcache and the tools, about 350 MB", ("--editable", ".[dev]"), holds=("core", "show")),
+    "dev": Group("simcache and the tools, about 450 MB", ("--editable", ".[dev]"), holds=("core", "show")),
     "show": Group("the solver and its pictures, about 300 MB", ("--editable", ".[arz,plot]"), holds=("core",)),
     "torch": Group(
         "torch for the CPU and the learners, about 800 MB", ("torch", "--editable", ".[rl-dev]"), required=False, holds=("core",)

@@ -112,7 +112,7 @@ def compiled(kernel: Law, **options: Any) -> Law:
 
 
 def ready(kernel: Any, *arguments: object) -> None:
-    """Has a compiled kernel ready for arguments of these types: one process compiles, others that ask meanwhile wait and load what it made."""
+    """Has a compiled kernel ready for arguments of these types: one process compiles, others that ask for it wait and load what it made."""
     signature = tuple(numba.typeof(argument) for argument in arguments)
     if signature in kernel.overloads:
         return
@@ -120,7 +120,8 @@ def ready(kernel: Any, *arguments: object) -> None:
     if not folder:
         kernel.compile(signature)
         return
-    with open(os.path.join(folder, "compiling.lock"), "a") as lock, _alone(lock):
+    # A lock for each kernel, because numba keeps one index for each: two processes that added to it at once would lose one entry.
+    with open(os.path.join(folder, f"{kernel.py_func.__qualname__}.lock"), "a") as lock, _alone(lock):
         kernel.compile(signature)
 
 
