@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import numba
 import pytest
@@ -90,7 +91,7 @@ def test_other_users_of_numba_keep_their_setting() -> None:
 def test_who_compiles_keeps_only_those_waiting_who_ask_for_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere one kernel is being compiled: here another one is ready at once, and that one as soon as it is done there."""
     monkeypatch.setattr(jit, "code_folder", lambda: str(tmp_path))
-    one, other = (jit.compiled(jit.named(lambda x: x, name)) for name in ("one", "other"))
+    one, other = (cast("Any", jit.compiled(jit.named(lambda x: x, name))) for name in ("one", "other"))
     with ThreadPoolExecutor(1) as pool:
         with (tmp_path / "one.lock").open("a") as lock, jit._alone(lock):
             waiting = pool.submit(jit.ready, one, 1.0)
