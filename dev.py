@@ -32,6 +32,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "simcache-dev.json"
 LOCK = VENV.with_name(VENV.name + ".lock")
 WORKERS = 4  # more test processes than this only wait for the disk
+WAITING = 1  # so many more than processors: a tenth of a test's time it waits for the disk or for programs that it started
 DEEP_SECONDS = 1200  # for one deep test, which tries ten times the examples; one that names its own time keeps it
 BLOCK_SECONDS = 120  # a block of documentation that takes longer is no documentation
 
@@ -54,7 +55,7 @@ class Group(NamedTuple):
 
 GROUPS = {
     "core": Group("simcache and what it needs", ("--editable", ".")),
-    "dev": Group("simcache and the tools, about 350 MB", ("--editable", ".[dev]"), holds=("core", "show")),
+    "dev": Group("simcache and the tools, about 450 MB", ("--editable", ".[dev]"), holds=("core", "show")),
     "show": Group("the solver and its pictures, about 300 MB", ("--editable", ".[arz,plot]"), holds=("core",)),
     "torch": Group(
         "torch for the CPU and the learners, about 800 MB", ("torch", "--editable", ".[rl-dev]"), required=False, holds=("core",)
@@ -292,7 +293,7 @@ def test(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Runs the tests in several processes at once; other arguments go to pytest."""
     if not ensure("dev", "torch")["torch"]:
         _answer_for_missing_torch()
-    spread = [] if _chooses_workers(rest) else ["-n", str(min(WORKERS, max(2, os.cpu_count() or 2))), "--dist", "worksteal"]
+    spread = [] if _chooses_workers(rest) else ["-n", str(min(WORKERS, (os.cpu_count() or 1) + WAITING)), "--dist", "worksteal"]
     if not options.deep:
         return python("-m", "pytest", *spread, *rest)
     deep = ("-m", "pytest", *spread, f"--timeout={DEEP_SECONDS}", "--deep")

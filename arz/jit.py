@@ -18,6 +18,8 @@ Law = TypeVar("Law", bound=Callable[..., object])
 PACKAGE = Path(__file__).parent
 COMPILED = ("jit.py", "laws", "engine/bodies.py", "engine/waves.py", "engine/backends")
 """The files of this package whose functions end in compiled code."""
+WITHIN = {"no_cfunc_wrapper": True}
+"""How numba compiles what is only called by compiled code: by default it makes of each law a second function for callers in C."""
 
 
 def device(law: Law) -> Law:
@@ -30,7 +32,7 @@ def device(law: Law) -> Law:
     def implementation(*_: object) -> Law:
         return law
 
-    overload(law, strict=False, prefer_literal=True)(implementation)
+    overload(law, jit_options=WITHIN, strict=False, prefer_literal=True)(implementation)
     return law
 
 
@@ -45,7 +47,7 @@ def _like(x: Any, value: Any) -> Callable[[Any, Any], Any]:
 
 
 # Not strict, or numba would compare the annotations as well as the names.
-overload(like, strict=False)(_like)
+overload(like, jit_options=WITHIN, strict=False)(_like)
 
 
 def index(i: int) -> int:
@@ -53,7 +55,7 @@ def index(i: int) -> int:
     return i
 
 
-overload(index, strict=False)(lambda i: lambda i: types.uintp(i))  # noqa: ARG005, PLW0108 - numba asks for a function and its names
+overload(index, jit_options=WITHIN, strict=False)(lambda i: lambda i: types.uintp(i))  # noqa: ARG005, PLW0108 - numba asks for a function and its names
 
 
 def switch(*cases: Callable[..., Any]) -> Callable[[int, tuple[Any, ...]], Any]:
@@ -71,7 +73,7 @@ def switch(*cases: Callable[..., Any]) -> Callable[[int, tuple[Any, ...]], Any]:
             return named(lambda code, numbers: case(*numbers), "case", case)  # noqa: ARG005 - as above
         return _chain(cases)
 
-    overload(pick, strict=False, prefer_literal=True)(chosen)
+    overload(pick, jit_options=WITHIN, strict=False, prefer_literal=True)(chosen)
     return pick
 
 
@@ -80,7 +82,7 @@ def _chain(cases: Sequence[Callable[..., Any]]) -> Callable[[int, tuple[Any, ...
     head, others = cases[0], cases[1:]
     if not others:
         return named(lambda code, numbers: head(*numbers), "last", head)  # noqa: ARG005 - one signature for all that pick
-    rest = register_jitable(_chain(others))
+    rest = register_jitable(**WITHIN)(_chain(others))
     return named(lambda code, numbers: head(*numbers) if code == 0 else rest(code - 1, numbers), "choice", *cases)
 
 
@@ -110,7 +112,7 @@ def compiled(kernel: Law, **options: Any) -> Law:
 
 
 def ready(kernel: Any, *arguments: object) -> None:
-    """Has a compiled kernel ready for arguments of these types: one process compiles, others that ask meanwhile wait and load what it made."""
+    """Has a compiled kernel ready for arguments of these types: one process compiles, others that ask for it wait and load what it made."""
     signature = tuple(numba.typeof(argument) for argument in arguments)
     if signature in kernel.overloads:
         return
@@ -118,7 +120,8 @@ def ready(kernel: Any, *arguments: object) -> None:
     if not folder:
         kernel.compile(signature)
         return
-    with open(os.path.join(folder, "compiling.lock"), "a") as lock, _alone(lock):
+    # A lock for each kernel, because numba keeps one index for each: two processes that added to it at once would lose one entry.
+    with open(os.path.join(folder, f"{kernel.py_func.__qualname__}.lock"), "a") as lock, _alone(lock):
         kernel.compile(signature)
 
 

@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from ctypes.util import find_library
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,8 +37,27 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="simcache-tests-")
         # Compiled code is kept from one run to the next: its folder is named by the sources, so it is never another's.
         os.environ.setdefault("NUMBA_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "numba"))
+        _bring_cuda_compiler()
     in_ci = os.environ.get("CI", "").lower() in {"1", "true"}
     settings.load_profile("deep" if config.getoption("--deep") else "ci" if in_ci else "work")
+
+
+def _bring_cuda_compiler() -> None:
+    """Kernels are compiled for GPUs on every machine: by its own compiler where there is one, else by the one that pip has installed."""
+    if os.environ.keys() & {"CUDA_HOME", "CUDA_PATH"} or find_library("nvvm") or not find_spec("nvidia"):
+        return
+    wheel = find_spec("nvidia.cuda_nvcc")
+    if wheel and wheel.submodule_search_locations:
+        os.environ["CUDA_HOME"] = str(_cuda_home(Path(wheel.submodule_search_locations[0])))
+
+
+def _cuda_home(wheel: Path) -> Path:
+    """The wheel in the form in which numba looks for a compiler: by a name with a number, which the wheel's file does not have."""
+    home = Path(os.environ["XDG_CACHE_HOME"]) / "cuda"
+    (home / "nvvm" / "lib64").mkdir(parents=True)
+    (home / "nvvm" / "lib64" / "libnvvm.so.4").symlink_to(wheel / "nvvm" / "lib64" / "libnvvm.so")
+    (home / "nvvm" / "libdevice").symlink_to(wheel / "nvvm" / "libdevice")
+    return home
 
 
 def pytest_unconfigure() -> None:

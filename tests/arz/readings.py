@@ -1,8 +1,8 @@
-"""Every law in one kernel body, for the tests that read the laws as Python, as CPU code and as CUDA code."""
+"""Every scalar law in one kernel body, and the whole node, for the tests that read the laws as Python, as CPU code and as CUDA code."""
 
 from typing import Any
 
-from arz.jit import like
+from arz.jit import compiled, like
 from arz.laws.boundary import registry as ends
 from arz.laws.boundary.inflow import still_waiting, wanting
 from arz.laws.eigenvalues import coupled_waves, coupling, density_wave, fastest
@@ -18,6 +18,8 @@ from arz.laws.riemann import demand, flux_coupled, flux_exact, supply, thinning
 from arz.laws.state import marker, occupancy_of, sound, verdict
 
 ANSWERS = 32
+node_kernel = compiled(node)
+"""The whole node as machine code, compiled once for all tests that ask for it; the law itself is the same function in Python."""
 CLOSURES, ENDS, EQUILIBRIA_COUNT = len(closures.CLOSURES), len(ends.ENDS), len(EQUILIBRIA)
 
 
@@ -63,11 +65,3 @@ def cell(out: Any, x: Any, code: Any) -> None:
     out[29] = sound(rho, w, r, jam)
     out[30] = ranged(rho * w, rho, low, v)
     out[31] = reaching(out[7], out[8], v)
-
-
-def crossroads(moved: Any, room: Any, flows: Any, ratio: Any, priority: Any, exits: Any, work: Any, closure: int, junction: int) -> None:
-    """The whole node: flows[0..2] are demand, marker and speed ahead, exits[0..3] the constants; the roads' widths are the priorities."""
-    node(
-        moved, room, flows[0], flows[1], flows[2], ratio, priority, priority,
-        exits[0], exits[1], exits[2], exits[3], work, closure, junction,
-    )  # fmt: skip

@@ -51,6 +51,10 @@ def simulated(questions: list[str]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def few() -> dict[str, str]:
+    """All of them, answered in one process; what it compares with is compiled in this one, where others use it and its parts again."""
+    for dtype in devices.DTYPES:
+        Simulator(devices.worlds(1), dtype=dtype).step(None, 1.0)
+    assert devices.answer("cpu", "float64", "one_class_and_order_one") == ""
     return simulated(FEW)
 
 

@@ -18,6 +18,7 @@ from arz.laws.pressure import registry as closures
 from arz.laws.riemann import demand, supply
 from tests.arz.line import Traffic, queue_demand
 from tests.arz.makers import LIMIT, MULTIPLICATIVE_PAIR, R_M
+from tests.arz.readings import node_kernel
 
 Array = NDArray[Any]
 every = pytest.mark.parametrize("junction", JUNCTIONS, ids=lambda junction: junction.name)
@@ -27,9 +28,6 @@ K, RJ, G = 8.0, 0.2, 2.0
 ROWS = nodes.rows(2, 2)
 KINDS = ("marker", "v_ahead")
 flows = st.one_of(st.just(0.0), st.floats(1e-3, 2.0))
-
-node_kernel = compiled(nodes.node)
-"""The node as machine code; the law itself is the same function in Python."""
 
 
 @st.composite

@@ -16,8 +16,9 @@ from numba import cuda, int64
 from numpy.typing import NDArray
 
 from arz.jit import compiled, device
-from arz.laws.junctions.node import rows
+from arz.laws.junctions.node import node, rows
 from tests.arz import readings
+from tests.arz.readings import node_kernel
 
 ROOT = Path(__file__).parents[2]
 STATES = 40
@@ -25,17 +26,12 @@ LANES = 3
 Array = NDArray[Any]
 
 on_device = device(readings.cell)
-node_in_python: Any = readings.crossroads
-node_on_device = device(readings.crossroads)
 
 
 @compiled
 def all_cells(out: Any, x: Any, codes: Any) -> None:
     for i in range(len(codes)):
         on_device(out[i], x[i], codes[i])
-
-
-node_on_cpu: Any = compiled(readings.crossroads)
 
 
 def all_cells_on_cuda(out: Any, x: Any, codes: Any) -> None:
@@ -47,11 +43,20 @@ def all_cells_on_cuda(out: Any, x: Any, codes: Any) -> None:
 def nodes_on_cuda(moved: Any, room: Any, flows: Any, ratio: Any, priority: Any, exits: Any, work: Any, codes: Any) -> None:
     """A thread for each lane, which sees arrays of that one lane."""
     a = cuda.grid(1)
+    b = a + 1
     if a < moved.shape[3]:
-        node_on_device(
-            moved[:, :, :, a : a + 1], room[:, :, a : a + 1], flows[:, :, :, a : a + 1], ratio[:, :, :, a : a + 1], priority[:, a : a + 1],
-            exits[:, :, :, a : a + 1], work[:, a : a + 1], codes[0], codes[1],
+        node(
+            moved[:, :, :, a:b], room[:, :, a:b], flows[0, :, :, a:b], flows[1, :, :, a:b], flows[2, :, :, a:b], ratio[:, :, :, a:b],
+            priority[:, a:b], priority[:, a:b],
+            exits[0, :, :, a:b], exits[1, :, :, a:b], exits[2, :, :, a:b], exits[3, :, :, a:b], work[:, a:b], codes[0], codes[1],
         )  # fmt: skip
+
+
+def pass_nodes(law: Any, kind: type) -> Array:
+    """What passes, as the law says in Python or as machine code; the roads' widths are the priorities."""
+    moved, room, flows, ratio, priority, exits, work = some_nodes(kind)
+    law(moved, room, *flows, ratio, priority, priority, *exits, work, 1, 0)
+    return moved
 
 
 def states(kind: type) -> tuple[Array, Array]:
@@ -82,18 +87,14 @@ def in_python(kind: type) -> tuple[Array, Array]:
     out: Array = np.zeros((STATES, readings.ANSWERS), kind)
     for i in range(STATES):
         readings.cell(out[i], x[i], codes[i])
-    arrays = some_nodes(kind)
-    node_in_python(*arrays, 1, 0)
-    return out, arrays[0]
+    return out, pass_nodes(node, kind)
 
 
 def on_cpu(kind: type) -> tuple[Array, Array]:
     x, codes = states(kind)
     out: Array = np.zeros((STATES, readings.ANSWERS), kind)
     all_cells(out, x, codes)
-    arrays = some_nodes(kind)
-    node_on_cpu(*arrays, 1, 0)
-    return out, arrays[0]
+    return out, pass_nodes(node_kernel, kind)
 
 
 def on_cuda(kind: type) -> tuple[Array, Array]:

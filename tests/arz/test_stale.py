@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import numba
 import pytest
@@ -84,6 +86,21 @@ def test_other_users_of_numba_keep_their_setting() -> None:
     jit.compiled(lambda x: x)
 
     assert before == numba.config.CACHE_DIR
+
+
+def test_who_compiles_keeps_only_those_waiting_who_ask_for_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere one kernel is being compiled: here another one is ready at once, and that one as soon as it is done there."""
+    monkeypatch.setattr(jit, "code_folder", lambda: str(tmp_path))
+    one, other = (cast("Any", jit.compiled(jit.named(lambda x: x, name))) for name in ("one", "other"))
+    with ThreadPoolExecutor(1) as pool:
+        with (tmp_path / "one.lock").open("a") as lock, jit._alone(lock):
+            waiting = pool.submit(jit.ready, one, 1.0)
+            jit.ready(other, 1.0)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.2)
+        waiting.result()
+
+    assert [one(2.0), other(2.0)] == [2.0, 2.0]
 
 
 KEEPERS = """

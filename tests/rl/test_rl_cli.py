@@ -269,27 +269,23 @@ def started(place: Path, *arguments: str, program: tuple[str, ...] = ("-m", "rl"
             process.kill()
 
 
-def test_several_at_once_compute_each_key_once(tmp_path: Path) -> None:
-    """`rl run --jobs 2`: processes of their own; what they share is computed by one of them, and a second run computes nothing."""
+@pytest.mark.timeout(300)  # on a machine that has compiled nothing yet, they wait for the compiler
+def test_several_at_once_compute_each_key_once(command: Command, tmp_path: Path) -> None:
+    """`rl run --jobs 2`: processes of their own; what they share is computed by one of them, and a second run, here, computes nothing."""
     for name, seeds in (("one", [1, 2]), ("other", [2, 3])):
         (tmp_path / f"{name}.json").write_text(small(name=name, seeds=seeds).model_dump_json(), encoding="utf-8")
-
-    def run() -> dict[str, object]:
-        done = subprocess.run(
-            [sys.executable, "-m", "rl", "run", "one.json", "other.json", "--jobs", "2", "--json"],
-            cwd=tmp_path, env=environment(SIMCACHE_STORE=str(tmp_path / "store")), check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        answer: dict[str, object] = json.loads(done.stdout)
-        return answer
 
     def computed() -> list[tuple[str, int]]:
         entries = [json.loads(path.read_text()) for path in (tmp_path / "store" / "entries").rglob("*.json")]
         return sorted((entry["key"], (entry.get("segment") or [0])[0]) for entry in entries)
 
-    first = run()
-    kept = computed()
+    asked = ("run", "one.json", "other.json", "--json")
+    with started(tmp_path, *asked, "--jobs", "2") as process:
+        answer, complaint = process.communicate(timeout=280)
+    assert process.returncode == 0, complaint
+    first, kept = json.loads(answer), computed()
 
     assert set(first) == {"one", "other"}
     assert sorted(set(kept)) == kept
-    assert run() == first
+    assert json.loads(command(*asked).stdout) == first
     assert computed() == kept

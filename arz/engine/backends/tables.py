@@ -15,6 +15,7 @@ from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, inf
 from numba.extending import intrinsic, lower_builtin, lower_getattr, models, overload, register_model
 
 from arz.engine.backends.packing import NODE_LANES, NODE_WIDTH, Block, Roads
+from arz.jit import WITHIN
 
 Law = TypeVar("Law", bound=Callable[..., object])
 
@@ -37,7 +38,7 @@ def inlined(loop: Law) -> Law:
     def implementation(*_: object) -> Law:
         return loop
 
-    overload(loop, jit_options={"forceinline": True, "error_model": "numpy"}, strict=False, prefer_literal=True)(implementation)
+    overload(loop, jit_options={**WITHIN, "forceinline": True, "error_model": "numpy"}, strict=False, prefer_literal=True)(implementation)
     return loop
 
 
