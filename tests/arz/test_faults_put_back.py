@@ -72,8 +72,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
         IN + "TestGridAndTime::test_fault_race",
         "engine/backends/cpu.py",
         "        block, lanes = part.block, part.lanes\n",
-        "        block, lanes = part.block, part.lanes\n"
-        "        block = block._replace(**{name: getattr(self._parts[0].block, name) for name in ('scratch', 'spare')})\n",
+        "        shared = {name: getattr(self._parts[0].block, name) for name in ('scratch', 'spare')}\n        block, lanes = part.block._replace(**shared), part.lanes\n",
     ),
     "cells beyond 256 cut off": (
         IN + "TestGridAndTime::test_fault_cells_cut_off",
