@@ -88,6 +88,25 @@ def test_what_is_wrong_is_refused_with_its_path(path: str, value: Any, says: str
 
 
 @pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("step", "did you mean steps?"),
+        ("task.decisions_s", "did you mean decision_s?"),
+        ("training.algorithm.learning_rte", "did you mean learning_rate?"),
+        ("task.action.amber", "take it out"),
+        ("task.observation.reach", "did you mean reach_m?"),
+        ("task.demand.scael", "did you mean scale?"),
+    ],
+)
+def test_a_mistyped_field_is_compared_with_those_beside_it(path: str, says: str) -> None:
+    """Not with those of another record: an action has no name."""
+    with pytest.raises(ArzError) as refused:
+        changed(QUICK, {path: 1})
+
+    assert f"{path}: is not a field that is known here; {says}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("path", "value", "says"),
     [
         ("task.options", {"crossings": 10**8}, "task.options.crossings"),
