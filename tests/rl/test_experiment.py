@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from arz import ArzError, Invalid
+from rl.algorithms import Dqn
 from rl.compare import load as outcome_of
 from rl.compare import told
 from rl.experiment import MOST_SEEDS, PRESETS, Evaluation, Experiment, Training, candidates, changed, load, read
@@ -172,6 +173,14 @@ def test_another_kind_takes_nothing_over(tmp_path: Path) -> None:
     place.write_text('preset = "quick"\n[training.algorithm]\nkind = "a2c"\n', encoding="utf-8")
 
     assert read(str(place)).training.algorithm == Training(algorithm={"kind": "a2c"}).algorithm  # type: ignore[arg-type]
+
+
+def test_a_change_of_kind_takes_nothing_over() -> None:
+    """`--set training.algorithm.kind=dqn` is dqn as it comes, and what else is set is dqn's, in whatever order it is said."""
+    made = changed(QUICK, {"training.algorithm.updates": 2, "training.algorithm.kind": "dqn"})
+
+    assert Dqn(updates=2) == made.training.algorithm
+    assert QUICK == changed(QUICK, {"training.algorithm.kind": "ppo"})
 
 
 @pytest.mark.parametrize("text", ["", "[", "[1]", '{"name": 3}', '{"preset": "none"}'])
