@@ -101,11 +101,14 @@ def now():
     return time.perf_counter(), time.process_time()
 
 began = now()
-import rl.learners
-import torch
-torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # the first optimizer of a process loads torch's compiler
+from rl.cli.loading import lasting
+with lasting():
+    import rl.learners
+    import torch
+    torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # the first optimizer of a process loads torch's compiler
 imported = now()
-from rl import pipeline
+with lasting():  # both as the commands load what they need
+    from rl import pipeline
 from rl.experiment import PRESETS, changed
 first = []
 experiment = changed(PRESETS[sys.argv[1]], {"steps": int(sys.argv[2]), "seeds": [1]})

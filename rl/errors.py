@@ -25,8 +25,8 @@ class NotKept(RlError, RuntimeError):
 
     def __str__(self) -> str:
         return (
-            f"{self.name}: window {self.done} is computed, and the store has {self.kept}; free some space or set SIMCACHE_STORE to a folder "
-            "that can be written, and the same command goes on"
+            f"{self.name}: window {self.done} is computed, and the store has {self.kept}, for the reason told before; mend that (free some "
+            "space, set SIMCACHE_STORE to a folder that can be written, leave the code alone), and the same command goes on"
         )
 
 

@@ -175,8 +175,9 @@ def load(text: str, path: str) -> Experiment:
 def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
     """The experiment with other values for some fields (`training.algorithm.learning_rate`), checked as a whole."""
     fields = json.loads(experiment.model_dump_json())
-    for path, value in changes.items():
-        _put(fields, path, value)
+    # What is whole comes before its parts, and a kind before the fields that it brings.
+    for path in sorted(changes, key=lambda path: (path.count("."), not path.endswith(".kind"))):
+        _put(fields, path, changes[path])
     return Experiment.load(json.dumps(fields))
 
 
@@ -228,6 +229,8 @@ def _put(fields: dict[str, Any], path: str, value: Any) -> None:
         holder = holder[step]
         if not isinstance(holder, dict):
             raise Invalid(path, f"leads through {'.'.join(way[: depth + 1])}, which has no fields", "change that as a whole")
+    if last == "kind" and holder.get(last) != value:
+        holder.clear()  # another kind has other fields
     holder[last] = value
 
 

@@ -34,6 +34,8 @@ class Group:
     rate: Array
     times: Array
     arriving: Array
+    drawn_of: list[int]
+    """The seeds of the demand that is drawn."""
     drawn_until: float
     begun: Array
 
@@ -71,6 +73,7 @@ def grouped(scenarios: Sequence[Scenario], make: Any, dtype: Any, threads: int |
                 rate=nothing,
                 times=nothing,
                 arriving=nothing,
+                drawn_of=[],
                 drawn_until=0.0,
                 begun=nothing,
             )

@@ -283,24 +283,29 @@ class Simulator:
         )
 
     def _draw(self, group: Group, until: float) -> None:
-        """The demand up to a time; further than asked, so that it is not drawn again for every interval."""
+        """The demand up to a time; further than asked, so that it is not drawn again for every interval, and not if it is there already."""
         plan, classes = group.plan, group.plan.classes
-        group.drawn_until = max(until * 2, *(self.scenarios[world].horizon_s for world in group.worlds), 1.0)
+        seeds = [self._seeds[world] for world in group.worlds.tolist()]
+        drawn_until = max(until * 2, *(self.scenarios[world].horizon_s for world in group.worlds), 1.0)
+        if (seeds, drawn_until) == (group.drawn_of, group.drawn_until):
+            return
         place = {plan.roads[source.road]: at for at, source in enumerate(plan.sources)}
         drawn: dict[tuple[int, int], Any] = {}
         for world in group.worlds.tolist():
             # Worlds of one scenario and one seed have one demand.
             whose = id(self.scenarios[world]), self._seeds[world]
             if whose not in drawn:
-                drawn[whose] = self.scenarios[world].demand.table(self._seeds[world], group.drawn_until)
+                drawn[whose] = self.scenarios[world].demand.table(self._seeds[world], drawn_until)
         tables = [drawn[id(self.scenarios[world]), self._seeds[world]] for world in group.worlds.tolist()]
         most = max(len(times) for times, _ in tables)
-        group.times = np.full((len(tables), most), math.inf)
-        group.arriving = np.zeros((len(plan.sources), len(classes), most, len(tables)))
+        changes = np.full((len(tables), most), math.inf)
+        arriving = np.zeros((len(plan.sources), len(classes), most, len(tables)))
         for at, (world, (times, rates)) in enumerate(zip(group.worlds.tolist(), tables, strict=True)):
-            group.times[at, : len(times)] = times
+            changes[at, : len(times)] = times
             for inflow, rate in zip(self.scenarios[world].demand.inflows, rates, strict=True):
-                group.arriving[place[inflow.road], classes.index(inflow.vehicle), : len(times), at] = rate
+                arriving[place[inflow.road], classes.index(inflow.vehicle), : len(times), at] = rate
+        group.times, group.arriving = changes, arriving
+        group.drawn_of, group.drawn_until = seeds, drawn_until
 
     def _measures(self, dt: float, steps: int) -> Measures:
         return self._gathered([self._of_group(group, group.backend.count(), dt, steps) for group in self._groups])

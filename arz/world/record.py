@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -106,7 +106,7 @@ def _fault(details: ErrorDetails, kind: type[BaseModel], data: object) -> Invali
     name = str(details["loc"][-1]) if details["loc"] else ""
     match details["type"]:
         case "extra_forbidden":
-            near = get_close_matches(name, kind.model_fields, 1)
+            near = get_close_matches(name, _fields_at(kind, details["loc"][:-1]), 1)
             remedy = f"did you mean {near[0]}?" if near else "take it out, or mend its name"
             return Invalid(path, "is not a field that is known here", remedy)
         case "missing":
@@ -115,6 +115,25 @@ def _fault(details: ErrorDetails, kind: type[BaseModel], data: object) -> Invali
             return Invalid(path or kind.__name__, details["msg"], "give a whole JSON text")
         case _:
             return Invalid(path or kind.__name__, f"is {_short(details['input'])}", _demanded(details["msg"]) + _unit(name))
+
+
+def _fields_at(kind: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
+    """The fields that are known at a place within a record: of the record that is there, or of all that may be."""
+    kinds = [kind]
+    for step in where:
+        below = [each.model_fields[str(step)].annotation for each in kinds if step in each.model_fields]
+        if below:
+            kinds = [found for annotation in below for found in _records(annotation)]
+        else:  # a number in a sequence, or the kind of a union
+            kinds = [each for each in kinds if "kind" in each.model_fields and each.model_fields["kind"].default == step] or kinds
+    return [field for each in kinds for field in each.model_fields]
+
+
+def _records(annotation: object) -> list[type[BaseModel]]:
+    """The records within a type, such as those of a union or a tuple."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _records(part)]
 
 
 def _path(where: tuple[int | str, ...], data: object) -> str:

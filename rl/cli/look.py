@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from rl.cli.loading import load
 from rl.cli.options import experiment_of, set_option
 from rl.cli.root import Told
 from simcache.cli.options import emit, json_option
@@ -49,9 +50,10 @@ def show(target: str, changes: Sequence[str]) -> None:
 @json_option
 def check(target: str, changes: Sequence[str], *, as_json: bool) -> None:
     """Ask the task five questions before anybody learns from it, such as whether red holds and whether control matters."""
+    experiment = experiment_of(target, changes)
+    load()
     from rl.cached import findings
 
-    experiment = experiment_of(target, changes)
     found = findings(experiment.task, experiment.training.worlds)
     rows = [("passed" if each.passed else "FAILED", each.name, each.detail) for each in found]
     emit(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rl.cli.loading import load
 from rl.cli.options import experiment_of, require_folder, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
 from simcache.cli.options import emit, json_option
@@ -107,6 +108,7 @@ def _all(experiments: Sequence["Experiment"], jobs: int) -> list["Outcome"]:
 
 def trained(experiment: "Experiment", seed: int, clock: "Clock") -> None:
     """One training, its task checked first, kept in the store; in a process of its own."""
+    load()
     from rl import pipeline
 
     pipeline.trained(experiment.model_copy(update={"seeds": (seed,)}), say, clock)
@@ -114,6 +116,7 @@ def trained(experiment: "Experiment", seed: int, clock: "Clock") -> None:
 
 def outcome_of(experiment: "Experiment", clock: "Clock | None" = None) -> "Outcome":
     """What an experiment measures; in a process of its own too."""
+    load()
     from rl import pipeline
 
     return pipeline.measured(experiment, say, clock)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rl.cli.loading import load
 from rl.cli.options import experiment_of, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
 from simcache.cli.options import emit, json_option
@@ -37,10 +38,11 @@ def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Seq
 
     Two windows of the first training are computed (and kept, if they are not there yet); the median of the newest is the rate.
     """
+    experiment = experiment_of(target, changes)
+    load()
     from rl import pipeline
     from rl.budget import fit, rate, span
 
-    experiment = experiment_of(target, changes)
     limit = deadline_s or experiment.deadline.timeout_seconds or 8.5 * 3600
     run = pipeline.series(experiment, experiment.seeds[0])
     began = time.monotonic()
@@ -118,6 +120,7 @@ def train(
 
 
 def _train(experiment: "Experiment", deadline_s: float | None, beat_s: float, *, unchecked: bool) -> list[dict[str, Any]]:
+    load()
     from rl import pipeline
 
     runs = [pipeline.series(experiment, seed) for seed in experiment.seeds]

@@ -3,6 +3,7 @@
 F. V. Webster, Traffic Signal Settings, Road Research Technical Paper 39, 1958.
 """
 
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -61,6 +62,7 @@ class Webster(Controller):
         return float(round(min(max(optimal, self.shortest_s), self.longest_s)))
 
 
+@lru_cache(maxsize=4)
 def flows(layout: Layout) -> Array:
     """[road, class] veh/s: what the demand brings to each road on average over the horizon, if nothing holds it up."""
     scenario, roads = layout.scenario, len(layout.roads)
@@ -80,6 +82,7 @@ def flows(layout: Layout) -> Array:
         # Whoever never gets out would go round for ever: lstsq instead of solve, so that a ring does not stop us.
         carried[:, k] = np.linalg.lstsq(np.eye(roads) - onward, arriving[:, k], rcond=None)[0]
     whole: Array = np.maximum(carried, 0.0)
+    whole.setflags(write=False)  # every plan that is tried has it
     return whole
 
 

@@ -201,15 +201,29 @@ def check_bytecode(file: SourceFile) -> None:
     """Raise SourceChanged if Python was fooled: it runs old bytecode when an edit keeps a file's size and time."""
     cached = importlib.util.cache_from_source(file.path)
     made = signature_of(cached)
-    if made is not None and file.signature.changed >= made.modified - _TICK and not _is_bytecode_of(cached, made, file.path, file.content):
+    if made is None or file.signature.changed < made.modified - _TICK:
+        return
+    if not _is_bytecode_of(cached, made, file.path, file.content, file.signature.modified):
         raise SourceChanged(file.path)
 
 
 @functools.lru_cache(maxsize=256)
-def _is_bytecode_of(cached: str, made: Signature, path: str, content: bytes) -> bool:
+def _is_bytecode_of(cached: str, made: Signature, path: str, content: bytes, modified: int) -> bool:
+    """Whether Python runs this text: its bytecode, or the text itself because the bytecode says that it is of another one."""
     del made  # it is here so that bytecode that was written anew is read anew
     try:
-        found = marshal.loads(_bytes_of(cached)[_BYTECODE_HEADER:])  # noqa: S302 - Python itself has just run it
+        held = _bytes_of(cached)
+        if _says_of_another(held[:_BYTECODE_HEADER], modified, len(content)):
+            return True
+        found = marshal.loads(held[_BYTECODE_HEADER:])  # noqa: S302 - Python itself has just run it
         return isinstance(found, types.CodeType) and same_code(found, compile(content, path, "exec", dont_inherit=True))
     except (OSError, ValueError, EOFError, TypeError, SyntaxError):
         return True  # Python could not run it either, and has read the source
+
+
+def _says_of_another(header: bytes, modified: int, size: int) -> bool:
+    """Whether bytecode names another time or size of its text than this: PEP 552; none is named where a hash stands for both."""
+    flags, second, length = (int.from_bytes(header[at : at + 4], "little") for at in (4, 8, 12))
+    whole, rest = divmod(modified, 1_000_000_000)
+    # Python takes the whole part of a float, which may be the next second.
+    return flags == 0 and (second, length) != (int(whole + rest * 1e-9) & 0xFFFFFFFF, size & 0xFFFFFFFF)

@@ -72,6 +72,14 @@ class TestAlone:
 
         assert cuts(simulator) > 1.5 * cuts(crowded)
 
+    @pytest.mark.parametrize(("size", "threads", "lanes"), [(10, 2, [8, 2]), (11, 2, [8, 4]), (33, 1, [32, 1]), (3, 4, [1, 1, 1])])
+    def test_no_lanes_for_nobody(self, size: int, threads: int, lanes: list[int]) -> None:
+        """The last block is as narrow as its worlds allow."""
+        engine = Simulator([ISLAND] * size, threads=threads)._groups[0].backend
+        assert isinstance(engine, Cpu)
+
+        assert lanes == [len(part.lanes) for part in engine._parts]
+
     def test_the_others_are_themselves(self) -> None:
         """Every world of a batch is the world alone, not only the first."""
         worlds = [(1 + n, OTHERS[n]) for n in range(5)]

@@ -71,8 +71,8 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "threads that share what they work on": (
         IN + "TestGridAndTime::test_fault_race",
         "engine/backends/cpu.py",
-        "        block = part.block\n        span = np.minimum(",
-        "        block = part.block._replace(**{name: getattr(self._parts[0].block, name) for name in ('scratch', 'spare')})\n        span = np.minimum(",
+        "        block, lanes = part.block, part.lanes\n",
+        "        shared = {name: getattr(self._parts[0].block, name) for name in ('scratch', 'spare')}\n        block, lanes = part.block._replace(**shared), part.lanes\n",
     ),
     "cells beyond 256 cut off": (
         IN + "TestGridAndTime::test_fault_cells_cut_off",

@@ -77,7 +77,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("network.roads.1.limit_kmh", 500.0, "network.roads[1].limit_kmh", "between 5 and 200"),
     ("network.roads.1.quality", "R9", "network.roads[1].quality", "'R1', 'R2', 'R3', 'R4' or 'R5'"),
     ("network.roads.1.geometry", [[0.0, 0.0]], "network.roads[1].geometry", "at least two points"),
-    ("network.roads.1.lenght_m", 3.0, "network.roads[1].lenght_m", "mend its name"),
+    ("network.roads.1.lenght_m", 3.0, "network.roads[1].lenght_m", "did you mean length_m?"),
     ("network.roads.1.start", "nowhere", "network.roads[1].start", "add a node of this id"),
     ("network.roads.1.end", "nowhere", "network.roads[1].end", "add a node of this id"),
     ("network.roads.1.id", "from_west", "network.roads[1].id", "an id of its own"),

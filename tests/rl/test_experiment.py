@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from arz import ArzError, Invalid
+from rl.algorithms import Dqn
 from rl.compare import load as outcome_of
 from rl.compare import told
 from rl.experiment import MOST_SEEDS, PRESETS, Evaluation, Experiment, Training, candidates, changed, load, read
@@ -88,6 +89,25 @@ def test_what_is_wrong_is_refused_with_its_path(path: str, value: Any, says: str
 
 
 @pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("step", "did you mean steps?"),
+        ("task.decisions_s", "did you mean decision_s?"),
+        ("training.algorithm.learning_rte", "did you mean learning_rate?"),
+        ("task.action.amber", "take it out"),
+        ("task.observation.reach", "did you mean reach_m?"),
+        ("task.demand.scael", "did you mean scale?"),
+    ],
+)
+def test_a_mistyped_field_is_compared_with_those_beside_it(path: str, says: str) -> None:
+    """Not with those of another record: an action has no name."""
+    with pytest.raises(ArzError) as refused:
+        changed(QUICK, {path: 1})
+
+    assert f"{path}: is not a field that is known here; {says}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("path", "value", "says"),
     [
         ("task.options", {"crossings": 10**8}, "task.options.crossings"),
@@ -153,6 +173,14 @@ def test_another_kind_takes_nothing_over(tmp_path: Path) -> None:
     place.write_text('preset = "quick"\n[training.algorithm]\nkind = "a2c"\n', encoding="utf-8")
 
     assert read(str(place)).training.algorithm == Training(algorithm={"kind": "a2c"}).algorithm  # type: ignore[arg-type]
+
+
+def test_a_change_of_kind_takes_nothing_over() -> None:
+    """`--set training.algorithm.kind=dqn` is dqn as it comes, and what else is set is dqn's, in whatever order it is said."""
+    made = changed(QUICK, {"training.algorithm.updates": 2, "training.algorithm.kind": "dqn"})
+
+    assert Dqn(updates=2) == made.training.algorithm
+    assert QUICK == changed(QUICK, {"training.algorithm.kind": "ppo"})
 
 
 @pytest.mark.parametrize("text", ["", "[", "[1]", '{"name": 3}', '{"preset": "none"}'])

@@ -84,6 +84,26 @@ def test_a_mistake_is_told_in_one_line(command: Command, arguments: tuple[str, .
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["plan", "train", "check", "evaluate"])
+def test_a_mistake_is_told_before_torch_is_loaded(name: str) -> None:
+    """Whoever mistypes a field does not wait for the learner's packages."""
+    code = (
+        "import sys; from click.testing import CliRunner; from rl.cli import main; "
+        f"told = CliRunner().invoke(main, ['{name}', 'quick', '--set', 'stesp=1']); print(told.exit_code, 'torch' in sys.modules, told.output)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith("2 False rl: stesp: is not a field that is known here; did you mean steps?")
+
+
+def test_what_a_command_loads_is_left_to_itself() -> None:
+    """The garbage collector goes on, and looks no more at the hundreds of thousands of objects that stay."""
+    code = "import gc; from rl.cli.loading import load; load(); print(gc.isenabled(), gc.get_freeze_count() > 100_000)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["True", "True"]
+
+
 @pytest.mark.parametrize(
     "arguments", [("show", "nothing"), ("compare", "nothing", "--bogus"), ("dance",), ("--bogus", "list")], ids=" ".join
 )

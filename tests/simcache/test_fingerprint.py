@@ -847,6 +847,18 @@ def test_stale_bytecode_never_answers_for_the_new_text(path: str, old: str, new:
     assert world.ask("f(1)") == "23"
 
 
+def test_bytecode_that_python_passes_over_does_not_keep_a_result_from_being_stored(world: World) -> None:
+    """Where Python writes none, that of an earlier text stays behind: Python sees that it is of another text, and reads the new one."""
+    world.write(package("@cached\ndef f(x): return x * 2\n"))
+    with world.live(PYTHONDONTWRITEBYTECODE="") as process:
+        process.do("from pkg.mod import f")
+    world.edit("pkg/mod.py", "x * 2", "x * 30")
+    with world.live(PYTHONDONTWRITEBYTECODE="1") as process:
+        assert process.do("from pkg.mod import f; answer = f(1)") == "30"
+
+    assert len(world.entries()) == 1
+
+
 def test_code_without_its_source_is_never_stale(world: World) -> None:
     """Only bytecode is shipped: it works, and another version of it is another key or is not kept."""
     answers = []

@@ -116,6 +116,8 @@ class Part:
 
     first: int
     last: int
+    lanes: Array
+    """int[lane]: the world of the batch in it."""
     packing: Packing
     block: Block
     before_state: Array
@@ -141,9 +143,9 @@ class Cpu:
         self._collector = collector(self._classes)
         self._ready = False
         self._threads = threads or _processors()
-        self._steps = 0
         worlds = _block_worlds(plan, len(starts), self._kind.itemsize, self._threads)
-        self._parts = [self._part(starts, first, min(first + worlds, len(starts)), worlds) for first in range(0, len(starts), worlds)]
+        self._parts = [self._part(starts, first, min(first + worlds, len(starts))) for first in range(0, len(starts), worlds)]
+        self._counted: list[tuple[Array, Array]] | None = None
         self._removed = np.zeros((len(starts), self._classes))
         self._removed_before = self._removed
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 and len(self._parts) > 1 else None
@@ -164,19 +166,20 @@ class Cpu:
                 table[..., :real] = pick(state)[span].transpose(1, 2, 0)
             block.sums[:] = 0
             block.tally[:] = 0
-        self._steps = 0
+        self._counted = None
         self._removed = state.removed.copy()
 
     def advance(self, orders: Orders) -> None:
         self._removed_before = self._removed.copy()
-        self._each(lambda part: self._advance_part(part, orders))
-        self._steps = orders.steps
+        # Counted by the thread that has the block near: whoever goes on asks for it, and each asking of the threads takes its time.
+        self._counted = self._each(lambda part: self._advance_part(part, orders))
 
     def count(self) -> Counted:
         roads, total = len(self.plan.roads), sum(part.last - part.first for part in self._parts)
         whole = np.zeros((4, total, roads, self._classes))
         faults = np.zeros(total)
-        for part, (out, wrong) in zip(self._parts, self._each(self._count_part), strict=True):
+        counted = self._each(lambda part: self._count_part(part, summed=False)) if self._counted is None else self._counted
+        for part, (out, wrong) in zip(self._parts, counted, strict=True):
             real = part.last - part.first
             whole[:, part.first : part.last] = out[..., :real].transpose(0, 3, 1, 2)
             faults[part.first : part.last] = wrong[:real]
@@ -217,20 +220,21 @@ class Cpu:
             part.block.sums[:] = 0
             part.block.tally[:] = 0
         self._removed = self._removed_before.copy()
-        self._steps = 0
+        self._counted = None
 
     def _each(self, work: Callable[[Part], Any]) -> list[Any]:
         """What the work gives for every part, in their order; parts do not know each other."""
         return list(map(work, self._parts) if self._pool is None else self._pool.map(work, self._parts))
 
-    def _count_part(self, part: Part) -> tuple[Array, Array]:
+    def _count_part(self, part: Part, *, summed: bool) -> tuple[Array, Array]:
         part.roads.counted[:] = 0
-        self._counter(part.block, part.roads, QUEUE_SPEED, self._steps > 0)
+        self._counter(part.block, part.roads, QUEUE_SPEED, summed)
         return part.roads.counted, part.block.tally.reshape(-1, part.packing.slots, part.packing.worlds).sum(axis=(0, 1))
 
-    def _part(self, starts: Sequence[Start], first: int, last: int, worlds: int) -> Part:
-        lane = [min(first + x, last - 1) for x in range(worlds)]
-        low, high = (np.array([getattr(starts[world], name) for world in lane]).T for name in ("low", "high"))
+    def _part(self, starts: Sequence[Start], first: int, last: int) -> Part:
+        # The last block may have fewer worlds than the others: then it is narrower, and lanes that are left over repeat its last world.
+        lanes = np.minimum(np.arange(first, first + _power_of_two(last - first)), last - 1)
+        low, high = (np.array([getattr(starts[world], name) for world in lanes.tolist()]).T for name in ("low", "high"))
         packing, block = pack(self.plan, low, high, self._kind)
         pieces = self.plan.pieces
         reach = np.zeros(block.cells.shape[0] * packing.slots, np.int64)
@@ -239,6 +243,7 @@ class Cpu:
         return Part(
             first,
             last,
+            lanes,
             packing,
             block,
             before_state=block.state.copy(),
@@ -247,28 +252,27 @@ class Cpu:
                 piece_road=pieces.road,
                 piece_at=np.stack([packing.cell_at[pieces.cell], packing.sum_at[pieces.cell], packing.numbers_at[pieces.cell]], axis=1),
                 piece_metres=pieces.metres * self.plan.road_lanes[pieces.road],
-                counted=np.zeros((4, len(self.plan.roads), self._classes, worlds)),
+                counted=np.zeros((4, len(self.plan.roads), self._classes, len(lanes))),
             ),
             reach=reach,
         )
 
-    def _advance_part(self, part: Part, orders: Orders) -> None:
-        block = part.block
-        span = np.minimum(np.arange(part.first, part.first + part.packing.worlds), part.last - 1)
+    def _advance_part(self, part: Part, orders: Orders) -> tuple[Array, Array]:
+        block, lanes = part.block, part.lanes
         part.before_state[:], part.before_books[:] = block.state, block.books
         block.sums[:] = 0
         block.tally[:] = 0
         if orders.dt != part.dt:
             self._set_step(part, orders.dt)
         if self.plan.limits:
-            self._set_limits(part, orders.limit[span])
+            self._set_limits(part, orders.limit[lanes])
         if orders.arriving is not part.drawn:
             # Megabytes where demand is noisy, and the same ones for many intervals.
-            block = part.block = block._replace(times=orders.times[span], arriving=np.ascontiguousarray(orders.arriving[..., span]))
+            block = part.block = block._replace(times=orders.times[lanes], arriving=orders.arriving.take(lanes, axis=-1))
             part.drawn = orders.arriving
         now = block._replace(
-            windows=np.ascontiguousarray(orders.windows[..., span]),
-            rates=np.ascontiguousarray(orders.rate[span].T.astype(self._kind)),
+            windows=orders.windows.take(lanes, axis=-1),
+            rates=np.ascontiguousarray(orders.rate[lanes].T.astype(self._kind)),
             pieces=np.maximum((block.times <= orders.start_s).sum(axis=1) - 1, 0),
         )
         if not self._ready:
@@ -278,6 +282,7 @@ class Cpu:
         taken = np.zeros((self._classes, part.packing.worlds))
         self._collector(now, part.roads, taken)
         self._removed[part.first : part.last] += taken.T[: part.last - part.first]
+        return self._count_part(part, summed=True)
 
     def _set_step(self, part: Part, dt: float) -> None:
         """The numbers that depend on the length of a step: dt/dx, and what relaxation leaves."""
@@ -342,3 +347,8 @@ def _block_worlds(plan: Plan, worlds: int, size: int, threads: int) -> int:
     while count < WIDTH and count * 2 * each <= NEAR_BYTES and count * threads < worlds:
         count *= 2
     return count
+
+
+def _power_of_two(count: int) -> int:
+    """The least one that is no less."""
+    return 1 << (count - 1).bit_length()
