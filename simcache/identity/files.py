@@ -137,17 +137,21 @@ def note_loaded() -> None:
     """Remember what the files of the project's modules say that were loaded since the last time: just read, most of them."""
     for known, seen in list(_loaded.items()):
         again = sys.modules.get(seen.module)
-        if again is not None and getattr(again, "__spec__", None) is not seen.spec:
-            _loaded.pop(known, None)
-            _looked_at.discard(seen.module)
+        if again is not None and (spec := getattr(again, "__spec__", None)) is not seen.spec:
+            _note(known, seen.module, spec, None)
     for name, module in list(sys.modules.items()):
         if name in _looked_at:
             continue
         _looked_at.add(name)
         path = getattr(module, "__file__", None)
         if isinstance(path, str) and path.endswith(".py") and not is_outside(path) and path not in _loaded:
-            with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
-                _loaded[path] = _Loaded(name, getattr(module, "__spec__", None), _bytes_of(path))
+            # A text that was followed before may be the one that was loaded, since which it may have been edited.
+            _note(path, name, getattr(module, "__spec__", None), _files.get(path))
+
+
+def _note(path: str, module: str, spec: object, followed: SourceFile | None) -> None:
+    with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
+        _loaded[path] = _Loaded(module, spec, _bytes_of(path) if followed is None else followed.content)
 
 
 @functools.lru_cache(maxsize=4096)

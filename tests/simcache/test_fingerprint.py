@@ -690,6 +690,22 @@ def test_an_edit_of_what_a_module_worked_out_is_not_the_running_code(text: str, 
     assert world.ask("f(1)") != ran
 
 
+def test_an_edit_after_the_function_imported_the_module_itself(world: World) -> None:
+    """What one function imports as it runs is edited before another one asks for it: it runs the old code, which is not the text's."""
+    callee = "from enum import Enum\nclass E(Enum):\n    A = 1\ndef h(x): return x + E.A.value\n"
+    calls = "".join(f"@cached\ndef {name}(x):\n    from pkg import callee\n    return callee.h(x)\n" for name in "fg")
+    world.write(package(calls, callee=callee))
+    with world.live() as process:
+        assert process.do("from pkg.mod import f, g; answer = f(1)") == "2"
+        stored = world.entries()
+        world.edit("pkg/callee.py", "A = 1", "A = 2")
+
+        assert process.do("answer = g(1)") == "2"
+        assert process.shown == ["NotStored"]
+    assert world.entries() == stored
+    assert world.ask("g(1)") == "3"
+
+
 def test_an_edit_elsewhere_in_a_file_goes_on_being_stored(world: World) -> None:
     """An enumeration is edited that nothing of the function reaches: its results are still those of the text."""
     text = "from enum import Enum\nclass E(Enum):\n    A = 1\nclass Other(Enum):\n    A = 1\ndef h(x): return x + E.A.value\n"
