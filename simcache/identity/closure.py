@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from simcache.errors import BadSettings
-from simcache.identity.files import Signature, SourceChanged, SourceFile, check_bytecode, is_outside, read, text_before
+from simcache.identity.files import Signature, SourceChanged, SourceFile, check_bytecode, is_outside, read, text_before, was_noted
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.modules import Module, absolute_name, compiled_as_written, locate
@@ -82,13 +82,15 @@ class Closure:
         file = read(path)
         loaded = sys.modules.get(name)
         if file is None:
+            if loaded is not None and was_noted(path):  # it is gone, or somebody is in the middle of saving it
+                raise SourceChanged(path)
             return None
         self.files[path] = file.signature
         package = name if folders else name.rpartition(".")[0]
         if loaded is None:
             return Module(name, file, package, folders, None)
         check_bytecode(file)
-        return Module(name, file, package, folders, vars(loaded), compiled_as_written(loaded), text_before(file))
+        return Module(name, file, package, folders, vars(loaded), compiled_as_written(loaded), text_before(file, vars(loaded)))
 
     def package(self, name: str) -> None:
         """Every file of a package that counts as a whole."""
@@ -145,10 +147,7 @@ class Closure:
     def unbound(self, module: Module, root: str, chain: list[str]) -> str:
         """A name that the text does not bind: from a star import, a builtin, or put there at run time."""
         candidates = []
-        if module.before is not None and (module.before.stars, module.before.exports) != (
-            module.file.summary.stars,
-            module.file.summary.exports,
-        ):
+        if module.before is not None and module.before.stars != module.file.summary.stars:
             raise SourceChanged(module.file.path)
         for star in reversed(module.file.summary.stars):
             _, level, name, _ = star.split(" ", 3)
@@ -156,7 +155,10 @@ class Closure:
             source = self.module(absolute)
             if source is None:
                 self.outside.add(absolute.partition(".")[0])
-            elif _may_export(source, root) and (found := self.name(source, root, chain)):
+                continue
+            if source.before is not None and source.before.exports != source.file.summary.exports:
+                raise SourceChanged(source.file.path)
+            if _may_export(source, root) and (found := self.name(source, root, chain)):
                 candidates.append(found)
                 if not _makes_up_exports(source):
                     break
@@ -200,6 +202,8 @@ class Closure:
         """A module that is handed on as a value: anything in it may be used."""
         node = f"{module.name}:*"
         if node not in self.parts:
+            if module.before is not None and module.before.names.keys() != module.file.summary.names.keys():
+                raise SourceChanged(module.file.path)
             self.parts[node] = digest_of(*module.file.summary.names)
             for name in module.file.summary.names:
                 self.name(module, name, [])

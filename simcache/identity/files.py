@@ -59,12 +59,15 @@ class _Loaded(NamedTuple):
     module: str
     spec: object
     """Whoever loads a module again gives it another one."""
+    namespace: object
+    """What was loaded into; the same file may be loaded again elsewhere."""
     content: bytes
 
 
 _files: dict[str, SourceFile] = {}
 _loaded: dict[str, _Loaded] = {}
 _looked_at: set[str] = set()
+_reloaded: set[str] = set()
 
 
 def signature_of(path: str) -> Signature | None:
@@ -137,8 +140,12 @@ def note_loaded() -> None:
     """Remember what the files of the project's modules say that were loaded since the last time: just read, most of them."""
     for known, seen in list(_loaded.items()):
         again = sys.modules.get(seen.module)
-        if again is not None and (spec := getattr(again, "__spec__", None)) is not seen.spec:
-            _note(known, seen.module, spec, None)
+        if again is not None and (
+            getattr(again, "__spec__", None) is not seen.spec or getattr(again, "__dict__", None) is not seen.namespace
+        ):
+            _looked_at.discard(seen.module)
+            del _loaded[known]
+            _reloaded.add(known)
     for name, module in list(sys.modules.items()):
         if name in _looked_at:
             continue
@@ -146,12 +153,10 @@ def note_loaded() -> None:
         path = getattr(module, "__file__", None)
         if isinstance(path, str) and path.endswith(".py") and not is_outside(path) and path not in _loaded:
             # A text that was followed before may be the one that was loaded, since which it may have been edited.
-            _note(path, name, getattr(module, "__spec__", None), _files.get(path))
-
-
-def _note(path: str, module: str, spec: object, followed: SourceFile | None) -> None:
-    with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
-        _loaded[path] = _Loaded(module, spec, _bytes_of(path) if followed is None else followed.content)
+            followed = None if path in _reloaded else _files.get(path)
+            with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
+                content = _bytes_of(path) if followed is None else followed.content
+                _loaded[path] = _Loaded(name, getattr(module, "__spec__", None), getattr(module, "__dict__", None), content)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -190,10 +195,15 @@ def codes_of(file: SourceFile) -> Mapping[str, tuple[types.CodeType, ...]]:
     return compiled(file.path, file.content)
 
 
-def text_before(file: SourceFile) -> Summary | None:
-    """What the text said that was loaded, where the file holds another one now; None if it is the same, or nobody looked."""
+def was_noted(path: str) -> bool:
+    """Whether this process has loaded what this file said."""
+    return path in _loaded
+
+
+def text_before(file: SourceFile, namespace: object = None) -> Summary | None:
+    """What the text said that was loaded (into a namespace), where the file holds another one now; None if it is the same, or nobody looked."""
     seen = _loaded.get(file.path)
-    if seen is None or seen.content == file.content:
+    if seen is None or seen.content == file.content or (namespace is not None and seen.namespace is not namespace):
         return None
     try:
         return _remembered(seen.content)
@@ -207,17 +217,19 @@ def check_bytecode(file: SourceFile) -> None:
     made = signature_of(cached)
     if made is None or file.signature.changed < made.modified - _TICK:
         return
-    if not _is_bytecode_of(cached, made, file.path, file.content, file.signature.modified):
+    # What was edited under this process tells nothing of the text that Python saw when it passed bytecode over.
+    modified = None if is_new(file) else file.signature.modified
+    if not _is_bytecode_of(cached, made, file.path, file.content, modified):
         raise SourceChanged(file.path)
 
 
 @functools.lru_cache(maxsize=256)
-def _is_bytecode_of(cached: str, made: Signature, path: str, content: bytes, modified: int) -> bool:
+def _is_bytecode_of(cached: str, made: Signature, path: str, content: bytes, modified: int | None) -> bool:
     """Whether Python runs this text: its bytecode, or the text itself because the bytecode says that it is of another one."""
     del made  # it is here so that bytecode that was written anew is read anew
     try:
         held = _bytes_of(cached)
-        if _says_of_another(held[:_BYTECODE_HEADER], modified, len(content)):
+        if modified is not None and _says_of_another(held[:_BYTECODE_HEADER], modified, len(content)):
             return True
         found = marshal.loads(held[_BYTECODE_HEADER:])  # noqa: S302 - Python itself has just run it
         return isinstance(found, types.CodeType) and same_code(found, compile(content, path, "exec", dont_inherit=True))

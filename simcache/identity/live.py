@@ -154,8 +154,15 @@ class Live:
             top = cls.__qualname__.partition(".")[0]
             piece = module.file.summary.names.get(top)
             if piece is not None and piece.kind == "class":
+                self.check_class(module, cls)
                 return self.closure.piece(module, top, piece, behaviour=behaviour and top == cls.__qualname__)
         return self.live_class(cls)
+
+    def check_class(self, module: Module, cls: type) -> None:
+        """Raise SourceChanged if a class, or one that it is derived from, was made before its edited module was loaded again."""
+        now = (module.namespace or {}).get(cls.__qualname__, cls)
+        if isinstance(now, type) and now is not cls and is_new(module.file):
+            raise SourceChanged(module.file.path)
 
     def live_class(self, cls: type) -> str:
         """A class without a place at the top of a file: by its methods, plain attributes, field types and bases."""
@@ -197,7 +204,7 @@ class Live:
         if key not in self.closure.modules:
             package = getattr(main, "__package__", None) or ""
             namespace = getattr(own, "__globals__", vars(main) if main else None)
-            self.closure.modules[key] = Module(name, file, package, (), namespace, before=text_before(file))
+            self.closure.modules[key] = Module(name, file, package, (), namespace, before=text_before(file, namespace))
         return self.closure.modules[key]
 
     def function(self, function: types.FunctionType, path: str, *, start: bool = False) -> str:

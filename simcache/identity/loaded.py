@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
 from simcache.identity.bytecode import same_code
-from simcache.identity.files import is_new, is_outside
+from simcache.identity.files import SourceChanged, is_new, is_outside
 from simcache.identity.live import Live, check_code
 from simcache.identity.modules import Module, absolute_name, underlying
 from simcache.identity.piece import Piece
@@ -123,6 +123,9 @@ class Loaded:
         if piece.simple and not piece.decorators and held.__qualname__ != name:
             yield self.objects.follow(held, path)
             return
+        for base in held.__mro__[1:]:
+            if not self.objects.is_foreign(base) and (made_in := self.objects.module_of(base)) is not None:
+                self.objects.check_class(made_in, base)
         constants = dict(constant.split(" ") for constant in piece.constants)
         for key, member in _members(held).items():
             function = self._check_text(module, member)
@@ -149,6 +152,8 @@ class Loaded:
             return "" if digest == piece.value else digest
         if not first.holds():
             return self.objects.value(held, path)
+        if module.before is not None:  # what was worked out at import may be made of values that were edited since
+            raise SourceChanged(module.file.path)
         inner = underlying(held)
         captures = isinstance(inner, types.FunctionType) and inner.__closure__ is not None
         record = self.objects.is_record(held)
@@ -213,4 +218,8 @@ def _is_generated(name: str, function: types.FunctionType) -> bool:
 def _same_text(one: object, other: object) -> bool:
     """Two objects of one definition (a module was loaded twice, or reloaded)."""
     first, second = underlying(one), underlying(other)
-    return isinstance(first, types.FunctionType) and isinstance(second, types.FunctionType) and same_code(first.__code__, second.__code__)
+    if not (
+        isinstance(first, types.FunctionType) and isinstance(second, types.FunctionType) and same_code(first.__code__, second.__code__)
+    ):
+        return False
+    return not (first.__closure__ or second.__closure__ or first.__defaults__ or second.__defaults__)  # code alone tells nothing of these

@@ -666,6 +666,8 @@ WORKED_OUT = {
     "a constant that is computed": ("def make(n): return [n]\nT = make({})\ndef h(x): return x + T[0]\n", "1", "2"),
     "what a computed constant is made by": ("def make(n): return [n + {}]\nT = make(0)\ndef h(x): return x + T[0]\n", "1", "2"),
     "a star import's module": ("from pkg.{} import *\ndef h(x): return x + STEP\n", "one", "two"),
+    "what is made of a value that is bound anew": ("K = {}\nT = [K] * 2\ndef h(x): return x + T[0]\n", "1", "2"),
+    "what a star import may take": ("from pkg.one import *\nfrom pkg.{} import *\ndef h(x): return x + STEP\n", "two", "three"),
     "a compiled pattern": ("import re\nR = re.compile('{}')\ndef h(x): return x + len(R.findall('aab'))\n", "a+", "a"),
 }
 
@@ -675,7 +677,7 @@ WORKED_OUT = {
 def test_an_edit_of_what_a_module_worked_out_is_not_the_running_code(text: str, old: str, new: str, when: str, world: World) -> None:
     """Enumerations, bases, decorators, defaults: no function's code tells that they were edited, and there is no bytecode to ask."""
     calls = "from pkg import callee\n@cached\ndef f(x): return callee.h(x)\n@cached\ndef first(x): return callee.h(x) * 0\n"
-    world.write(package(calls, callee=text.format(old), one="STEP = 1\n", two="STEP = 2\n"))
+    world.write(package(calls, callee=text.format(old), one="STEP = 1\n", two="STEP = 2\n", three="__all__ = []\nSTEP = 3\n"))
     with world.live() as process:
         process.do("from pkg.mod import f, first")
         if when != "before the first call":
@@ -704,6 +706,108 @@ def test_an_edit_after_the_function_imported_the_module_itself(world: World) -> 
         assert process.shown == ["NotStored"]
     assert world.entries() == stored
     assert world.ask("g(1)") == "3"
+
+
+@pytest.mark.parametrize(
+    ("files", "edit", "before"),
+    [
+        (
+            {"mod": "from pkg.b import *\nfrom pkg.c import *\n@cached\ndef f(x): return h(x)\n", "b": "def h(x): return x + 1\n"},
+            (
+                "c",
+                "__all__ = ['h', 'k']\ndef h(x): return x + 2\ndef k(): return 0\n",
+                "__all__ = ['k']\ndef h(x): return x + 2\ndef k(): return 0\n",
+            ),
+            "",
+        ),
+        (
+            {"mod": "import pkg.c\n@cached\ndef f(x): return len([name for name in vars(pkg.c) if not name.startswith('_')])\n"},
+            ("c", "def a(): return 1\ndef b(): return 2\n", "def b(): return 2\n"),
+            "",
+        ),
+        (
+            {"mod": "from pkg import c\n@cached\ndef f(x): return c.T[0] + x\n"},
+            ("c", "K = 1\nT = [K] * 2\n", "K = 2\nT = [K] * 2\n"),
+            "from pkg import c; c.K = 2",
+        ),
+        (
+            {"mod": "from pkg.c import C\n@cached\ndef f(x): return made.run(x)\nmade = C()\n"},
+            ("c", "class C:\n    def run(self, x): return x + 1\n", "class C:\n    def run(self, x): return x + 2\n"),
+            "RELOAD",
+        ),
+        (
+            {"mod": "from pkg import n\n@cached\ndef f(x): return n.E().run(x)\n", "n": "from pkg import c\nclass E(c.C): pass\n"},
+            ("c", "class C:\n    def run(self, x): return x + 1\n", "class C:\n    def run(self, x): return x + 2\n"),
+            "RELOAD",
+        ),
+        (
+            {"mod": "from pkg.c import h\n@cached\ndef f(x): return h(x)\n"},
+            (
+                "c",
+                "def add(n): return lambda f: lambda x: f(x) + n\n@add(1)\ndef h(x): return x\n",
+                "def add(n): return lambda f: lambda x: f(x) + n\n@add(2)\ndef h(x): return x\n",
+            ),
+            "RELOAD",
+        ),
+    ],
+    ids=[
+        "what a star exports",
+        "a name that goes",
+        "a value bound anew",
+        "an instance of before",
+        "a base of before",
+        "a wrapper of before",
+    ],
+)
+def test_what_runs_is_never_stored_for_what_the_files_say(
+    files: dict[str, str], edit: tuple[str, str, str], before: str, world: World
+) -> None:
+    """Whatever was edited, bound anew or loaded again: a fresh process gets what its text computes."""
+    name, old, new = edit
+    text = files["mod"]
+    world.write(package(text, **{**{other: held for other, held in files.items() if other != "mod"}, name: old}))
+    with world.live() as process:
+        process.do("import importlib; from pkg.mod import f; f.key(0)")
+        process.do(before if before != "RELOAD" else "pass")
+        world.edit(f"pkg/{name}.py", old, new)
+        if before == "RELOAD":
+            process.do(f"import pkg.{name}; importlib.reload(pkg.{name})")
+        process.do("answer = f(1)")
+    cached_one, computed = world.ask("f(1)"), world.ask("f.compute(1)")
+
+    assert cached_one == computed
+
+
+def test_a_script_that_is_run_twice_in_one_process_is_stored_both_times(world: World) -> None:
+    """Edited in between: the second run is of the new text, and its results are kept."""
+    world.write({"pyproject.toml": "", "script.py": SCRIPT})
+    run = f"with redirect_stdout(StringIO()): runpy.run_path({str(world.checkout / 'script.py')!r})"
+    with world.live() as process:
+        process.do("import runpy; from contextlib import redirect_stdout; from io import StringIO")
+        process.do(run)
+        world.edit("script.py", "SCALE = 2", "SCALE = 3")
+        process.do(run)
+
+        assert process.shown == []
+    assert len(world.entries()) == 2
+
+
+@pytest.mark.parametrize("broken", ["def (\n", None], ids=["half saved", "gone"])
+def test_a_file_that_says_nothing_is_no_outside_module(broken: str | None, world: World) -> None:
+    """Two processes have loaded two versions of a module whose file is unreadable when they call: neither answers for the other."""
+    world.write(package("import pkg.callee\n@cached\ndef f(x): return pkg.callee.h(x)\n", callee="def h(x): return x + 1\n"))
+    answers = []
+    for step in (1, 2):
+        (world.checkout / "pkg" / "callee.py").write_text(f"def h(x): return x + {step}\n")
+        with world.live() as process:
+            process.do("from pkg.mod import f")
+            if broken is None:
+                (world.checkout / "pkg" / "callee.py").unlink()
+            else:
+                (world.checkout / "pkg" / "callee.py").write_text(broken)
+            answers.append(process.do("answer = f(1)"))
+
+    assert answers == ["2", "3"]
 
 
 def test_an_edit_elsewhere_in_a_file_goes_on_being_stored(world: World) -> None:
@@ -869,6 +973,7 @@ def test_bytecode_that_python_passes_over_does_not_keep_a_result_from_being_stor
     with world.live(PYTHONDONTWRITEBYTECODE="") as process:
         process.do("from pkg.mod import f")
     world.edit("pkg/mod.py", "x * 2", "x * 30")
+    sleep(0.2)  # what is as young as the process might have been edited under it
     with world.live(PYTHONDONTWRITEBYTECODE="1") as process:
         assert process.do("from pkg.mod import f; answer = f(1)") == "30"
 
