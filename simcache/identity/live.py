@@ -221,7 +221,7 @@ class Live:
                     node = self.closure.piece(module, top, piece, start=start)
                     if is_new(module.file):
                         check_code(module, code)
-                    return f"{node}{'' if start else qualname.removeprefix(top)}{_which(module, code, piece)}{self.captured(function, piece, path)}"
+                    return f"{node}{'' if start else qualname.removeprefix(top)}{which(module, code, piece)}{self.captured(function, piece, path)}"
             piece = module.file.summary.nested.get(qualname)
             if is_new(module.file) or piece is None:
                 check_code(module, code)
@@ -232,8 +232,8 @@ class Live:
     def nested(self, module: Module, function: types.FunctionType, piece: Piece, path: str, *, start: bool) -> str:
         """A function made inside another: its own text, what it captured and its defaults."""
         node = self.closure.piece(module, function.__code__.co_qualname, piece, start=start)
-        which = _which(module, function.__code__, piece)
-        return f"{node}{which}{self.captured(function, piece, path)}{self.defaults(function, path)}"
+        place = which(module, function.__code__, piece)
+        return f"{node}{place}{self.captured(function, piece, path)}{self.defaults(function, path)}"
 
     def captured(self, function: types.FunctionType, piece: Piece, path: str) -> str:
         """The values of captured variables, but for those that the function itself changes as it runs."""
@@ -295,11 +295,14 @@ def check_code(module: Module, code: types.CodeType) -> None:
         raise SourceChanged(file.path)
 
 
-def _which(module: Module, code: types.CodeType, piece: Piece) -> str:
-    """Which of several functions of one name this is (every lambda has one name): its place among them in the file."""
-    if piece.simple:
+def which(module: Module, code: types.CodeType, piece: Piece) -> str:
+    """Which of several functions of one name this is (every lambda has one name, and one is chosen by `if`): its place in the file."""
+    chosen = piece.kind == "data"
+    if piece.simple and not chosen:
         return ""
     found = sorted(codes_of(module.file).get(code.co_qualname, ()), key=place_of)
+    if chosen and len(found) == 1:
+        return ""
     same = [
         number for number, other in enumerate(found) if (same_code(code, other) if module.as_written else place_of(code) == place_of(other))
     ]

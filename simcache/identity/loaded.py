@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from simcache.errors import Unkeyable
 from simcache.identity.bytecode import same_code
 from simcache.identity.files import SourceChanged, is_new, is_outside
-from simcache.identity.live import Live, check_code
+from simcache.identity.live import Live, check_code, which
 from simcache.identity.modules import Module, absolute_name, underlying
 from simcache.identity.piece import Piece
 from simcache.identity.taken import Guard, Names, guard_of
@@ -164,6 +164,8 @@ class Loaded:
                 return ""
             self.closure.guard(namespace, name, held, record=record)
             return told
+        if isinstance(inner, types.FunctionType) and inner.__code__.co_qualname == name:  # chosen by an `if` or a `try`
+            return which(module, inner.__code__, piece)
         return self.objects.registered(held)
 
     def imported(self, module: Module, name: str, piece: Piece) -> str:

@@ -888,6 +888,24 @@ def test_an_edit_that_changes_nothing_harms_nothing(old: str, new: str, when: st
     assert twelve.ask("f.key(2)").strip("'") == key
 
 
+@pytest.mark.parametrize("asked", ["os.environ.get('TWICE')", "len(__import__('os').environ['TWICE'])"])
+@pytest.mark.parametrize("where", ["mod", "callee"])
+def test_which_of_two_definitions_is_loaded_counts(where: str, asked: str, world: World) -> None:
+    """The environment is not followed, but the function that it chose is."""
+    made = f"import os\nif {asked}:\n    def h(x): return x * 2\nelse:\n    def h(x): return x * 3\n"
+    if where == "mod":
+        world.write(package(f"{made}@cached\ndef f(x): return h(x)\n"))
+    else:
+        world.write(package("from pkg.callee import h\n@cached\ndef f(x): return h(x)\n", callee=made))
+    answers = []
+    for twice in ("", "1", "", "1"):
+        with world.live(TWICE=twice) as process:
+            answers.append(process.do("from pkg.mod import f; answer = f(1)"))
+
+    assert answers == ["3", "2", "3", "2"]
+    assert len(world.entries()) == 2
+
+
 def test_a_file_that_is_gone_harms_nothing(twelve: World) -> None:
     """The checkout is removed under a running process: it goes on, and nothing wrong is kept."""
     with twelve.live() as process:
