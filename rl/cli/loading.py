@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 
 
 @contextmanager
@@ -27,4 +28,4 @@ def lasting() -> Iterator[None]:
 def load() -> None:
     """Torch, numba and everything that stands on them, once in a process."""
     with lasting():
-        import rl.pipeline  # noqa: F401
+        import_module("rl.pipeline")

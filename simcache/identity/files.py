@@ -68,6 +68,7 @@ _files: dict[str, SourceFile] = {}
 _loaded: dict[str, _Loaded] = {}
 _looked_at: set[str] = set()
 _reloaded: set[str] = set()
+"""Files that were loaded again: there may be objects of before."""
 
 
 def signature_of(path: str) -> Signature | None:
@@ -144,7 +145,7 @@ def note_loaded() -> None:
             getattr(again, "__spec__", None) is not seen.spec or getattr(again, "__dict__", None) is not seen.namespace
         ):
             _looked_at.discard(seen.module)
-            del _loaded[known]
+            _loaded.pop(known, None)  # another thread may have been here
             _reloaded.add(known)
     for name, module in list(sys.modules.items()):
         if name in _looked_at:
@@ -198,6 +199,11 @@ def codes_of(file: SourceFile) -> Mapping[str, tuple[types.CodeType, ...]]:
 def was_noted(path: str) -> bool:
     """Whether this process has loaded what this file said."""
     return path in _loaded
+
+
+def was_reloaded(path: str) -> bool:
+    """Whether this process has loaded it more than once."""
+    return path in _reloaded
 
 
 def text_before(file: SourceFile, namespace: object = None) -> Summary | None:

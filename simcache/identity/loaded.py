@@ -14,7 +14,8 @@ from simcache.identity.modules import Module, absolute_name, underlying
 from simcache.identity.piece import Piece
 from simcache.identity.taken import Guard, Names, guard_of
 
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, frozenset)
+_SCALARS = (bool, int, float, complex, str, bytes, type(None))
+_PLAIN = (*_SCALARS, tuple, frozenset)
 
 _first_seen: dict[tuple[int, str], Guard] = {}
 """What a name of a module stood for when it was first followed; what it holds later was bound or changed at run time."""
@@ -224,4 +225,7 @@ def _same_text(one: object, other: object) -> bool:
         isinstance(first, types.FunctionType) and isinstance(second, types.FunctionType) and same_code(first.__code__, second.__code__)
     ):
         return False
-    return not (first.__closure__ or second.__closure__ or first.__defaults__ or second.__defaults__)  # code alone tells nothing of these
+    # Code tells nothing of what was captured, nor of defaults that are no plain values.
+    defaults, others = ([(type(value), value) for value in _defaults_of(function)] for function in (first, second))
+    plain = all(kind in _SCALARS for kind, _ in (*defaults, *others))
+    return not first.__closure__ and not second.__closure__ and plain and defaults == others

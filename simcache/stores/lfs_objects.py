@@ -53,6 +53,7 @@ class LfsObjects:
             return False
 
     def lent(self, name: str) -> str | None:
+        """The file of a content, as `Store.lent` tells it."""
         path = self.path(name)
         return path if os.path.isfile(path) and not os.path.islink(path) else None
 

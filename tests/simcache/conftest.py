@@ -1,0 +1,22 @@
+"""What tests of the cache share: a checkout with a store of its own, and the Python that looks at it."""
+
+from collections.abc import Iterator
+from compileall import compile_dir
+from pathlib import Path
+
+import pytest
+
+from tests.simcache.world import ROOT, Tools, World
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tools]:
+    compile_dir(ROOT / "simcache", quiet=2)  # the children write no bytecode, so they would compile it anew each time
+    made = Tools(tmp_path_factory.mktemp("tools"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, tools: Tools) -> World:
+    return World(tmp_path / "checkout", tmp_path / "store", tools)

@@ -1,0 +1,263 @@
+"""A checkout, a store, and fresh or running processes that look at them, for the tests of fingerprints."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, Self
+
+from tests.simcache.edits import Case
+
+ROOT = Path(__file__).parents[2]
+LONG_AGO = 1_700_000_000
+
+SCRIPT = """
+from simcache import cached
+SCALE = 2
+def g(x): return x * SCALE
+@cached
+def f(x): return g(x)
+print(f(3), f.key(3))
+"""
+
+PROBE = '''\
+"""What a fresh process tells about a cached function: its key, its code version, and what it computes."""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+
+
+def settle(value):
+    """A result as a person would compare it: the first items of a series, what a coroutine returns."""
+    if hasattr(value, "gi_frame"):
+        return [item for item, _ in zip(value, range(5))]
+    if hasattr(value, "cr_frame"):
+        import asyncio
+
+        return asyncio.run(value)
+    if isinstance(value, (set, frozenset)):
+        return type(value), sorted(value)
+    return value
+
+
+def report(function, *args, **kwargs):
+    told = {"key": function.key(*args, **kwargs)}
+    if hasattr(function, "fingerprint"):
+        told["code"] = function.fingerprint().version
+    try:
+        told["result"] = repr(settle(function.compute(*args, **kwargs)))
+    except Exception as problem:
+        told["result"] = f"raised {problem!r}"
+    print(json.dumps(told))
+
+
+def look(root, entry, args):
+    sys.path.insert(0, root)
+    module, _, name = entry.partition(":")
+    space = vars(importlib.import_module(module))
+    function = eval(name, space)
+    args, kwargs = eval(f"(lambda *args, **kwargs: (args, kwargs))({args})", space)
+    report(function, *args, **kwargs)
+
+
+def nursery():
+    """Fork a fresh process for every line that comes in: it has imported simcache and nothing of any checkout."""
+    import simcache.decorator
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        for package in asked["needs"]:
+            importlib.import_module(package)
+        child = os.fork()
+        if child == 0:
+            os.environ.update(asked["environment"])
+            try:
+                look(*asked["look"])
+            except BaseException:
+                print(json.dumps({"failed": traceback.format_exc()}))
+            sys.stdout.flush()
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    look(*sys.argv[1:]) if sys.argv[1:] else nursery()
+'''
+
+LIVE = """
+import json, os, sys, warnings
+
+sys.path.insert(0, os.environ["CHECKOUT"])
+shown = []
+warnings.simplefilter("default")
+warnings.showwarning = lambda message, category, *where: shown.append(category.__name__)
+space = {"__name__": "live"}
+for line in sys.stdin:
+    exec(json.loads(line), space)
+    print(json.dumps({"answer": repr(space.pop("answer", None)), "shown": shown}), flush=True)
+    shown.clear()
+"""
+
+
+class World:
+    """A checkout, a store, and fresh processes that look at them."""
+
+    def __init__(self, checkout: Path, store: Path, tools: "Tools") -> None:
+        self.checkout = checkout
+        self.store = store
+        self.tools = tools
+
+    def write(self, files: Mapping[str, bytes | str]) -> None:
+        """Make the checkout hold these files: only what differs is touched, as an editor would do."""
+        wanted = {self.checkout / path: content.encode() if isinstance(content, str) else content for path, content in files.items()}
+        for path in [path for path in self.checkout.rglob("*") if path.is_file() and path not in wanted]:
+            path.unlink()
+        for path, content in wanted.items():
+            if not path.exists() or path.read_bytes() != content:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        file = self.checkout / path
+        content = file.read_text()
+        assert content.count(old) == 1, f"{old!r} must stand once in {path}"
+        file.write_text(content.replace(old, new))
+
+    def places(self) -> dict[str, str]:
+        return {"SIMCACHE_STORE": str(self.store), "XDG_CACHE_HOME": str(self.store.with_name("home"))}
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {**self.tools.environment(), **self.places(), **more}
+
+    def run(self, command: Sequence[str], *, stdin: str | None = None, cwd: Path | None = None, **more: str) -> str:
+        """What a fresh Python prints."""
+        done = subprocess.run(
+            [self.tools.python, *command],
+            check=False,
+            cwd=cwd or self.tools.folder,
+            env=self.environment(**more),
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def report(self, case: Case, *, cwd: Path | None = None, **more: str) -> dict[str, Any]:
+        """What a fresh process says about the case's entry: key, code version, result."""
+        if case.script:
+            answer = self.run([str(self.checkout / case.entry)], cwd=cwd, **more)
+        else:
+            answer = self.run([str(self.tools.probe), str(self.checkout), case.entry, case.args], cwd=cwd, **more)
+        told: dict[str, Any] = json.loads(answer.splitlines()[-1])
+        return told
+
+    def report_soon(self, case: Case) -> dict[str, Any]:
+        """The same from a process that was forked, which starts in a tenth of the time; scripts must start by themselves."""
+        if case.script or not hasattr(os, "fork"):
+            return self.report(case)
+        return self.tools.ask(needs=case.needs, environment=self.places(), look=[str(self.checkout), case.entry, case.args])
+
+    def live(self, **more: str) -> "Live":
+        return Live(self, more)
+
+    def ask(self, expression: str) -> str:
+        """What a process that starts now gets for an expression over pkg.mod."""
+        with self.live() as fresh:
+            return fresh.do(f"from pkg.mod import *; answer = {expression}")
+
+    def entries(self) -> list[Path]:
+        """The entries in the store, looked at from behind."""
+        return sorted((self.store / "entries").rglob("*.json"))
+
+
+class Live:
+    """A process that goes on running while files change under it, told what to do line by line."""
+
+    def __init__(self, world: World, more: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [world.tools.python, "-c", LIVE],
+            cwd=world.tools.folder,
+            env=world.environment(CHECKOUT=str(world.checkout), **more),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self.shown: list[str] = []
+        """The classes of the warnings that a user has seen so far."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def start(self, source: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(source) + "\n")
+        self.process.stdin.flush()
+
+    def finish(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the process ended"
+        told = json.loads(line)
+        self.shown += told["shown"]
+        return str(told["answer"])
+
+    def do(self, source: str) -> str:
+        """Run this source there, and give the repr of what `answer` is afterwards."""
+        self.start(source)
+        return self.finish()
+
+
+class Tools:
+    """A Python, and the folder that holds the probe: on the path of every child process, and no part of any checkout."""
+
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+        self.folder = folder
+        self.python = python
+        self.probe = folder / "probe.py"
+        self.probe.write_text(PROBE)
+        self.nursery: subprocess.Popen[str] | None = None
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(ROOT), str(self.folder))),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "OPENBLAS_NUM_THREADS": "1",  # a process without threads is safely forked
+        }
+
+    def ask(self, **wanted: object) -> dict[str, Any]:
+        """What a newly forked process tells."""
+        if self.nursery is None:
+            command = [self.python, str(self.probe)]
+            self.nursery = subprocess.Popen(
+                command, cwd=self.folder, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+            )
+        assert self.nursery.stdin is not None
+        assert self.nursery.stdout is not None
+        self.nursery.stdin.write(json.dumps(wanted) + "\n")
+        self.nursery.stdin.flush()
+        told: dict[str, Any] = json.loads(self.nursery.stdout.readline())
+        assert "failed" not in told, told["failed"]
+        return told
+
+    def close(self) -> None:
+        if self.nursery is not None:
+            self.nursery.communicate()
+
+
+def package(text: str, **modules: str) -> dict[str, str]:
+    """The files of a package whose pkg.mod is this text, with `cached` imported."""
+    files = {"pkg/__init__.py": "", "pkg/mod.py": "from simcache import cached\n" + dedent(text)}
+    return {**files, **{f"pkg/{name}.py": dedent(content) for name, content in modules.items()}}
