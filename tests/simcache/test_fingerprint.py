@@ -529,13 +529,21 @@ def test_incident_a_baseline_cached_under_the_name_of_its_scenario(world: World)
     assert len(world.entries()) == 2
 
 
-def test_explain_lists_what_was_followed(twelve: World) -> None:
+def test_explain_lists_what_was_followed(world: World) -> None:
     """A person can see which functions stand behind a key, and which do not."""
-    followed = twelve.ask("f.explain(3).followed")
+    text = """
+    import pkg.callee
+    def g(x): return x * 2
+    @cached
+    def f(x): return g(x) + pkg.callee.h(x)
+    def below(x): return 0
+    """
+    world.write(package(text, callee="def h(x): return x * 10\n"))
+    followed = world.ask("f.explain(3).followed")
 
     assert all(part in followed for part in ("pkg.mod:f", "pkg.mod:g", "pkg.callee:h"))
     assert "below" not in followed
-    assert "pkg.callee:h" in twelve.ask("str(f.explain(3))")
+    assert "pkg.callee:h" in world.ask("str(f.explain(3))")
 
 
 def main() -> None:
