@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from pettingzoo.test import parallel_api_test
 from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
 import arz
@@ -184,6 +185,7 @@ def test_maskable_policies_and_evaluation_run() -> None:
 
     env = VecMonitor(VecEnv(Task(spec(horizon_s=60.0), 2)))
     model = MaskablePPO("MlpPolicy", env, n_steps=4, batch_size=8, n_epochs=1, seed=0, device="cpu")
+    model.set_logger(Logger(None, []))  # its own would leave a folder behind
     model.learn(16)
     returns, lengths = evaluate_policy(model, env, n_eval_episodes=2, return_episode_rewards=True, warn=False)
 

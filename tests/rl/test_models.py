@@ -142,6 +142,7 @@ ALGORITHMS = {
 def test_plain_stable_baselines_goes_on_from_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Its own load, statistics and replay, without a line of ours but the environment: the same actions, the same counters, and it learns on."""
     import stable_baselines3
+    from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.vec_env import VecNormalize
 
     monkeypatch.setenv("SIMCACHE_STORE", str(tmp_path / "store"))
@@ -170,6 +171,7 @@ def test_plain_stable_baselines_goes_on_from_an_export(tmp_path: Path, monkeypat
     )
     assert np.array_equal(ours, theirs)
     assert np.ptp(ours) == 1
+    model.set_logger(Logger(None, []))  # its own would leave a folder behind
     model.learn(40, reset_num_timesteps=False)
     assert model.num_timesteps == 60
 
