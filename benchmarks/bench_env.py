@@ -1,6 +1,10 @@
-"""How many environment steps a second 64 worlds of the Victoria Island twin make, and which part of a step is the task's own."""
+"""How many environment steps a second 64 worlds of the Victoria Island twin make, and which part of a step is the task's own.
+
+sumo-rl and UXsim take their turns if PEERS_PYTHON names the Python of an environment that has them; otherwise they are left out.
+"""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
 from unittest.mock import patch
@@ -8,8 +12,9 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from arz import Controls
+from arz import Controls, scenario
 from benchmarks.measure import Least, Limit, Question
+from benchmarks.peers import python_of_peers, sumo_rl, uxsim
 from rl import Env, Task, TaskSpec, VecEnv
 
 Array = NDArray[Any]
@@ -17,8 +22,9 @@ Array = NDArray[Any]
 WORLDS, STEPS = 64, 10
 WARM_S = 0.3
 """So long a way runs before it is timed: a host that has seen one busy thread packs two virtual cores onto one, and parts them again slowly."""
+DECISION_S = 15.0
 ELSEWHERE = {"sumo-rl": 14.8, "UXsim's RL loop": 237, "LightSim's environment, one intersection": 3087}
-"""Steps of 15 s a second on networks of like size, or as said; measured for this project elsewhere, on two cores like these."""
+"""Steps of 15 s a second on networks of like size, or as said; measured for this project elsewhere, on two other cores."""
 
 
 def vec_env(agents: str, worlds: int) -> tuple[VecEnv, Callable[[], None]]:
@@ -83,7 +89,7 @@ def simulator_alone(worlds: int) -> Callable[[], None]:
 
     def run() -> None:
         for phase in phases:
-            simulator.step(Controls(phase=phase), 15.0)
+            simulator.step(Controls(phase=phase), DECISION_S)
 
     return run
 
@@ -104,7 +110,10 @@ def gymnasium_env() -> Callable[[], None]:
 
 
 def main() -> None:
-    with Question("env", "How many environment steps a second do 64 worlds of 70 roads and 8 signals make?") as question:
+    with (
+        Question("env", "How many environment steps a second do 64 worlds of 70 roads and 8 signals make?") as question,
+        ExitStack() as peers,
+    ):
         shared, run_shared = vec_env("shared", WORLDS)
         multi, run_multi = vec_env("multi", WORLDS)
         case = f"decisions of 15 s, {WORLDS} worlds"
@@ -113,10 +122,17 @@ def main() -> None:
             "VecEnv, one agent": stepping(run_multi, WORLDS),
             "the simulator alone": stepping(simulator_alone(WORLDS), WORLDS),
         }
+        python = python_of_peers()
+        if python:
+            for way, within in (("sumo-rl", False), ("sumo-rl, SUMO in its own process", True)):
+                ways[way] = peers.enter_context(sumo_rl(python, scenario("victoria_island"), decisions=STEPS, within=within))
+            ways["UXsim C++, its loop of decisions"] = lambda: uxsim(python, "3600", "cpp", "decides") / DECISION_S
         question.rates(case, ways, "/s", rounds=30)
         for peer, rate in ELSEWHERE.items():
             question.add(case, f"{peer} (measured elsewhere)", [rate], "/s")
         question.judge(case, Least("VecEnv, an agent at each signal", 5000))
+        if python:
+            question.judge(case, Least("VecEnv, an agent at each signal", 300, times="sumo-rl"))
         parts = {"VecEnv, an agent at each signal": own_part(shared, run_shared), "VecEnv, one agent": own_part(multi, run_multi)}
         question.rates("part of a step that is not the solver's", parts, "%", rounds=30)
         question.judge("part of a step that is not the solver's", Limit("VecEnv, an agent at each signal", 15))

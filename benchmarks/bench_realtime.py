@@ -1,21 +1,18 @@
 """How fast an hour of a city's district goes by, and how many decisions of 15 s a batch of worlds makes in a second.
 
-UXsim takes its turns if UXSIM_PYTHON names the Python of an environment that has it (`pip install uxsim`); otherwise it is left out.
+UXsim takes its turns if PEERS_PYTHON names the Python of an environment that has it; otherwise it is left out.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
 from arz import scenario
 from arz.engine.simulator import Controls, Simulator
-from benchmarks.measure import HERE, Least, Question
+from benchmarks.measure import Least, Question
+from benchmarks.peers import python_of_peers, uxsim
 
 HOUR_S, DECISION_S = 3600.0, 15.0
 WORLDS = 64
@@ -61,12 +58,6 @@ def decisions(threads: int) -> Callable[[], float]:
     return run
 
 
-def uxsim(python: str, program: Path, *arguments: str) -> float:
-    """Times real time, told by a process of its own, which does not count its start."""
-    done = subprocess.run([python, str(program), *arguments], capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
-
-
 def main() -> None:
     with Question("realtime", "How many times faster than real time is one hour of 70 edges and 8 signals?") as question:
         horizon_s = 300.0 if question.quick else HOUR_S
@@ -75,14 +66,10 @@ def main() -> None:
             "arz, order 2, decisions": hour(decides=True, order=2, horizon_s=horizon_s),
             "arz, order 2, no decisions": hour(decides=False, order=2, horizon_s=horizon_s),
         }
-        python = os.environ.get("UXSIM_PYTHON")
-        if python:
-            program = HERE / "peer_uxsim.py"
-            ways["UXsim C++, decisions"] = partial(uxsim, python, program, str(horizon_s), "cpp", "decides")
-            ways["UXsim C++, no decisions"] = partial(uxsim, python, program, str(horizon_s), "cpp")
-            ways["UXsim Python, no decisions"] = partial(uxsim, python, program, str(horizon_s), "python")
-        else:
-            print("UXSIM_PYTHON is not set: UXsim takes no turn", file=sys.stderr)
+        if python := python_of_peers():
+            ways["UXsim C++, decisions"] = partial(uxsim, python, str(horizon_s), "cpp", "decides")
+            ways["UXsim C++, no decisions"] = partial(uxsim, python, str(horizon_s), "cpp")
+            ways["UXsim Python, no decisions"] = partial(uxsim, python, str(horizon_s), "python")
         question.rates(case, ways, "× real time", rounds=9)
         for peer, times in SUMO.items():
             question.add(case, f"{peer} (measured elsewhere)", [times], "× real time")

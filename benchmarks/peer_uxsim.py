@@ -1,6 +1,6 @@
 """An hour of a district in UXsim: 70 links of 177 m, 8 signals, 5,400 vehicles an hour in platoons of five; prints times real time.
 
-Run by `bench_realtime.py` with the Python of an environment that has UXsim; nothing of this project is imported. It is comparable with
+Run by `peers.py` with the Python of an environment that has UXsim; nothing of this project is imported. It is comparable with
 `victoria_island` in roads, signals, length and traffic, not the same network: UXsim drivers choose routes and come from a gate to a gate.
 """
 
