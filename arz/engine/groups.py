@@ -40,8 +40,8 @@ class Group:
     begun: Array
 
     def steps(self, duration_s: float) -> int:
-        """How many it takes in so many seconds."""
-        return max(1, math.ceil(duration_s / self.starts[0].dt_bound - 1e-9))
+        """How many it takes in so many seconds; what is a multiple of the bound, to rounding, takes no further one."""
+        return max(1, math.ceil(duration_s / self.starts[0].dt_bound * (1 - 1e-15)))
 
 
 def grouped(scenarios: Sequence[Scenario], make: Any, dtype: Any, threads: int | None) -> list[Group]:
@@ -55,7 +55,7 @@ def grouped(scenarios: Sequence[Scenario], make: Any, dtype: Any, threads: int |
             if at is None:
                 at = len(plans)
                 plans.append((scenario, make_plan(scenario)))
-            known[id(scenario)] = at, make_start(scenario, plans[at][1])
+            known[id(scenario)] = at, make_start(scenario, plans[at][1], dtype)
         at, start = known[id(scenario)]
         members.setdefault((at, start.dt_bound), []).append((world, start))
     groups = []

@@ -16,6 +16,7 @@ from arz.engine.ledger import Ledger, inside, ledger
 from arz.engine.measures import Measures, of_roads
 from arz.engine.plan import Plan
 from arz.engine.snapshots import KEPT, SNAPSHOT_FORMAT, STATE, remembered, require_fitting
+from arz.engine.start import crossed
 from arz.engine.unsound import unstable
 from arz.errors import Invalid, NoRoom, Unstable
 from arz.world.scenario import Scenario
@@ -236,10 +237,10 @@ class Simulator:
         found = np.zeros(len(self.scenarios))
         for group in self._groups:
             waves = fastest_wave(group.plan, group.backend.fetch(), group.starts)
-            cells = np.repeat(group.plan.reaches.dx, group.plan.reaches.cells)
-            allowed = 1.0 if group.plan.order == 1 else 0.5
+            reaches = group.plan.reaches
+            allowed = np.repeat(crossed(group.plan) * reaches.dx, reaches.cells)
             bound = np.array([start.dt_bound for start in group.starts])
-            found[group.worlds] = (waves / cells).max(axis=1) * bound / allowed
+            found[group.worlds] = (waves / allowed).max(axis=1) * bound
         return found
 
     def _ask(self, group: Group, controls: Controls | None) -> tuple[lights.Lamps, Array, Array]:

@@ -19,6 +19,10 @@ UNBOUNDED = 1e9
 """A marker beyond all markers, m/s."""
 SAMPLES = 200
 """Occupancies at which the fastest wave is looked for."""
+ROUNDED = 8
+"""By so many roundings a step is shorter than its bound, or else rounding took more from a cell than is in it, where all of it may leave."""
+FEWEST_WITH_A_SLOPE = 3
+"""So many cells has a reach with a cell that is neither its first nor its last."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Start:
     dt_bound: float
 
 
-def make_start(scenario: Scenario, plan: Plan) -> Start:
-    """The first state of a scenario on its plan; pieces are averaged over the cells exactly."""
+def make_start(scenario: Scenario, plan: Plan, dtype: Any) -> Start:
+    """The first state of a scenario on its plan; pieces are averaged over the cells exactly. It will be stepped in numbers of `dtype`."""
     classes = len(plan.classes)
     rho, y = np.zeros((classes, plan.cells)), np.zeros((classes, plan.cells))
     given = {initial.road: initial.pieces for initial in scenario.initial.roads}
@@ -59,7 +63,7 @@ def make_start(scenario: Scenario, plan: Plan) -> Start:
                     np.add.at(rho[k], cell, share * density[k])
                     np.add.at(y[k], cell, share * density[k] * w[k])
     low_w, high_w = _range_of_markers(plan, markers)
-    return Start(rho, y, low_w, high_w, _longest_step(plan, high_w))
+    return Start(rho, y, low_w, high_w, _longest_step(plan, high_w) * (1 - ROUNDED * float(np.finfo(dtype).eps)))
 
 
 def _reach_of_road(plan: Plan) -> Array:
@@ -114,14 +118,22 @@ def _longest_step(plan: Plan, high: Array) -> float:
 
     It depends on nothing but the world itself and does not change in time, so a world alone takes the steps that it takes among others.
     """
-    allowed = plan.courant * (1.0 if plan.order == 1 else 0.5)
     longest = math.inf
     kinds, which = np.unique(plan.reaches.numbers.reshape(len(plan.reaches.dx), -1), axis=0, return_inverse=True)
     for kind, flat in enumerate(kinds):
         numbers = [Numbers(*part) for part in flat.reshape(len(plan.classes), -1).tolist()]
-        shortest = float(plan.reaches.dx[which.ravel() == kind].min())
-        longest = min(longest, allowed * shortest / _fastest_wave(plan, numbers, high))
+        shortest = float((crossed(plan) * plan.reaches.dx)[which.ravel() == kind].min())
+        longest = min(longest, plan.courant * shortest / _fastest_wave(plan, numbers, high))
     return longest
+
+
+def crossed(plan: Plan) -> Array:
+    """The part of a cell that a wave may cross in a step, for each reach: the whole where no cell has a slope, or else half of it.
+
+    The first and the last cell of a reach have no slope: there are none at first order, and none in a reach of one or two cells.
+    """
+    even = (plan.order == 1) | ((plan.reaches.cells < FEWEST_WITH_A_SLOPE) & ~plan.reaches.closed)
+    return np.where(even, 1.0, 0.5)
 
 
 def _fastest_wave(plan: Plan, numbers: Sequence[Numbers], high: Array) -> float:

@@ -60,7 +60,7 @@ def measure_transmission() -> list[Figure]:
     most, wave = CRITICAL * JAM * CELL_M, CRITICAL / (1 - CRITICAL)
     worst = 0.0
     for _ in range(STEPS):
-        simulator.step(None, CELL_M / SPEED)
+        simulator.step(None, simulator.dt_bound_s)
         passing = np.minimum(np.minimum(held, most), np.minimum(most, wave * (JAM * CELL_M - np.roll(held, -1))))
         held = held - passing + np.roll(passing, 1)
         worst = max(worst, float(np.abs(simulator.fields().density[0, 0] * CELL_M - held).max()))
