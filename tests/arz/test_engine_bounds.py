@@ -5,7 +5,7 @@ import pytest
 
 from arz.engine.simulator import Simulator
 from arz.world.physics import ClosureName, Physics, VehicleClass
-from arz.world.scenario import Initial, Scenario, Uniform
+from arz.world.scenario import Initial, InitialRoad, Piece, Scenario, Uniform
 from arz.world.scenarios.registry import scenario
 from arz.world.scheme import Scheme
 from tests.arz.engines import CAPACITY, FIRST, FREE, FROZEN, JAM, LWR, PAIR, SECOND, cars, filled, lwr, one_road, street, town
@@ -56,6 +56,20 @@ class TestCourant:
             for _ in range(10):
                 simulator.step(None, 2.0)
                 assert simulator.courant()[0] <= 1.0 + 1e-12
+
+    def test_of_a_cell_that_empties_in_one_step(self) -> None:
+        """With the longest step of the first order all of a cell may leave at once: rounding took a bit more than all and stopped the run."""
+        alone = Physics(classes=("car",), car_tau_s=None)
+        for filled_to_m in range(1, 60, 7):
+            begun = InitialRoad(road="r0", pieces=(Piece(from_m=0.0, to_m=filled_to_m, density_veh_per_m=(JAM,)),))
+            scheme = Scheme(order=1, courant=1.0)
+            world = Scenario(
+                name="leaving", network=street(60.0, 16.0, 60.0), physics=alone, scheme=scheme, initial=Initial(roads=(begun,))
+            )
+            simulator = Simulator(world, dtype="float64", threads=1)
+            simulator.step(None, 100 * simulator.dt_bound_s)
+
+            assert simulator.fields().density.max() < 1e-9
 
     def test_of_the_first_order_model(self) -> None:
         """The same with one class and a jam that dissolves."""
