@@ -12,9 +12,20 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from simcache.errors import BadSettings
-from simcache.identity.files import Signature, SourceChanged, SourceFile, check_bytecode, is_outside, read, text_before, was_noted
+from simcache.identity.files import (
+    Signature,
+    SourceChanged,
+    SourceFile,
+    check_bytecode,
+    is_outside,
+    read,
+    text_before,
+    times_reloaded,
+    was_noted,
+)
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
+from simcache.identity.made import Made
 from simcache.identity.modules import Module, absolute_name, compiled_as_written, locate
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of
@@ -41,6 +52,7 @@ class Closure:
         self.settled: set[str] = set()
         self.reads_annotations = False
         self.resolving: set[tuple[str, str]] = set()
+        self.made = Made()
         self.objects = Live(self)
         self.loaded = Loaded(self, self.objects)
 
@@ -51,6 +63,8 @@ class Closure:
                 self.annotate()
             if not self.queue:
                 self.settle()
+        if any(map(times_reloaded, self.files)):
+            self.made.check(self.modules)
         version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
         return Fingerprint(
             version,
@@ -129,6 +143,7 @@ class Closure:
         return self.name(module, root, attributes)
 
     def name(self, module: Module, root: str, chain: list[str]) -> str:
+        self.made.note(module, root)
         piece = module.file.summary.names.get(root)
         _check_piece(module, root, piece)
         if piece is None:
@@ -194,6 +209,7 @@ class Closure:
 
     def lazy(self, module: Module) -> str:
         """A face that finds its names when asked (PEP 562): nobody can tell from the text which, so all of the package counts."""
+        self.made.note(module, "*")
         self.piece(module, "__getattr__", module.file.summary.names["__getattr__"])
         self.package(module.name)
         return f"{module.name}/*"
@@ -205,8 +221,10 @@ class Closure:
             if module.before is not None and module.before.names.keys() != module.file.summary.names.keys():
                 raise SourceChanged(module.file.path)
             self.parts[node] = digest_of(*module.file.summary.names)
-            for name in module.file.summary.names:
-                self.name(module, name, [])
+            with self.made.noting() as self.made.edges[node]:
+                for name in module.file.summary.names:
+                    self.name(module, name, [])
+        self.made.note(module, "*")
         return node
 
     def piece(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str:
@@ -236,7 +254,15 @@ class Closure:
         if piece.value:
             self.parts[node] = digest_of(f"value {self.loaded.difference(_now(module), name, piece) or piece.value}")[:16]
             return
-        targets = [(reach, self.resolve(module, reach)) for reach in sorted({*reaches, *piece.links})]
+        with self.made.noting() as self.made.edges[node]:
+            targets = [(reach, self.resolve(module, reach)) for reach in sorted({*reaches, *piece.links})]
+        if piece.kind == "data":
+            self.made.add(module, self.made.edges[node])
+        elif piece.decorators:
+            with self.made.noting() as names:
+                for chain in piece.decorators:
+                    self.resolve(module, chain)
+            self.made.add(module, names)
         if module.namespace is None and _needs_its_object(piece, targets):
             _import(module.name)
         loaded = self.loaded.difference(_now(module), name, piece)

@@ -67,8 +67,8 @@ class _Loaded(NamedTuple):
 _files: dict[str, SourceFile] = {}
 _loaded: dict[str, _Loaded] = {}
 _looked_at: set[str] = set()
-_reloaded: set[str] = set()
-"""Files that were loaded again: there may be objects of before."""
+_reloaded: dict[str, list[bytes]] = {}
+"""Files that were loaded again, and what they said each time before: there may be objects of then."""
 
 
 def signature_of(path: str) -> Signature | None:
@@ -145,8 +145,8 @@ def note_loaded() -> None:
             getattr(again, "__spec__", None) is not seen.spec or getattr(again, "__dict__", None) is not seen.namespace
         ):
             _looked_at.discard(seen.module)
-            _loaded.pop(known, None)  # another thread may have been here
-            _reloaded.add(known)
+            if _loaded.pop(known, None) is not None:  # no other thread has been here
+                _reloaded.setdefault(known, []).append(seen.content)
     for name, module in list(sys.modules.items()):
         if name in _looked_at:
             continue
@@ -201,9 +201,21 @@ def was_noted(path: str) -> bool:
     return path in _loaded
 
 
-def was_reloaded(path: str) -> bool:
-    """Whether this process has loaded it more than once."""
-    return path in _reloaded
+def times_reloaded(path: str) -> int:
+    """How often this process has loaded it again."""
+    return len(_reloaded.get(path, ()))
+
+
+def reads_as_before(file: SourceFile, name: str) -> bool:
+    """Whether a name of a file, or all of it for "*", stood for the same text each time that the file was loaded."""
+    for content in _reloaded.get(file.path, ()):
+        try:
+            before = _remembered(content)
+        except (SyntaxError, ValueError):
+            return False  # it was being saved as somebody looked
+        if before.whole != file.summary.whole if name == "*" else before.names.get(name) != file.summary.names.get(name):
+            return False
+    return True
 
 
 def text_before(file: SourceFile, namespace: object = None) -> Summary | None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from simcache.errors import Unkeyable
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
-from simcache.identity.files import Signature, SourceChanged, codes_of, compiled, is_new, is_outside, read, text_before, was_reloaded
+from simcache.identity.files import Signature, SourceChanged, codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.modules import Module, held_function, locate, module_name, own_function, underlying
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.taken import Names, Variable
@@ -161,7 +161,7 @@ class Live:
     def check_class(self, module: Module, cls: type) -> None:
         """Raise SourceChanged if a class was made before its module was loaded again: what it was made of is no longer known."""
         now = (module.namespace or {}).get(cls.__qualname__, cls)
-        if isinstance(now, type) and now is not cls and was_reloaded(module.file.path):
+        if isinstance(now, type) and now is not cls and times_reloaded(module.file.path):
             raise SourceChanged(module.file.path)
 
     def live_class(self, cls: type) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
 from simcache.identity.bytecode import same_code
-from simcache.identity.files import SourceChanged, is_new, is_outside
+from simcache.identity.files import SourceChanged, is_new, is_outside, times_reloaded
 from simcache.identity.live import Live, check_code, which
 from simcache.identity.modules import Module, absolute_name, underlying
 from simcache.identity.piece import Piece
@@ -17,8 +17,8 @@ from simcache.identity.taken import Guard, Names, guard_of
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
 _PLAIN = (*_SCALARS, tuple, frozenset)
 
-_first_seen: dict[tuple[int, str], Guard] = {}
-"""What a name of a module stood for when it was first followed; what it holds later was bound or changed at run time."""
+_first_seen: dict[tuple[int, str, int], Guard] = {}
+"""What a name of a module stood for when it was first followed after a load; what it holds later was bound or changed at run time."""
 
 
 class Guarding(Protocol):
@@ -147,7 +147,7 @@ class Loaded:
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"
         guard = guard_of(namespace, name, held)
-        first = _first_seen.setdefault((id(namespace), name), guard)
+        first = _first_seen.setdefault((id(namespace), name, times_reloaded(module.file.path)), guard)
         if piece.value:
             digest = self.objects.value_digest(held, path)
             return "" if digest == piece.value else digest
@@ -175,7 +175,8 @@ class Loaded:
         if namespace is None or name not in namespace:
             return ""
         held = namespace[name]
-        first = _first_seen.setdefault((id(namespace), name), Guard(namespace, name, held, None, None))
+        seen = (id(namespace), name, times_reloaded(module.file.path))
+        first = _first_seen.setdefault(seen, Guard(namespace, name, held, None, None))
         self.closure.guard(namespace, name, held)
         same = first.holds() and any(self._stands_for(module, link, held) for link in piece.links)
         return "" if same else f"={self.objects.live(held, f'{module.name}.{name}')}"

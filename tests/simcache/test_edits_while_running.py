@@ -419,6 +419,96 @@ def test_a_constant_kept_from_before_a_reload_is_the_old_one(world: World) -> No
     assert world.ask("f(1)") == "3"
 
 
+MADE_OF = {
+    "what a function of it gave": ("from pkg import c\nT = [c.make()]\n", "def make(): return 1\n", "def make(): return 2\n"),
+    "what one that it calls gave": (
+        "from pkg.c import make\nT = [make()]\n",
+        "def one(): return 1\ndef make(): return one()\n",
+        "def one(): return 2\ndef make(): return one()\n",
+    ),
+    "its constant": ("from pkg import c\nT = [c.K] * 2\n", "K = 1\n", "K = 2\n"),
+    "what it imports": (
+        "from pkg import c\nT = [c.make(2.5)]\n",
+        "from math import floor as make\n",
+        "from math import ceil as make\n",
+    ),
+    "a star's": ("from pkg.c import *\nT = [make()]\n", "def make(): return 1\n", "def make(): return 2\n"),
+    "the module as a value": (
+        "from pkg import c\nT = [len([name for name in vars(c) if name[0] != '_'])]\n",
+        "def a(): return 1\n",
+        "def a(): return 1\ndef b(): return 1\n",
+    ),
+    "its decorator": (
+        "from pkg import c\n@c.wider\ndef h(): return 0\nT = [0]\n",
+        "def wider(f): return lambda: f() + STEP[0]\nSTEP = [1]\n",
+        "def wider(f): return lambda: f() + STEP[0] + 1\nSTEP = [1]\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("order", [("c",), ("n", "c")], ids=["the other one", "both, in the wrong order"])
+@pytest.mark.parametrize(("text", "old", "new"), MADE_OF.values(), ids=MADE_OF)
+def test_what_was_made_of_a_module_that_is_loaded_again_is_of_its_old_text(
+    text: str, old: str, new: str, order: tuple[str, ...], world: World
+) -> None:
+    """Notebooks load again just what was edited: what other modules had worked out from it stays, and is not what the files say now."""
+    calls = "from pkg import n\n@cached\ndef f(x): return n.T[0] + x + (n.h() if hasattr(n, 'h') else 0)\n"
+    world.write(package(calls, n=text, c=old))
+    with world.live() as process:
+        ran = process.do("import importlib; from pkg import c, n; from pkg.mod import f; answer = f(1)")
+        stored = world.entries()
+        world.edit("pkg/c.py", old, new)
+        process.do("; ".join(f"importlib.reload({name})" for name in order))
+        if order == ("c",):
+            assert process.do("answer = f(1)") == ran
+            assert process.shown == ["NotStored"]
+        else:
+            process.do("f(1)")
+    assert len(world.entries()) <= len(stored) + 1
+    assert world.ask("f(1)") == world.ask("f.compute(1)") != ran
+
+
+@pytest.mark.parametrize(
+    ("edited", "order", "answer"),
+    [
+        (("def other(): return 1", "def other(): return 2"), ("c",), "2"),
+        (("def make(): return 1", "def make(): return 2"), ("c", "n"), "3"),
+    ],
+    ids=["an edit of something else", "both, in the right order"],
+)
+def test_a_reload_that_leaves_nothing_old_is_stored_under_the_key_of_its_text(
+    edited: tuple[str, str], order: tuple[str, ...], answer: str, world: World
+) -> None:
+    """The new text's result has the key that a fresh process gives it, so that it is a hit there."""
+    calls = "from pkg import n\n@cached\ndef f(x): return n.T[0] + x\n"
+    text = "def make(): return 1\ndef other(): return 1\n"
+    world.write(package(calls, n="from pkg import c\nT = [c.make()]\n", c=text))
+    with world.live() as process:
+        process.do("import importlib; from pkg import c, n; from pkg.mod import f; f(0)")
+        world.edit("pkg/c.py", *edited)
+        process.do("; ".join(f"importlib.reload({name})" for name in order))
+
+        assert process.do("answer = f(1)") == answer
+        assert process.shown == []
+        key = process.do("answer = f.key(1)").strip("'")
+    assert world.ask("f.key(1)").strip("'") == key
+    assert world.ask("f(1)") == answer
+
+
+def test_a_module_with_a_lock_is_loaded_again(world: World) -> None:
+    """An instance that cannot be part of a key stands for its text after a reload as before it: once the call raised Unkeyable."""
+    text = "import threading\nclass C:\n    def __init__(self, n): self.n = n; self.lock = threading.Lock()\nT = C({})\n"
+    world.write(package("from pkg import c\n@cached\ndef f(x): return x + c.T.n\n", c=text.format(1)))
+    with world.live() as process:
+        assert process.do("import importlib; from pkg import c; from pkg.mod import f; answer = f(1)") == "2"
+        world.edit("pkg/c.py", "C(1)", "C(2)")
+
+        assert process.do("importlib.reload(c); answer = f(1)") == "3"
+        assert process.shown == []
+    assert world.ask("f(1)") == "3"
+    assert len(world.entries()) == 2
+
+
 @pytest.mark.parametrize("pause", [0, 0.5], ids=["just edited", "edited a while ago"])
 @pytest.mark.parametrize(
     ("path", "old", "new"),
