@@ -16,6 +16,7 @@ from simcache.identity.files import (
     Signature,
     SourceChanged,
     SourceFile,
+    came_since,
     check_bytecode,
     is_outside,
     read,
@@ -106,8 +107,8 @@ class Closure:
         check_bytecode(file)
         return Module(name, file, package, folders, vars(loaded), compiled_as_written(loaded), text_before(file, vars(loaded)))
 
-    def package(self, name: str) -> None:
-        """Every file of a package that counts as a whole."""
+    def package(self, name: str, *, lazy: bool = False) -> None:
+        """Every file of a package that counts as a whole; a lazy one loads them when they are asked for."""
         if name in self.listed:
             return
         self.listed.add(name)
@@ -122,14 +123,16 @@ class Closure:
                 file = read(str(found))
                 if file is None:
                     raise BadSettings(f"@cached(code=({name!r},))", f"{found} cannot be read as Python source")
-                self._check_package_file(file)
+                self._check_package_file(file, None if lazy else path)
                 inside = found.relative_to(root).as_posix() if root.is_dir() else found.name
                 self.files[file.path] = file.signature
                 self.parts[f"{name}/{inside}"] = file.summary.whole
 
-    def _check_package_file(self, file: SourceFile) -> None:
+    def _check_package_file(self, file: SourceFile, package: str | None) -> None:
         before = text_before(file)
         if before is not None and before.whole != file.summary.whole:
+            raise SourceChanged(file.path)
+        if package is not None and came_since(file, package):  # the package was loaded without it
             raise SourceChanged(file.path)
 
     # -- names
@@ -150,6 +153,7 @@ class Closure:
             return self.unbound(module, root, chain)
         if piece.kind != "import":
             return self.piece(module, root, piece)
+        self.check_absent(module, piece)
         self.resolving.add((module.name, root))
         targets = []
         for link in piece.links:
@@ -211,7 +215,7 @@ class Closure:
         """A face that finds its names when asked (PEP 562): nobody can tell from the text which, so all of the package counts."""
         self.made.note(module, "*")
         self.piece(module, "__getattr__", module.file.summary.names["__getattr__"])
-        self.package(module.name)
+        self.package(module.name, lazy=True)
         return f"{module.name}/*"
 
     def whole(self, module: Module) -> str:
@@ -256,6 +260,7 @@ class Closure:
             return
         with self.made.noting() as self.made.edges[node]:
             targets = [(reach, self.resolve(module, reach)) for reach in sorted({*reaches, *piece.links})]
+        self.check_absent(module, piece)
         if piece.kind == "data":
             self.made.add(module, self.made.edges[node])
         elif piece.decorators:
@@ -268,6 +273,18 @@ class Closure:
         loaded = self.loaded.difference(_now(module), name, piece)
         edges = [text for reach, target in targets for text in ("" if reach.startswith("import ") else reach, target)]
         self.parts[node] = digest_of(digest, *edges, loaded)[:16]
+
+    def check_absent(self, module: Module, piece: Piece) -> None:
+        """Raise SourceChanged if a loaded module names one in an import that was not there to be loaded and has come to the folder since."""
+        for link in piece.links if module.namespace is not None else ():
+            _, level, name, attribute = link.split(" ", 3)
+            absolute = absolute_name(module, int(level), name)
+            package = self.module(absolute)
+            inside = f"{absolute}.{attribute}" if attribute and package is not None and package.folder else absolute
+            for named in {absolute, inside} - sys.modules.keys():
+                found = self.module(named)
+                if found is not None and came_since(found.file, module.file.path):
+                    raise SourceChanged(found.file.path)
 
     def settle(self) -> None:
         """Look again at what functions of a module change: where none of them is reached, it was set up and is data here."""

@@ -62,6 +62,8 @@ class _Loaded(NamedTuple):
     namespace: object
     """What was loaded into; the same file may be loaded again elsewhere."""
     content: bytes
+    at: int
+    """When somebody looked, in ns since the epoch."""
 
 
 _files: dict[str, SourceFile] = {}
@@ -157,7 +159,7 @@ def note_loaded() -> None:
             followed = None if path in _reloaded else _files.get(path)
             with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
                 content = _bytes_of(path) if followed is None else followed.content
-                _loaded[path] = _Loaded(name, getattr(module, "__spec__", None), getattr(module, "__dict__", None), content)
+                _loaded[path] = _Loaded(name, getattr(module, "__spec__", None), getattr(module, "__dict__", None), content, time.time_ns())
 
 
 @functools.lru_cache(maxsize=4096)
@@ -179,6 +181,12 @@ def _real_folder(folder: str) -> str:
 def is_new(file: SourceFile) -> bool:
     """Whether the file may have been written since the process began, so that the loaded code must be compared with it."""
     return _STARTED <= 0 or file.signature.changed >= _STARTED
+
+
+def came_since(file: SourceFile, path: str) -> bool:
+    """Whether a file was written after the one of this path had been loaded, and is not loaded itself."""
+    seen = _loaded.get(path)
+    return seen is not None and file.signature.changed > seen.at and file.path not in _loaded
 
 
 @functools.lru_cache(maxsize=256)

@@ -419,6 +419,44 @@ def test_a_constant_kept_from_before_a_reload_is_the_old_one(world: World) -> No
     assert world.ask("f(1)") == "3"
 
 
+APPEARS = {
+    "another import": "try:\n    from pkg.fast import h\nexcept ImportError:\n    from pkg.slow import h\n",
+    "None": "try:\n    from pkg import fast\nexcept ImportError:\n    fast = None\ndef h(x): return fast.h(x) if fast else x\n",
+    "a function": "try:\n    from pkg.fast import h\nexcept ImportError:\n    def h(x): return x\n",
+    "a flag": "try:\n    import pkg.fast as fast\n    FAST = True\nexcept ImportError:\n    FAST = False\n"
+    "def h(x): return fast.h(x) if FAST else x\n",
+}
+
+
+@pytest.mark.parametrize("when", ["before the first call", "after a call"])
+@pytest.mark.parametrize("text", APPEARS.values(), ids=APPEARS)
+def test_a_module_that_appears_is_not_what_was_loaded(text: str, when: str, world: World) -> None:
+    """What could not be imported when a module was loaded stays absent in this process, whatever the folder holds now."""
+    world.write(package(text + "@cached\ndef f(x): return h(x)\n", slow="def h(x): return x\n"))
+    with world.live() as process:
+        process.do("from pkg.mod import f")
+        if when == "after a call":
+            process.do("f(0)")
+        (world.checkout / "pkg" / "fast.py").write_text("def h(x): return x + 10\n")
+        ran = process.do("answer = f(1)")
+    assert world.ask("f(1)") == world.ask("f.compute(1)") != ran
+
+
+@pytest.mark.parametrize("when", ["before the first call", "after a call"])
+def test_a_plugin_that_appears_in_a_package_is_not_what_was_loaded(when: str, world: World) -> None:
+    """A package that counts as a whole has looked through its folder as it was loaded; a file that comes later is not part of it."""
+    gathers = "import pkgutil\nfrom importlib import import_module\nR = [import_module(f'plugs.{i.name}').V for i in pkgutil.iter_modules(__path__)]\n"
+    text = "import plugs\n@cached(code=('plugs',))\ndef f(x): return sum(plugs.R) + x\n"
+    world.write(package(text) | {"plugs/__init__.py": gathers, "plugs/a.py": "V = 1\n"})
+    with world.live() as process:
+        process.do("from pkg.mod import f")
+        if when == "after a call":
+            process.do("f(0)")
+        (world.checkout / "plugs" / "b.py").write_text("V = 10\n")
+        ran = process.do("answer = f(1)")
+    assert world.ask("f(1)") == world.ask("f.compute(1)") != ran
+
+
 MADE_OF = {
     "what a function of it gave": ("from pkg import c\nT = [c.make()]\n", "def make(): return 1\n", "def make(): return 2\n"),
     "what one that it calls gave": (
