@@ -1,5 +1,6 @@
 """How a law becomes machine code: one function for Python, CPU and CUDA, kinds picked by number, compiled code that is never stale."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -131,7 +132,14 @@ def _alone(lock: IO[str]) -> Iterator[None]:
     if sys.platform == "win32":
         import msvcrt
 
-        msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
+        held = False
+        while not held:
+            try:
+                msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
+                held = True
+            except OSError as problem:  # it gives up after 10 s, and a kernel may take longer to compile
+                if problem.errno != errno.EDEADLK:
+                    raise
         try:
             yield
         finally:
