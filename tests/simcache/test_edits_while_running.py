@@ -105,7 +105,7 @@ WORKED_OUT = {
 
 
 @pytest.mark.parametrize(("text", "old", "new"), WORKED_OUT.values(), ids=WORKED_OUT)
-@pytest.mark.parametrize("when", ["before the first call", "between two functions' calls"])
+@pytest.mark.parametrize("when", ["before the first call", pytest.param("between two functions' calls", marks=pytest.mark.deep)])
 def test_an_edit_of_what_a_module_worked_out_is_not_the_running_code(text: str, old: str, new: str, when: str, world: World) -> None:
     """Enumerations, bases, decorators, defaults: no function's code tells that they were edited, and there is no bytecode to ask."""
     calls = "from pkg import callee\n@cached\ndef f(x): return callee.h(x)\n@cached\ndef first(x): return callee.h(x) * 0\n"
@@ -428,7 +428,7 @@ APPEARS = {
 }
 
 
-@pytest.mark.parametrize("when", ["before the first call", "after a call"])
+@pytest.mark.parametrize("when", ["before the first call", pytest.param("after a call", marks=pytest.mark.deep)])
 @pytest.mark.parametrize("text", APPEARS.values(), ids=APPEARS)
 def test_a_module_that_appears_is_not_what_was_loaded(text: str, when: str, world: World) -> None:
     """What could not be imported when a module was loaded stays absent in this process, whatever the folder holds now."""
@@ -484,8 +484,14 @@ MADE_OF = {
 }
 
 
-@pytest.mark.parametrize("order", [("c",), ("n", "c")], ids=["the other one", "both, in the wrong order"])
-@pytest.mark.parametrize(("text", "old", "new"), MADE_OF.values(), ids=MADE_OF)
+@pytest.mark.parametrize(
+    ("text", "old", "new", "order"),
+    [pytest.param(*case, ("c",), id=name) for name, case in MADE_OF.items()]
+    + [
+        pytest.param(*case, ("n", "c"), id=f"{name}, both in the wrong order", marks=() if name == "its decorator" else pytest.mark.deep)
+        for name, case in MADE_OF.items()
+    ],
+)
 def test_what_was_made_of_a_module_that_is_loaded_again_is_of_its_old_text(
     text: str, old: str, new: str, order: tuple[str, ...], world: World
 ) -> None:
