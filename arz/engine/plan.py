@@ -5,7 +5,7 @@ the scheme passes it at full order, and a road shorter than a cell shares one wi
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -196,7 +196,7 @@ def make_plan(scenario: Scenario) -> Plan:
     known: dict[tuple[float, str], tuple[Numbers, ...]] = {}
     numbers = [_numbers(scenario, road, known) for road in network.roads]
     chains = _chains(network, numbers, section, metered)
-    reaches, notes = _reaches(network, chains, numbers, section, scenario.scheme.cell_m)
+    reaches, notes = _reaches(network, chains, numbers, section, metered, scenario.scheme.cell_m)
     reach_of = {road: at for at, chain in enumerate(chains) for road in chain}
     stretches = _stretches(network, chains, reaches)
     lights, light_of = _lights(network)
@@ -273,7 +273,12 @@ def _chains(network: Network, numbers: Sequence[tuple[Numbers, ...]], section: A
 
 
 def _reaches(
-    network: Network, chains: Sequence[Sequence[int]], numbers: Sequence[tuple[Numbers, ...]], section: Array, cell_m: float
+    network: Network,
+    chains: Sequence[Sequence[int]],
+    numbers: Sequence[tuple[Numbers, ...]],
+    section: Array,
+    metered: Container[int],
+    cell_m: float,
 ) -> tuple[Reaches, list[str]]:
     lengths = [sum(network.roads[road].length_m for road in chain) for chain in chains]
     cells = np.array([max(1, round(length / cell_m)) for length in lengths])
@@ -287,7 +292,7 @@ def _reaches(
             f"{short.sum()} roads between crossings are shorter than half a cell ({names}, …): computed {added:.0f} m longer in all"
         )
         dx = np.maximum(dx, SHORTEST_CELL * cell_m)
-    closed = np.array([_is_ring(network, chain) for chain in chains])
+    closed = np.array([chain[-1] not in metered and _is_ring(network, chain) for chain in chains])
     firsts = [chain[0] for chain in chains]
     return (
         Reaches(

@@ -146,7 +146,9 @@ def _fastest_wave(plan: Plan, numbers: Sequence[Numbers], high: Array) -> float:
     fastest = float(high.max())
     for n, w in zip(numbers, high.tolist(), strict=True):
         top = n.ceiling if plan.coupled else min(closure.occupancy(w, 0.0, n.scale, n.jam, n.shape), n.ceiling)
-        for r in np.linspace(0, top, SAMPLES)[1:].tolist():
+        # A law with a kink is steepest just beyond it, where its flow is greatest.
+        kink = closure.fan(w, 0.0, n.scale, n.jam, n.shape) * (1 + 1e-12)
+        for r in (*np.linspace(0, top, SAMPLES)[1:].tolist(), min(kink, top)):
             steep = r * abs(closure.slope(w, r, n.scale, n.jam, n.shape))
             with_the_flow = 0.0 if plan.coupled else closure.velocity(w, r, n.scale, n.jam, n.shape)
             fastest = max(fastest, steep - with_the_flow)

@@ -166,13 +166,8 @@ class _Held:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._contents = contents(store)
-        if store.capabilities.quick:
-            entries, blobs = self._entry_names(), set(self._contents.blob_names())
-        else:  # a far place makes one list while we read the other
-            with ThreadPoolExecutor(1) as beside:
-                listed = beside.submit(lambda: set(self._contents.blob_names()))
-                entries = self._entry_names()
-                blobs = listed.result()
+        entries = {name for names in self._contents.entries() for name in names}
+        blobs = set(self._contents.blob_names())
         self.foreign = sorted({*self._contents.foreign, *(name for name in entries | blobs if not digest_in_name(name))})
         """Names of neither form; no name that could lead out of a store goes further than this."""
         self.entries = entries.difference(self.foreign)
@@ -180,9 +175,6 @@ class _Held:
 
     def read(self, name: str) -> bytes:
         return self._contents.read(name)
-
-    def _entry_names(self) -> set[str]:
-        return {name for names in self._contents.entries() for name in names}
 
 
 class _Arrival(NamedTuple):

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from arz.engine.plan import make_plan
 from arz.engine.simulator import Simulator
+from arz.engine.start import make_start
 from arz.world.physics import ClosureName, Physics, VehicleClass
 from arz.world.scenario import Initial, InitialRoad, Piece, Scenario, Uniform
 from arz.world.scenarios.registry import scenario
@@ -70,6 +72,15 @@ class TestCourant:
             simulator.step(None, 100 * simulator.dt_bound_s)
 
             assert simulator.fields().density.max() < 1e-9
+
+    @pytest.mark.parametrize("shape", [0.25, 0.065])
+    def test_of_a_diagram_with_a_kink(self, shape: float) -> None:
+        """The steepest speeds are just beyond it: samples beside it made the longest step longer than it may be, and a full cell overfilled."""
+        physics = Physics(closure="triangular", shape=shape, motorcycle_tau_s=None, car_tau_s=None)
+        world = Scenario(name="kink", network=one_road(), physics=physics, scheme=Scheme(order=1, courant=1.0))
+        start = make_start(world, make_plan(world), np.float64)
+
+        assert start.dt_bound == pytest.approx(15.0 * (1 - shape) / FREE, rel=1e-9)
 
     def test_of_the_first_order_model(self) -> None:
         """The same with one class and a jam that dissolves."""

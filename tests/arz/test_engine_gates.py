@@ -10,10 +10,11 @@ from arz.errors import Invalid
 from arz.world.actuators.ramp_meter import RampMeter
 from arz.world.actuators.speed_limit import SpeedLimit
 from arz.world.demand import Demand
+from arz.world.network import Network, Node, Road
 from arz.world.physics import KMH
 from arz.world.scenario import Scenario
 from arz.world.scenarios.registry import scenario
-from tests.arz.engines import CAPACITY, FREE, PAIR, cars, filled, inflow, lwr, one_road
+from tests.arz.engines import CAPACITY, FREE, JAM, PAIR, cars, filled, inflow, lwr, one_road
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -102,6 +103,21 @@ class TestMeter:
 
         assert ("gate",) == simulator.meters
         assert [3.0, 7.5, 0.0, CAPACITY * 30, 1.5, CAPACITY * 30] == pytest.approx(passed, rel=1e-9, abs=1e-12)
+
+    def test_on_a_ring(self) -> None:
+        """A meter stands on a road that leads into itself as well: at 0 all come to stand before it. Once it was not there."""
+        node, road = Node(id="gap"), Road(id="ring", start="gap", end="gap", length_m=300.0, lanes=1, limit_kmh=50.0)
+        world = lwr(
+            Network(name="ring", roads=(road,), nodes=(node,)),
+            initial=filled((0.03,), ring=300.0),
+            actuators=(RampMeter(id="gate", road="ring", rate_veh_per_h=0.0),),
+        )
+        simulator = Simulator(world, dtype="float64")
+        simulator.step(None, 120.0)
+        density = simulator.fields().density[0, 0]
+
+        assert density[0] == 0.0
+        assert density[-1] == pytest.approx(JAM)
 
     def test_before_a_crossing(self) -> None:
         """On a ramp the meter bounds both classes together, and its queue stands on the ramp."""
