@@ -63,7 +63,7 @@ def make_start(scenario: Scenario, plan: Plan, dtype: Any) -> Start:
                     np.add.at(rho[k], cell, share * density[k])
                     np.add.at(y[k], cell, share * density[k] * w[k])
     low_w, high_w = _range_of_markers(plan, markers)
-    return Start(rho, y, low_w, high_w, _longest_step(plan, high_w) * (1 - ROUNDED * float(np.finfo(dtype).eps)))
+    return Start(rho, y, low_w, high_w, _longest_step(plan, high_w, dtype))
 
 
 def _reach_of_road(plan: Plan) -> Array:
@@ -113,7 +113,7 @@ def _range_of_markers(plan: Plan, markers: Sequence[Array]) -> tuple[Array, Arra
     return np.array(low), np.array(high)
 
 
-def _longest_step(plan: Plan, high: Array) -> float:
+def _longest_step(plan: Plan, high: Array, dtype: Any) -> float:
     """The longest time step (s) under which no wave crosses more of a cell than the order allows, whatever happens: the a-priori bound.
 
     It depends on nothing but the world itself and does not change in time, so a world alone takes the steps that it takes among others.
@@ -124,7 +124,7 @@ def _longest_step(plan: Plan, high: Array) -> float:
         numbers = [Numbers(*part) for part in flat.reshape(len(plan.classes), -1).tolist()]
         shortest = float((crossed(plan) * plan.reaches.dx)[which.ravel() == kind].min())
         longest = min(longest, plan.courant * shortest / _fastest_wave(plan, numbers, high))
-    return longest
+    return longest * (1 - ROUNDED * float(np.finfo(dtype).eps))
 
 
 def crossed(plan: Plan) -> Array:

@@ -59,7 +59,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "a step of 1 s": (
         IN + "TestGridAndTime::test_fault_fixed_step_of_a_second",
         "engine/start.py",
-        "return Start(rho, y, low_w, high_w, _longest_step(plan, high_w))",
+        "return Start(rho, y, low_w, high_w, _longest_step(plan, high_w, dtype))",
         "return Start(rho, y, low_w, high_w, 1.0)",
     ),
     "clamps that hide a blow-up": (
