@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arz.engine.simulator import Simulator
+from arz.laws.state import NOBODY
 from arz.world.scenario import Initial, InitialRoad, Piece, Scenario
 from arz.world.scenarios.registry import SCENARIOS, scenario
 from arz.world.scheme import Scheme
@@ -20,10 +21,12 @@ NUMBERS = PAIR.numbers(LIMIT_KMH, "R2")
 ROOM = NUMBERS[0].jam
 """R_m, which no occupancy exceeds; of both classes, who weigh alike."""
 NEAR = {"float32": 1e-5, "float64": 1e-12}
+STEPS = 300
+LOST = NOBODY * CELL_M * CELLS * STEPS
+"""Vehicles, at most: a cell that empties loses what is nobody, 1e-18 veh/m, which counts where there is hardly anybody."""
 
 cell = st.tuples(
-    # The part of the road that is occupied; less than NOBODY would be nobody.
-    st.floats(0, 1).map(lambda part: round(part, 9)) | st.sampled_from([0.0, 0.9, 1.0]),
+    st.floats(0, 1) | st.sampled_from([0.0, 0.9, 1.0]),  # the part of the road that is occupied
     st.floats(0, 1) | st.sampled_from([0.0, 1.0]),  # of which motorcycles
     st.floats(0.05, 1) | st.just(1.0),  # the markers over V_max
     st.floats(0.05, 1) | st.just(1.0),
@@ -48,7 +51,8 @@ def sound(simulator: Simulator, dtype: str) -> None:
     assert occupied.max() <= ROOM * (1 + NEAR[dtype])
     for k, n in enumerate(NUMBERS):
         assert (y[:, k] <= rho[:, k] * n.limit * (1 + NEAR[dtype])).all()
-    assert np.abs(simulator.ledger().drift).max() <= NEAR[dtype] / 10
+    ledger = simulator.ledger()
+    assert (np.abs(ledger.drift) * ledger.start <= NEAR[dtype] / 10 * ledger.start + LOST).all()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -66,7 +70,7 @@ def test_from_every_state(dtype: str, cells: list[tuple[float, float, float, flo
     simulator = Simulator(world, dtype=dtype, threads=1)
     begun = float(simulator.snapshot()["y"].sum())
     for _ in range(6):
-        simulator.step(None, 50 * simulator.dt_bound_s)
+        simulator.step(None, STEPS / 6 * simulator.dt_bound_s)
         sound(simulator, dtype)
     # What the range of the markers takes is rounding: y is conserved as vehicles are.
     assert np.abs(simulator.ledger().y_removed).sum() <= 1e-4 * begun * CELL_M
@@ -98,7 +102,7 @@ def test_roads_without_slopes_are_crossed_whole(
 
     assert simulator.dt_bound_s == pytest.approx(shortest_m / NUMBERS[0].limit, rel=NEAR[dtype])
     for _ in range(6):
-        simulator.step(None, 50 * simulator.dt_bound_s)
+        simulator.step(None, STEPS / 6 * simulator.dt_bound_s)
         assert simulator.courant()[0] <= 1.0 + NEAR[dtype]
         sound(simulator, dtype)
 
