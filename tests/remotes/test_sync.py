@@ -606,7 +606,7 @@ class TestCommand:
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
     def test_a_full_disk(self, folder: Path) -> None:
         """A far folder on a file system without room: said in one line, exit code 1, and nothing half is there."""
-        program = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50)); import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from simcache.cli import main; main(['sync', '--to', 'lab'])"
+        program = "import resource, sys; sys.dont_write_bytecode = True; resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50)); import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from simcache.cli import main; main(['sync', '--to', 'lab'])"
         done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
 
         assert 1 == done.returncode, done.stderr

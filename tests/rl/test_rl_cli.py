@@ -268,7 +268,7 @@ def test_a_training_that_cannot_be_kept_ends_at_once(command: Command, tmp_path:
 
 FULL_DISK = (
     "-c",
-    "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)); from rl.cli import main; main()",
+    "import resource, sys; sys.dont_write_bytecode = True; resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)); from rl.cli import main; main()",
 )
 """`rl`, no file of which may have more than four kilobytes: a checkpoint has more."""
 

@@ -433,7 +433,7 @@ class TestTheSystemRefuses:
 
     def test_a_limit_on_the_size_of_files(self, model: Programs) -> None:
         """The same where no file may grow beyond a limit."""
-        code = "from model import *; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); use(); check()"
+        code = "import sys; sys.dont_write_bytecode = True; from model import *; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); use(); check()"
         out, err = finish(model.start("-c", code))
 
         self.check(out, err)

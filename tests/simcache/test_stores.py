@@ -753,7 +753,7 @@ class TestUnfinished:
     def test_a_really_full_disk(self, root: Path) -> None:
         """A process that may not write such large files gets an OSError and leaves nothing (no stand-in: the system's own limit)."""
         program = (
-            "import resource, signal, sys; from simcache.stores.local import LocalStore\n"
+            "import resource, signal, sys; sys.dont_write_bytecode = True; from simcache.stores.local import LocalStore\n"
             "store = LocalStore(sys.argv[1]); store.put(sys.argv[2], [b'x' * 10])\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
             "try:\n    store.put(sys.argv[3], [b'x' * 10000] * 3)\nexcept OSError as problem:\n    print(problem.errno)"
