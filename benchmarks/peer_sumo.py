@@ -20,8 +20,8 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement
 DECISION_S, AMBER_S, MIN_GREEN_S = 15, 3, 5
 HORIZON_S = 3600
 DEMAND = 0.5
-"""Of the scenario's. Where the lights follow chance, SUMO's drivers pass a crossing more slowly than the scenario's: of all of them 2,400
-would be inside after an hour, of half 650, where the scenario has 720."""
+"""Of the scenario's. Where the lights follow chance, SUMO's drivers pass a crossing more slowly: after 220 decisions some 2,300 vehicles would
+be inside, of half of them 675 are, and the scenario has 720."""
 SHAPES = {
     "car": {"length": "4.5", "minGap": "2.0", "vClass": "passenger"},
     "motorcycle": {"length": "2.2", "minGap": "1.0", "vClass": "motorcycle"},
@@ -127,10 +127,9 @@ class District:
             add_system_info=False,
             add_per_agent_info=False,
         )
-        self.begin()
-
-    def begin(self) -> None:
         self.env.reset()
+        for number, signal in enumerate(self.env.ts_ids):
+            self.env.action_spaces(signal).seed(number)
 
     def decide(self) -> bool:
         """One decision at every signal; whether the hour is over."""
@@ -145,7 +144,7 @@ class District:
             over = self.decide()
             spent += perf_counter() - began
             if over:
-                self.begin()
+                self.env.reset()
         return decisions / spent
 
 

@@ -118,11 +118,11 @@ def _longest_step(plan: Plan, high: Array, dtype: Any) -> float:
 
     It depends on nothing but the world itself and does not change in time, so a world alone takes the steps that it takes among others.
     """
-    longest = math.inf
+    longest, lengths = math.inf, crossed(plan) * plan.reaches.dx
     kinds, which = np.unique(plan.reaches.numbers.reshape(len(plan.reaches.dx), -1), axis=0, return_inverse=True)
     for kind, flat in enumerate(kinds):
         numbers = [Numbers(*part) for part in flat.reshape(len(plan.classes), -1).tolist()]
-        shortest = float((crossed(plan) * plan.reaches.dx)[which.ravel() == kind].min())
+        shortest = float(lengths[which.ravel() == kind].min())
         longest = min(longest, plan.courant * shortest / _fastest_wave(plan, numbers, high))
     return longest * (1 - ROUNDED * float(np.finfo(dtype).eps))
 

@@ -225,7 +225,7 @@ class Closure:
             if module.before is not None and module.before.names.keys() != module.file.summary.names.keys():
                 raise SourceChanged(module.file.path)
             self.parts[node] = digest_of(*module.file.summary.names)
-            with self.made.noting() as self.made.edges[node]:
+            with self.made.noting(node):
                 for name in module.file.summary.names:
                     self.name(module, name, [])
         self.made.note(module, "*")
@@ -258,16 +258,14 @@ class Closure:
         if piece.value:
             self.parts[node] = digest_of(f"value {self.loaded.difference(_now(module), name, piece) or piece.value}")[:16]
             return
-        with self.made.noting() as self.made.edges[node]:
+        with self.made.noting(node) as names:
             targets = [(reach, self.resolve(module, reach)) for reach in sorted({*reaches, *piece.links})]
         self.check_absent(module, piece)
-        if piece.kind == "data":
-            self.made.add(module, self.made.edges[node])
-        elif piece.decorators:
+        if piece.kind != "data":  # of a function or class only its decorators ran as the module was loaded
             with self.made.noting() as names:
                 for chain in piece.decorators:
                     self.resolve(module, chain)
-            self.made.add(module, names)
+        self.made.add(module, names)
         if module.namespace is None and _needs_its_object(piece, targets):
             _import(module.name)
         loaded = self.loaded.difference(_now(module), name, piece)

@@ -17,7 +17,7 @@ class Made:
     """
 
     def __init__(self) -> None:
-        self.edges: dict[str, list[str]] = {}
+        self._edges: dict[str, list[str]] = {}
         """Of each piece, and of each module taken whole, the names that it leads to."""
         self._noted: list[str] = []
         self._made: list[tuple[Module, list[str]]] = []
@@ -28,9 +28,11 @@ class Made:
         self._noted.append(f"{module.name}:{name}")
 
     @contextlib.contextmanager
-    def noting(self) -> Iterator[list[str]]:
-        """The names that are looked up meanwhile."""
+    def noting(self, node: str = "") -> Iterator[list[str]]:
+        """The names that are looked up meanwhile; it is these that a node leads to."""
         before, self._noted = self._noted, []
+        if node:
+            self._edges[node] = self._noted
         try:
             yield self._noted
         finally:
@@ -52,6 +54,6 @@ class Made:
                 other = modules.get(source)
                 if other is not None and order.get(source, 0) > since and not reads_as_before(other.file, name):
                     raise SourceChanged(other.file.path)
-                further = [new for new in self.edges.get(node, ()) if new not in seen]
+                further = [new for new in self._edges.get(node, ()) if new not in seen]
                 queue.extend(further)
                 seen.update(further)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simcache.world import ROOT, Tools, World
+from tests.simcache.world import CALLEE, MODULE, ROOT, Tools, World, package
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +20,10 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tools]:
 @pytest.fixture
 def world(tmp_path: Path, tools: Tools) -> World:
     return World(tmp_path / "checkout", tmp_path / "store", tools)
+
+
+@pytest.fixture
+def twelve(world: World) -> World:
+    """A checkout whose f(x) is 12 x: 2 x from the function's module, 10 x from another one."""
+    world.write(package(MODULE, callee=CALLEE))
+    return world

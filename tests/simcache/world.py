@@ -23,6 +23,16 @@ def f(x): return g(x)
 print(f(3), f.key(3))
 """
 
+MODULE = """
+import pkg.callee
+def g(x): return x * 2
+@cached
+def f(x): return g(x) + pkg.callee.h(x)
+def below(x): return 0
+"""
+CALLEE = "def h(x): return x * 10\n"
+"""Two modules whose f(x) is 12 x: 2 x from the function's own, 10 x from the callee's."""
+
 PROBE = '''\
 """What a fresh process tells about a cached function: its key, its code version, and what it computes."""
 

@@ -1,0 +1,170 @@
+"""Names that are bound anew while a process runs: what they stand for now is the key."""
+
+import pytest
+
+from tests.simcache.world import World, package
+
+REBOUND = """
+from pkg import other
+FACTOR = 2
+TABLE = {"a": [2]}
+class Model:
+    scale = 2
+    def run(self, x): return x * 2
+MODEL = Model()
+MODEL.own = 2
+def g(x): return x * 2
+def box():
+    value = 2
+    def get(x): return x * value
+    def put(new):
+        nonlocal value
+        value = new
+    return get, put
+get, put = box()
+def default(x, factor=2): return x * factor
+def marked(x): return x * marked.factor
+marked.factor = 2
+def far(x): return near(x)
+def near(x): return x * FACTOR
+@cached
+def constant(x): return x * FACTOR
+@cached
+def imported(x): return x * other.FACTOR
+@cached
+def table(x): return x * TABLE["a"][0]
+@cached
+def callee(x): return g(x)
+@cached
+def deep(x): return far(x)
+@cached
+def method(x): return Model().run(x)
+@cached
+def attribute(x): return x * Model.scale
+@cached
+def instance(x): return x * MODEL.own
+@cached
+def captured(x): return get(x)
+@cached
+def defaulted(x): return default(x)
+@cached
+def tagged(x): return marked(x)
+@cached
+def lazy(x):
+    from pkg.other import FACTOR as factor
+    return x * factor
+@cached
+def builtin(x): return abs(x) * 2
+"""
+REBINDINGS = {
+    "a constant": ("constant", "mod.FACTOR = 3"),
+    "a constant of another module": ("imported", "mod.other.FACTOR = 3"),
+    "a constant imported in the function": ("lazy", "mod.other.FACTOR = 3"),
+    "a callee's callee's constant": ("deep", "mod.FACTOR = 3"),
+    "a callee's callee": ("deep", "mod.near = lambda x: x * 3"),
+    "a dict": ("table", 'mod.TABLE = {"a": [3]}'),
+    "a dict in place": ("table", 'mod.TABLE["a"] = [3]'),
+    "a list inside a dict in place": ("table", 'mod.TABLE["a"][0] = 3'),
+    "a callee": ("callee", "mod.g = lambda x: x * 3"),
+    "a callee's code": ("callee", "mod.g.__code__ = (lambda x: x * 3).__code__"),
+    "a method": ("method", "mod.Model.run = lambda self, x: x * 3"),
+    "a class": ("method", 'mod.Model = type("Model", (), {"run": lambda self, x: x * 3})'),
+    "a class attribute": ("attribute", "mod.Model.scale = 3"),
+    "an attribute of an instance": ("instance", "mod.MODEL.own = 3"),
+    "a captured variable": ("captured", "mod.put(3)"),
+    "a default": ("defaulted", "mod.default.__defaults__ = (3,)"),
+    "an attribute of a function": ("tagged", "mod.marked.factor = 3"),
+    "a builtin": ("builtin", "mod.abs = lambda x: x * 1.5"),
+}
+
+
+@pytest.mark.parametrize(("name", "rebind"), REBINDINGS.values(), ids=REBINDINGS)
+@pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
+def test_what_is_bound_anew_is_never_served_the_old_result(name: str, rebind: str, called: bool, world: World) -> None:
+    """A patched process gets its own results, and leaves none of them to the processes after it."""
+    world.write(package(REBOUND, other="FACTOR = 2\n"))
+    with world.live() as process:
+        process.do("import pkg.mod as mod")
+        if called:
+            assert process.do(f"answer = mod.{name}(2)") == "4"
+        process.do(rebind)
+
+        assert process.do(f"answer = int(mod.{name}(2))") == "6"
+        assert process.do(f"answer = int(mod.{name}(2))") == "6"
+    assert world.ask(f"{name}(2)") == "4"
+
+
+def test_a_patch_that_is_taken_back_gets_the_old_result_again(world: World) -> None:
+    """A test's monkeypatch leaves nothing behind, in this process or in the store."""
+    world.write(package(REBOUND, other="FACTOR = 2\n"))
+    with world.live() as process:
+        process.do("import pkg.mod as mod; old = mod.g")
+        patches = ("mod.g = old", "mod.g = lambda x: 0", "mod.g = old", "mod.g = lambda x: 1")
+        answers = [process.do(f"{patch}; answer = mod.callee(2)") for patch in patches]
+
+    assert answers == ["4", "0", "4", "1"]
+
+
+OWN_STATE = {
+    "a memo": "MEMO = {}\ndef g(x):\n    if x not in MEMO:\n        MEMO[x] = x * 2\n    return MEMO[x]\n",
+    "a counter": "COUNT = 0\ndef g(x):\n    global COUNT\n    COUNT += 1\n    return x * 2\n",
+    "a log": "LOG = []\ndef g(x):\n    LOG.append(x)\n    return x * 2\n",
+    "lru_cache": "from functools import lru_cache\n@lru_cache\ndef g(x): return x * 2\n",
+    "a counter of a class": "class C:\n    count = 0\ndef g(x):\n    C.count += 1\n    return x * 2\n",
+    "a memo in an instance": (
+        "class C:\n    def __init__(self): self.memo = {}\n    def get(self, x): return self.memo.setdefault(x, x * 2)\n"
+        "KEEPER = C()\ndef g(x): return KEEPER.get(x)\n"
+    ),
+    "a captured counter": (
+        "def make():\n    n = 0\n    def g(x):\n        nonlocal n\n        n += 1\n        return x * 2\n    return g\ng = make()\n"
+    ),
+    "a default as a memo": "def g(x, memo={}): return memo.setdefault(x, x * 2)\n",
+}
+
+
+@pytest.mark.parametrize("text", OWN_STATE.values(), ids=OWN_STATE)
+def test_what_the_code_itself_changes_as_it_runs_does_not_make_it_cold(text: str, world: World) -> None:
+    """Memos and counters fill up while a function runs: the key stays, here and in the next process."""
+    world.write(package(text + "@cached\ndef f(x): return g(x)\n"))
+
+    assert world.ask("[f.key(1), f(1), f(2), f.key(1)] == [f.key(1), 2, 4, f.key(1)]") == "True"
+    assert world.ask("(f(2), f(1), f(3))") == "(4, 2, 6)"
+    assert len(world.entries()) == 3
+
+
+def test_closures_of_one_factory_do_not_answer_for_one_another(world: World) -> None:
+    """One text, one name, two captured values: two keys, in one process and in the next."""
+    world.write(package("def make(a):\n    @cached\n    def g(x): return a * x\n    return g\n"))
+    for _ in range(2):
+        with world.live() as process:
+            process.do("from pkg.mod import make; two, three = make(2), make(3)")
+            assert process.do("answer = two(5), three(5), make(4)(5), two(5)") == "(10, 15, 20, 10)"
+            assert process.do("answer = two.key(5) == three.key(5), two.key(5) == make(2).key(5)") == "(False, True)"
+
+
+def test_a_captured_value_that_changes_is_another_key(world: World) -> None:
+    """A captured variable is set after the first call: the function is asked again what it holds."""
+    text = """
+    def make():
+        a = 2
+        @cached
+        def g(x): return a * x
+        def put(new):
+            nonlocal a
+            a = new
+        return g, put
+    """
+    world.write(package(text))
+    with world.live() as process:
+        assert process.do("from pkg.mod import make; g, put = make(); answer = g(5)") == "10"
+        assert process.do("put(3); answer = g(5)") == "15"
+
+
+def test_a_captured_value_that_the_next_version_changes_is_another_key(world: World) -> None:
+    """A closure stored by one process is not served to the next, which captures another value."""
+    text = "def make(a):\n    @cached\n    def g(x): return a * x\n    return g\nf = make(2)\n"
+    world.write(package(text))
+    assert world.ask("f(5)") == "10"
+    world.write(package(text.replace("make(2)", "make(3)")))
+
+    assert world.ask("f(5)") == "15"
