@@ -5,7 +5,7 @@ from _thread import get_ident
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from simcache.codecs.base import Encoded
 from simcache.codecs.registry import decode, encode, is_safe
@@ -37,6 +37,7 @@ from simcache.model import (
     inline,
     key_in_name,
 )
+from simcache.named_tuple import NamedTuple
 from simcache.stores.base import Store
 from simcache.stores.registry import open_store
 from simcache.tally import Tally

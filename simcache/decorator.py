@@ -17,6 +17,7 @@ from simcache.errors import BadSettings, CacheError, Divergence, NotStored, Unst
 from simcache.identity.fingerprint import CodeVersions, Fingerprint, SourceChanged, fingerprint, function_name, note_loaded
 from simcache.identity.key import make_key
 from simcache.model import Entry, blob_of, form_of
+from simcache.named_tuple import NamedTuple
 from simcache.settings import Settings, load
 from simcache.stores.base import Store
 
@@ -34,7 +35,7 @@ _POLL = 0.01
 _RESUME = "resume"
 
 
-class Options(typing.NamedTuple):
+class Options(NamedTuple):
     """How a function is cached, as given to `@cached(…)`."""
 
     ignore: tuple[str, ...] = ()

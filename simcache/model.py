@@ -9,11 +9,12 @@ from functools import cache, lru_cache
 from importlib import import_module
 from itertools import product
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from simcache.errors import Corrupt, FormatTooNew, Unavailable
+from simcache.named_tuple import NamedTuple
 
 FORMAT = 1
 """Of a store: which names stand where."""
@@ -55,6 +56,8 @@ class Capabilities(NamedTuple):
     """Other processes see the same bytes, so a computation must be locked against them."""
     quick: bool = False
     """A call takes no longer than a file or memory of this machine does, so that many at once take as long as one by one."""
+    paged: bool = False
+    """Its names are asked of another machine, page after page."""
 
 
 class Blob(NamedTuple):

@@ -9,11 +9,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, SupportsIndex, TypeVar, overload
 
 from simcache.cache import Cache, Call
 from simcache.errors import CacheError, Undecodable, Unstorable
 from simcache.model import Entry, Made, Segment
+from simcache.named_tuple import NamedTuple
 from simcache.provenance import environment
 
 if TYPE_CHECKING:

@@ -4,11 +4,12 @@ import os
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from simcache.errors import BadSettings
 from simcache.home import user_folder
 from simcache.mounts import input_folder, mounted_stores, working_folder
+from simcache.named_tuple import NamedTuple
 
 FILE = "simcache.toml"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from simcache.model import Buffer, Json
+from simcache.named_tuple import NamedTuple
 
 # What a wrong shape, range or name in hostile data makes the builders raise.
 BAD_DATA: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)

@@ -7,9 +7,11 @@ import tempfile
 import time
 import unicodedata
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from xxhash import xxh3_128
+
+from simcache.named_tuple import NamedTuple
 
 _PIECE: Final = 1 << 20
 _LONGEST_NAME: Final = 255

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from enum import Enum, Flag
 from functools import cached_property, lru_cache
 from types import MemberDescriptorType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from simcache.codecs.reach import name_of, reach
 from simcache.codecs.reading import Read, Reader, listed, texted
 from simcache.codecs.writing import Write, Writer
 from simcache.errors import Undecodable, Unstorable
+from simcache.named_tuple import NamedTuple
 
 _HEAP_TYPE: Final = 1 << 9
 _MODEL_STATE: Final = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")

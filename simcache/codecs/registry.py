@@ -3,11 +3,12 @@
 import sys
 from functools import cache
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from simcache.codecs.base import Codec, Encoded
 from simcache.errors import BadSettings, Undecodable, Unstorable
 from simcache.model import Json
+from simcache.named_tuple import NamedTuple
 
 
 class _Kind(NamedTuple):

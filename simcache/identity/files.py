@@ -10,13 +10,13 @@ import time
 import types
 from _thread import get_ident
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from xxhash import xxh3_128_hexdigest
 
 from simcache.home import user_folder
 from simcache.identity.bytecode import same_code
 from simcache.identity.piece import Summary, digest_of
+from simcache.named_tuple import NamedTuple
 
 # What sysconfig calls stdlib and platstdlib; that module takes 3 ms to say so.
 _LIBRARY = "Lib" if os.name == "nt" else os.path.join(sys.platlibdir, f"python{sys.version_info.major}.{sys.version_info.minor}")
@@ -25,10 +25,13 @@ _OUTSIDE_FOLDERS = tuple(
     for path in (os.path.dirname(os.__file__), *(os.path.join(prefix, _LIBRARY) for prefix in (sys.base_exec_prefix, sys.exec_prefix)))
 )
 _LIBRARY_FOLDER = os.path.dirname(os.__file__) + os.sep
+_OWN_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _BYTECODE_HEADER = 16
 _TICK = 20_000_000
 """Nanoseconds in which two times of a file system may be the same."""
-_INSTALLED = ("site-packages", "dist-packages")
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_ELSEWHERE = (*_INSTALLED, os.pardir)
+"""Parts of a path that lead out of the folder with which it begins, to where a link or an editable install may stand."""
 
 
 class SourceChanged(Exception):
@@ -164,18 +167,17 @@ def note_loaded() -> None:
 
 @functools.lru_cache(maxsize=4096)
 def is_outside(path: str) -> bool:
-    """Whether a file belongs to Python or to an installed package."""
-    if path.startswith(_LIBRARY_FOLDER) and not any(part in path for part in _INSTALLED):
+    """Whether a file belongs to Python, to an installed package, or to simcache, installed or not."""
+    if path.startswith((_OWN_FOLDER, _LIBRARY_FOLDER)) and not any(part in path for part in _ELSEWHERE):
         return True  # without asking the system about each: a program that loads numpy has loaded a hundred of them
-    name = os.path.realpath(path) if os.path.islink(path) else os.path.join(_real_folder(os.path.dirname(path)), os.path.basename(path))
-    real = os.path.normcase(name)
-    return any(part in _INSTALLED for part in real.split(os.sep)) or real.startswith(_OUTSIDE_FOLDERS)
+    return _is_folder_outside(os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path))
 
 
 @functools.lru_cache(maxsize=1024)
-def _real_folder(folder: str) -> str:
+def _is_folder_outside(folder: str) -> bool:
     """Remembered, because the system is asked about every folder above, and a program's files lie in few."""
-    return os.path.realpath(folder)
+    real = os.path.normcase(os.path.realpath(folder))
+    return not _INSTALLED.isdisjoint(real.split(os.sep)) or f"{real}{os.sep}".startswith(_OUTSIDE_FOLDERS)
 
 
 def is_new(file: SourceFile) -> bool:

@@ -166,7 +166,8 @@ class Loaded:
             self.closure.guard(namespace, name, held, record=record)
             return told
         if isinstance(inner, types.FunctionType) and inner.__code__.co_qualname == name:  # chosen by an `if` or a `try`
-            return which(module, inner.__code__, piece)
+            here = inner.__code__.co_filename == module.file.path
+            return which(module, inner.__code__, piece) if here else self.objects.follow(held, path)
         return self.objects.registered(held)
 
     def imported(self, module: Module, name: str, piece: Piece) -> str:

@@ -8,10 +8,11 @@ import os
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from simcache.identity.files import SourceFile
 from simcache.identity.piece import Summary
+from simcache.named_tuple import NamedTuple
 
 _ROOT_MARKS = ("simcache.toml", "pyproject.toml", ".git")
 

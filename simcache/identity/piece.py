@@ -1,9 +1,10 @@
 """What is known of one name, and of a whole source file; written as JSON so that it need be found out only once."""
 
 import json
-from typing import NamedTuple
 
 from xxhash import xxh3_128_hexdigest
+
+from simcache.named_tuple import NamedTuple
 
 SOURCE_FORMAT = 2
 MUTATORS = frozenset(

@@ -4,9 +4,10 @@ import types
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter, is_, itemgetter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from simcache.identity.files import Signature, signature_of
+from simcache.named_tuple import NamedTuple
 
 _CONTAINERS = (dict, list, set)
 _COPIED = 256

@@ -3,10 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 from simcache.errors import CacheError
 from simcache.model import Blob, Buffer, Capabilities, blob_of, digest_in_name
+from simcache.named_tuple import NamedTuple
 
 
 class Listed(NamedTuple):

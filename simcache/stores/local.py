@@ -4,21 +4,19 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from stat import S_ISREG
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from xxhash import xxh3_128
-
 from simcache.errors import CacheError, Corrupt, Missing, StoreReadOnly, Unavailable
-from simcache.model import Blob, Buffer, Capabilities, blob_name, digest_in_name
+from simcache.model import Blob, Buffer, Capabilities, digest_in_name
 from simcache.stores.base import Listed, Store, require_name
-from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_place
+from simcache.stores.place import check_place
 
 if TYPE_CHECKING:
     from mmap import mmap
+
+    from simcache.stores.writer import Writer
 
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 """Without waiting: a pipe that stands where a blob should be must not hang its reader."""
@@ -38,11 +36,8 @@ leave no descriptor for anything else."""
 _TICK = 50_000_000
 _COARSE_TICK = 2_100_000_000
 """Nanoseconds in which two changes of a folder may show one time: on most file systems, and on those that count seconds."""
-_QUARANTINED = 32
-"""How many damaged files are kept to be looked at. A disk that goes bad would otherwise fill itself with quarantine."""
 _NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _NOT_A_FILE = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV})
-_MOVES = 4
 
 
 class LocalStore(Store):
@@ -59,9 +54,7 @@ class LocalStore(Store):
         self.url = self._root
         self.capabilities = Capabilities(trusted=True, shared=True, quick=True)
         self.local: str = os.path.join(self._root, ".local")
-        self._tmp = os.path.join(self.local, "tmp")
-        self._prepared_by = 0
-        self._on_disk: set[tuple[int, int]] = set()
+        self._changes: Writer | None = None
         check_place(self._root, create=create)
 
     def __repr__(self) -> str:
@@ -94,35 +87,25 @@ class LocalStore(Store):
 
     def put(self, name: str, chunks: Sequence[Buffer], *, durable: bool = False) -> None:
         require_name(name)
-        path = f"{self._root}/{name}"
-        self._put(_views(chunks), lambda: path, durable=durable)
+        try:
+            self._writer.put(name, chunks, durable=durable)
+        except OSError as problem:
+            raise self._unwritable(problem) from problem
 
     def adopt(self, name: str, path: str) -> bool:
         require_name(name)
-        place = f"{self._root}/{name}"
         try:
-            if self._prepared_by != os.getpid() or not os.path.isdir(self._tmp):
-                self._prepare()
-            adopted: bool = _unfinished().link_whole(self._tmp, path, lambda temporary: self._give_name(temporary, place))
-            if adopted:
-                os.utime(place)  # the file may be old, and whoever prunes must see that it is wanted from now on
+            return self._writer.adopt(name, path)
         except OSError:
             return False  # another file system, one without links: `put` manages, or says why it cannot
-        return adopted
 
     def put_blob(self, chunks: Sequence[Buffer], *, durable: bool = False) -> Blob:
-        views = _views(chunks)
-        size = sum(view.nbytes for view in views)
-        if size < _HASHED_ASIDE_FROM:
+        if sum(memoryview(chunk).nbytes for chunk in chunks) < _HASHED_ASIDE_FROM:
             return super().put_blob(chunks, durable=durable)
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(1) as pool:
-            strong, fast = pool.submit(_sha256_of, views), xxh3_128()
-            for view in views:
-                fast.update(view)
-            self._put(views, lambda: f"{self._root}/{blob_name(strong.result())}", durable=durable)
-        return Blob(strong.result(), fast.hexdigest(), size)
+        try:
+            return self._writer.put_large(chunks, durable=durable)
+        except OSError as problem:
+            raise self._unwritable(problem) from problem
 
     def has(self, name: str) -> bool:
         require_name(name)
@@ -167,18 +150,14 @@ class LocalStore(Store):
             except OSError:
                 if not os.path.isdir(path):
                     raise
-                self._move_aside(path)
+                self._writer.set_aside(name)
         except OSError as problem:
             raise self._unwritable(problem) from problem
 
     def set_aside(self, name: str) -> str | None:
         require_name(name)
-        path = f"{self._root}/{name}"
-        path = self._file_for_folder(path) or path
-        if not os.path.lexists(path):
-            return None
         try:
-            return self._move_aside(path)
+            return self._writer.set_aside(name)
         except OSError:
             return None
 
@@ -197,95 +176,16 @@ class LocalStore(Store):
         return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
     def sweep(self) -> int:
-        removed: int = _unfinished().sweep(self._tmp)
-        return removed
+        return self._writer.sweep()
 
-    # how a file gets its name
+    @property
+    def _writer(self) -> "Writer":
+        """What changes the folder; whoever only reads does not load it."""
+        if self._changes is None:  # no cached_property: before Python 3.12 it has a lock, which a forked child may find taken
+            from simcache.stores.writer import Writer
 
-    def _put(self, views: Sequence[memoryview], path: Callable[[], str], *, durable: bool) -> None:
-        """Keep these bytes under a path that is asked for when they are written."""
-        try:
-            if self._prepared_by != os.getpid():
-                self._prepare()
-            try:
-                self._write(views, path, durable=durable)
-            except FileNotFoundError:  # somebody removed the store while it was open: it begins anew
-                self._prepare()
-                self._write(views, path, durable=durable)
-            if durable:
-                self._sync_folders(path())
-        except OSError as problem:
-            raise self._unwritable(problem) from problem
-
-    def _prepare(self) -> None:
-        """Make and mark the folder if that is still to do, and clear away what dead writers left."""
-        os.makedirs(self._tmp, exist_ok=True)
-        ignore = os.path.join(self.local, ".gitignore")
-        if not os.path.lexists(ignore):
-            self._write([memoryview(b"*\n")], lambda: ignore, durable=False)
-        if not check_place(self._root):
-            # Durable always: an empty mark after a power cut would make the whole store unreadable.
-            self._write([memoryview(FORMAT_BYTES)], lambda: os.path.join(self._root, FORMAT_FILE), durable=True)
-        self.sweep()
-        self._prepared_by = os.getpid()
-
-    def _write(self, views: Sequence[memoryview], path: Callable[[], str], *, durable: bool) -> None:
-        _unfinished().write_whole(self._tmp, views, lambda temporary: self._give_name(temporary, path()), durable=durable)
-
-    def _give_name(self, temporary: str, path: str) -> bool:
-        """Move a whole file under its name, making room for it; False if the file has vanished."""
-        for _ in range(_MOVES):
-            try:
-                os.replace(temporary, path)
-            except FileNotFoundError:
-                if not os.path.lexists(temporary):
-                    return False
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-            except OSError:
-                if not self._clear_the_way(path):
-                    raise
-            else:
-                return True
-        raise OSError(errno.EAGAIN, "its place was taken or removed again and again", path)
-
-    def _clear_the_way(self, path: str) -> bool:
-        """Set aside a file that stands where a folder should be, or a folder where the file should be; False if neither does."""
-        obstacle = self._file_for_folder(path) or (path if os.path.isdir(path) else None)
-        if obstacle is None:
-            return False
-        self._move_aside(obstacle)
-        return True
-
-    def _file_for_folder(self, path: str) -> str | None:
-        """The file that stands where a folder above this path should be; a link is somebody's will, and left alone."""
-        above: list[str] = []
-        while (path := os.path.dirname(path)) != self._root:
-            above.append(path)
-        return next((folder for folder in reversed(above) if os.path.isfile(folder) and not os.path.islink(folder)), None)
-
-    def _sync_folders(self, path: str) -> None:
-        """Have the name reach the disk: its folder, and those above it up to one that this process has seen there."""
-        if sys.platform == "win32":  # a folder cannot be synced there
-            return
-        seen: set[tuple[int, int]] = set()
-        folder = path
-        while folder != os.path.dirname(self._root):
-            folder = os.path.dirname(folder)
-            identity = _sync_folder(folder)
-            if identity is None or identity in self._on_disk:
-                break
-            seen.add(identity)
-        self._on_disk |= seen
-
-    def _move_aside(self, path: str) -> str:
-        quarantine = os.path.join(self.local, "quarantine")
-        os.makedirs(quarantine, exist_ok=True)
-        kept = sorted((int(number), name) for name in os.listdir(quarantine) if (number := name.rpartition(".")[2]).isdecimal())
-        target = os.path.join(quarantine, f"{os.path.basename(path)}.{kept[-1][0] + 1 if kept else 0}")
-        os.rename(path, target)
-        for _, name in kept[: max(0, len(kept) + 1 - _QUARANTINED)]:
-            _remove(os.path.join(quarantine, name))
-        return target
+            self._changes = Writer(self._root, self.local)
+        return self._changes
 
     # what there is
 
@@ -344,27 +244,6 @@ class LocalStore(Store):
         return problem
 
 
-@cache
-def _unfinished() -> ModuleType:
-    """What writes; whoever only reads does not load it."""
-    from simcache.stores import unfinished
-
-    return unfinished
-
-
-def _views(chunks: Sequence[Buffer]) -> list[memoryview]:
-    return [view.cast("B") for chunk in chunks if (view := memoryview(chunk)).nbytes]
-
-
-def _sha256_of(views: Sequence[memoryview]) -> str:
-    from hashlib import sha256
-
-    digest = sha256()
-    for view in views:
-        digest.update(view)
-    return digest.hexdigest()
-
-
 def _map(file: int, size: int) -> "mmap":
     from mmap import ACCESS_READ, mmap  # small results are read
 
@@ -383,34 +262,5 @@ def _read(file: int, size: int) -> bytes | bytearray:
     return whole
 
 
-def _sync_folder(folder: str) -> tuple[int, int] | None:
-    """Have the names in this folder reach the disk, and tell which folder it is; None if it is gone or must not be read."""
-    try:
-        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except (FileNotFoundError, PermissionError):
-        return None
-    try:
-        os.fsync(file)
-    except OSError as problem:
-        if problem.errno != errno.EINVAL:  # a file system that keeps no promise about folders
-            raise
-    else:
-        status = os.fstat(file)
-        return status.st_dev, status.st_ino
-    finally:
-        os.close(file)
-    return None
-
-
 def _meet(folder: str, prefix: str) -> bool:
     return folder.startswith(prefix) or prefix.startswith(folder)
-
-
-def _remove(path: str) -> None:
-    """Remove a quarantined file or folder; one that resists stays, and is tried again next time."""
-    try:
-        os.unlink(path)
-    except OSError:
-        import shutil
-
-        shutil.rmtree(path, ignore_errors=True)

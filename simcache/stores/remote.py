@@ -26,7 +26,7 @@ class RemoteStore(Store):
     def __init__(self, url: str, connect: Callable[[str], Transport], *, create: bool = True) -> None:
         """Open the store, which `connect` reaches by its URL. FormatTooNew, NotAStore or Unavailable if it cannot be; with `create=False` it must be there."""
         self.url = url
-        self.capabilities = Capabilities(shared=True)
+        self.capabilities = Capabilities(shared=True, paged=True)
         self._connect = connect
         self._transports: dict[int, Transport] = {}
         """By process: connections must not be used, nor even closed, by a child that inherits them."""

@@ -16,6 +16,7 @@ from simcache.model import Blob, Entry, Json, blob_name, check_name, digest_in_n
 from simcache.stores.base import Store
 from simcache.upkeep.contents import contents
 from simcache.upkeep.divergences import Divergence, divergences
+from simcache.upkeep.looks import Looks
 from simcache.upkeep.report import Progress, Report
 
 T = TypeVar("T")
@@ -112,6 +113,10 @@ def sync(
     Blobs go before the entries that name them, so both sides are sound at every moment, and a run that was cut is completed by
     the next one, which moves only what is still missing. A thing that is damaged, or a pickle from a store that is not trusted
     (unless `trust`), is refused by name, and the rest goes on. Raises if a side cannot be asked at all.
+
+    A far side that lists its names page by page is asked for its entries alone, which are the fewest, where these are still those of
+    a sync within a day that found or left both sides the same. What it has lost since is moved by the first sync after that day, or
+    after `verify` found it.
     """
     began = time.perf_counter()
     if near.url == far.url:
@@ -124,6 +129,12 @@ def sync(
     run = _Run(only, jobs or (1 if quick else _JOBS), trust=trust, patience=patience, progress=progress)
     run.patiently(far.refresh)
     here, there = run.patiently(lambda: _Held(near)), run.patiently(lambda: _Held(far))
+    run.patiently(here.list_blobs)
+    looks = Looks(far.url) if far.capabilities.paged else None
+    if looks is not None and here.entries == there.entries and looks.counts(here.names):
+        there.blobs, looks = here.blobs, None
+    else:
+        run.patiently(there.list_blobs)
     receiving = run.plan(there, here, near=here) if way != "to" else None
     sending = run.plan(here, there, near=here) if way != "from" else None
     plans = [plan for plan in (receiving, sending) if plan is not None]
@@ -133,6 +144,8 @@ def sync(
         for plan in plans:
             run.move(plan, sum(plan.bytes for plan in plans))
         _finish(run, far, published=sending is not None, told=publishing)
+        if looks is not None and not run.refused and not run.stopped and (names := here.after(receiving)) == there.after(sending):
+            looks.note(names)
         waiting = list(set(waiting).difference(far.unpublished("entries/"))) if waiting else []
     return SyncReport(
         near=near.url,
@@ -161,17 +174,29 @@ def _finish(run: "_Run", far: Store, *, published: bool, told: Progress | None) 
 
 
 class _Held:
-    """The names in a store."""
+    """The names in a store: of its entries, and of its blobs once they are listed, too."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._contents = contents(store)
         entries = {name for names in self._contents.entries() for name in names}
-        blobs = set(self._contents.blob_names())
-        self.foreign = sorted({*self._contents.foreign, *(name for name in entries | blobs if not digest_in_name(name))})
+        self.foreign = sorted(name for name in entries if not digest_in_name(name))
         """Names of neither form; no name that could lead out of a store goes further than this."""
         self.entries = entries.difference(self.foreign)
+        self.blobs: set[str] = set()
+
+    def list_blobs(self) -> None:
+        blobs = set(self._contents.blob_names())
+        self.foreign = sorted({*self.foreign, *self._contents.foreign, *(name for name in blobs if not digest_in_name(name))})
         self.blobs = blobs.difference(self.foreign)
+
+    @property
+    def names(self) -> set[str]:
+        return self.entries | self.blobs
+
+    def after(self, plan: "_Plan | None") -> set[str]:
+        """The names, with those that came."""
+        return self.names if plan is None else {*self.names, *(arrival.name for arrival in plan.arrived), *plan.moved}
 
     def read(self, name: str) -> bytes:
         return self._contents.read(name)

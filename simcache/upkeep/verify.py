@@ -16,6 +16,7 @@ from simcache.model import POINTER_AT_MOST, Entry, Json, blob_name, pointer_oid,
 from simcache.stores.base import Store
 from simcache.upkeep.contents import LARGE, Contents, Digests, Told, contents, root_of
 from simcache.upkeep.divergences import Divergence, divergences, gap
+from simcache.upkeep.looks import Looks
 from simcache.upkeep.repair import Naming, mend
 from simcache.upkeep.report import Progress, Report
 
@@ -82,6 +83,8 @@ def verify(store: Store, *, repair: bool = False, source: Store | None = None, p
     look.at_references()
     look.at_foreign()
     problems = sorted(look.problems, key=lambda problem: (problem.kind, problem.name))
+    if problems:
+        Looks(store.url).forget()  # so that the next sync looks for itself
     unavailable = sorted(look.unavailable)
     unfinished = _unfinished(store)
     if repair:

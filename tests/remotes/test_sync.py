@@ -7,15 +7,18 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xxhash import xxh3_128_hexdigest
 
 from simcache.cache import Cache
 from simcache.errors import BadSettings, StoreReadOnly, Unavailable
+from simcache.home import user_folder
 from simcache.model import INLINE, Blob, Capabilities, Entry, entry_digest, entry_prefix
 from simcache.stores.base import Listed, Store
 from simcache.stores.local import LocalStore
@@ -43,6 +46,24 @@ def filled(store: Store, *names: object) -> list[Entry]:
 def moved(report: SyncReport) -> tuple[int, int]:
     """How many blobs came, and went."""
     return (0 if report.received is None else report.received.blobs, 0 if report.sent is None else report.sent.blobs)
+
+
+class Bucket(MemoryStore):
+    """A store that lists its names page by page, and remembers what was listed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.url = f"bucket://{id(self)}-{time.monotonic_ns()}"
+        self.capabilities = self.capabilities._replace(quick=False, paged=True)
+        self.listed: list[str] = []
+        self.named_otherwise: list[str] = []
+
+    def foreign(self) -> Sequence[str]:
+        return self.named_otherwise
+
+    def list(self, prefix: str = "") -> Iterator[Listed]:
+        self.listed.append(prefix)
+        return super().list(prefix)
 
 
 class TestUnion:
@@ -127,6 +148,84 @@ class TestUnion:
 
         assert (1, 0) == moved(report)
         assert verify(near).sound
+
+    @pytest.mark.parametrize("way", ["both", "to", "from"])
+    def test_nothing_new_far_away_asks_for_entries_alone(self, way: Way) -> None:
+        """Where both sides have been seen the same, the blobs are not listed again; nor is one of them moved."""
+        near, far = MemoryStore(), Bucket()
+        filled(near, 1, 2)
+        filled(far, 3)
+        sync(near, far)
+        far.listed.clear()
+
+        assert (0, 0) == moved(sync(near, far, way))
+        assert {"entries/"} == set(far.listed)
+
+    @pytest.mark.parametrize("new", ["near", "far"])
+    def test_what_is_new_is_found_far_away(self, new: str) -> None:
+        """One more result on either side, and one blob is moved."""
+        stores = {"near": MemoryStore(), "far": Bucket()}
+        filled(stores["near"], 1, 2)
+        sync(stores["near"], stores["far"])
+        filled(stores[new], 3)
+
+        assert ((0, 1) if new == "near" else (1, 0)) == moved(sync(stores["near"], stores["far"]))
+        assert held(stores["near"]) == held(stores["far"])
+
+    def test_a_blob_lost_here_comes_back_from_far_away(self) -> None:
+        """What an entry of the near side names and the near side has lost is asked for, though both have the same entries."""
+        near, far = MemoryStore(), Bucket()
+        entry = filled(near, 1, 2)[0]
+        sync(near, far)
+        near.delete(value_blob(entry))
+
+        assert (1, 0) == moved(sync(near, far))
+        assert verify(near).sound
+
+    @pytest.mark.parametrize("kind", ["its value", "its functions"])
+    def test_a_blob_set_aside_far_away_comes_back(self, kind: str) -> None:
+        """What `verify` finds wrong is looked at by the next sync, also where the entry still stands."""
+        near, far = MemoryStore(), Bucket()
+        entry = filled(near, 1, 2)[0]
+        lost = value_blob(entry) if kind == "its value" else entry.blobs[entry.parts or 0].name
+        sync(near, far)
+        far.put(lost, [b"damaged"])
+        assert not verify(far).sound
+        verify(far, repair=True)
+
+        assert (0, 1) == moved(sync(near, far))
+        assert verify(far).sound
+
+    @pytest.mark.parametrize(("hours", "sent"), [(0, 0), (23, 0), (25, 1), (-1, 1)])
+    def test_a_blob_lost_far_away_is_missed_within_a_day(self, hours: float, sent: int) -> None:
+        """A look counts for a day, and one of tomorrow does not; with something new it is not asked."""
+        near, far = MemoryStore(), Bucket()
+        lost = value_blob(filled(near, 1, 2)[0])
+        sync(near, far)
+        far.delete(lost)
+        (look,) = (Path(user_folder()) / "looks" / xxh3_128_hexdigest(far.url.encode())).iterdir()
+        os.utime(look, (time.time() - hours * 3600,) * 2)
+
+        assert (0, sent) == moved(sync(near, far))
+        filled(near, 3)
+        assert (0, 2 - sent) == moved(sync(near, far))
+        assert verify(far).sound
+
+    @pytest.mark.parametrize("why", ["foreign", "one way", "only", "dry run"])
+    def test_what_is_no_look(self, why: str) -> None:
+        """Where something was refused or left out, the next sync lists all names again."""
+        near, far = MemoryStore(), Bucket()
+        filled(near, 1)
+        filled(far, 2) if why == "one way" else sync(near, far)
+        filled(near, 3)
+        if why == "foreign":
+            far.named_otherwise = ["blobs/../evil"]
+        sync(near, far, "to" if why == "one way" else "both", only=["nothing.*"] if why == "only" else (), dry_run=why == "dry run")
+        far.listed.clear()
+        report = sync(near, far)
+
+        assert {"entries/", "blobs/"} == set(far.listed)
+        assert (why == "foreign") == bool(report.refused)
 
     def test_a_damaged_copy_is_replaced(self, tmp_path: Path) -> None:
         """A blob that stands there already is not believed: it is taken anew if it is damaged."""

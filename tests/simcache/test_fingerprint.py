@@ -1,5 +1,6 @@
 """Code fingerprints are never stale and never needlessly cold: the table of edits, and the same code seen from elsewhere."""
 
+import importlib
 import json
 import os
 import shutil
@@ -14,8 +15,11 @@ from typing import Any
 
 import pytest
 
-from simcache.identity import closure
-from simcache.identity.files import SourceFile, read
+import simcache
+from simcache.identity import closure, live
+from simcache.identity.files import SourceFile, is_outside, read
+from simcache.identity.fingerprint import fingerprint
+from simcache.identity.piece import digest_of
 from tests.simcache.edits import CASES, Case
 from tests.simcache.world import LONG_AGO, SCRIPT, Tools, World, package
 
@@ -255,6 +259,47 @@ def test_a_package_that_counts_as_a_whole_is_read_once(monkeypatch: pytest.Monke
 
     assert len(first) == len(set(first)) == len(parts) > 1
     assert (seen, followed.parts) == (first, parts)
+
+
+def test_a_memo_with_fewer_fields_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field was added to what is known of a name, and its default was taken for what an older memo of the same text did not say."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    path = tmp_path / "model.py"
+    path.write_text("SEEN = {}\ndef remember(x):\n    SEEN[x] = x\n", encoding="utf-8")
+    file = read(str(path))
+    assert file is not None
+    (memo,) = (tmp_path / "user" / "simcache" / "code").iterdir()
+    rows = json.loads(file.summary.to_json())
+    rows[1] = {name: row[:-1] for name, row in rows[1].items()}
+    text = json.dumps(rows)
+    memo.write_text(f"{digest_of(text)}\n{text}", encoding="utf-8")
+    monkeypatch.delitem(simcache.identity.files._files, str(path))
+
+    assert read(str(path)) == file
+    assert ["remember"] == list(file.summary.names["SEEN"].changed_by)
+
+
+def test_a_function_imported_by_a_condition_is_keyed_by_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not by its bytecode, which is another one in every version of Python."""
+    (tmp_path / "conditional_slow.py").write_text("def g(x): return x + 1\n", encoding="utf-8")
+    (tmp_path / "conditional.py").write_text(
+        "try:\n    from conditional_fast import g\nexcept ImportError:\n    from conditional_slow import g\ndef f(x): return g(x)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    taken = fingerprint(importlib.import_module("conditional").f)
+    monkeypatch.setattr(live, "piece_of_code", lambda code: pytest.fail(f"the bytecode of {code} was keyed"))
+
+    assert taken.version == fingerprint(sys.modules["conditional"].f).version
+    assert "conditional_slow:g" in taken.parts
+
+
+def test_a_path_that_leads_out_of_simcache_again_is_the_users() -> None:
+    """`simcache/../helpers/model.py` is a file of the project, however it is written."""
+    own = Path(simcache.__file__).parent
+
+    assert is_outside(str(own / "cache.py"))
+    assert not is_outside(os.path.join(own, os.pardir, "tests", "conftest.py"))
 
 
 def test_code_versions_are_golden(tmp_path: Path, tools: Tools) -> None:

@@ -750,6 +750,34 @@ class TestUnfinished:
         assert data == bytes(store.get(name))
 
     @POSIX
+    def test_a_fork_while_a_thread_first_writes(self, root: Path) -> None:
+        """A child that is forked while a thread begins to write to one store can write to another: it waits for no lock of that thread."""
+        program = (
+            "import os, signal, sys, threading\n"
+            "from simcache.stores import writer\n"
+            "from simcache.stores.local import LocalStore\n"
+            "begun, sound, root, name = threading.Event(), writer.Writer.__init__, sys.argv[1], sys.argv[2]\n"
+            "def begin(self, *given):\n"
+            "    sound(self, *given)\n"
+            "    if threading.current_thread() is not threading.main_thread():\n"
+            "        begun.set()\n"
+            "        threading.Event().wait()\n"
+            "writer.Writer.__init__ = begin\n"
+            "threading.Thread(target=lambda: LocalStore(root + '/one').put(name, [b'x']), daemon=True).start()\n"
+            "begun.wait()\n"
+            "child = os.fork()\n"
+            "if not child:\n"
+            "    signal.alarm(20)\n"
+            "    LocalStore(root + '/two').put(name, [b'x'])\n"
+            "    os._exit(0)\n"
+            "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+        )
+        name = a_blob(b"x")[0]
+        subprocess.run([sys.executable, "-c", program, root, name], cwd=Path(__file__).parents[2], check=True, timeout=30)
+
+        assert b"x" == bytes(LocalStore(root / "two").get(name))
+
+    @POSIX
     def test_a_really_full_disk(self, root: Path) -> None:
         """A process that may not write such large files gets an OSError and leaves nothing (no stand-in: the system's own limit)."""
         program = (
