@@ -188,7 +188,7 @@ def is_new(file: SourceFile) -> bool:
 def came_since(file: SourceFile, path: str) -> bool:
     """Whether a file was written after the one of this path had been loaded, and is not loaded itself."""
     seen = _loaded.get(path)
-    return seen is not None and file.signature.changed > seen.at and file.path not in _loaded
+    return seen is not None and file.signature.changed > seen.at - _TICK and file.path not in _loaded
 
 
 @functools.lru_cache(maxsize=256)

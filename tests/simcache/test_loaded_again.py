@@ -1,7 +1,13 @@
 """Modules that are loaded again after an edit, and files that appear: what others had made of the old text is not the new code."""
 
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 
+from simcache.identity.files import came_since, note_loaded, read
 from tests.simcache.world import CALLEE, World, package
 
 
@@ -74,6 +80,24 @@ def test_a_module_that_appears_is_not_what_was_loaded(text: str, when: str, worl
         (world.checkout / "pkg" / "fast.py").write_text("def h(x): return x + 10\n")
         ran = process.do("answer = f(1)")
     assert world.ask("f(1)") == world.ask("f.compute(1)") != ran
+
+
+def test_a_module_that_appears_in_the_same_tick_is_not_what_was_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of a file system stands still for some milliseconds: a file written just after a load seems older than it."""
+    older = []
+    for number in range(50):
+        loaded, appears = tmp_path / f"loaded_{number}.py", tmp_path / f"appears_{number}.py"
+        loaded.write_text("")
+        module = ModuleType(loaded.stem)
+        module.__file__ = str(loaded)
+        monkeypatch.setitem(sys.modules, loaded.stem, module)
+        note_loaded()
+        os.close(os.open(appears, os.O_CREAT))  # whoever looks at a file first, as open() does, makes recent Linuxes' clock for it a fine one
+        file = read(str(appears))
+        assert file is not None
+        if not came_since(file, str(loaded)):
+            older.append(number)
+    assert older == []
 
 
 @pytest.mark.parametrize("when", ["before the first call", "after a call"])
