@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from simcache.cache import Cache, Call
-from simcache.errors import BadSettings, CacheError, Divergence, NotStored, Unstorable, warn
-from simcache.identity.fingerprint import CodeVersions, Fingerprint, SourceChanged, fingerprint, function_name, note_loaded
+from simcache.errors import BadSettings, CacheError, Divergence, NotStored, SourceChanged, Unstorable, warn
+from simcache.identity.fingerprint import CodeVersions, Fingerprint, fingerprint, function_name, note_loaded
 from simcache.identity.key import make_key
 from simcache.model import Entry, blob_of, form_of
 from simcache.named_tuple import NamedTuple
@@ -86,7 +86,7 @@ class Cached(Generic[P, R]):
         try:
             key, used = self._key(arguments)
         except SourceChanged as problem:
-            self._say_changed(str(problem))
+            self._say_changed(problem.path)
             return self.compute(*args, **kwargs)  # type: ignore[no-any-return]
         cache = self.cache
         found = cache.lookup(self.name, key, self.into, self.options.codec)
@@ -206,7 +206,7 @@ class Cached(Generic[P, R]):
         try:
             key, used = self._key(arguments)
         except SourceChanged as problem:
-            self._say_changed(str(problem))
+            self._say_changed(problem.path)
             return await self.compute(*args, **kwargs)
         cache = self.cache
         found = cache.lookup(self.name, key, self.into, self.options.codec)
@@ -251,7 +251,7 @@ class Cached(Generic[P, R]):
         try:
             now = self._taken()
         except SourceChanged as problem:
-            return str(problem)
+            return problem.path
         if now.version != used[0].version:
             return next((path for path, signature in used[0].files.items() if now.files.get(path) != signature), self.name)
         self._fingerprint = now
@@ -283,7 +283,7 @@ class Cached(Generic[P, R]):
             key, used = self._key(arguments)
         except SourceChanged as problem:
             # The version of the loaded code is unknown: a key of its own, under which nothing is stored or found.
-            edited, used = str(problem), []
+            edited, used = problem.path, []
             key = make_key(self.name, f"unknown {time.time_ns()}", {})
         call = self._call(key, arguments, used) if used else Call(self.name, key, "0" * 32, {}, {})
         resumable = _RESUME in self._binder.names

@@ -97,6 +97,17 @@ class Unkeyable(CacheError, TypeError):
         return f"{self.path} cannot be part of a key: {self.reason}"
 
 
+class SourceChanged(CacheError):
+    """A source file is not the one that this process loaded, so the version of the loaded code is unknown: start anew."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path} was edited after this process loaded it, so nobody can tell the version of the code that runs: start anew"
+
+
 class Unstorable(CacheError, TypeError):
     """A result that no codec can bring back exactly: annotate the return type, or choose another codec."""
 

@@ -11,10 +11,9 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from simcache.errors import BadSettings
+from simcache.errors import BadSettings, SourceChanged
 from simcache.identity.files import (
     Signature,
-    SourceChanged,
     SourceFile,
     came_since,
     check_bytecode,

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from xxhash import xxh3_128_hexdigest
 
+from simcache.errors import SourceChanged
 from simcache.home import user_folder
 from simcache.identity.bytecode import same_code
 from simcache.identity.piece import Summary, digest_of
@@ -29,13 +30,11 @@ _OWN_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _BYTECODE_HEADER = 16
 _TICK = 20_000_000
 """Nanoseconds in which two times of a file system may be the same."""
+_COARSE_CLOCK = 5
+"""Linux's CLOCK_REALTIME_COARSE, which Python has no name for: the time of the last tick, by which files are dated."""
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _ELSEWHERE = (*_INSTALLED, os.pardir)
 """Parts of a path that lead out of the folder with which it begins, to where a link or an editable install may stand."""
-
-
-class SourceChanged(Exception):
-    """A source file is not the one that this process loaded, so the version of the loaded code is unknown."""
 
 
 class Signature(NamedTuple):
@@ -66,7 +65,7 @@ class _Loaded(NamedTuple):
     """What was loaded into; the same file may be loaded again elsewhere."""
     content: bytes
     at: int
-    """When somebody looked, in ns since the epoch."""
+    """When somebody looked, by the clock of file systems."""
 
 
 _files: dict[str, SourceFile] = {}
@@ -162,7 +161,7 @@ def note_loaded() -> None:
             followed = None if path in _reloaded else _files.get(path)
             with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
                 content = _bytes_of(path) if followed is None else followed.content
-                _loaded[path] = _Loaded(name, getattr(module, "__spec__", None), getattr(module, "__dict__", None), content, time.time_ns())
+                _loaded[path] = _Loaded(name, getattr(module, "__spec__", None), getattr(module, "__dict__", None), content, _file_time())
 
 
 @functools.lru_cache(maxsize=4096)
@@ -186,9 +185,17 @@ def is_new(file: SourceFile) -> bool:
 
 
 def came_since(file: SourceFile, path: str) -> bool:
-    """Whether a file was written after the one of this path had been loaded, and is not loaded itself."""
+    """Whether a file may have been written after the one of this path had been loaded, and is not loaded itself."""
     seen = _loaded.get(path)
-    return seen is not None and file.signature.changed > seen.at - _TICK and file.path not in _loaded
+    return seen is not None and file.signature.changed >= seen.at and file.path not in _loaded
+
+
+def _file_time() -> int:
+    """A time, in ns since the epoch, that no file which is written from now on is older than: file systems look at a clock that ticks."""
+    try:
+        return time.clock_gettime_ns(_COARSE_CLOCK) if sys.platform == "linux" else time.time_ns() - _TICK
+    except OSError:
+        return time.time_ns() - _TICK
 
 
 @functools.lru_cache(maxsize=256)

@@ -8,7 +8,6 @@ from typing import Any
 
 from simcache.errors import BadSettings
 from simcache.identity.closure import Closure
-from simcache.identity.files import SourceChanged as SourceChanged
 from simcache.identity.files import note_loaded as note_loaded
 from simcache.identity.modules import function_name as function_name
 from simcache.identity.modules import underlying

@@ -8,10 +8,10 @@ import sys
 import types
 from typing import Any, Protocol
 
-from simcache.errors import Unkeyable
+from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
-from simcache.identity.files import Signature, SourceChanged, codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
+from simcache.identity.files import Signature, codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.modules import Module, held_function, locate, module_name, own_function, underlying
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.taken import Names, Variable

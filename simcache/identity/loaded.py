@@ -6,9 +6,9 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from simcache.errors import Unkeyable
+from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.bytecode import same_code
-from simcache.identity.files import SourceChanged, is_new, is_outside, times_reloaded
+from simcache.identity.files import is_new, is_outside, times_reloaded
 from simcache.identity.live import Live, check_code, which
 from simcache.identity.modules import Module, absolute_name, underlying
 from simcache.identity.piece import Piece

@@ -5,7 +5,8 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from simcache.identity.files import SourceChanged, reads_as_before
+from simcache.errors import SourceChanged
+from simcache.identity.files import reads_as_before
 from simcache.identity.modules import Module
 
 

@@ -49,19 +49,14 @@ def simulated(questions: list[str]) -> dict[str, str]:
     return answers
 
 
-@pytest.fixture(scope="module")
-def few() -> dict[str, str]:
-    """All of them, answered in one process; what it compares with is compiled in this one, where others use it and its parts again."""
+def test_simulated_gpu() -> None:
+    """Numba runs the kernels thread by thread, in Python; one process answers all, for it takes long to begin."""
+    # What it compares with is compiled here, where others use it and its parts again.
     for dtype in devices.DTYPES:
         Simulator(devices.worlds(1), dtype=dtype).step(None, 1.0)
     assert devices.answer("cpu", "float64", "one_class_and_order_one") == ""
-    return simulated(FEW)
 
-
-@pytest.mark.parametrize("question", FEW)
-def test_simulated_gpu(few: dict[str, str], question: str) -> None:
-    """Numba runs the kernels thread by thread, in Python."""
-    assert few[question] == ""
+    assert simulated(FEW) == dict.fromkeys(FEW, "")
 
 
 @pytest.mark.parametrize("name", [name for name in devices.QUESTIONS if not name.startswith("only_gpu")])

@@ -137,7 +137,7 @@ def test_cuda_kernels_agree_in_the_simulator() -> None:
 
 
 @pytest.mark.skipif(not cuda.cudadrv.nvvm.is_available(), reason="the CUDA compiler's library is not on this machine")
-@pytest.mark.parametrize("kernel", ["cells", "node"])
+@pytest.mark.parametrize("kernel", ["cells", pytest.param("node", marks=pytest.mark.deep)])  # its compiler takes half a minute
 def test_float32_cuda_code_has_no_float64(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both kernels compile to PTX without a GPU, every law inlined, and no instruction of the float32 code is in double precision."""
     monkeypatch.setattr("numba.cuda.dispatcher.get_current_device", lambda: SimpleNamespace(compute_capability=(8, 0)))

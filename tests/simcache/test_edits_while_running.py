@@ -29,6 +29,20 @@ def test_an_edit_before_the_first_call_is_computed_and_not_stored(path: str, old
     assert twelve.ask("f(1)") == str(slope)
 
 
+@pytest.mark.parametrize("asked", ["f.key(1)", "f.code_version", "f.entry(1)", "f.explain(1)", "f.refresh(1)", "f.forget(1)"])
+def test_who_asks_for_the_version_of_an_edited_file_is_told_what_to_do(asked: str, twelve: World) -> None:
+    """Nobody can know the key of the old code, and that is an error of the cache like any other."""
+    with twelve.live() as process:
+        process.do("from simcache import CacheError; from pkg.mod import f")
+        twelve.edit("pkg/mod.py", "x * 2", "x * 3")
+
+        told = process.do(f"try: answer = {asked}\nexcept CacheError as problem: answer = str(problem)")
+    assert told == repr(
+        f"{twelve.checkout / 'pkg' / 'mod.py'} was edited after this process loaded it, "
+        "so nobody can tell the version of the code that runs: start anew"
+    )
+
+
 @pytest.mark.parametrize(("path", "old", "new", "slope"), EDITS.values(), ids=EDITS)
 def test_an_edit_between_two_calls_stops_the_storing(path: str, old: str, new: str, slope: int, twelve: World) -> None:
     """What was stored before the edit stays good for the old code; the new code never gets it."""

@@ -92,7 +92,8 @@ def test_a_module_that_appears_in_the_same_tick_is_not_what_was_loaded(tmp_path:
         module.__file__ = str(loaded)
         monkeypatch.setitem(sys.modules, loaded.stem, module)
         note_loaded()
-        os.close(os.open(appears, os.O_CREAT))  # whoever looks at a file first, as open() does, makes recent Linuxes' clock for it a fine one
+        # Whoever looks at a file first, as open() does, makes recent Linuxes' clock for it a fine one.
+        os.close(os.open(appears, os.O_CREAT))
         file = read(str(appears))
         assert file is not None
         if not came_since(file, str(loaded)):
