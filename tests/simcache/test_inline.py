@@ -2,18 +2,22 @@
 
 import json
 import shutil
+from binascii import a2b_base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from simcache.cache import Cache
 from simcache.decorator import cached
 from simcache.errors import Corrupt, NotStored
 from simcache.model import INLINE, Entry, Json, entry_digest, inline
 from simcache.stores.local import LocalStore
+from simcache.stores.memory import MemoryStore
 from simcache.upkeep.verify import verify
 from tests.simcache.makers import identical
 from tests.simcache.stored import files_under, keep, keep_segment, key_of
@@ -128,6 +132,24 @@ def test_an_entry_that_is_not_as_it_should_be(root: Path, cache: Cache, change: 
     with pytest.warns(NotStored, match="is computed again: .*damaged"):
         assert 2 == cached(cache=Cache(root))(f.compute)(1)
     assert not (root / name).exists()
+
+
+@given(st.text("AZaz09+/==\n-é", max_size=12) | st.binary(max_size=9).map(inline))
+@example("====")
+@example("AA=A")
+@example("A===")
+@example("AAA=AAAA")
+def test_an_entry_is_sound_just_if_its_bytes_can_be_read(text: str) -> None:
+    """What is asked of every entry, without reading, is what the reader of base64 asks."""
+    entry = keep(Cache(MemoryStore()), 1, {"a": 1.5}, parts={})
+    name, data = forged(entry, lambda record: record["value"].update(inline=text))
+    try:
+        a2b_base64(text, strict_mode=True)
+    except ValueError:
+        with pytest.raises(Corrupt):
+            Entry.from_bytes(name, data)
+    else:
+        assert Entry.from_bytes(name, data).value == {"codec": "json", "inline": text}
 
 
 def test_bytes_of_another_length_than_described(root: Path, cache: Cache) -> None:
