@@ -7,6 +7,7 @@ has come to hold, and whether the text is still the one that was loaded.
 
 import contextlib
 import importlib
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -26,7 +27,7 @@ from simcache.identity.files import (
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.made import Made
-from simcache.identity.modules import Module, absolute_name, compiled_as_written, locate
+from simcache.identity.modules import Module, absolute_name, compiled_as_written, is_of_python, locate
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of
 
@@ -84,7 +85,7 @@ class Closure:
 
     def _module(self, name: str) -> Module | None:
         top = name.partition(".")[0]
-        if not name or top == "simcache" or top in self.packages or (top in sys.stdlib_module_names and top != self.own):
+        if not name or top == "simcache" or top in self.packages or (is_of_python(top) and top != self.own):
             return None
         path, folders = locate(name)
         if path is None and not folders:
@@ -123,9 +124,22 @@ class Closure:
                 if file is None:
                     raise BadSettings(f"@cached(code=({name!r},))", f"{found} cannot be read as Python source")
                 self._check_package_file(file, None if lazy else path)
-                inside = found.relative_to(root).as_posix() if root.is_dir() else found.name
+                inside = found.relative_to(root) if root.is_dir() else Path(found.name)
                 self.files[file.path] = file.signature
-                self.parts[f"{name}/{inside}"] = file.summary.whole
+                self.parts[f"{name}/{inside.as_posix()}"] = file.summary.whole
+                self.beyond(name, inside.parts if root.is_dir() else (), file)
+
+    def beyond(self, package: str, inside: tuple[str, ...], file: SourceFile) -> None:
+        """Follow what a file of a package that counts as a whole imports from the project outside it."""
+        stem = tuple(part.removesuffix(".py") for part in inside if part != "__init__.py")
+        name = ".".join([package, *stem])
+        around = name if inside[-1:] in ((), ("__init__.py",)) else name.rpartition(".")[0]
+        module = Module(name, file, around, (), None)
+        for link in sorted(_links_of(file.summary)):
+            _, level, source, chain = link.split(" ", 3)
+            absolute = absolute_name(module, int(level), source)
+            if absolute != package and not absolute.startswith(f"{package}."):
+                self.imported(absolute, chain.split(".") if chain and chain != "*" else [])
 
     def _check_package_file(self, file: SourceFile, package: str | None) -> None:
         before = text_before(file)
@@ -164,7 +178,8 @@ class Closure:
 
     def unbound(self, module: Module, root: str, chain: list[str]) -> str:
         """A name that the text does not bind: from a star import, a builtin, or put there at run time."""
-        candidates = []
+        candidates: list[str] = []
+        outside: list[str] = []
         if module.before is not None and module.before.stars != module.file.summary.stars:
             raise SourceChanged(module.file.path)
         for star in reversed(module.file.summary.stars):
@@ -173,10 +188,16 @@ class Closure:
             source = self.module(absolute)
             if source is None:
                 self.outside.add(absolute.partition(".")[0])
+                outside.append(absolute)
                 continue
+            if (absolute, root) in self.resolving:
+                continue  # modules that import everything from each other
             if source.before is not None and source.before.exports != source.file.summary.exports:
                 raise SourceChanged(source.file.path)
-            if _may_export(source, root) and (found := self.name(source, root, chain)):
+            self.resolving.add((module.name, root))
+            found = self.name(source, root, chain) if _may_export(source, root) else ""
+            self.resolving.discard((module.name, root))
+            if found:
                 candidates.append(found)
                 if not _makes_up_exports(source):
                     break
@@ -188,6 +209,12 @@ class Closure:
         if root not in module.namespace:
             self.guard(module.namespace, root, ABSENT)
             return ""
+        held = module.namespace[root]
+        for absolute in outside:
+            loaded = sys.modules.get(absolute)
+            if loaded is not None and vars(loaded).get(root, ABSENT) is held:
+                self.guard(module.namespace, root, held)
+                return ".".join([absolute, root, *chain])
         return self.objects.live_name(module.namespace, root, chain, changed=())
 
     def imported(self, name: str, chain: list[str]) -> str:
@@ -227,6 +254,14 @@ class Closure:
             with self.made.noting(node):
                 for name in module.file.summary.names:
                     self.name(module, name, [])
+            for star in module.file.summary.stars:
+                _, level, name, _ = star.split(" ", 3)
+                self.imported(absolute_name(module, int(level), name), [])
+            if "__getattr__" in module.file.summary.names:
+                self.lazy(module)
+            for inside in map(self.module, _submodules(module)):
+                if inside is not None:
+                    self.whole(inside)
         self.made.note(module, "*")
         return node
 
@@ -307,6 +342,35 @@ class Closure:
         key = (id(names.cell) if isinstance(names, Variable) else id(names), name)
         if record or key not in self.guards:
             self.guards[key] = guard_of(names, name, held, record=record)
+
+
+def _links_of(summary: Summary) -> set[str]:
+    """All that a file takes from other modules, as far as it can be told which names of theirs it takes."""
+    found = set(summary.stars)
+    for piece in (*summary.names.values(), *summary.nested.values()):
+        found.update(link for link in piece.links if not link.endswith(" "))
+        for reach in piece.reaches:
+            if reach.startswith("import "):
+                found.add(reach)
+                continue
+            root, _, rest = reach.partition(".")
+            held = summary.names.get(root)
+            for link in () if held is None else held.links:
+                found.add(link + (f".{rest}" if rest and not link.endswith(" ") else rest))
+    return found
+
+
+def _submodules(module: Module) -> list[str]:
+    """The modules directly inside a package."""
+    names = {item.partition(".")[0] for folder in module.folder for item in _listed(folder) if item.endswith(".py") or "." not in item}
+    return sorted(f"{module.name}.{name}" for name in names - {"__init__", "__main__"} if name.isidentifier() and name != "__pycache__")
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _check_piece(module: Module, name: str, piece: Piece | None) -> None:

@@ -12,7 +12,7 @@ from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
 from simcache.identity.files import Signature, codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
-from simcache.identity.modules import Module, held_function, locate, module_name, own_function, underlying
+from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, underlying
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.taken import Names, Variable
 
@@ -52,10 +52,10 @@ class Live:
         if name in ("__main__", "__mp_main__"):
             return False
         code = getattr(obj, "__code__", None)
-        if code is not None and name.partition(".")[0] not in ("simcache", *self.closure.packages, *sys.stdlib_module_names):
-            return is_outside(code.co_filename) and name.partition(".")[0] != self.closure.own
         top = name.partition(".")[0]
-        if top == "simcache" or top in self.closure.packages or (top in sys.stdlib_module_names and top != self.closure.own):
+        if code is not None and top not in ("simcache", *self.closure.packages) and not is_of_python(top):
+            return is_outside(code.co_filename) and top != self.closure.own
+        if top == "simcache" or top in self.closure.packages or (is_of_python(top) and top != self.closure.own):
             return True
         path, _ = locate(name)
         return path is None or (is_outside(path) and top != self.closure.own)
@@ -168,6 +168,7 @@ class Live:
         """A class without a place at the top of a file: by its methods, plain attributes, field types and bases."""
         node = f"{module_name(cls)}:{cls.__qualname__}"
         edges = [self.follow(base, node) for base in cls.__bases__ if base is not object]
+        edges += self.maker_of(cls)
         for name, held in sorted(vars(cls).items()):
             inner = underlying(held)
             if isinstance(inner, types.FunctionType) and not inner.__code__.co_filename.startswith("<string>"):
@@ -179,6 +180,13 @@ class Live:
                     edges.append(f"{name}={self.value(held, f'{node}.{name}')}")
         self.closure.parts[node] = digest_of(self.closure.parts.get(node, ""), *edges)[:16]
         return node
+
+    def maker_of(self, cls: type) -> list[str]:
+        """The function in which a class is made: fields, options and whatever else leaves no trace that could be read stand in its text."""
+        top, inside, _ = cls.__qualname__.partition(".<locals>.")
+        module = self.module_of(cls) if inside else None
+        piece = None if module is None else module.file.summary.names.get(top.partition(".")[0])
+        return [] if module is None or piece is None else [self.closure.piece(module, top.partition(".")[0], piece)]
 
     def module_of(self, obj: Any) -> Module | None:
         """The project's module whose file an object comes from, also for scripts and functions shipped by value."""

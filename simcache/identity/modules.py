@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from simcache.identity.files import SourceFile
+from simcache.identity.files import SourceFile, is_outside
 from simcache.identity.piece import Summary
 from simcache.named_tuple import NamedTuple
 
@@ -46,6 +46,14 @@ def absolute_name(module: Module, level: int, name: str) -> str:
     return ".".join([*base, name] if name else base)
 
 
+def is_of_python(top: str) -> bool:
+    """Whether a name is that of one of Python's own modules, and of no module of the project that hides it (`profile.py`, `queue.py`)."""
+    if top not in sys.stdlib_module_names:
+        return False
+    path, folders = locate(top)
+    return all(map(is_outside, folders if path is None else (path,)))
+
+
 def locate(name: str) -> tuple[str | None, tuple[str, ...]]:
     """The source file and the submodule folders of a module, found without importing anything."""
     loaded = sys.modules.get(name)
@@ -58,8 +66,6 @@ def locate(name: str) -> tuple[str | None, tuple[str, ...]]:
         search = list(locate(parent)[1])
         if not search:
             return None, ()
-    elif name in sys.stdlib_module_names:
-        return None, ()
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
         with contextlib.suppress(ImportError, AttributeError, ValueError):

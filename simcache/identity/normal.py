@@ -71,7 +71,7 @@ class Normal:
                 self.statements(value, in_class=in_class)
             elif isinstance(value, list):
                 for item in value:
-                    self.item(item)
+                    self.item("None" if isinstance(item, ast.Constant) and item.value is None and name == "keys" else item)
                     self.out.append(",")
             else:
                 self.item(value)
@@ -95,7 +95,7 @@ class Normal:
                     self.out.append(",")
         for default in (*arguments.defaults, *arguments.kw_defaults):
             self.out.append("default=")
-            self.item(default)
+            self.item("-" if default is None else default)  # an argument by keyword that must be given
         self.out.append(")")
         for decorator in node.decorator_list:
             self.decorator(decorator)
@@ -181,9 +181,25 @@ def _constant(value: object) -> str:
 
 
 def unquoted(node: ast.expr) -> ast.expr:
+    """An annotation without quotes, also where a part of it stands in them: `list["Road"]` is `list[Road]`."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         try:
-            return ast.parse(node.value.strip(), mode="eval").body
+            return unquoted(ast.parse(node.value.strip(), mode="eval").body)
         except SyntaxError:
             return node
+    if isinstance(node, ast.Subscript):
+        return ast.Subscript(node.value, _unquoted_inside(chain_of(node.value).rpartition(".")[2], node.slice), node.ctx)
+    if isinstance(node, ast.BinOp):
+        return ast.BinOp(unquoted(node.left), node.op, unquoted(node.right))
     return node
+
+
+def _unquoted_inside(generic: str, node: ast.expr) -> ast.expr:
+    """What stands in the brackets: of `Literal` texts, of `Annotated` one type and then anything, of others types."""
+    if generic == "Literal":
+        return node
+    if not isinstance(node, (ast.Tuple, ast.List)):
+        return unquoted(node)
+    types = 1 if generic == "Annotated" else len(node.elts)
+    inside = [_unquoted_inside("", part) if isinstance(part, ast.List) else unquoted(part) for part in node.elts[:types]]
+    return type(node)([*inside, *node.elts[types:]], node.ctx)

@@ -6,9 +6,10 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 2
+SOURCE_FORMAT = 3
 MUTATORS = frozenset(
-    "add append appendleft clear discard extend extendleft fill insert pop popitem popleft put register remove reverse setdefault sort "
+    "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
+    "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
     "update".split()
 )
 """Methods that change what they are called on, in text and in bytecode."""

@@ -24,6 +24,8 @@ class Reach:
 
     def __init__(self, outside: Iterable[Scope] = ()) -> None:
         self.reached: dict[str, None] = {}
+        self.perhaps: dict[str, None] = {}
+        """What a class body reads under a name that it binds itself: before that, the name is the module's (`dt: float = dt`)."""
         self.changed: set[str] = set()
         self.scopes = list(outside)
         self.outside = len(self.scopes)
@@ -64,6 +66,8 @@ class Reach:
             self.changed.add(root)
         elif scope is None:
             self.reached[self.mangled(text)] = None
+        elif scope is self.scopes[-1] and scope.of_class is not None and not stores:
+            self.perhaps[self.mangled(text)] = None
         for link in () if scope is None else scope.links.get(root, ()):
             self.reached[link + (f".{rest}" if rest and not link.endswith(" ") else rest)] = None
 
@@ -149,13 +153,35 @@ class Reach:
             self.note_target(node.target)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
             self.note_root(node.func.value)
+        elif isinstance(node, ast.Call) and called(node) in ("setattr", "delattr") and node.args:
+            self.note_root(node.args[0])
         elif isinstance(node, ast.Call):
             self.note_import(node)
+        elif isinstance(node, ast.Subscript):
+            self.note_lookup(node)
 
     def note_import(self, node: ast.Call) -> None:
         """`importlib.import_module("x.y")` is an import of the whole module."""
+        if called(node).rpartition(".")[2] not in ("import_module", "__import__"):
+            return
+        given = {keyword.arg: keyword.value for keyword in node.keywords} | dict(zip(("name", "package"), node.args, strict=False))
+        match given.get("name"):
+            case ast.Constant(value=str(name)):
+                rest = name.lstrip(".")
+                match given.get("package") if rest != name else None:
+                    case ast.Constant(value=str(package)):
+                        base = package.split(".")
+                        above = ".".join(base[: len(base) - (len(name) - len(rest) - 1)])
+                        self.reached[f"import 0 {above}.{rest} "] = None
+                    case _:  # `__package__`, as good as always
+                        self.reached[f"import {len(name) - len(rest)} {rest} "] = None
+
+    def note_lookup(self, node: ast.Subscript) -> None:
+        """`globals()["g"]` is the name g, and `sys.modules["x.y"]` the module, however it came to be there."""
         match node:
-            case ast.Call(args=[ast.Constant(value=str(name)), *_]) if called(node).rpartition(".")[2] in ("import_module", "__import__"):
+            case ast.Subscript(value=ast.Call(func=ast.Name(id="globals"), args=[]), slice=ast.Constant(value=str(name))):
+                self.reached[name] = None
+            case ast.Subscript(value=value, slice=ast.Constant(value=str(name))) if chain_of(value) == "sys.modules":
                 self.reached[f"import 0 {name} "] = None
 
     def note_target(self, target: ast.expr) -> None:

@@ -150,7 +150,8 @@ class _Reader:
             else:
                 reach.visit(tree)
         digest = digest_of(*(self.normal.text(part, annotated=annotated) for part in parts))
-        return digest, reach.found(), tuple(sorted(reach.changed))
+        perhaps = (chain for chain in reach.perhaps if (root := chain.partition(".")[0]) in self.parts or root in self.links)
+        return digest, tuple(sorted({*reach.reached, *perhaps})), tuple(sorted(reach.changed))
 
     def _returns(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scopes: tuple[Scope, ...]) -> tuple[str, tuple[str, ...]]:
         if node.returns is None:
@@ -326,8 +327,16 @@ def _without_cached(node: ast.stmt, cached_names: frozenset[str]) -> ast.stmt:
 
 
 def _without_fields(node: ast.ClassDef) -> ast.ClassDef:
-    kept = [statement for statement in node.body if not isinstance(statement, ast.AnnAssign)]
+    kept = [statement for statement in node.body if not isinstance(statement, ast.AnnAssign) or _is_no_field(statement)]
     return ast.ClassDef(**{**dict(ast.iter_fields(node)), "body": kept})
+
+
+def _is_no_field(statement: ast.AnnAssign) -> bool:
+    """Whether nobody gives this attribute: one of the class, or one that is worked out."""
+    if "ClassVar" in _all_words([unquoted(statement.annotation)]):
+        return True
+    options = statement.value.keywords if isinstance(statement.value, ast.Call) else []
+    return any(option.arg == "init" and isinstance(option.value, ast.Constant) and not option.value.value for option in options)
 
 
 def _words(node: ast.AST) -> Iterator[str]:

@@ -3110,6 +3110,207 @@ changes("a nested pydantic model's default", """
     def f(x): return P.model_validate({"inner": {}}).inner.a + x
 """, needs=("pydantic",))
 
+# ---------------------------------------------------------------- what one name hides, and what is handed on whole
+
+for _attribute in ("dt: float = dt", "dt = dt + 1", "dt = float(dt)", "rates = (dt, dt)\n    dt = 5"):
+    changes(f"a class attribute that reads the module's name: {_attribute.splitlines()[0]}", f"""
+from pkg.other import dt
+class C:
+    {_attribute}
+@cached
+def f(x): return [v for k, v in sorted(vars(C).items()) if k[0] != "_"]
+== pkg/other.py
+dt = <<0.1=>0.2>>
+""")
+changes("a method that a class wraps under its name", """
+    def flux(x): return x + <<1=>2>>
+    class C:
+        flux = staticmethod(flux)
+    @cached
+    def f(x): return C.flux(x)
+""")
+same("a class attribute that only its class knows", """
+    class C:
+        dt = 1
+        wide = dt + 1
+    @cached
+    def f(x): return C.wide
+    def dt_(): return <<1=>2>>
+""")
+for _generic in ('list["Road"]', 'dict[str, "Road"]', 'tuple["Road", ...]', 'list[list["Road"]]', 'Annotated["Road", 1]', '"list[\'Road\']"'):
+    changes(f"a model named within {_generic}", f"""
+import pydantic
+from typing import Annotated
+class Road(pydantic.BaseModel):
+    speed: float = <<1.0=>2.0>>
+class Net(pydantic.BaseModel):
+    roads: {_generic}
+@cached
+def f(x):
+    for given in ([{{}}], {{"a": {{}}}}, [[{{}}]], {{}}):
+        try: return Net.model_validate({{"roads": given}}).model_dump()
+        except ValueError: continue
+""", needs=("pydantic",))
+changes("an argument by keyword that need no longer be given", """
+    def g(x, *, a<<=>=None>>, b=1): return b
+    @cached
+    def f(x):
+        try: return g(x, b=7)
+        except TypeError: return -1
+""")
+changes("a dict that is spread, or stands under None", """
+    D = {"a": 1}
+    def g(): return {<<**D=>None: D>>}
+    @cached
+    def f(x): return g()
+""")
+changes("an own module with the name of one of Python's", """
+    from profile import h
+    @cached
+    def f(x): return h(x)
+    == profile.py
+    def h(x): return x + <<1=>2>>
+""")
+changes("a package handed on: what its face takes by a star", """
+    from pkg import law
+    @cached
+    def f(x): return getattr(law, "godunov")(x)
+    == pkg/law/__init__.py
+    from .a import *
+    == pkg/law/a.py
+    def godunov(x): return x + <<1=>2>>
+""")
+changes("a package handed on: a module in it", """
+    import pkg.phys.flux
+    from pkg import phys
+    def run(p, x): return p.flux.g(x)
+    @cached
+    def f(x): return run(phys, x)
+    == pkg/phys/__init__.py
+    == pkg/phys/flux.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a package handed on: its face finds names when asked", """
+    from pkg import law
+    @cached
+    def f(x):
+        m = law
+        return m.godunov(x)
+    == pkg/law/__init__.py
+    import importlib
+    def __getattr__(name): return getattr(importlib.import_module("pkg.law.a"), name)
+    == pkg/law/a.py
+    def godunov(x): return x + <<1=>2>>
+""")
+changes("a face that finds names when asked: what lies outside its folder", """
+    from core import box
+    @cached
+    def f(x): return box.g(x)
+    == core/__init__.py
+    == core/box/__init__.py
+    import importlib
+    _W = {"g": "core.box.impl"}
+    def __getattr__(name):
+        if name in _W: return getattr(importlib.import_module(_W[name]), name)
+        raise AttributeError(name)
+    == core/box/impl.py
+    from core.flux import h
+    import core.deep
+    def g(x): return h(x) + core.deep.i(x)
+    == core/flux.py
+    def h(x): return x + <<1=>2>>
+    == core/deep.py
+    def i(x): return x
+""")
+changes("code= names a package: what its modules take from outside it", """
+    @cached(code=("lib",))
+    def f(x):
+        from lib.a import g
+        return g(x)
+    == lib/__init__.py
+    == lib/a.py
+    import beyond
+    def g(x): return beyond.h(x)
+    == beyond.py
+    def h(x): return x + <<1=>2>>
+""")
+for _call in (
+    'importlib.import_module(".other", __package__)', 'importlib.import_module(".other", "pkg")',
+    'importlib.import_module(".other", package="pkg")', 'importlib.import_module(name="pkg.other")',
+):
+    changes(f"a module by {_call}", f"""
+import importlib
+@cached
+def f(x): return {_call}.g(x)
+== pkg/other.py
+def g(x): return x + <<1=>2>>
+""")
+changes("a module by sys.modules", """
+    import sys
+    import pkg.other
+    @cached
+    def f(x): return sys.modules["pkg.other"].g(x)
+    == pkg/other.py
+    def g(x): return x + <<1=>2>>
+""")
+changes("a name by globals()", """
+    def g(x): return x + <<1=>2>>
+    @cached
+    def f(x): return globals()["g"](x)
+""")
+for _field in ("k: int = <<1=>2>>", "k: int = pydantic.Field(default_factory=lambda: <<1=>2>>)", "@property\n        def k(self): return <<1=>2>>"):
+    changes(f"a model made in a function: {_EDIT.sub('1', _field)}", f"""
+import pydantic
+def make():
+    class M(pydantic.BaseModel):
+        {_field}
+    @cached
+    def f(x): return M().k
+    return f
+f = make()
+""", needs=("pydantic",))
+changes("a dataclass made in a function: its options", """
+    import dataclasses
+    def make():
+        @dataclasses.dataclass(order=<<True=>False>>)
+        class M:
+            k: int = 1
+        @cached
+        def f(x): return hasattr(M, "__gt__") and M.__gt__(M(2), M(1))
+        return f
+    f = make()
+""")
+for _fixed in ("speed: ClassVar[float] = <<1.0=>2.0>>", "speed: float = dataclasses.field(default=<<1.0=>2.0>>, init=False)"):
+    changes(f"__cache_key__: an attribute that is no field, {_EDIT.sub('1', _fixed)}", f"""
+import dataclasses
+from typing import ClassVar
+@dataclasses.dataclass
+class C:
+    n: int = 1
+    {_fixed}
+    def __cache_key__(self): return self.n
+@cached
+def f(c): return c.speed
+""", args="C()")
+same("a star import of names that have no canonical form", """
+    from typing import *
+    from math import *
+    def g(x: Optional[int]): return cast(int, floor(x)) + len(get_args(Optional[int])) <<=># why>>
+    @cached
+    def f(x): return g(x)
+""")
+changes("modules that import everything from each other", """
+    from pkg.a import *
+    @cached
+    def f(x): return g(x) + h(x)
+    == pkg/a.py
+    from pkg.b import *
+    def g(x): return x + <<1=>2>>
+    == pkg/b.py
+    from pkg.a import *
+    def h(x): return x
+""")
+
 # ---------------------------------------------------------------- what arguments bring along
 
 changes("a method of a plain instance given as an argument", """
