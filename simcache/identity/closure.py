@@ -135,7 +135,7 @@ class Closure:
         name = ".".join([package, *stem])
         around = name if inside[-1:] in ((), ("__init__.py",)) else name.rpartition(".")[0]
         module = Module(name, file, around, (), None)
-        for link in sorted(_links_of(file.summary)):
+        for link in file.summary.taken:
             _, level, source, chain = link.split(" ", 3)
             absolute = absolute_name(module, int(level), source)
             if absolute != package and not absolute.startswith(f"{package}."):
@@ -160,6 +160,9 @@ class Closure:
 
     def name(self, module: Module, root: str, chain: list[str]) -> str:
         self.made.note(module, root)
+        if module.namespace is None and module.file.summary.stars:  # which of them hides which name, its order of loading tells
+            _import(module.name)
+            module = _now(module)
         piece = module.file.summary.names.get(root)
         _check_piece(module, root, piece)
         if piece is None:
@@ -250,14 +253,16 @@ class Closure:
         if node not in self.parts:
             if module.before is not None and module.before.names.keys() != module.file.summary.names.keys():
                 raise SourceChanged(module.file.path)
-            self.parts[node] = digest_of(*module.file.summary.names)
+            names = module.file.summary.names
+            self.parts[node] = digest_of(*names)
             with self.made.noting(node):
-                for name in module.file.summary.names:
-                    self.name(module, name, [])
+                targets = {name: self.name(module, name, []) for name in names}
+            taken = [text for name, text in targets.items() if names[name].kind == "import"]
             for star in module.file.summary.stars:
-                _, level, name, _ = star.split(" ", 3)
-                self.imported(absolute_name(module, int(level), name), [])
-            if "__getattr__" in module.file.summary.names:
+                _, level, source, _ = star.split(" ", 3)
+                taken.append(self.imported(absolute_name(module, int(level), source), []))
+            self.parts[node] = digest_of(*names, *taken)
+            if "__getattr__" in names:
                 self.lazy(module)
             for inside in map(self.module, _submodules(module)):
                 if inside is not None:
@@ -344,22 +349,6 @@ class Closure:
             self.guards[key] = guard_of(names, name, held, record=record)
 
 
-def _links_of(summary: Summary) -> set[str]:
-    """All that a file takes from other modules, as far as it can be told which names of theirs it takes."""
-    found = set(summary.stars)
-    for piece in (*summary.names.values(), *summary.nested.values()):
-        found.update(link for link in piece.links if not link.endswith(" "))
-        for reach in piece.reaches:
-            if reach.startswith("import "):
-                found.add(reach)
-                continue
-            root, _, rest = reach.partition(".")
-            held = summary.names.get(root)
-            for link in () if held is None else held.links:
-                found.add(link + (f".{rest}" if rest and not link.endswith(" ") else rest))
-    return found
-
-
 def _submodules(module: Module) -> list[str]:
     """The modules directly inside a package."""
     names = {item.partition(".")[0] for folder in module.folder for item in _listed(folder) if item.endswith(".py") or "." not in item}
@@ -417,4 +406,4 @@ def _makes_up_exports(module: Module) -> bool:
     return module.file.summary.exports is None and "__all__" in module.file.summary.names
 
 
-_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), ""))
+_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), "", ()))

@@ -82,7 +82,7 @@ class Live:
             inner = underlying(member)
             if isinstance(inner, (types.FunctionType, type)) and "<" not in inner.__qualname__ and not self.is_foreign(inner):
                 found.append(self.follow(member, inner.__qualname__))
-        return "|".join(sorted(found))
+        return "|".join(found if isinstance(held, (list, tuple)) else sorted(found))
 
     def live(self, obj: object, path: str) -> str:
         """Any object of this process: code is followed, a module is taken whole, data counts by its value."""

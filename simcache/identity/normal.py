@@ -11,6 +11,8 @@ _BLIND = frozenset(
     "abstractmethod asynccontextmanager cache cached cached_property classmethod contextmanager deleter final getter jit lru_cache njit "
     "overload override property register_jitable setter staticmethod total_ordering wraps".split()
 )
+# What is left out stands as None in a tree, and so would a None that is written there: `*, a` and `*, a=None`, `**D` and `None: D`.
+_TOLD_APART = {("kw_defaults", True): "-", ("keys", False): "None"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -71,7 +73,7 @@ class Normal:
                 self.statements(value, in_class=in_class)
             elif isinstance(value, list):
                 for item in value:
-                    self.item("None" if isinstance(item, ast.Constant) and item.value is None and name == "keys" else item)
+                    self.item(_TOLD_APART.get((name, item is None), item) if item is None or _is_none(item) else item)
                     self.out.append(",")
             else:
                 self.item(value)
@@ -95,7 +97,7 @@ class Normal:
                     self.out.append(",")
         for default in (*arguments.defaults, *arguments.kw_defaults):
             self.out.append("default=")
-            self.item("-" if default is None else default)  # an argument by keyword that must be given
+            self.item(_TOLD_APART["kw_defaults", True] if default is None else default)
         self.out.append(")")
         for decorator in node.decorator_list:
             self.decorator(decorator)
@@ -178,6 +180,10 @@ def _constant(value: object) -> str:
     if isinstance(value, bytes):
         return f"b{value.hex()}"
     return repr(value)  # None, True, False, Ellipsis
+
+
+def _is_none(item: object) -> bool:
+    return isinstance(item, ast.Constant) and item.value is None
 
 
 def unquoted(node: ast.expr) -> ast.expr:

@@ -6,7 +6,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 3
+SOURCE_FORMAT = 5
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -73,6 +73,8 @@ class Summary(NamedTuple):
     """What `__all__` lists; None if the module has none, or makes it up."""
     whole: str
     """One digest of everything in the file, in whatever order it stands."""
+    taken: tuple[str, ...]
+    """All that it takes from other modules, as `import LEVEL MODULE CHAIN`, as far as it can be told which names of theirs."""
 
     def to_json(self) -> str:
         return json.dumps([SOURCE_FORMAT, *self])
@@ -83,9 +85,9 @@ class Summary(NamedTuple):
         found, *rest = json.loads(text)
         if found != SOURCE_FORMAT:
             return None
-        names, nested, stars, exports, whole = rest
+        names, nested, stars, exports, whole, taken = rest
         names, nested = ({name: _piece(row) for name, row in rows.items()} for rows in (names, nested))
-        return cls(names, nested, tuple(stars), None if exports is None else tuple(exports), whole)
+        return cls(names, nested, tuple(stars), None if exports is None else tuple(exports), whole, tuple(taken))
 
 
 def _piece(row: list[object]) -> Piece:

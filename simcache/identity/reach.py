@@ -12,8 +12,12 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 class Scope:
     """The names that one function or class body binds, and which of them are imports."""
 
-    def __init__(self, names: Iterable[str], links: dict[str, tuple[str, ...]], *, of_class: str | None = None) -> None:
+    def __init__(
+        self, names: Iterable[str], links: dict[str, tuple[str, ...]], *, of_class: str | None = None, of_module: Iterable[str] = ()
+    ) -> None:
         self.names = frozenset(names)
+        self.of_module = frozenset(of_module)
+        """Those that are declared `global` there."""
         self.links = links
         self.of_class = of_class
         """The name of the class whose body this is, if it is one."""
@@ -27,6 +31,8 @@ class Reach:
         self.perhaps: dict[str, None] = {}
         """What a class body reads under a name that it binds itself: before that, the name is the module's (`dt: float = dt`)."""
         self.changed: set[str] = set()
+        """Names that are bound anew, or whose objects are changed in place; these are `mutated`."""
+        self.mutated: set[str] = set()
         self.scopes = list(outside)
         self.outside = len(self.scopes)
         """How many of the scopes lie around the tree: their names are captured, not the tree's own."""
@@ -79,6 +85,8 @@ class Reach:
 
     def lookup(self, name: str) -> Scope | None:
         for distance, scope in enumerate(reversed(self.scopes)):
+            if name in scope.of_module:
+                return None
             if name in scope.names and (distance == 0 or scope.of_class is None):
                 return scope
         return None
@@ -117,7 +125,8 @@ class Reach:
     def inside(self, body: Iterable[ast.AST], names: set[str], *, of_class: str | None = None) -> None:
         body = list(body)
         bound, links, _ = bindings(body)
-        self.scopes.append(Scope(names | bound, links, of_class=of_class))
+        of_module = [name for node in body if isinstance(node, ast.Global) for name in node.names]
+        self.scopes.append(Scope(names | bound, links, of_class=of_class, of_module=of_module))
         for statement in body:
             if not is_text(statement):
                 self.visit(statement)
@@ -151,6 +160,8 @@ class Reach:
                 self.note_target(target)
         elif isinstance(node, (ast.AugAssign, ast.For, ast.AsyncFor)):
             self.note_target(node.target)
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and self.is_foreign(node.target.id):
+                self.mutated.add(node.target.id)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
             self.note_root(node.func.value)
         elif isinstance(node, ast.Call) and called(node) in ("setattr", "delattr") and node.args:
@@ -196,6 +207,7 @@ class Reach:
             node = node.value
         if isinstance(node, ast.Name) and self.is_foreign(node.id):
             self.changed.add(node.id)
+            self.mutated.add(node.id)
 
 
 def is_text(node: ast.AST) -> bool:

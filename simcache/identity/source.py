@@ -7,6 +7,7 @@ from typing import Any
 
 from simcache.errors import Unkeyable
 from simcache.identity.constant import value_digest
+from simcache.identity.effects import Effects
 from simcache.identity.normal import FUNCTIONS, Normal, called, chain_of, is_blind, unquoted
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
@@ -50,8 +51,15 @@ class _Reader:
         self.fills = {node.name: _filled_by(node) for node in plain}
         reading = [node.name for node in plain if not _READS_OUTSIDE.isdisjoint(_all_words(node.body))]
         self.reading = _READS_OUTSIDE.union(reading)
+        cached = {node.name for node in self.statements if isinstance(node, FUNCTIONS) and self._is_cached(node)}
+        self.setting_up = _setting_up(tree.body, cached)
+        self.told: dict[str, object] = {}
+        """Values that the text alone tells, as far as the statements are sorted in."""
+        self.read: dict[int, dict[str, int]] = {}
+        """Which names a statement reads as the module is loaded, and how many statements had made each until then."""
         self.parts: dict[str, list[ast.stmt]] = {}
         self.links: dict[str, tuple[str, ...]] = {}
+        self.effects = Effects(self.links)
         self.stars: list[str] = []
 
     def summary(self) -> Summary:
@@ -62,10 +70,14 @@ class _Reader:
             names[name] = Piece("import", links=self.links[name])
         reads = any(piece.reads_annotations for piece in names.values())
         texts = sorted(self.normal.text(statement, annotated=reads) for statement in self.statements if not is_text(statement))
+        # Sorted, so that functions may change places; what several statements make also depends on their order.
+        texts += [f"{name} {names[name].digest}" for name, parts in sorted(self.parts.items()) if len(parts) > 1]
         known = self._give_values(names)
         exports = known.get("__all__")
         listed = tuple(map(str, exports)) if isinstance(exports, (list, tuple)) else None
-        return Summary(dict(sorted(names.items())), self._nested(), tuple(self.stars), listed, digest_of(*texts))
+        nested = self._nested()
+        taken = {*self.stars, *_taken(names, [*names.values(), *nested.values()])}
+        return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, digest_of(*texts), tuple(sorted(taken)))
 
     def _is_cached(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         return any(called(decorator) in self.cached_names for decorator in node.decorator_list)
@@ -79,26 +91,52 @@ class _Reader:
             self.links[name] = (*self.links.get(name, ()), *link)
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             return
-        for name in bound | self._touched(statement):
+        self.read[id(statement)] = {name: len(self.parts[name]) for name in _read_at_import(statement) if name in self.parts}
+        self.effects.note(statement)
+        for name in bound | self._touched(statement, bound):
             self.parts.setdefault(name, []).append(statement)
+            self.told.pop(name, None)
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=expression)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as expression)
+            ) if len(self.parts[name]) == 1 and (told := _told(expression, self.told)) is not None:
+                self.told[name] = told[0]
 
-    def _touched(self, statement: ast.stmt) -> set[str]:
+    def _touched(self, statement: ast.stmt, bound: set[str]) -> set[str]:
         """Names that a statement at module level changes without binding them."""
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             chains = [called(decorator) for decorator in statement.decorator_list]
-            touched = {chain.partition(".")[0] for chain in chains if "." in chain}
+            touched = mutated = {chain.partition(".")[0] for chain in chains if "." in chain}
         else:
             chains = [called(node) for node in ast.walk(statement) if isinstance(node, ast.Call)]
             reach = Reach()
             reach.visit(statement)
-            touched = reach.changed
+            touched, mutated = reach.changed, reach.mutated
         for chain in chains:
             touched |= self.changes.get(chain, set())
         match statement:
             case ast.Expr(value=ast.Call(func=ast.Name(id=function), args=given)):
                 filled = (given[index] for index in self.fills.get(function, ()) if index < len(given))
                 touched |= {argument.id for argument in filled if isinstance(argument, ast.Name)}
-        return {name for name in touched if name not in _imported_only(self.links, self.parts)}
+        known = {name for name in touched if name not in _imported_only(self.links, self.parts)}
+        return known | {name for name in self._moreover(statement, mutated | touched - bound) if self._is_data(name)}
+
+    def _moreover(self, statement: ast.stmt, touched: set[str]) -> set[str]:
+        """What it changes under another name, or by handing it to somebody; a value that the text tells is compared with the loaded one."""
+        if id(statement) not in self.setting_up:
+            return set()
+        handed = {name for name in self.effects.handed(statement) if name in self.parts and name not in self.told}
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+            return handed
+        taken = {name for name in touched if any(not link.endswith(" ") for link in self.links.get(name, ()))}
+        return taken | {name for name in self.effects.all_of(touched) if name in self.parts} | handed
+
+    def _is_data(self, name: str) -> bool:
+        made = self.parts.get(name, ())
+        return bool(made or name in self.links) and not any(
+            isinstance(part, (*FUNCTIONS, ast.ClassDef)) and part.name == name for part in made
+        )
 
     def _piece(self, name: str, parts: list[ast.stmt]) -> Piece:
         last = next((part for part in reversed(parts) if isinstance(part, (*FUNCTIONS, ast.ClassDef)) and part.name == name), None)
@@ -149,9 +187,16 @@ class _Reader:
                 reach.function(tree, annotated=annotated)
             else:
                 reach.visit(tree)
-        digest = digest_of(*(self.normal.text(part, annotated=annotated) for part in parts))
+        digest = digest_of(*(self.normal.text(part, annotated=annotated) for part in parts), *self._between(parts))
         perhaps = (chain for chain in reach.perhaps if (root := chain.partition(".")[0]) in self.parts or root in self.links)
         return digest, tuple(sorted({*reach.reached, *perhaps})), tuple(sorted(reach.changed))
+
+    def _between(self, parts: list[ast.stmt]) -> Iterator[str]:
+        """Which names are read as the module is loaded before all is done that makes them, and after how much of it."""
+        for part in parts:
+            for name, made in sorted(self.read.get(id(part), {}).items()):
+                if made < len(self.parts[name]) and not any(part is other for other in self.parts[name]):
+                    yield f"{name} {made}"
 
     def _returns(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scopes: tuple[Scope, ...]) -> tuple[str, tuple[str, ...]]:
         if node.returns is None:
@@ -201,6 +246,18 @@ class _Reader:
                 case ast.ClassDef(name=name):
                     names[name] = names[name]._replace(constants=tuple(_class_constants(statement.body, known)))
         return known
+
+
+def _taken(names: Mapping[str, Piece], pieces: Iterable[Piece]) -> Iterator[str]:
+    """What pieces take from other modules; of a module that is imported as such, the names that are asked of it."""
+    for piece in pieces:
+        yield from (link for link in piece.links if not link.endswith(" "))
+        for reach in piece.reaches:
+            root, _, rest = reach.partition(".")
+            if reach.startswith("import "):
+                yield reach
+            elif root in names:
+                yield from (link + (f".{rest}" if rest and not link.endswith(" ") else rest) for link in names[root].links)
 
 
 def _told(expression: ast.expr, known: Mapping[str, object]) -> tuple[object, str] | None:
@@ -257,6 +314,25 @@ def _is_for_scripts(test: ast.expr) -> bool:
         case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]):
             return True
     return False
+
+
+def _setting_up(body: Iterable[ast.stmt], cached: Iterable[str]) -> set[int]:
+    """The statements of a module that surely run before anything that it keeps is called: not those of a script's main part."""
+    found = set()
+    for statement in body:
+        if isinstance(statement, ast.If) and _is_for_scripts(statement.test):
+            continue
+        if not isinstance(statement, (*FUNCTIONS, ast.ClassDef)) and not {
+            node.id for node in ast.walk(statement) if isinstance(node, ast.Name)
+        }.isdisjoint(cached):
+            break
+        found |= {id(inner) for inner in _flattened([statement])}
+    return found
+
+
+def _read_at_import(statement: ast.stmt) -> set[str]:
+    parts = [*_at_import(statement), *getattr(statement, "decorator_list", ()), *getattr(statement, "bases", ())]
+    return {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
 def _imported_only(links: dict[str, tuple[str, ...]], parts: dict[str, list[ast.stmt]]) -> set[str]:

@@ -3311,6 +3311,113 @@ changes("modules that import everything from each other", """
     def h(x): return x
 """)
 
+# ---------------------------------------------------------------- what changes an object as its module is loaded
+
+for _name, _setup, _shown in (
+    ("numbers drawn before", "import numpy as np\nRNG = np.random.default_rng(0)\nW = RNG.normal(size=<<3=>4>>)\nB = RNG.normal(size=2)", "B.tolist()"),
+    ("who counts first", "import itertools\nids = itertools.count()\n<<A = next(ids)\nB = next(ids)=>B = next(ids)\nA = next(ids)>>", "[A, B]"),
+    ("a loop over what it holds", "T = {k: {} for k in 'ab'}\nfor row in T.values():\n    row['scale'] = <<5=>6>>", "T"),
+    ("a function of the module, in a loop", "H = list(range(3))\ndef fill(t, v): t[0] = v\nfor i in range(<<5=>6>>): fill(H, i)", "H"),
+    ("a function of the module, by keyword", "H = list(range(3))\ndef fill(v, t): t[0] = v\nfill(1, t=H)\n_ = fill(<<5=>6>>, t=H)", "H"),
+    ("a function of another module", "from pkg.other import fill\nH = list(range(3))\nfill(H, <<5=>6>>)\n== pkg/other.py\ndef fill(t, v): t[0] = v\n", "H"),
+    ("a function of another module, its body", "from pkg.other import fill\nH = list(range(3))\nfill(H)\n== pkg/other.py\ndef fill(t): t[0] = <<5=>6>>\n", "H"),
+    ("a function of a library", "import heapq\nH = [i for i in (3, 5)]\nheapq.heappush(H, <<1=>2>>)", "H"),
+    ("a function of numpy", "import numpy as np\nM = np.zeros((2, 2))\nnp.fill_diagonal(M, <<5=>6>>)", "M.tolist()"),
+    ("out= of numpy", "import numpy as np\nM = np.zeros(2)\nnp.add(<<5=>6>>, 1, out=M)", "M.tolist()"),
+    ("a shuffle", "from random import Random\nH = list(range(9))\nRandom(<<5=>6>>).shuffle(H)", "H"),
+    ("a method of a container", "from collections import deque\nD = deque([1, 2, 3])\nD.rotate(<<1=>2>>)", "list(D)"),
+    ("another name", "L = list('ab')\nA = L\nA.append(<<5=>6>>)", "L"),
+    ("two names at once", "A = L = []\nA.append(<<5=>6>>)", "L"),
+    ("a view", "import numpy as np\nM = np.zeros((2, 2))\nrow = M[0]\nrow[1] = <<5=>6>>", "M.tolist()"),
+    ("what a method gives", "D = dict(a=list())\nrow = D.get('a')\nrow.append(<<5=>6>>)", "D"),
+    ("a bound method", "L = list('ab')\nadd = L.append\nadd(<<5=>6>>)", "L"),
+    ("setattr", "class P: pass\nsetattr(P, 'k', <<5=>6>>)", "P.k"),
+    ("an imported table", "from pkg.other import T\nT['x'] = <<5=>6>>\n== pkg/other.py\nT = dict.fromkeys('ab')\n", "T"),
+    ("a name that is bound twice", "A = [1]\n<<B = [A]\n=>>>A = [2]\n<<=>B = [A]\n>>", "B"),
+    ("a default before its name is bound anew", "A = 1\n<<def g(x, a=A): return a\n=>>>A = 2\n<<=>def g(x, a=A): return a\n>>", "g(x)"),
+):
+    _text, _header, _other = _setup.partition("== ")
+    changes(f"at import: {_name}", f"{_text}\n@cached\ndef f(x): return {_shown}\n{_header}{_other}")
+for _name, _setup in (
+    ("a number made of it by a function that asks", "import numpy as np\nX = np.linspace(0, 1, 3)\nY = np.sin(X) * <<2=>3>>\nN = len(X) + <<1=>2>>\nS = X.sum() + <<1=>2>>"),
+    ("what a constant is handed to", "X = 0.5\nclass C:\n    def __init__(self, x): self.x = x\nc = C(X)\nd = C(X <<=>+ 1>>)"),
+    ("what runs after the first call", "X = [i for i in range(3)]\n@cached\ndef g(x): return X\ng(1)\nrows = list(map(str, X)) <<=>+ [1]>>"),
+    ("what a script does", "X = [i for i in range(3)]\ndef show(x): return x\nif __name__ == '__main__':\n    show(X<<=>[1:]>>)"),
+):
+    same(f"at import: {_name}", f"{_setup}\n@cached\ndef f(x): return list(X) if isinstance(X, list) else float(sum([X])) if isinstance(X, float) else X.tolist()\n")
+changes("a module handed on: a name that it takes from outside", """
+    from pkg import law
+    @cached
+    def f(x): return getattr(law, "near")(x / 2)
+    == pkg/law.py
+    from math import <<floor=>ceil>> as near
+""")
+
+changes("code= names a package: two statements of one name change places", """
+    @cached(code=("lib",))
+    def f(x):
+        import lib
+        return x + lib.K
+    == lib/__init__.py
+    <<K = 1=>K = 2>>
+    <<K = 2=>K = 1>>
+""")
+same("code= names a package: two constants change places", """
+    @cached(code=("lib",))
+    def f(x):
+        import lib
+        return x + lib.K
+    == lib/__init__.py
+    <<K = 1=>L = 2>>
+    <<L = 2=>K = 1>>
+""")
+changes("a lambda: an argument by keyword that need no longer be given", """
+    g = lambda x, *, a<<=>=None>>, b=1: b
+    @cached
+    def f(x):
+        try: return g(x, b=7)
+        except TypeError: return -1
+""")
+changes("a global of a function in a function, whose own name it also is", """
+    K = <<1=>2>>
+    def outer():
+        K = 7
+        def inner():
+            global K
+            return K
+        return inner() + K * 0
+    @cached
+    def f(x): return outer() + x
+""")
+changes("a list that functions are registered in, in another order", """
+    R = []
+    def register(g):
+        R.append(g)
+        return g
+    <<@register
+    def one(x): return 1
+    @register
+    def two(x): return 2
+    =>@register
+    def two(x): return 2
+    @register
+    def one(x): return 1
+    >>
+    @cached
+    def f(x): return [g(x) for g in R]
+""")
+changes("a function hidden by a star in a module that is imported late", """
+    @cached
+    def f(x):
+        from pkg.lazy import g
+        return g(x)
+    == pkg/lazy.py
+    def g(x): return x
+    from pkg.deep import *
+    == pkg/deep.py
+    def g(x): return x + <<10=>20>>
+""")
+
 # ---------------------------------------------------------------- what arguments bring along
 
 changes("a method of a plain instance given as an argument", """

@@ -10,7 +10,10 @@ FACTOR = 2
 TABLE = {"a": [2]}
 class Model:
     scale = 2
+    rates = [2]
+    made = int("2")
     def run(self, x): return x * 2
+class Fast(Model): pass
 MODEL = Model()
 MODEL.own = 2
 def g(x): return x * 2
@@ -42,6 +45,12 @@ def method(x): return Model().run(x)
 @cached
 def attribute(x): return x * Model.scale
 @cached
+def listed(x): return x * Model.rates[0]
+@cached
+def made(x): return x * Model.made
+@cached
+def inherited(x): return x * Fast.made
+@cached
 def instance(x): return x * MODEL.own
 @cached
 def captured(x): return get(x)
@@ -70,6 +79,8 @@ REBINDINGS = {
     "a method": ("method", "mod.Model.run = lambda self, x: x * 3"),
     "a class": ("method", 'mod.Model = type("Model", (), {"run": lambda self, x: x * 3})'),
     "a class attribute": ("attribute", "mod.Model.scale = 3"),
+    "a list of a class": ("listed", "mod.Model.rates = [3]"),
+    "a list of a class in place": ("listed", "mod.Model.rates[0] = 3"),
     "an attribute of an instance": ("instance", "mod.MODEL.own = 3"),
     "a captured variable": ("captured", "mod.put(3)"),
     "a default": ("defaulted", "mod.default.__defaults__ = (3,)"),
@@ -91,6 +102,17 @@ def test_what_is_bound_anew_is_never_served_the_old_result(name: str, rebind: st
 
         assert process.do(f"answer = int(mod.{name}(2))") == "6"
         assert process.do(f"answer = int(mod.{name}(2))") == "6"
+    assert world.ask(f"{name}(2)") == "4"
+
+
+@pytest.mark.parametrize("name", ["made", "inherited"])
+def test_an_attribute_that_a_class_had_worked_out_is_noticed_after_a_call(name: str, world: World) -> None:
+    """Before the first call nobody knows another value; after it, the one that was there."""
+    world.write(package(REBOUND, other="FACTOR = 2\n"))
+    with world.live() as process:
+        assert process.do(f"import pkg.mod as mod; answer = mod.{name}(2)") == "4"
+        assert process.do(f"mod.Model.made = 3; answer = mod.{name}(2)") == "6"
+        assert process.do(f"mod.Model.made = 2; answer = mod.{name}(2)") == "4"
     assert world.ask(f"{name}(2)") == "4"
 
 

@@ -1,0 +1,99 @@
+"""What a statement at module level may change besides the names that it binds: objects that it hands to others, and their other names."""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+
+from simcache.identity.normal import FUNCTIONS, called
+
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_FRESH = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.JoinedStr, ast.Constant, ast.Lambda)
+"""What gives a new value, or none, of what is in it."""
+# Calls that change nothing of what they are given: each that is missing here costs, at worst, a result that is computed once more.
+_ASKS = frozenset(
+    "abs all any argmax argmin argsort as_posix astype bool copy count cumsum decode deepcopy diff dot encode endswith exists float "
+    "format hasattr hash id index int is_dir is_file isinstance issubclass join joinpath keys len lower max mean min print range repr "
+    "resolve round split startswith std str strip sum tobytes tolist type upper var with_name with_suffix".split()
+)
+_IN_PLACE = frozenset("at copyto fill_diagonal place put put_along_axis putmask setflags shuffle".split())
+"""Of the functions of numpy, those that change what they are given; the others do so by `out=`."""
+_PURE_MODULES = frozenset({"math", "numpy", "statistics"})
+
+
+class Effects:
+    """Follows the objects of one module through its statements, in the order in which they run."""
+
+    def __init__(self, links: Mapping[str, tuple[str, ...]]) -> None:
+        self.links = links
+        """The imported names of the module."""
+        self.also: dict[str, set[str]] = {}
+        """Of each name those whose objects it may stand for, or may be a part of."""
+
+    def note(self, statement: ast.stmt) -> None:
+        """Remember which names a statement gives to objects that have one already, or to their parts."""
+        for targets, source in () if isinstance(statement, (*FUNCTIONS, ast.ClassDef)) else _bound(statement):
+            names = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+            given = self._given(source) | (names if len(targets) > 1 else set())
+            for name in names:
+                self.also.setdefault(name, set()).update(given - {name})
+
+    def handed(self, statement: ast.stmt) -> set[str]:
+        """The names whose objects a statement gives to somebody who may change them."""
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+            calls = [decorator for decorator in statement.decorator_list if isinstance(decorator, ast.Call)]
+        else:
+            calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        return self.all_of(name for call in calls for name in self._handed(call))
+
+    def all_of(self, names: Iterable[str]) -> set[str]:
+        """These names, and all others that may stand for the same objects or for what these are part of."""
+        found: set[str] = set()
+        queue = list(names)
+        while queue:
+            if (name := queue.pop()) not in found:
+                found.add(name)
+                queue.extend(self.also.get(name, ()))
+        return found
+
+    def _handed(self, node: ast.Call) -> set[str]:
+        """What a call may change: what it is given, and what its method belongs to."""
+        if self._asks(node):
+            return set()
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return set().union(*map(self._given, [*given, node.func]))
+
+    def _asks(self, node: ast.Call) -> bool:
+        root, _, rest = called(node).partition(".")
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else root
+        links = self.links.get(root, ())
+        if rest and links:
+            of_pure = all(link.split(" ")[2].partition(".")[0] in _PURE_MODULES for link in links)
+            random = "random" in rest.split(".")[:-1]
+            return of_pure and not random and name not in _IN_PLACE and all(keyword.arg != "out" for keyword in node.keywords)
+        return name in _ASKS
+
+    def _given(self, node: ast.AST | None) -> set[str]:
+        """The names whose objects the value of an expression is, holds, or is a part of."""
+        if node is None or isinstance(node, _FRESH):
+            return set()
+        if isinstance(node, ast.Name):
+            return {node.id}
+        if isinstance(node, (ast.Attribute, ast.Subscript)):
+            return self._given(node.value)
+        if isinstance(node, ast.Call):
+            return self._handed(node)
+        if isinstance(node, _COMPREHENSIONS):
+            return set().union(*(self._given(generator.iter) for generator in node.generators))
+        return set().union(*map(self._given, ast.iter_child_nodes(node)))
+
+
+def _bound(statement: ast.stmt) -> Iterator[tuple[list[ast.expr], ast.expr]]:
+    """What is bound in a statement, and to what."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Assign):
+            yield node.targets, node.value
+        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+            yield [node.target], node.value
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            yield [node.target], node.iter
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            yield [node.optional_vars], node.context_expr
