@@ -138,7 +138,7 @@ class Closure:
         for link in file.summary.taken:
             _, level, source, chain = link.split(" ", 3)
             absolute = absolute_name(module, int(level), source)
-            if absolute != package and not absolute.startswith(f"{package}."):
+            if absolute and absolute != package and not absolute.startswith(f"{package}."):
                 self.imported(absolute, chain.split(".") if chain and chain != "*" else [])
 
     def _check_package_file(self, file: SourceFile, package: str | None) -> None:

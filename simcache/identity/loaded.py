@@ -135,16 +135,11 @@ class Loaded:
                 self.closure.guard(vars(held), name_in_class, vars(held)[name_in_class])
                 if not _is_of(function, module, name) and not _is_generated(key, function):
                     yield f"{key}={self.objects.follow(member, f'{path}.{key}')}"
-            elif key in constants and isinstance(member, (*_PLAIN, dict, list, set)):
+            elif key in constants and isinstance(member, _PLAIN):
                 self.closure.guard(vars(held), key, member)
                 now = self.objects.value_digest(member, f"{path}.{key}")
                 if now != constants[key]:
                     yield f"{key}={now}"
-            elif not key.startswith("__"):
-                guard = guard_of(vars(held), key, member)
-                self.closure.guard(vars(held), key, member)
-                if not _first_seen.setdefault((id(held), key, 0), guard).holds():
-                    yield from self._read_in({key: member}, path)
 
         if piece.reads_outside:
             yield from self._read_in({key: value for key, value in vars(held).items() if not key.startswith("__")}, path)
