@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 
-from simcache.identity.normal import FUNCTIONS, called
+from simcache.identity.normal import FUNCTIONS, called, chain_of
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FRESH = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.JoinedStr, ast.Constant, ast.Lambda)
@@ -16,6 +16,8 @@ _ASKS = frozenset(
 )
 _IN_PLACE = frozenset("at copyto fill_diagonal place put put_along_axis putmask setflags shuffle".split())
 """Of the functions of numpy, those that change what they are given; the others do so by `out=`."""
+_MAKES_FIXED = frozenset("Decimal Fraction Path PurePath bool bytes compile complex float frozenset getenv int len range str".split())
+_STAYS_FIXED = frozenset("absolute encode expanduser format joinpath lower replace resolve strip upper with_name with_suffix".split())
 _PURE_MODULES = frozenset({"math", "numpy", "statistics"})
 
 
@@ -27,11 +29,16 @@ class Effects:
         """The imported names of the module."""
         self.also: dict[str, set[str]] = {}
         """Of each name those whose objects it may stand for, or may be a part of."""
+        self.fixed: set[str] = set()
+        """Names of numbers, texts, paths and the like: nobody can change what he is given of them."""
 
     def note(self, statement: ast.stmt) -> None:
-        """Remember which names a statement gives to objects that have one already, or to their parts."""
+        """Remember which names a statement gives to objects that have one already, or to their parts, and which to what never changes."""
         for targets, source in () if isinstance(statement, (*FUNCTIONS, ast.ClassDef)) else _bound(statement):
             names = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+            self.fixed -= names
+            if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is source and self._is_fixed(source):
+                self.fixed |= names
             given = self._given(source) | (names if len(targets) > 1 else set())
             for name in names:
                 self.also.setdefault(name, set()).update(given - {name})
@@ -41,7 +48,7 @@ class Effects:
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             calls = [decorator for decorator in statement.decorator_list if isinstance(decorator, ast.Call)]
         else:
-            calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+            calls = [node for node in _at_once(statement) if isinstance(node, ast.Call)]
         return self.all_of(name for call in calls for name in self._handed(call))
 
     def all_of(self, names: Iterable[str]) -> set[str]:
@@ -53,6 +60,26 @@ class Effects:
                 found.add(name)
                 queue.extend(self.also.get(name, ()))
         return found
+
+    def _is_fixed(self, node: ast.expr) -> bool:
+        """Whether the value of an expression surely is one that cannot be changed in place."""
+        if isinstance(node, ast.Name):
+            return node.id in self.fixed
+        if isinstance(node, (ast.Constant, ast.JoinedStr)):
+            return True
+        if isinstance(node, (ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.IfExp, ast.Tuple)):
+            return all(self._is_fixed(part) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+        if isinstance(node, ast.Attribute):
+            return self._is_fixed(node.value) or self._is_of_pure(chain_of(node).partition(".")[0])
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Attribute) and node.func.attr in _STAYS_FIXED:
+                return self._is_fixed(node.func.value)
+            return called(node).rpartition(".")[2] in _MAKES_FIXED
+        return False
+
+    def _is_of_pure(self, name: str) -> bool:
+        links = self.links.get(name, ())
+        return bool(links) and all(link.split(" ")[2].partition(".")[0] in _PURE_MODULES for link in links)
 
     def _handed(self, node: ast.Call) -> set[str]:
         """What a call may change: what it is given, and what its method belongs to."""
@@ -66,9 +93,10 @@ class Effects:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else root
         links = self.links.get(root, ())
         if rest and links:
-            of_pure = all(link.split(" ")[2].partition(".")[0] in _PURE_MODULES for link in links)
             random = "random" in rest.split(".")[:-1]
-            return of_pure and not random and name not in _IN_PLACE and all(keyword.arg != "out" for keyword in node.keywords)
+            return (
+                self._is_of_pure(root) and not random and name not in _IN_PLACE and all(keyword.arg != "out" for keyword in node.keywords)
+            )
         return name in _ASKS
 
     def _given(self, node: ast.AST | None) -> set[str]:
@@ -80,15 +108,24 @@ class Effects:
         if isinstance(node, (ast.Attribute, ast.Subscript)):
             return self._given(node.value)
         if isinstance(node, ast.Call):
-            return self._handed(node)
+            # What numpy makes of an array may be a view of it.
+            return set().union(*map(self._given, node.args)) if self._is_of_pure(called(node).partition(".")[0]) else self._handed(node)
         if isinstance(node, _COMPREHENSIONS):
             return set().union(*(self._given(generator.iter) for generator in node.generators))
         return set().union(*map(self._given, ast.iter_child_nodes(node)))
 
 
+def _at_once(statement: ast.AST) -> Iterator[ast.AST]:
+    """All of a statement but what stands in functions, which run when they are called."""
+    yield statement
+    if not isinstance(statement, (*FUNCTIONS, ast.Lambda)):
+        for part in ast.iter_child_nodes(statement):
+            yield from _at_once(part)
+
+
 def _bound(statement: ast.stmt) -> Iterator[tuple[list[ast.expr], ast.expr]]:
     """What is bound in a statement, and to what."""
-    for node in ast.walk(statement):
+    for node in _at_once(statement):
         if isinstance(node, ast.Assign):
             yield node.targets, node.value
         elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:

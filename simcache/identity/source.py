@@ -127,6 +127,7 @@ class _Reader:
         if id(statement) not in self.setting_up:
             return set()
         handed = {name for name in self.effects.handed(statement) if name in self.parts and name not in self.told}
+        handed -= self.effects.fixed
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             return handed
         taken = {name for name in touched if any(not link.endswith(" ") for link in self.links.get(name, ()))}

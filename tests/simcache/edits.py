@@ -3329,6 +3329,8 @@ for _name, _setup, _shown in (
     ("another name", "L = list('ab')\nA = L\nA.append(<<5=>6>>)", "L"),
     ("two names at once", "A = L = []\nA.append(<<5=>6>>)", "L"),
     ("a view", "import numpy as np\nM = np.zeros((2, 2))\nrow = M[0]\nrow[1] = <<5=>6>>", "M.tolist()"),
+    ("a view that numpy makes", "import numpy as np\nM = np.zeros((2, 2))\nrow = np.ravel(M)\nrow[1] = <<5=>6>>", "M.tolist()"),
+    ("what is made of an array, then changed", "import numpy as np\nB = np.ones((2, 2))\nM = abs(B)\nnp.fill_diagonal(M, <<5=>6>>)", "M.tolist()"),
     ("what a method gives", "D = dict(a=list())\nrow = D.get('a')\nrow.append(<<5=>6>>)", "D"),
     ("a bound method", "L = list('ab')\nadd = L.append\nadd(<<5=>6>>)", "L"),
     ("setattr", "class P: pass\nsetattr(P, 'k', <<5=>6>>)", "P.k"),
@@ -3341,6 +3343,7 @@ for _name, _setup, _shown in (
 for _name, _setup in (
     ("a number made of it by a function that asks", "import numpy as np\nX = np.linspace(0, 1, 3)\nY = np.sin(X) * <<2=>3>>\nN = len(X) + <<1=>2>>\nS = X.sum() + <<1=>2>>"),
     ("what a constant is handed to", "X = 0.5\nclass C:\n    def __init__(self, x): self.x = x\nc = C(X)\nd = C(X <<=>+ 1>>)"),
+    ("what numbers and paths are handed to", "import numpy as np\nfrom pathlib import Path\nN, M = 2, 3\nX = 2 * np.pi\nHERE = Path('a') / 'b'\ndef make(*given): return list(given)\nG = make(N, M, X, HERE<<=>, 1>>)\nX = X + N * len(HERE.parts)"),
     ("what runs after the first call", "X = [i for i in range(3)]\n@cached\ndef g(x): return X\ng(1)\nrows = list(map(str, X)) <<=>+ [1]>>"),
     ("what a script does", "X = [i for i in range(3)]\ndef show(x): return x\nif __name__ == '__main__':\n    show(X<<=>[1:]>>)"),
 ):
