@@ -139,17 +139,20 @@ def test_an_entry_that_is_not_as_it_should_be(root: Path, cache: Cache, change: 
 @example("AA=A")
 @example("A===")
 @example("AAA=AAAA")
+@example("AAAA==")
 def test_an_entry_is_sound_just_if_its_bytes_can_be_read(text: str) -> None:
-    """What is asked of every entry, without reading, is what the reader of base64 asks."""
+    """What is asked of every entry, without reading, is what the reader of base64 asks, who would take more padding than there can be."""
     entry = keep(Cache(MemoryStore()), 1, {"a": 1.5}, parts={})
     name, data = forged(entry, lambda record: record["value"].update(inline=text))
     try:
-        a2b_base64(text, strict_mode=True)
+        readable = len(inline(a2b_base64(text, strict_mode=True))) == len(text)
     except ValueError:
+        readable = False
+    if readable:
+        assert Entry.from_bytes(name, data).value == {"codec": "json", "inline": text}
+    else:
         with pytest.raises(Corrupt):
             Entry.from_bytes(name, data)
-    else:
-        assert Entry.from_bytes(name, data).value == {"codec": "json", "inline": text}
 
 
 def test_bytes_of_another_length_than_described(root: Path, cache: Cache) -> None:
