@@ -168,9 +168,13 @@ class Live:
         """A class without a place at the top of a file: by its methods, plain attributes, field types and bases."""
         node = f"{module_name(cls)}:{cls.__qualname__}"
         edges = [self.follow(base, node) for base in cls.__bases__ if base is not object]
-        edges += self.maker_of(cls)
+        maker = self.maker_of(cls)
+        edges += maker
         for name, held in sorted(vars(cls).items()):
             inner = underlying(held)
+            made_up = isinstance(inner, types.FunctionType) and name.startswith("__") and is_outside(inner.__code__.co_filename)
+            if made_up and maker:
+                continue  # by a decorator, which stands there; each Python's dataclasses make up others
             if isinstance(inner, types.FunctionType) and not inner.__code__.co_filename.startswith("<string>"):
                 edges.append(f"{name}={self.follow(inner, f'{node}.{name}')}")
             elif name in ("__annotations__", "__match_args__", "__slots__"):
