@@ -9,16 +9,20 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FRESH = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.JoinedStr, ast.Constant, ast.Lambda)
 """What gives a new value, or none, of what is in it."""
 # Calls that change nothing of what they are given: each that is missing here costs, at worst, a result that is computed once more.
-_ASKS = frozenset(
-    "abs all any argmax argmin argsort as_posix astype bool copy count cumsum decode deepcopy diff dot encode endswith exists float "
-    "format hasattr hash id index int is_dir is_file isinstance issubclass join joinpath keys len lower max mean min print range repr "
-    "resolve round split startswith std str strip sum tobytes tolist type upper var with_name with_suffix".split()
+_FUNCTIONS_ASK = frozenset(
+    "abs bool copy deepcopy float format hasattr hash id int isinstance issubclass len print range repr round str type".split()
+)
+"""Not `sum` and `max`, which use up an iterator."""
+_METHODS_ASK = frozenset(
+    "all any argmax argmin argsort as_posix astype copy count cumsum decode diff dot encode endswith exists format index is_dir is_file "
+    "joinpath keys lower max mean min resolve round split startswith std strip sum tobytes tolist upper var with_name with_suffix".split()
 )
 _IN_PLACE = frozenset("at copyto fill_diagonal place put put_along_axis putmask setflags shuffle".split())
 """Of the functions of numpy, those that change what they are given; the others do so by `out=`."""
-_MAKES_FIXED = frozenset("Decimal Fraction Path PurePath bool bytes compile complex float frozenset getenv int len range str".split())
+_MAKES_FIXED = frozenset("bool bytes complex float frozenset int len range str".split())
+_TAKEN_MAKES_FIXED = frozenset("decimal.Decimal fractions.Fraction os.getenv pathlib.Path pathlib.PurePath re.compile".split())
 _STAYS_FIXED = frozenset("absolute encode expanduser format joinpath lower replace resolve strip upper with_name with_suffix".split())
-_PURE_MODULES = frozenset({"math", "numpy", "statistics"})
+_PURE_MODULES = frozenset({"math", "numpy"})
 
 
 class Effects:
@@ -74,7 +78,12 @@ class Effects:
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Attribute) and node.func.attr in _STAYS_FIXED:
                 return self._is_fixed(node.func.value)
-            return called(node).rpartition(".")[2] in _MAKES_FIXED
+            root, _, rest = chain_of(node.func).partition(".")
+            links = self.links.get(root, ())
+            if not links:
+                return not rest and root in _MAKES_FIXED
+            taken = (link.split(" ", 3)[2:] for link in links)
+            return all(f"{module}.{attribute or rest}" in _TAKEN_MAKES_FIXED for module, attribute in taken)
         return False
 
     def _is_of_pure(self, name: str) -> bool:
@@ -90,14 +99,14 @@ class Effects:
 
     def _asks(self, node: ast.Call) -> bool:
         root, _, rest = called(node).partition(".")
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else root
+        name, known = (node.func.attr, _METHODS_ASK) if isinstance(node.func, ast.Attribute) else (root, _FUNCTIONS_ASK)
         links = self.links.get(root, ())
         if rest and links:
             random = "random" in rest.split(".")[:-1]
             return (
                 self._is_of_pure(root) and not random and name not in _IN_PLACE and all(keyword.arg != "out" for keyword in node.keywords)
             )
-        return name in _ASKS
+        return name in known
 
     def _given(self, node: ast.AST | None) -> set[str]:
         """The names whose objects the value of an expression is, holds, or is a part of."""
