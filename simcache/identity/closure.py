@@ -50,6 +50,10 @@ class Closure:
         self.entered: list[tuple[str, Module, Piece]] = []
         self.annotated: set[str] = set()
         self.states: list[tuple[str, Module, str, Piece]] = []
+        self.computed: list[tuple[str, Module, str]] = []
+        """Data that was worked out as its module was loaded, by code that is followed."""
+        self.readers: set[str] = set()
+        """Functions and classes that may read files or the environment."""
         self.settled: set[str] = set()
         self.reads_annotations = False
         self.resolving: set[tuple[str, str]] = set()
@@ -72,8 +76,14 @@ class Closure:
             dict(sorted(self.parts.items())),
             frozenset(self.outside - sys.stdlib_module_names),
             self.files,
-            Guards(self.guards.values()),
+            Guards(self.guards.values(), self.unloaded()),
         )
+
+    def unloaded(self) -> list[str]:
+        """The modules of which only the text was asked: who calls the function may load them, and bind their names anew."""
+        return [
+            name for name, module in self.modules.items() if module is not None and module.namespace is None and module.file is not _NOTHING
+        ]
 
     # -- modules
 
@@ -292,6 +302,8 @@ class Closure:
             self.package(package)
         self.reads_annotations |= piece.reads_annotations
         self.entered.append((node, module, piece))
+        if piece.reads:
+            self.readers.add(node)
         if piece.state:
             self.states.append((node, module, name, piece))
         if piece.value:
@@ -307,6 +319,8 @@ class Closure:
         self.made.add(module, names)
         if module.namespace is None and _needs_its_object(piece, targets):
             _import(module.name)
+        if piece.kind == "data" and not (piece.state or piece.reads_outside):
+            self.computed.append((node, module, name))
         loaded = self.loaded.difference(_now(module), name, piece)
         edges = [text for reach, target in targets for text in ("" if reach.startswith("import ") else reach, target)]
         self.parts[node] = digest_of(digest, *edges, loaded)[:16]
@@ -324,15 +338,30 @@ class Closure:
                     raise SourceChanged(found.file.path)
 
     def settle(self) -> None:
-        """Look again at what functions of a module change: where none of them is reached, it was set up and is data here."""
+        """Look again at data whose text does not tell it, now that all is known that leads to it.
+
+        What functions of a module change is data where none of them is reached: it was set up. And what code has worked out
+        that reads a file somewhere is what it is, whatever the code says.
+        """
         for node, module, name, piece in self.states:
-            if node not in self.settled and not any(f"{module.name}:{changer}" in self.parts for changer in piece.changed_by):
-                self.settled.add(node)
-                now = _now(module)
-                if piece.kind == "data" and now.namespace is not None and name in now.namespace:
-                    self.parts[node] = digest_of(self.parts[node], self.loaded.as_it_stands(now.namespace, f"{module.name}.{name}", name))[
-                        :16
-                    ]
+            if piece.kind == "data" and not any(f"{module.name}:{changer}" in self.parts for changer in piece.changed_by):
+                self.as_it_stands(node, module, name)
+        reading = self.made.leading_to(self.readers)
+        for node, module, name in self.computed:
+            if node in reading:
+                self.as_it_stands(node, module, name)
+
+    def as_it_stands(self, node: str, module: Module, name: str) -> None:
+        """Have the value count that a name has."""
+        if node in self.settled:
+            return
+        self.settled.add(node)
+        if module.namespace is None:
+            _import(module.name)
+        now = _now(module)
+        if now.namespace is not None and name in now.namespace:
+            value = self.loaded.as_it_stands(now.namespace, f"{module.name}.{name}", name)
+            self.parts[node] = digest_of(self.parts[node], value)[:16]
 
     def annotate(self) -> None:
         """Something that is reached looks at annotations: those of every function count then."""
@@ -376,7 +405,7 @@ def _check_piece(module: Module, name: str, piece: Piece | None) -> None:
 def _needs_its_object(piece: Piece, targets: Iterable[tuple[str, str]]) -> bool:
     """Whether the text leaves open what a name is, so that every process must look at the object, not only those that have it."""
     if piece.kind == "data":
-        return piece.state or piece.reads_outside or any(":" in target for _, target in targets)
+        return piece.state or piece.reads_outside or piece.chosen or any(":" in to or to == "types.SimpleNamespace" for _, to in targets)
     if piece.reads_outside or (piece.kind == "class" and not piece.simple):
         return True
     return piece.kind == "def" and (not piece.simple or any(chain.endswith("singledispatch") for chain in piece.decorators))

@@ -135,7 +135,9 @@ class Loaded:
                 self.closure.guard(vars(held), name_in_class, vars(held)[name_in_class])
                 if not _is_of(function, module, name) and not _is_generated(key, function):
                     yield f"{key}={self.objects.follow(member, f'{path}.{key}')}"
-            elif key in constants and isinstance(member, _PLAIN):
+            elif (
+                key in constants and isinstance(member, _PLAIN) and not isinstance(member, held)
+            ):  # a member of an enumeration is held for good
                 self.closure.guard(vars(held), key, member)
                 now = self.objects.value_digest(member, f"{path}.{key}")
                 if now != constants[key]:

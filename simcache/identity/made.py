@@ -3,7 +3,7 @@
 import contextlib
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from simcache.errors import SourceChanged
 from simcache.identity.files import reads_as_before
@@ -48,13 +48,30 @@ class Made:
         order = {name: at for at, name in enumerate(list(sys.modules))}  # in which they were last loaded to their end
         for module, names in self._made:
             since = order.get(module.name, len(order))
-            queue, seen = deque(names), set(names)
-            while queue:
-                node = queue.popleft()
+            for node in _behind(names, self._edges):
                 source, _, name = node.partition(":")
                 other = modules.get(source)
                 if other is not None and order.get(source, 0) > since and not reads_as_before(other.file, name):
                     raise SourceChanged(other.file.path)
-                further = [new for new in self._edges.get(node, ()) if new not in seen]
-                queue.extend(further)
-                seen.update(further)
+
+    def leading_to(self, names: Iterable[str]) -> set[str]:
+        """All that leads to one of these names, and they themselves."""
+        wanted = set(names)
+        if not wanted:
+            return wanted
+        back: dict[str, list[str]] = {}
+        for node, targets in self._edges.items():
+            for target in targets:
+                back.setdefault(target, []).append(node)
+        return {*_behind(wanted, back)}
+
+
+def _behind(names: Iterable[str], edges: Mapping[str, list[str]]) -> Iterator[str]:
+    """These names, and all that they lead to."""
+    queue, seen = deque(names), set(names)
+    while queue:
+        node = queue.popleft()
+        yield node
+        further = [new for new in dict.fromkeys(edges.get(node, ())) if new not in seen]
+        queue.extend(further)
+        seen.update(further)

@@ -6,7 +6,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 5
+SOURCE_FORMAT = 6
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -59,6 +59,10 @@ class Piece(NamedTuple):
     """What is worked out at import (a constant, a default, a class attribute) reads a file or the environment."""
     changed_by: tuple[str, ...] = ()
     """Functions of the module that change it in place or bind it anew; it is state only for code that reaches one of them."""
+    chosen: bool = False
+    """A function that an `if` or a `try` makes, so that only the object tells which one it is."""
+    reads: bool = False
+    """A function or class that may read files or the environment when it is called: so may what is made by it at import."""
 
 
 class Summary(NamedTuple):

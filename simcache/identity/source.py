@@ -13,10 +13,14 @@ from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
 
 _READS_ANNOTATIONS = frozenset("__annotations__ annotation get_annotations get_type_hints getfullargspec signature".split())
+_READS_HINTS = frozenset("beartype typechecked validate_arguments validate_call".split())
+"""Decorators of others that read the annotations of what they are given: in a function, of whatever it is given."""
 _READS_OUTSIDE = frozenset(
     "argv environ files fromfile genfromtxt get_data getenv input load loads loadtxt open open_text read read_bytes read_csv read_text "
     "safe_load".split()
 )
+_READ_IN = frozenset({"argv", "environ"})
+_READERS = ("load_", "open_", "read_")
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -154,8 +158,10 @@ class _Reader:
             plain[1],
             changes=plain[2],
             simple=len(parts) == 1,
-            reads_annotations=not words.isdisjoint(_READS_ANNOTATIONS),
+            reads_annotations=not words.isdisjoint(_READS_ANNOTATIONS) or not _inside(last).isdisjoint(_READS_HINTS),
             reads_outside=not self.reading.isdisjoint(_all_words(at_import for part in parts for at_import in _at_import(part))),
+            chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in ast.walk(part)),
+            reads=last is not None and any(map(_may_read, parts)),
         )
         if isinstance(last, FUNCTIONS):
             annotated = self._digest_and_reach(parts, scopes, annotated=True)
@@ -381,6 +387,22 @@ def _filled_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, .
 
 def _all_words(nodes: Iterable[ast.AST]) -> set[str]:
     return {word for node in nodes for inner in ast.walk(node) for word in _words(inner)}
+
+
+def _inside(function: ast.stmt | None) -> set[str]:
+    return _all_words(function.body) if isinstance(function, FUNCTIONS) else set()
+
+
+def _may_read(node: ast.AST) -> bool:
+    """Whether something in a function or class looks like reading from a file or the environment."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call):
+            name = inner.func.attr if isinstance(inner.func, ast.Attribute) else called(inner)
+            if name in _READS_OUTSIDE or name.startswith(_READERS):
+                return True
+        elif isinstance(inner, (ast.Name, ast.Attribute)) and not _READ_IN.isdisjoint(_words(inner)):
+            return True
+    return False
 
 
 def _changes_its_instance(method: ast.stmt) -> bool:

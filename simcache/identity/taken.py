@@ -1,5 +1,6 @@
 """A code version once it is taken: what was followed, and what must stay as it was for the version to hold."""
 
+import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,9 +76,11 @@ class Guard(NamedTuple):
 class Guards:
     """All guards of a fingerprint, side by side: a hit asks thousands of them, each in a few hundred nanoseconds."""
 
-    __slots__ = ("_functions", "_singly", "_spaces", "_state")
+    __slots__ = ("_functions", "_singly", "_spaces", "_state", "_unloaded")
 
-    def __init__(self, guards: Iterable[Guard]) -> None:
+    def __init__(self, guards: Iterable[Guard], unloaded: Iterable[str] = ()) -> None:
+        """Of `unloaded` modules only the text is known: what their names stand for is asked as soon as they are loaded."""
+        self._unloaded = tuple(unloaded)
         spaces: dict[int, list[Guard]] = {}
         self._singly: list[Guard] = []
         self._functions: list[types.FunctionType] = []
@@ -101,9 +104,11 @@ class Guards:
             for space, name, one, inside, detail in self._singly:
                 if space.get(name, ABSENT) is not one or (inside is not None and inside(one) != detail):
                     return False
-            return not self._functions or list(map(_inside, self._functions)) == self._state
+            if self._functions and list(map(_inside, self._functions)) != self._state:
+                return False
         except (KeyError, ValueError):  # a name is gone; an array has come in, which does not compare to one truth
             return False
+        return all(sys.modules.get(module) is None for module in self._unloaded)
 
 
 def _together(guards: Sequence[Guard]) -> tuple[Any, Callable[[Any], tuple[object, ...]], tuple[object, ...]]:

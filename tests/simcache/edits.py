@@ -1558,6 +1558,59 @@ changes("a constant read from a data file at import", """
     == pkg/table.json
     {"k": <<1=>2>>}
 """)
+changes("a constant read from a data file by a helper of another module", """
+    from pkg.helpers import load_demand
+    DEMAND = load_demand("demand.csv")
+    @cached
+    def f(x): return sum(DEMAND) + x
+    == pkg/helpers.py
+    from pkg.files import rows
+    def load_demand(name): return [float(row) for row in rows(name)]
+    == pkg/files.py
+    from pathlib import Path
+    def rows(name): return Path(__file__).with_name(name).read_text().split()
+    == pkg/demand.csv
+    1 <<2=>3>>
+""")
+changes("a constant read from a data file by a helper's helper", """
+    from pathlib import Path
+    def rows(name): return Path(__file__).with_name(name).read_text().split()
+    def demand(name): return [float(row) for row in rows(name)]
+    DEMAND = demand("demand.csv")
+    @cached
+    def f(x): return sum(DEMAND) + x
+    == pkg/demand.csv
+    1 <<2=>3>>
+""")
+changes("a constant read from a data file, in a module that is imported late", """
+    @cached
+    def f(x):
+        from pkg.data import DEMAND
+        return sum(DEMAND) + x
+    == pkg/data.py
+    from pkg.helpers import Rows
+    DEMAND = Rows("demand.csv").numbers()
+    == pkg/helpers.py
+    from pathlib import Path
+    class Rows:
+        def __init__(self, name): self.text = Path(__file__).with_name(name).read_text()
+        def numbers(self): return [float(row) for row in self.text.split()]
+    == pkg/demand.csv
+    1 <<2=>3>>
+""")
+changes("an array read from a data file by a reader of an installed package", """
+    import numpy as np
+    from pkg.helpers import table
+    T = table()
+    @cached
+    def f(x): return float(T.sum()) + x
+    == pkg/helpers.py
+    from pathlib import Path
+    import numpy as np
+    def table(): return np.loadtxt(Path(__file__).with_name("t.txt"))
+    == pkg/t.txt
+    1 <<2=>3>>
+""", needs=("numpy",))
 changes("an attribute of a function", """
     def g(x): return x + g.offset
     g.offset = <<1=>2>>
@@ -3245,6 +3298,14 @@ def f(x): return {_call}.g(x)
 == pkg/other.py
 def g(x): return x + <<1=>2>>
 """)
+changes("hints that an installed package reads through a decorator of one's own", """
+    from pydantic import validate_call
+    def strict(h): return validate_call(h)
+    @strict
+    def g(x: <<int=>float>>): return [x]
+    @cached
+    def f(x): return repr(g(x))
+""", needs=("pydantic",))
 changes("a module by sys.modules", """
     import sys
     import pkg.other

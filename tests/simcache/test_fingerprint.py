@@ -71,6 +71,9 @@ def check_an_edit(case: Case, world: World, report: Callable[[Case], dict[str, A
 
     assert (before["result"] != after["result"]) == (case.result == "changes"), "the table is wrong about the results"
     assert case.key == ("changes" if before["key"] != after["key"] else "same")
+    assert [told["key afterwards"] for told in (before, after)] == [before["key"], after["key"]], (
+        "what a call loads and fills is no part of its key"
+    )
 
 
 def test_the_table_is_long() -> None:

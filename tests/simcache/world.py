@@ -67,6 +67,7 @@ def report(function, *args, **kwargs):
         told["result"] = repr(settle(function.compute(*args, **kwargs)))
     except Exception as problem:
         told["result"] = f"raised {problem!r}"
+    told["key afterwards"] = function.key(*args, **kwargs)
     print(json.dumps(told))
 
 
