@@ -35,7 +35,6 @@ _HEX_BOTH = re.compile(r"[0-9a-f]{96}")
 _IN_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # These forms are also what keeps a name inside its store: no name of either form can hold `..`, an absolute path or a NUL.
 _ENTRY_NAME = re.compile(r"entries/(?!\.\.?/)([A-Za-z0-9._~%+=@,-]+)/([0-9a-f]{2})/(\2[0-9a-f]{30})\.([0-9a-f]{16})\.json")
-_ENTRY_LEAF = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{16}\.json")
 _BLOB_NAME = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 POINTER_AT_MOST = 1024
@@ -430,7 +429,13 @@ def is_entry_folder(folder: str) -> bool:
 
 def is_entry_leaf(leaf: str, pair: str) -> bool:
     """Whether a file in such a folder has the name of an entry: `digest_in_name` for whoever reads whole folders."""
-    return leaf.startswith(pair) and _ENTRY_LEAF.fullmatch(leaf) is not None
+    return leaf.startswith(pair) and _entry_leaf().fullmatch(leaf) is not None
+
+
+@cache
+def _entry_leaf() -> re.Pattern[str]:
+    """Only who looks at whole folders compiles it."""
+    return re.compile(r"[0-9a-f]{32}\.[0-9a-f]{16}\.json")
 
 
 def check_name(name: str, data: Buffer) -> None:

@@ -12,7 +12,7 @@ from simcache.mounts import input_folder, mounted_stores, working_folder
 from simcache.named_tuple import NamedTuple
 
 FILE = "simcache.toml"
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_URL = r"[A-Za-z][A-Za-z0-9+.-]+:"
 _FIELDS = {"store": str, "far": list, "durable": bool, "trust": bool, "remotes": dict}
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -66,7 +66,7 @@ def located(store: str, base: str | os.PathLike[str]) -> str:
     scheme, _, path = store.partition(":")
     if scheme.lower() == "git+lfs" and path.partition("?")[0]:
         return f"git+lfs:{located(path, base)}"
-    if _URL.match(store):
+    if ":" in store and re.match(_URL, store):
         return store
     return os.path.normpath(os.path.join(base, os.path.expanduser(store)))
 

@@ -16,6 +16,8 @@ from simcache.upkeep.verify import verify
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LONGEST = {"cache_tour.py": 120, "demo.py": 120}
 LONGEST_OF_OTHERS = 60
+TRAINING = {"learning_resumed.py"}
+"""Examples that take half a minute, and are run once."""
 
 # What each prints: `#` stands for a number that was measured, `*` for any text, `~` for any lines.
 SAYS = {
@@ -145,7 +147,7 @@ def test_an_example_is_a_screen(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(SAYS) - {"cache_tour.py", "demo.py"}))
 def test_an_example_says_what_it_shows(name: str, folder: Path) -> None:
     """It runs without a warning, prints its claims, and leaves nothing behind; so a second run says the same."""
-    for _ in range(2):
+    for _ in range(1 if name in TRAINING else 2):
         done = run(EXAMPLES / name, folder)
 
         assert (done.returncode, done.stderr) == (0, "")
@@ -175,6 +177,7 @@ def test_the_tour_says_what_it_shows(folder: Path) -> None:
 PICTURES = {"network_20_min.png", "network_40_min.png", "network_5_min.png", "space_time.png"}
 
 
+@pytest.mark.deep  # CI runs the whole of it by itself
 def test_the_demonstration_without_learning(folder: Path) -> None:
     """Computed, then loaded: a second run computes no traffic, and the pictures are there."""
     pytest.importorskip("matplotlib")

@@ -1,6 +1,5 @@
 """Arrays as they lie in memory: the codec of one array, and the parts of it that trees and numpy scalars share."""
 
-import re
 from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
     from simcache.codecs.reading import Read, Reader
     from simcache.codecs.writing import Writer
 
-_PLAIN_DTYPE: Final = re.compile(r"[<>|]([biufcmMSUV])[0-9]{1,9}(\[[0-9A-Za-z]{1,20}\])?")
+_PLAIN: Final = frozenset("biufcmMSUV")
+"""The kinds of numpy's own dtypes that are bytes and nothing else."""
 _MAX_DIMENSIONS: Final = 64
 _NUMBERS: Final = {"b": bool, "i": int, "u": int, "f": float}
 
@@ -116,7 +116,7 @@ def _plain_form(dtype: np.dtype[Any]) -> str:
         raise Unstorable("", f"an array of dtype {dtype} holds objects, not their bytes: return a list, or an array of numbers or 'U' text")
     if dtype.type in (np.longdouble, np.clongdouble):
         raise Unstorable("", "the bytes of longdouble mean other numbers on other machines: return float64")
-    if not _PLAIN_DTYPE.fullmatch(dtype.str) or np.dtype(dtype.str) != dtype:
+    if dtype.kind not in _PLAIN or np.dtype(dtype.str) != dtype:
         raise Unstorable("", f"the dtype {dtype} is not one of numpy's own: return an array of a plain dtype")
     return dtype.str
 
@@ -144,8 +144,7 @@ def dtype_of(form: Any) -> np.dtype[Any]:
 
 @lru_cache(maxsize=256)
 def _plain_dtype(text: str) -> np.dtype[Any]:
-    match = _PLAIN_DTYPE.fullmatch(text)
-    dtype = np.dtype(text) if match else None
+    dtype = np.dtype(text) if text[:1] in ("<", ">", "|") and text[1:2] in _PLAIN else None
     if dtype is None or dtype.str != text or dtype.type in (np.longdouble, np.clongdouble):
         raise Undecodable(f"{text[:80]!r} is no dtype of an array")
     return dtype

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from simcache.errors import BadSettings, NotAStore
 from simcache.stores.base import Store
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
-"""One letter before a colon is a drive of Windows."""
+_URL = r"([A-Za-z][A-Za-z0-9+.-]+):(//)?"
+"""One letter before a colon is a drive of Windows. Compiled when it is needed: most stores are plain paths."""
 _SOON = frozenset({"http", "https"})
 
 
@@ -137,7 +137,7 @@ def open_store(url: str | os.PathLike[str] | Store, *, create: bool = True) -> S
 
 def scheme_of(url: str) -> str:
     """Which of the kinds a URL asks for, the empty one for a path; BadSettings if none takes it."""
-    found = _URL.match(url)
+    found = re.match(_URL, url) if ":" in url else None
     if found is None:
         return ""
     scheme = found[1].lower()

@@ -19,11 +19,11 @@ import torch
 from rl.capture import PARTS
 from simcache import Cache, cached
 from simcache.series import Series
-from tests.rl.trains import SMALL, WINDOW, bytes_of, learner, stored, training
+from tests.rl.trains import KINDS, WINDOW, bytes_of, learner, stored, training
 
 ROOT = Path(__file__).parents[2]
 CUTS = 5
-EVERY = [(kind, worlds, normalise) for kind in SMALL for worlds in (1, 64) for normalise in (False, True)]
+EVERY = [(kind, worlds, normalise) for kind in KINDS for worlds in (1, 64) for normalise in (False, True)]
 EACH_ONCE = [("dqn", 1, False), ("dqn", 64, True), ("ppo", 1, True), ("ppo", 64, False), ("maskable_ppo", 4, True), ("a2c", 4, False)]
 
 

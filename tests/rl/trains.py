@@ -13,16 +13,22 @@ from tests.rl.little import Crossing
 
 WINDOW = 128
 HORIZON = 4096
-SMALL: dict[str, Any] = {
-    "dqn": Dqn(net=(16,), learning_starts=192, buffer_steps=640, batch=32, target_every=128),
-    "ppo": Ppo(net=(16,), rollout_steps=2, batch=2, epochs=2, learning_rate_at_end=1e-4),
-    "maskable_ppo": MaskablePpo(net=(16,), rollout_steps=2, batch=2, epochs=2),
-    "a2c": A2c(net=(16,), rollout_steps=2),
-}
+KINDS = ("dqn", "ppo", "maskable_ppo", "a2c")
+
+
+def small(kind: str, worlds: int) -> Any:
+    """A way to learn of which a window takes a moment: two minibatches a rollout, so that their order is drawn, and one rollout or more a window."""
+    rollout = max(2, min(8, WINDOW // worlds))
+    halves: dict[str, Any] = {"net": (16,), "rollout_steps": rollout, "batch": rollout * worlds // 2, "epochs": 2}
+    if kind == "dqn":
+        return Dqn(net=(16,), learning_starts=192, buffer_steps=640, batch=32, target_every=128)
+    if kind == "a2c":
+        return A2c(net=(16,), rollout_steps=2)
+    return Ppo(**halves, learning_rate_at_end=1e-4) if kind == "ppo" else MaskablePpo(**halves)
 
 
 def learner(kind: str, worlds: int, *, normalise: bool, seed: int = 3) -> Learner:
-    return Learner(Crossing(worlds, seed), SMALL[kind], seed, HORIZON, Normalise() if normalise else None)
+    return Learner(Crossing(worlds, seed), small(kind, worlds), seed, HORIZON, Normalise() if normalise else None)
 
 
 @cached(every=1)
