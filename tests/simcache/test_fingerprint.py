@@ -540,11 +540,12 @@ def test_it():
     assert f(3) == 6
 """
     world.write({"pyproject.toml": "", "test_it.py": text})
+    runner = ["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_it.py"]
     for _ in range(2):
-        world.run(["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_it.py"], cwd=world.checkout)
+        world.run(runner, cwd=world.checkout, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert len(world.entries()) == 1
     world.edit("test_it.py", "return x * 2", "return x + 3")
-    world.run(["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_it.py"], cwd=world.checkout)
+    world.run(runner, cwd=world.checkout, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert len(world.entries()) == 2
 
 
