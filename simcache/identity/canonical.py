@@ -16,6 +16,7 @@ from simcache.identity.forms import Refused, Walk, counted, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import PurePath
 
     from simcache.identity.forms import Form
 
@@ -43,14 +44,51 @@ class _Forms(dict[type, "Form"]):
 _FORMS = _Forms()
 
 
-def canonical(value: object, path: str = "value", code_version: Callable[[object], str] | None = None) -> bytes:
+class _FormsBelow(dict[type, "Form"]):
+    """The same forms, but that names of files in one folder are told from that folder on: a checkout may be moved."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__()
+        self._root = root.replace("\\", "/").rstrip("/") + "/"
+
+    def __missing__(self, cls: type) -> Form:
+        form = _FORMS[cls]
+        if cls is str:
+            form = self._text
+        elif form is values.path:
+            form = self._path
+        self[cls] = form
+        return form
+
+    def _text(self, value: str, walk: Walk, depth: int) -> bytes:
+        return values.string(self._below(value) if value[:1] == self._root[:1] else value, walk, depth)
+
+    def _path(self, value: PurePath, walk: Walk, depth: int) -> bytes:
+        name = value.as_posix()
+        below = self._below(name)
+        return values.path(value if below == name else type(value)(below), walk, depth)
+
+    def _below(self, name: str) -> str:
+        return f"./{name[len(self._root) :]}" if f"{name}/".startswith(self._root) else name
+
+
+def canonical(
+    value: object,
+    path: str = "value",
+    code_version: Callable[[object], str] | None = None,
+    *,
+    root: str | None = None,
+    reduces: bool = False,
+) -> bytes:
     """The canonical bytes of one value; Unkeyable names the part that has none, by its path from `path`.
 
     `code_version` tells the version of a function or class. Without it functions and classes are refused, and
-    instances are told apart by the name of their class alone.
+    instances are told apart by the name of their class alone. Paths and texts that lead into the folder `root` count from
+    there on; and with `reduces`, an instance that has no form is what a pickle would keep of it.
     """
+    forms = _FORMS if root is None else _FormsBelow(root)
     try:
-        return _FORMS[type(value)](value, Walk(_FORMS, code_version), 0)
+        return forms[type(value)](value, Walk(forms, code_version, reduces=reduces), 0)
     except Refused as refused:
         raise refused.unkeyable(path) from None
     except RecursionError:

@@ -29,7 +29,7 @@ from simcache.identity.loaded import Loaded
 from simcache.identity.made import Made
 from simcache.identity.modules import Module, absolute_name, compiled_as_written, is_of_python, locate
 from simcache.identity.piece import Piece, Summary, digest_of
-from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of
+from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
 
 
 class Closure:
@@ -302,7 +302,7 @@ class Closure:
             self.package(package)
         self.reads_annotations |= piece.reads_annotations
         self.entered.append((node, module, piece))
-        if piece.reads:
+        if piece.reads or (piece.kind == "data" and piece.reads_outside):
             self.readers.add(node)
         if piece.state:
             self.states.append((node, module, name, piece))
@@ -360,8 +360,7 @@ class Closure:
             _import(module.name)
         now = _now(module)
         if now.namespace is not None and name in now.namespace:
-            value = self.loaded.as_it_stands(now.namespace, f"{module.name}.{name}", name)
-            self.parts[node] = digest_of(self.parts[node], value)[:16]
+            self.parts[node] = digest_of(self.parts[node], self.loaded.as_it_stands(now, name))[:16]
 
     def annotate(self) -> None:
         """Something that is reached looks at annotations: those of every function count then."""
@@ -376,6 +375,12 @@ class Closure:
         key = (id(names.cell) if isinstance(names, Variable) else id(names), name)
         if record or key not in self.guards:
             self.guards[key] = guard_of(names, name, held, record=record)
+        for inner in self.objects.records_in(held) if record else ():
+            self.watch(inner)
+
+    def watch(self, held: object) -> None:
+        """Have it hold only as long as nothing comes to this class or changes in this record, wherever it is kept."""
+        self.guards.setdefault((id(held), ""), watched(held))
 
 
 def _submodules(module: Module) -> list[str]:
@@ -413,7 +418,8 @@ def _needs_its_object(piece: Piece, targets: Iterable[tuple[str, str]]) -> bool:
 
 def _import(name: str) -> None:
     """Load a module that the function would load itself; one that cannot be loaded here tells no more than its text."""
-    if name not in sys.modules:
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if name not in sys.modules and (script is None or locate(name)[0] != os.path.abspath(script)):
         with contextlib.suppress(Exception):
             importlib.import_module(name)
 

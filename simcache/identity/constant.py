@@ -8,9 +8,16 @@ from xxhash import xxh3_128_hexdigest
 from simcache.identity.canonical import canonical
 
 
-def value_digest(value: object, path: str = "value", code_version: Callable[[object], str] | None = None) -> str:
-    """A digest of a constant's value; the order of a dict counts, as a loop over it would show."""
-    return xxh3_128_hexdigest(canonical(_ordered(value), path, code_version))
+def value_digest(
+    value: object,
+    path: str = "value",
+    code_version: Callable[[object], str] | None = None,
+    *,
+    root: str | None = None,
+    reduces: bool = False,
+) -> str:
+    """A digest of a constant's value; the order of a dict counts, as a loop over it would show. The rest is as `canonical` takes it."""
+    return xxh3_128_hexdigest(canonical(_ordered(value), path, code_version, root=root, reduces=reduces))
 
 
 def _ordered(value: Any) -> Any:

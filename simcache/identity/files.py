@@ -66,10 +66,14 @@ class _Loaded(NamedTuple):
     content: bytes
     at: int
     """When somebody looked, by the clock of file systems."""
+    names: dict[str, object]
+    """What the names of the module stood for when they were first seen; nothing is added once it is loaded to its end."""
 
 
 _files: dict[str, SourceFile] = {}
 _loaded: dict[str, _Loaded] = {}
+_unfinished: set[str] = set()
+"""Those of which the module was still being loaded."""
 _looked_at: set[str] = set()
 _reloaded: dict[str, list[bytes]] = {}
 """Files that were loaded again, and what they said each time before: there may be objects of then."""
@@ -151,6 +155,11 @@ def note_loaded() -> None:
             _looked_at.discard(seen.module)
             if _loaded.pop(known, None) is not None:  # no other thread has been here
                 _reloaded.setdefault(known, []).append(seen.content)
+        elif known in _unfinished:
+            if getattr(seen.spec, "_initializing", False):
+                seen.names.update({name: held for name, held in list(vars(again).items()) if name not in seen.names} if again else {})
+            else:
+                _unfinished.discard(known)
     for name, module in list(sys.modules.items()):
         if name in _looked_at:
             continue
@@ -161,7 +170,9 @@ def note_loaded() -> None:
             followed = None if path in _reloaded else _files.get(path)
             with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
                 content = _bytes_of(path) if followed is None else followed.content
-                _loaded[path] = _Loaded(name, getattr(module, "__spec__", None), getattr(module, "__dict__", None), content, _file_time())
+                namespace = getattr(module, "__dict__", None)
+                _loaded[path] = _Loaded(name, getattr(module, "__spec__", None), namespace, content, _file_time(), dict(namespace or {}))
+                _unfinished.add(path)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -216,6 +227,12 @@ def codes_of(file: SourceFile) -> Mapping[str, tuple[types.CodeType, ...]]:
 def was_noted(path: str) -> bool:
     """Whether this process has loaded what this file said."""
     return path in _loaded
+
+
+def held_when_noted(path: str, namespace: Mapping[str, object], name: str) -> object:
+    """What a name stood for when this process first knew that its module was loaded; if it was not there yet, what it stands for now."""
+    seen = _loaded.get(path)
+    return namespace[name] if seen is None or seen.namespace is not namespace else seen.names.get(name, namespace[name])
 
 
 def times_reloaded(path: str) -> int:

@@ -12,7 +12,7 @@ from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
 from simcache.identity.files import Signature, codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
-from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, underlying
+from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, root_of, underlying
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.taken import Names, Variable
 
@@ -20,6 +20,9 @@ _INERT_MODULES = frozenset(
     {"_io", "_thread", "_threading_local", "asyncio", "io", "logging", "queue", "random", "threading", "tqdm", "weakref"}
 )
 """Where the types of locks, logs and streams come from: what a function does with them is not its result."""
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+_PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
+_WATCHED = 256
 
 
 class Followed(Protocol):
@@ -45,6 +48,8 @@ class Live:
         self.closure = closure
         self.objects: dict[int, str] = {}
         self.kept: list[object] = []
+        self.roots: dict[str, str] = {}
+        """Of each module the folder of its checkout."""
 
     def is_foreign(self, obj: Any) -> bool:
         """Whether a function or class is Python's or an installed package's."""
@@ -63,11 +68,48 @@ class Live:
     def is_record(self, held: object) -> bool:
         """Whether an object is data of the project: an instance whose class gives it no way to change itself as it runs."""
         cls = type(held)
-        if cls is types.SimpleNamespace:
+        if cls is types.SimpleNamespace or (cls.__module__, cls.__qualname__) == ("argparse", "Namespace"):
             return True
         if not hasattr(held, "__dict__") or isinstance(held, (type, types.ModuleType, types.FunctionType)) or self.is_foreign(cls):
             return False
         return all(self._changes_nothing(base) for base in cls.__mro__ if not self.is_foreign(base))
+
+    def is_plain(self, held: object) -> bool:
+        """Whether nothing in a value changes by itself as it is used: no instance whose methods change it, and none of an installed package."""
+        seen: set[int] = set()
+        queue = [held]
+        while queue:
+            one = queue.pop()
+            if isinstance(one, _PLAIN) or type(one).__module__ in _PLAIN_MODULES or id(one) in seen:
+                continue
+            seen.add(id(one))
+            if isinstance(one, dict):
+                queue += [*one, *one.values()]
+            elif isinstance(one, (list, tuple, set, frozenset)):
+                queue += one
+            elif self.is_record(one):
+                queue += vars(one).values()
+            else:
+                return False
+        return True
+
+    def records_in(self, record: object) -> list[object]:
+        """The records that a record holds, also those in its lists and dicts, as far as one can look at them at each hit."""
+        found: list[object] = []
+        queue, seen = [*vars(record).values()], {id(record)}
+        while queue and len(seen) < _WATCHED:
+            one = queue.pop()
+            if isinstance(one, _PLAIN) or id(one) in seen:
+                continue
+            seen.add(id(one))
+            if isinstance(one, dict):
+                queue += one.values()
+            elif isinstance(one, (list, tuple)):
+                queue += one
+            elif self.is_record(one):
+                found.append(one)
+                queue += vars(one).values()
+        return found
 
     def _changes_nothing(self, cls: type) -> bool:
         module = self.module_of(cls)
@@ -84,21 +126,33 @@ class Live:
                 found.append(self.follow(member, inner.__qualname__))
         return "|".join(found if isinstance(held, (list, tuple)) else sorted(found))
 
-    def live(self, obj: object, path: str) -> str:
+    def live(self, obj: object, path: str, *, of: Module | None = None, reduces: bool = False) -> str:
         """Any object of this process: code is followed, a module is taken whole, data counts by its value."""
         if isinstance(obj, types.ModuleType):
             return self.closure.imported(obj.__name__, [])
         if isinstance(obj, type) or isinstance(underlying(obj), (types.FunctionType, types.BuiltinFunctionType)):
             return self.follow(obj, path)
-        return self.value(obj, path)
+        return self.value(obj, path, of=of, reduces=reduces)
 
-    def value(self, obj: object, path: str) -> str:
-        return f"value {self.value_digest(obj, path)}"
+    def value(self, obj: object, path: str, *, of: Module | None = None, reduces: bool = False) -> str:
+        return f"value {self.value_digest(obj, path, of=of, reduces=reduces)}"
 
-    def value_digest(self, obj: object, path: str) -> str:
+    def value_digest(self, obj: object, path: str, *, of: Module | None = None, reduces: bool = False) -> str:
+        """By its canonical form. What a module holds (`of`) is the same in every checkout; what it has read may also be taken apart."""
         if type(obj).__module__.partition(".")[0] in _INERT_MODULES:
             return type(obj).__qualname__
-        return value_digest(obj, path, lambda code: self.follow(code, path))
+        return value_digest(obj, path, lambda code: self.follow(code, path), root=self.root(of), reduces=reduces)
+
+    def digest_now(self, obj: object, path: str, of: Module) -> str:
+        """The value of something that changes as it is used; nothing is followed from it, for later it may lead elsewhere."""
+        return value_digest(obj, path, module_name, root=self.root(of), reduces=True)
+
+    def root(self, module: Module | None) -> str | None:
+        if module is None:
+            return None
+        if module.name not in self.roots:
+            self.roots[module.name] = root_of(module)
+        return self.roots[module.name]
 
     def follow(self, obj: Any, path: str, *, start: bool = False) -> str:
         """A function, class or wrapper of this process: what it is, as text; its pieces are entered.
@@ -116,7 +170,9 @@ class Live:
 
     def _follow(self, obj: Any, path: str, *, start: bool) -> str:
         if isinstance(obj, functools.partial):
-            parts = [self.follow(obj.func, path), self.value((list(obj.args), dict(obj.keywords)), path)]
+            inner = underlying(obj)
+            of = self.module_of(inner) if isinstance(inner, types.FunctionType) and not self.is_foreign(inner) else None
+            parts = [self.follow(obj.func, path), self.value((list(obj.args), dict(obj.keywords)), path, of=of)]
             return f"partial({', '.join(parts)})"
         if isinstance(obj, types.MethodType):
             return f"{self.follow(obj.__func__, path)} of {self.live(obj.__self__, path)}"
@@ -258,7 +314,7 @@ class Live:
             except ValueError:  # a name that the function around it has not bound yet
                 continue
             self.closure.guard(Variable(cell), name, held, record=self.is_record(held))
-            texts.append(f" {name}={self.live(held, f'{path}.<captured {name}>')}")
+            texts.append(f" {name}={self.live(held, f'{path}.<captured {name}>', of=self.module_of(function))}")
         return "".join(texts)
 
     def defaults(self, function: types.FunctionType, path: str) -> str:
@@ -291,7 +347,7 @@ class Live:
         if isinstance(held, types.ModuleType):
             self.closure.guard(namespace, root, held)
             return self.closure.imported(held.__name__, chain)
-        if root in changed:
+        if root in changed and not isinstance(held, (type, types.FunctionType)):
             return self.registered(held)
         self.closure.guard(namespace, root, held)
         return self.live(held, root)
@@ -340,4 +396,6 @@ def _cell_piece(function: types.FunctionType) -> Piece | None:
         summary = summarise(text)
     except (SyntaxError, ValueError):
         return None
-    return summary.names.get(code.co_qualname) or summary.nested.get(code.co_qualname)
+    around = summary.names.get(code.co_qualname.partition(".")[0])
+    of_class = around if around is not None and around.kind == "class" else None
+    return summary.names.get(code.co_qualname) or summary.nested.get(code.co_qualname) or of_class

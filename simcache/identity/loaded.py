@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.bytecode import same_code
-from simcache.identity.files import is_new, is_outside, times_reloaded
+from simcache.identity.files import held_when_noted, is_new, is_outside, times_reloaded
 from simcache.identity.live import Live, check_code, which
 from simcache.identity.modules import Module, absolute_name, underlying
 from simcache.identity.piece import Piece
@@ -19,6 +19,8 @@ _PLAIN = (*_SCALARS, tuple, frozenset)
 
 _first_seen: dict[tuple[int, str, int], Guard] = {}
 """What a name of a module stood for when it was first followed after a load; what it holds later was bound or changed at run time."""
+_first_told: dict[tuple[int, str, int], tuple[object, str]] = {}
+"""The value of something that changes as it is used, as it was when it was first asked."""
 
 
 class Guarding(Protocol):
@@ -26,6 +28,7 @@ class Guarding(Protocol):
 
     def module(self, name: str) -> Module | None: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
+    def watch(self, held: object) -> None: ...
 
 
 class Loaded:
@@ -73,14 +76,14 @@ class Loaded:
                 yield self.objects.live(held, path)
             return
         own = inner.__code__.co_filename == module.file.path and inner.__code__.co_qualname == name
-        if expected and not own:
+        if (expected and not own) or (piece.simple and piece.bare and held is not inner):
             yield self.objects.follow(held, path)
         if isinstance(registry := getattr(held, "registry", None), Mapping):  # functools.singledispatch
             yield from sorted(f"{kind.__qualname__}={self.objects.follow(function, path)}" for kind, function in registry.items())
         if own:
             yield from self._defaults(inner, piece, path)
             if piece.reads_outside:
-                yield from self._read_in({f"default {index}": value for index, value in enumerate(_defaults_of(inner))}, path)
+                yield from self._read_in(module, {f"default {index}": value for index, value in enumerate(_defaults_of(inner))}, path)
             attributes = {key: value for key, value in vars(inner).items() if not key.startswith("__") and isinstance(value, _PLAIN)}
             if attributes and not piece.simple:
                 yield self.objects.value(attributes, path)
@@ -96,22 +99,31 @@ class Loaded:
             if now != digest:
                 yield f"{name}={now}"
 
-    def as_it_stands(self, namespace: dict[str, Any], path: str, name: str) -> str:
-        """The value of a name that others have set up, watched from now on; its kind where it has no canonical form."""
+    def as_it_stands(self, module: Module, name: str) -> str:
+        """The value of a name that others have set up or that was read from somewhere, watched from now on; its kind where it has no form.
+
+        Something that changes as it is used counts as it was when it was first asked.
+        """
+        namespace, path = module.namespace or {}, f"{module.name}.{name}"
         held = namespace[name]
         try:
-            told = self.objects.live(held, path)
+            if self.objects.is_plain(held) or callable(held):
+                told = self.objects.live(held, path, of=module, reduces=True)
+                self.closure.guard(namespace, name, held, record=self.objects.is_record(held))
+                return told
+            seen = (id(namespace), name, times_reloaded(module.file.path))
+            if seen not in _first_told or _first_told[seen][0] is not held:
+                _first_told[seen] = held, self.objects.digest_now(held, path, module)
+            return f"{self.objects.registered(held)} {_first_told[seen][1]}"
         except Unkeyable:
             return self.objects.registered(held)
-        self.closure.guard(namespace, name, held, record=hasattr(held, "__dict__"))
-        return told
 
-    def _read_in(self, values: Mapping[str, object], path: str) -> Iterator[str]:
+    def _read_in(self, module: Module, values: Mapping[str, object], path: str) -> Iterator[str]:
         """Values that were read from outside when the module was loaded, as far as they are data."""
         for name, value in sorted(values.items()):
             if not callable(value) and not hasattr(type(value), "__get__"):
                 try:
-                    yield f"{name}={self.objects.value(value, f'{path}.{name}')}"
+                    yield f"{name}={self.objects.value(value, f'{path}.{name}', of=module, reduces=True)}"
                 except Unkeyable:  # an open file, say: its text has to do
                     continue
 
@@ -128,6 +140,7 @@ class Loaded:
             if not self.objects.is_foreign(base) and (made_in := self.objects.module_of(base)) is not None:
                 self.objects.check_class(made_in, base)
         constants = dict(constant.split(" ") for constant in piece.constants)
+        self.closure.watch(held)
         for key, member in _members(held).items():
             function = self._check_text(module, member)
             if function is not None:
@@ -144,25 +157,30 @@ class Loaded:
                     yield f"{key}={now}"
 
         if piece.reads_outside:
-            yield from self._read_in({key: value for key, value in vars(held).items() if not key.startswith("__")}, path)
+            yield from self._read_in(module, {key: value for key, value in vars(held).items() if not key.startswith("__")}, path)
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"
         guard = guard_of(namespace, name, held)
+        noted = held_when_noted(module.file.path, namespace, name) if piece.simple else held
+        if noted is not held:  # somebody has bound it anew since the one statement that makes it
+            guard = Guard(namespace, name, noted, None, None)
         first = _first_seen.setdefault((id(namespace), name, times_reloaded(module.file.path)), guard)
         if piece.value:
             digest = self.objects.value_digest(held, path)
             return "" if digest == piece.value else digest
         if not first.holds():
-            return self.objects.value(held, path)
+            return self.objects.live(held, path, of=module, reduces=True)
         if module.before is not None:  # what was worked out at import may be made of values that were edited since
             raise SourceChanged(module.file.path)
         inner = underlying(held)
         captures = isinstance(inner, types.FunctionType) and inner.__closure__ is not None
+        if piece.reads_outside:
+            return self.as_it_stands(module, name)
         record = self.objects.is_record(held)
-        if piece.reads_outside or captures or record:
+        if captures or record:
             try:
-                told = self.objects.live(held, path)
+                told = self.objects.live(held, path, of=module)
             except Unkeyable:  # an open file, say: its text has to do
                 return ""
             self.closure.guard(namespace, name, held, record=record)

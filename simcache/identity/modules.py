@@ -78,12 +78,27 @@ def locate(name: str) -> tuple[str | None, tuple[str, ...]]:
 def script_name(path: str) -> str:
     """A script's dotted name: its place below the project's root, so that moving the checkout does not change it."""
     name = os.path.splitext(os.path.abspath(path))[0]
-    folder = os.path.dirname(name)
+    root = _marked(os.path.dirname(name))
+    return os.path.basename(name) if root is None else os.path.relpath(name, root).replace(os.sep, ".")
+
+
+def root_of(module: Module) -> str:
+    """The folder of the checkout that a module belongs to: the project's root, or else where its package lies."""
+    folder = os.path.dirname(os.path.abspath(module.file.path))
+    if (root := _marked(folder)) is not None:
+        return root
+    for _ in filter(None, module.package.split(".")):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _marked(folder: str) -> str | None:
+    """The nearest folder from this one upwards that says of itself that it is a project's root."""
     while not any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
         if folder == os.path.dirname(folder):
-            return os.path.basename(name)
+            return None
         folder = os.path.dirname(folder)
-    return os.path.relpath(name, folder).replace(os.sep, ".")
+    return folder
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -138,11 +153,8 @@ def held_function(obj: Any) -> Any:
     if type(obj) is types.FunctionType and not obj.__dict__:
         return None  # the usual one: it carries nothing, and a closure asks of thousands
     for name in ("py_func", "__wrapped__"):
-        inner = inspect.getattr_static(obj, name, None)
-        if inner is None:
-            continue
-        inner = getattr(obj, name, None)
-        if callable(inner):
+        if inspect.getattr_static(obj, name, None) is not None and callable(inner := getattr(obj, name, None)):
             return inner
-    dispatcher = getattr(obj, "_dispatcher", None)  # numba's vectorized functions keep theirs one deeper
-    return getattr(dispatcher, "py_func", None)
+    # numba's vectorized functions keep theirs one deeper. Asked without running what the object has: some make up whatever is asked for.
+    inner = inspect.getattr_static(inspect.getattr_static(obj, "_dispatcher", None), "py_func", None)
+    return inner if isinstance(inner, types.FunctionType) else None

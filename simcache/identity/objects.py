@@ -7,7 +7,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from simcache.identity import values
-from simcache.identity.forms import DEEPEST, Refused, counted, refuse, text
+from simcache.identity.forms import DEEPEST, Refused, compound, counted, refuse, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _COPIED = frozenset("__annotate__ __annotations__ __doc__ __module__ __name__ __qualname__ __type_params__".split())
 
 _GENERATORS = [("random", "Random"), *(("numpy.random", name) for name in ("Generator", "RandomState", "BitGenerator"))]
+
+_PROTOCOL = 4
+"""Of pickles; the newest that every Python knows, so that all tell the same."""
 
 _REMEDY = "leave it out with ignore=(…), pass what it is made of, or give its class a `__cache_key__`"
 
@@ -151,9 +154,30 @@ def _outside(cls: type) -> Form:
         # A compiled function (numba's dispatchers) is code like the function inside. Other wrappers may hold anything.
         if callable(value) and isinstance(getattr(value, "py_func", None), types.FunctionType):
             return values.code(value, walk, depth)
-        return unknown(value, walk, depth)
+        return _reduced(value, walk, depth) if walk.reduces else unknown(value, walk, depth)
 
     return form
+
+
+def _reduced(value: Any, walk: Walk, depth: int) -> bytes:
+    """What a pickle would keep: how the instance is made again, and its state."""
+    if depth > DEEPEST:
+        raise Refused
+    if id(value) in walk.reduced:
+        return compound("met", values.integer(walk.reduced[id(value)][1], walk, depth))
+    walk.reduced[id(value)] = value, len(walk.reduced)
+    try:
+        kept = value.__reduce_ex__(_PROTOCOL)
+        maker, given, state, items, pairs = (kept, (), None, None, None) if isinstance(kept, str) else (*kept, None, None, None)[:5]
+        name = maker if isinstance(maker, str) else f"{maker.__module__}.{maker.__qualname__}"
+        parts = [name, given, state, [] if items is None else [*items], [] if pairs is None else [*pairs]]
+    except Exception as problem:
+        raise Refused(f"a {_shown(type(value))} cannot be taken apart ({problem})") from problem
+    try:
+        return compound("kept", *(walk.forms[type(part)](part, walk, depth + 1) for part in parts))
+    except Refused as refused:
+        refused.inside("", value)
+        raise
 
 
 def _record(cls: type, declared: tuple[str, ...]) -> Form:

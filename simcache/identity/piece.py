@@ -61,6 +61,8 @@ class Piece(NamedTuple):
     """Functions of the module that change it in place or bind it anew; it is state only for code that reaches one of them."""
     chosen: bool = False
     """A function that an `if` or a `try` makes, so that only the object tells which one it is."""
+    bare: bool = False
+    """A function without any decorator, so the object of that name should be just that function."""
     reads: bool = False
     """A function or class that may read files or the environment when it is called: so may what is made by it at import."""
 

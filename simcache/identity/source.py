@@ -16,10 +16,11 @@ _READS_ANNOTATIONS = frozenset("__annotations__ annotation get_annotations get_t
 _READS_HINTS = frozenset("beartype typechecked validate_arguments validate_call".split())
 """Decorators of others that read the annotations of what they are given: in a function, of whatever it is given."""
 _READS_OUTSIDE = frozenset(
-    "argv environ files fromfile genfromtxt get_data getenv input load loads loadtxt open open_text read read_bytes read_csv read_text "
-    "safe_load".split()
+    "argv environ files fromfile genfromtxt get_data getenv input load loads loadtxt open open_text parse_args parse_known_args read "
+    "read_bytes read_csv read_text safe_load".split()
 )
-_READ_IN = frozenset({"argv", "environ"})
+_READ_IN = frozenset({"argv", "environ", "BaseSettings"})
+"""Names of what is read, or of who reads by being called."""
 _READERS = ("load_", "open_", "read_")
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -159,7 +160,11 @@ class _Reader:
             changes=plain[2],
             simple=len(parts) == 1,
             reads_annotations=not words.isdisjoint(_READS_ANNOTATIONS) or not _inside(last).isdisjoint(_READS_HINTS),
-            reads_outside=not self.reading.isdisjoint(_all_words(at_import for part in parts for at_import in _at_import(part))),
+            reads_outside=any(
+                _may_read(at_import) or not self.reading.isdisjoint(_all_words([at_import]))
+                for part in parts
+                for at_import in _at_import(part)
+            ),
             chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in ast.walk(part)),
             reads=last is not None and any(map(_may_read, parts)),
         )
@@ -176,6 +181,7 @@ class _Reader:
                 decorators=unknown,
                 cached=any(chain in self.cached_names for chain in chains),
                 packages=tuple(self._packages(last)),
+                bare=not last.decorator_list,
             )
         if isinstance(last, ast.ClassDef):
             decorators = tuple(called(decorator) for decorator in last.decorator_list)
@@ -492,13 +498,13 @@ def _evaluated(node: ast.expr, known: Mapping[str, object]) -> object:
             return known[name]
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _SIGNS:
             return _SIGNS[type(op)](_number(_evaluated(operand, known)))
-        case ast.BinOp(left=left, op=ast.Add(), right=right) if isinstance(joined := _evaluated(left, known), (list, tuple, str)):
-            more = _evaluated(right, known)
-            if type(more) is not type(joined):
-                raise ValueError("not of one kind")
-            return joined + more  # type: ignore[operator]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            return _number(_ARITHMETIC[type(op)](_number(_evaluated(left, known)), _number(_evaluated(right, known))))
+            one, other = _evaluated(left, known), _evaluated(right, known)
+            if isinstance(one, (list, tuple, str)) and isinstance(op, ast.Add):
+                if type(other) is not type(one):
+                    raise ValueError("not of one kind")
+                return one + other  # type: ignore[operator]
+            return _number(_ARITHMETIC[type(op)](_number(one), _number(other)))
     raise ValueError("not a constant")
 
 

@@ -54,6 +54,15 @@ class Variable(NamedTuple):
             return default
 
 
+class Itself(NamedTuple):
+    """An object that is watched wherever it is kept, asked like a namespace."""
+
+    held: object
+
+    def get(self, _name: str, _default: object, /) -> object:
+        return self.held
+
+
 class Guard(NamedTuple):
     """One name that must still stand for one object, or for none."""
 
@@ -136,12 +145,22 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
     return Guard(names, name, held, inside, None if inside is None else inside(held))
 
 
+def watched(held: object) -> Guard:
+    """A guard of what is inside an object: of a class how many names it has, of an instance its attributes."""
+    inside = _of_class if isinstance(held, type) else _of_record
+    return Guard(Itself(held), "", held, inside, inside(held))
+
+
 _inside = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__dict__")
 
 
 def _of_function(function: types.FunctionType) -> tuple[object, ...]:
     code, defaults, keyword_defaults, attributes = _inside(function)
     return code, defaults, keyword_defaults, dict(attributes)
+
+
+def _of_class(cls: Any) -> object:
+    return len(vars(cls))
 
 
 def _of_array(array: Any) -> object:

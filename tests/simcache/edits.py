@@ -1611,6 +1611,83 @@ changes("an array read from a data file by a reader of an installed package", ""
     == pkg/t.txt
     1 <<2=>3>>
 """, needs=("numpy",))
+changes("a data frame read from a file at import", """
+    from pathlib import Path
+    import pandas
+    TABLE = pandas.read_csv(Path(__file__).with_name("t.csv"))
+    @cached
+    def f(x): return float(TABLE["a"].sum()) + x
+    == pkg/t.csv
+    a,b
+    1,x
+    <<2=>3>>,y
+""", needs=("pandas",))
+changes("what is taken from a data frame that is read from a file", """
+    from pathlib import Path
+    import pandas
+    TABLE = pandas.read_table(Path(__file__).with_name("t.csv"))
+    A = TABLE["a"].to_numpy() * 2
+    @cached
+    def f(x): return float(A.sum()) + x
+    == pkg/t.csv
+    a
+    1
+    <<2=>3>>
+""", needs=("pandas",))
+for _held, _asked in (("CONFIG", 'CONFIG.getfloat("m", "alpha")'), ('CONFIG.getfloat("m", "alpha")', "HELD")):
+    changes(f"a configuration file: {_asked}", f"""
+from configparser import ConfigParser
+from pathlib import Path
+CONFIG = ConfigParser()
+CONFIG.read(Path(__file__).with_name("c.ini"))
+HELD = {_held}
+@cached
+def f(x): return {_asked} * x
+== pkg/c.ini
+[m]
+alpha = <<1=>2>>
+""")
+changes("an object that changes as it is used, filled from a file at import", """
+    from pkg.data import Data
+    DATA = Data("d.txt")
+    @cached
+    def f(x): return DATA.ask() + x
+    == pkg/data.py
+    from pathlib import Path
+    class Data:
+        def __init__(self, name):
+            self.number = int(Path(__file__).with_name(name).read_text())
+            self.asked = 0
+        def ask(self):
+            self.asked += 1
+            return self.number
+    == pkg/d.txt
+    <<1=>2>>
+""")
+same("a record that holds a path of the checkout", """
+    from pathlib import Path
+    from types import SimpleNamespace
+    from functools import partial
+    ROOT = Path(__file__).resolve().parents[1]
+    CONFIG = SimpleNamespace(k=2, data=ROOT / "data", text=str(ROOT), inside=[ROOT / "a"])
+    def named(where): return lambda x: x + len(where.name[:0])
+    def times(where, x): return x * 2 + len(where.name[:0])
+    within = named(ROOT / "data")
+    bound = partial(times, ROOT)
+    @cached
+    def f(x): return CONFIG.k * within(x) + bound(x)<<=>  # a comment>>
+""")
+changes("a record that holds another path of the checkout", """
+    from pathlib import Path
+    from types import SimpleNamespace
+    from pkg.places import data
+    CONFIG = SimpleNamespace(data=data(Path(__file__).parent))
+    @cached
+    def f(x): return CONFIG.data.name
+    == pkg/places.py
+    NAME = "<<a=>b>>"
+    def data(root): return root / NAME
+""")
 changes("an attribute of a function", """
     def g(x): return x + g.offset
     g.offset = <<1=>2>>

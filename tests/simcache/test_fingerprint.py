@@ -17,9 +17,11 @@ import pytest
 
 import simcache
 from simcache.identity import closure, live
+from simcache.identity.constant import value_digest
 from simcache.identity.files import SourceFile, is_outside, read
 from simcache.identity.fingerprint import fingerprint
 from simcache.identity.piece import digest_of
+from simcache.identity.source import summarise
 from tests.simcache.edits import CASES, Case
 from tests.simcache.world import LONG_AGO, SCRIPT, Tools, World, package
 
@@ -175,6 +177,7 @@ SAMPLE = [
         "a field of the class that the return annotation names",
         "a pydantic validator",
         "code= names a package: a file of a subpackage",
+        "a record that holds a path of the checkout",
     )
 ]
 
@@ -266,6 +269,40 @@ def test_a_package_that_counts_as_a_whole_is_read_once(monkeypatch: pytest.Monke
 
     assert len(first) == len(set(first)) == len(parts) > 1
     assert (seen, followed.parts) == (first, parts)
+
+
+def test_objects_that_make_up_what_they_are_asked_for(world: World) -> None:
+    """A dict with attributes, a mock, a face of a remote thing: nothing of theirs runs, and a key is told, or why there is none."""
+    text = """
+    from unittest.mock import MagicMock
+    class Attributes(dict): __getattr__ = dict.__getitem__
+    class Chain:
+        def __getattr__(self, name): return Chain() if not name.startswith("__") else object.__getattribute__(self, name)
+    CONFIG, MOCK, CHAIN = Attributes(alpha=1.5), MagicMock(), Chain()
+    @cached
+    def f(x): return CONFIG.alpha * x
+    @cached
+    def mocked(x): return MOCK.alpha * 0 or x
+    @cached
+    def chained(x): return CHAIN.a.b and x
+    def step(x): return x
+    @cached
+    def stepped(x): return step(x)
+    """
+    world.write(package(text))
+    assert world.ask("f(2), chained(2), len(mocked.key(2))") == "(3.0, 2, 32)"
+    with world.live() as process:
+        process.do("from unittest import mock; import pkg.mod as mod; from simcache.errors import Unkeyable")
+        answer = (
+            "with mock.patch('pkg.mod.step', return_value=5):\n    try: answer = len(mod.stepped.key(2))\n    except Unkeyable: answer = 32"
+        )
+        assert process.do(answer) == "32"
+
+
+def test_a_long_sum_is_read_once() -> None:
+    """Each term was read twice as often as the one after it: twenty took five seconds."""
+    terms = " + ".join(str(float(number)) for number in range(80))
+    assert summarise(f"T = {terms}\nU = x * {terms}\nV = [1] + [2] + [3]").names["T"].value == value_digest(sum(map(float, range(80))))
 
 
 def test_a_memo_with_fewer_fields_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

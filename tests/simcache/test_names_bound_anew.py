@@ -55,6 +55,27 @@ def lazy(x):
     return x * factor
 @cached
 def builtin(x): return abs(x) * 2
+import numpy as np
+from types import SimpleNamespace
+from dataclasses import dataclass, field
+ARRAY = np.arange(2)
+@dataclass
+class Solver:
+    factor: int = 2
+    parts: list = field(default_factory=lambda: [SimpleNamespace(more=0)])
+@dataclass
+class Config:
+    solver: Solver = field(default_factory=Solver)
+CONFIG = Config()
+class Derived(Model): pass
+@cached
+def computed(x): return int(x + ARRAY.sum() + (x - 1))
+@cached
+def elsewhere(x): return x * len(other.LIST)
+@cached
+def nested(x): return x * (CONFIG.solver.factor + CONFIG.solver.parts[0].more)
+@cached
+def inherited(x): return Derived().run(x)
 """
 REBINDINGS = {
     "a constant": ("constant", "mod.FACTOR = 3"),
@@ -75,6 +96,12 @@ REBINDINGS = {
     "a default": ("defaulted", "mod.default.__defaults__ = (3,)"),
     "an attribute of a function": ("tagged", "mod.marked.factor = 3"),
     "a builtin": ("builtin", "mod.abs = lambda x: x * 1.5"),
+    "a computed array": ("computed", "mod.ARRAY = mod.np.full(3, 1)"),
+    "a computed list of another module": ("elsewhere", "mod.other.LIST = [1, 1, 1]"),
+    "a record inside a record": ("nested", "mod.CONFIG.solver.factor = 3"),
+    "a record in a list of a record": ("nested", "mod.CONFIG.solver.parts[0].more = 1"),
+    "a function in a wrapper": ("callee", "import functools; old = mod.g; mod.g = functools.wraps(old)(lambda x: old(x) * 3 // 2)"),
+    "a method that comes to a class": ("inherited", "mod.Derived.run = lambda self, x: x * 3"),
 }
 
 
@@ -82,7 +109,7 @@ REBINDINGS = {
 @pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
 def test_what_is_bound_anew_is_never_served_the_old_result(name: str, rebind: str, called: bool, world: World) -> None:
     """A patched process gets its own results, and leaves none of them to the processes after it."""
-    world.write(package(REBOUND, other="FACTOR = 2\n"))
+    world.write(package(REBOUND, other="FACTOR = 2\nLIST = list(range(2))\n"))
     with world.live() as process:
         process.do("import pkg.mod as mod")
         if called:
@@ -96,7 +123,7 @@ def test_what_is_bound_anew_is_never_served_the_old_result(name: str, rebind: st
 
 def test_a_patch_that_is_taken_back_gets_the_old_result_again(world: World) -> None:
     """A test's monkeypatch leaves nothing behind, in this process or in the store."""
-    world.write(package(REBOUND, other="FACTOR = 2\n"))
+    world.write(package(REBOUND, other="FACTOR = 2\nLIST = list(range(2))\n"))
     with world.live() as process:
         process.do("import pkg.mod as mod; old = mod.g")
         patches = ("mod.g = old", "mod.g = lambda x: 0", "mod.g = old", "mod.g = lambda x: 1")
@@ -122,6 +149,18 @@ OWN_STATE = {
     "a memo in an instance": (
         "class C:\n    def __init__(self): self.memo = {}\n    def get(self, x): return self.memo.setdefault(x, x * 2)\n"
         "KEEPER = C()\ndef g(x): return KEEPER.get(x)\n"
+    ),
+    "a profiler that may ask the environment": (
+        "import os\nclass Profiler:\n    def __init__(self): self.times = {}\n    def section(self, name):\n        self.times[name] = len(self.times)\n"
+        "        return os.environ.get('PROFILE')\nPROFILER = Profiler()\ndef g(x): return x * 2 if PROFILER.section(x) is None else 0\n"
+    ),
+    "a data set that is read when it is needed": (
+        "class Data:\n    def __init__(self, name): self.name, self.rows = name, None\n    def get(self):\n        if self.rows is None:\n"
+        "            self.rows = open(__file__).read(0) or [2]\n        return self.rows[0]\nDATA = Data('d')\ndef g(x): return x * DATA.get()\n"
+    ),
+    "a memo in an instance that was read from a file": (
+        "class C:\n    def __init__(self):\n        self.memo = {}\n        open(__file__).close()\n    def get(self, x): return self.memo.setdefault(x, x * 2)\n"
+        "KEEPER = {'a': C()}\ndef g(x): return KEEPER['a'].get(x)\n"
     ),
     "a captured counter": (
         "def make():\n    n = 0\n    def g(x):\n        nonlocal n\n        n += 1\n        return x * 2\n    return g\ng = make()\n"
@@ -176,3 +215,27 @@ def test_a_captured_value_that_the_next_version_changes_is_another_key(world: Wo
     world.write(package(text.replace("make(2)", "make(3)")))
 
     assert world.ask("f(5)") == "15"
+
+
+CELLS = """
+import linecache
+space = {"__name__": "__main__"}
+def cell(text):
+    name = f"<cell {len(linecache.cache)}>"
+    linecache.cache[name] = len(text), None, text.splitlines(True), name
+    exec(compile(text, name, "exec"), space)
+"""
+
+
+def test_a_cell_that_is_run_again_counts_in_methods_too(world: World) -> None:
+    """A method of a notebook that sets an attribute hid every name that it loads."""
+    sim = "class Sim:\n    def __init__(self, n): self.n, self.k = n, K\n    def step(self, x):\n        self.n = helper(x)\n        return self.n * self.k\n"
+    with world.live() as process:
+        process.do(CELLS)
+        process.do(f"cell('from simcache import cached\\nK = 3\\ndef helper(x): return x + 1\\n'); cell({sim!r})")
+        process.do("cell('@cached\\ndef f(x): return Sim(1).step(x)\\n')")
+
+        assert process.do("answer = space['f'](2)") == "9"
+        assert process.do("cell('def helper(x): return x + 100\\n'); answer = space['f'](2)") == "306"
+        assert process.do("cell('K = 7'); answer = space['f'](2)") == "714"
+        assert process.do(f"cell({sim.replace('* self.k', '+ self.k')!r}); answer = space['f'](2)") == "109"

@@ -9,11 +9,11 @@ from textwrap import dedent
 ROOT = Path(__file__).parents[2]
 
 
-def run(text: str, folder: Path, *, as_file: bool) -> list[str]:
+def run(text: str, folder: Path, *arguments: str, as_file: bool) -> list[str]:
     """What the program prints, from a file or from standard input."""
     (folder / "program.py").write_text(dedent(text))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMCACHE_STORE": str(folder / "store"), "XDG_CACHE_HOME": str(folder / "home")}
-    command = [sys.executable, "program.py"] if as_file else [sys.executable, "-"]
+    command = [sys.executable, "program.py" if as_file else "-", *arguments]
     done = subprocess.run(
         command,
         cwd=folder,
@@ -243,3 +243,40 @@ def test_a_lazy_module_is_not_run_by_being_looked_at(tmp_path: Path) -> None:
         print(f(4))
     """
     assert [run(text, tmp_path, as_file=True) for _ in range(2)] == [["8"], ["8"]]
+
+
+def test_the_arguments_of_a_script_count(tmp_path: Path) -> None:
+    """`args` is a global of the script, and the next run's is another one; so is one that is changed after a call."""
+    text = """
+        from argparse import ArgumentParser
+        from simcache import cached
+        parser = ArgumentParser()
+        parser.add_argument("--alpha", type=float, default=1.0)
+        @cached
+        def f(n): return args.alpha * n
+        if __name__ == "__main__":
+            args = parser.parse_args()
+            print(f(2))
+            args.alpha += 1
+            print(f(2))
+    """
+    assert run(text, tmp_path, as_file=True) == ["2.0", "4.0"]
+    assert run(text, tmp_path, "--alpha", "5", as_file=True) == ["10.0", "12.0"]
+
+
+def test_a_script_is_not_run_again_by_being_followed(tmp_path: Path) -> None:
+    """A helper imports the script by its name where nobody calls it: the statements at its top run once."""
+    (tmp_path / "helper.py").write_text(
+        "def g(n, deep=False):\n    if deep:\n        import program\n        return program.T\n    return n * 2\n"
+    )
+    text = """
+        from simcache import cached
+        import helper
+        def two(): return [2]
+        T = two() + two()
+        print("top")
+        @cached
+        def f(n): return helper.g(n)
+        print(f(4))
+    """
+    assert run(text, tmp_path, as_file=True) == ["top", "8"]
