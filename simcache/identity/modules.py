@@ -14,6 +14,7 @@ from simcache.identity.files import SourceFile, is_outside
 from simcache.identity.piece import Summary
 from simcache.named_tuple import NamedTuple
 
+_HOLD_NONE = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
 _ROOT_MARKS = ("simcache.toml", "pyproject.toml", ".git")
 
 
@@ -150,11 +151,12 @@ def underlying(obj: Any) -> Any:
 
 def held_function(obj: Any) -> Any:
     """The function that a wrapper or a compiled function was made from."""
-    if type(obj) is types.FunctionType and not obj.__dict__:
-        return None  # the usual one: it carries nothing, and a closure asks of thousands
+    if type(obj) in _HOLD_NONE or (type(obj) is types.FunctionType and not obj.__dict__):
+        return None  # the usual ones: they carry nothing, and a closure asks of thousands
     for name in ("py_func", "__wrapped__"):
         if inspect.getattr_static(obj, name, None) is not None and callable(inner := getattr(obj, name, None)):
             return inner
     # numba's vectorized functions keep theirs one deeper. Asked without running what the object has: some make up whatever is asked for.
-    inner = inspect.getattr_static(inspect.getattr_static(obj, "_dispatcher", None), "py_func", None)
+    dispatcher = inspect.getattr_static(obj, "_dispatcher", None)
+    inner = None if dispatcher is None else inspect.getattr_static(dispatcher, "py_func", None)
     return inner if isinstance(inner, types.FunctionType) else None
