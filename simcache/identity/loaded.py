@@ -107,7 +107,7 @@ class Loaded:
         namespace, path = module.namespace or {}, f"{module.name}.{name}"
         held = namespace[name]
         try:
-            if self.objects.is_plain(held) or callable(held):
+            if self.objects.is_plain(held) or isinstance(underlying(held), types.FunctionType):
                 told = self.objects.live(held, path, of=module, reduces=True)
                 self.closure.guard(namespace, name, held, record=self.objects.is_record(held))
                 return told

@@ -162,6 +162,10 @@ OWN_STATE = {
         "class C:\n    def __init__(self):\n        self.memo = {}\n        open(__file__).close()\n    def get(self, x): return self.memo.setdefault(x, x * 2)\n"
         "KEEPER = {'a': C()}\ndef g(x): return KEEPER['a'].get(x)\n"
     ),
+    "an object that is called, was read from a file and remembers": (
+        "class C:\n    def __init__(self): self.count = open(__file__).close() or 0\n    def __call__(self, x):\n        self.count += 1\n        return x * 2\n"
+        "MODEL = C()\ndef g(x): return MODEL(x)\n"
+    ),
     "a captured counter": (
         "def make():\n    n = 0\n    def g(x):\n        nonlocal n\n        n += 1\n        return x * 2\n    return g\ng = make()\n"
     ),
