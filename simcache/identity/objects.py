@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from collections import abc
 from typing import TYPE_CHECKING, Any
 
 from simcache.identity import values
@@ -167,10 +168,7 @@ def _reduced(value: Any, walk: Walk, depth: int) -> bytes:
         return compound("met", values.integer(walk.reduced[id(value)][1], walk, depth))
     walk.reduced[id(value)] = value, len(walk.reduced)
     try:
-        kept = value.__reduce_ex__(_PROTOCOL)
-        maker, given, state, items, pairs = (kept, (), None, None, None) if isinstance(kept, str) else (*kept, None, None, None)[:5]
-        name = maker if isinstance(maker, str) else f"{maker.__module__}.{maker.__qualname__}"
-        parts = [name, given, state, [] if items is None else [*items], [] if pairs is None else [*pairs]]
+        parts = _kept(value)
     except Exception as problem:
         raise Refused(f"a {_shown(type(value))} cannot be taken apart ({problem})") from problem
     try:
@@ -178,6 +176,19 @@ def _reduced(value: Any, walk: Walk, depth: int) -> bytes:
     except Refused as refused:
         refused.inside("", value)
         raise
+
+
+def _kept(value: Any) -> list[Any]:
+    """What an instance is made of: its class and items if it is a mapping, which is the same in all versions of a package; else as for a pickle."""
+    if _derives(type(value), "os", "_Environ"):
+        raise ValueError("it is all of the environment: take what you need of it")
+    if isinstance(value, abc.Mapping):
+        return [_shown(type(value)), [*value.items()]]
+    kept = value.__reduce_ex__(_PROTOCOL)
+    if isinstance(kept, str):
+        return [kept]
+    maker, given, state, items, pairs = (*kept, None, None, None)[:5]
+    return [f"{maker.__module__}.{maker.__qualname__}", given, state, [] if items is None else [*items], [] if pairs is None else [*pairs]]
 
 
 def _record(cls: type, declared: tuple[str, ...]) -> Form:

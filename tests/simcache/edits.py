@@ -1647,6 +1647,13 @@ def f(x): return {_asked} * x
 [m]
 alpha = <<1=>2>>
 """)
+same("all of the environment under another name", """
+    import os
+    ENVIRONMENT = os.environ
+    def wanted(name): return ENVIRONMENT.get(name, "")
+    @cached
+    def f(x): return wanted("NO_SUCH_NAME") * x<<=>  # a comment>>
+""")
 changes("an object that changes as it is used, filled from a file at import", """
     from pkg.data import Data
     DATA = Data("d.txt")
