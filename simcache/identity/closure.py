@@ -11,6 +11,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import accumulate
 
 from simcache.errors import BadSettings, SourceChanged
 from simcache.identity.files import (
@@ -50,8 +51,8 @@ class Closure:
         self.entered: list[tuple[str, Module, Piece]] = []
         self.annotated: set[str] = set()
         self.states: list[tuple[str, Module, str, Piece]] = []
-        self.computed: list[tuple[str, Module, str]] = []
-        """Data that was worked out as its module was loaded, by code that is followed."""
+        self.computed: list[tuple[str, str, Module, str]] = []
+        """What was worked out as its module was loaded, by code that is followed: by which node it is known who made it, and its own."""
         self.readers: set[str] = set()
         """Functions and classes that may read files or the environment."""
         self.settled: set[str] = set()
@@ -164,7 +165,7 @@ class Closure:
         """Follow one reach from a module; what it leads to, as text."""
         if reach.startswith("import "):
             _, level, name, chain = reach.split(" ", 3)
-            return self.imported(absolute_name(module, int(level), name), chain.split(".") if chain else [])
+            return self.taken(module, absolute_name(module, int(level), name), chain.split(".") if chain else [])
         root, *attributes = reach.split(".")
         return self.name(module, root, attributes)
 
@@ -184,7 +185,7 @@ class Closure:
         targets = []
         for link in piece.links:
             _, level, name, attribute = link.split(" ", 3)
-            targets.append(self.imported(absolute_name(module, int(level), name), [*([attribute] if attribute else []), *chain]))
+            targets.append(self.taken(module, absolute_name(module, int(level), name), [*([attribute] if attribute else []), *chain]))
         self.resolving.discard((module.name, root))
         text = "|".join(targets)
         return text + self.loaded.imported(module, root, piece)
@@ -229,6 +230,18 @@ class Closure:
                 self.guard(module.namespace, root, held)
                 return ".".join([absolute, root, *chain])
         return self.objects.live_name(module.namespace, root, chain, changed=())
+
+    def taken(self, module: Module, name: str, chain: list[str]) -> str:
+        """What an import in a module leads to; where it is a library, what the module and the packages around it set there counts too."""
+        if self.module(name) is None:
+            state = f"state of {name.partition('.')[0]}"
+            around = accumulate(module.name.split(".")[:-1], "{}.{}".format)
+            for setting in (module, *filter(None, map(self.module, around))):
+                piece = setting.file.summary.libraries.get(state)
+                _check_piece(setting, state, piece)
+                if piece is not None:
+                    self.piece(setting, state, piece)
+        return self.imported(name, chain)
 
     def imported(self, name: str, chain: list[str]) -> str:
         """What an import of `name` and then `.chain` leads to."""
@@ -320,7 +333,13 @@ class Closure:
         if module.namespace is None and _needs_its_object(piece, targets):
             _import(module.name)
         if piece.kind == "data" and not (piece.state or piece.reads_outside):
-            self.computed.append((node, module, name))
+            self.computed.append((node, node, module, name))
+        if piece.made_by and not piece.reads_outside:
+            beside = f"{node} beside"  # its body ran for nothing of this
+            with self.made.noting(beside):
+                for reach in piece.made_by:
+                    self.resolve(module, reach)
+            self.computed.append((beside, node, module, name))
         loaded = self.loaded.difference(_now(module), name, piece)
         edges = [text for reach, target in targets for text in ("" if reach.startswith("import ") else reach, target)]
         self.parts[node] = digest_of(digest, *edges, loaded)[:16]
@@ -347,8 +366,8 @@ class Closure:
             if piece.kind == "data" and not any(f"{module.name}:{changer}" in self.parts for changer in piece.changed_by):
                 self.as_it_stands(node, module, name)
         reading = self.made.leading_to(self.readers)
-        for node, module, name in self.computed:
-            if node in reading:
+        for made, node, module, name in self.computed:
+            if made in reading:
                 self.as_it_stands(node, module, name)
 
     def as_it_stands(self, node: str, module: Module, name: str) -> None:
@@ -402,7 +421,7 @@ def _check_piece(module: Module, name: str, piece: Piece | None) -> None:
     """
     if module.before is None:
         return
-    loaded = module.before.names.get(name, module.before.nested.get(name))
+    loaded = module.before.piece(name)
     if loaded != piece and not (loaded and piece and loaded.value and piece.value):
         raise SourceChanged(module.file.path)
 
@@ -441,4 +460,4 @@ def _makes_up_exports(module: Module) -> bool:
     return module.file.summary.exports is None and "__all__" in module.file.summary.names
 
 
-_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), "", ()))
+_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), "", (), {}))

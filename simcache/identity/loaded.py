@@ -83,7 +83,7 @@ class Loaded:
         if own:
             yield from self._defaults(inner, piece, path)
             if piece.reads_outside:
-                yield from self._read_in(module, {f"default {index}": value for index, value in enumerate(_defaults_of(inner))}, path)
+                yield from self._read_in(module, inner, path)
             attributes = {key: value for key, value in vars(inner).items() if not key.startswith("__") and isinstance(value, _PLAIN)}
             if attributes and not piece.simple:
                 yield self.objects.value(attributes, path)
@@ -106,6 +106,9 @@ class Loaded:
         """
         namespace, path = module.namespace or {}, f"{module.name}.{name}"
         held = namespace[name]
+        inner = underlying(held)
+        if module.file.summary.names[name].made_by and isinstance(inner, (type, types.FunctionType)):
+            return "|".join(self._read_in(module, inner, path))
         try:
             if self.objects.is_plain(held) or isinstance(underlying(held), types.FunctionType):
                 told = self.objects.live(held, path, of=module, reduces=True)
@@ -118,8 +121,14 @@ class Loaded:
         except Unkeyable:
             return self.objects.registered(held)
 
-    def _read_in(self, module: Module, values: Mapping[str, object], path: str) -> Iterator[str]:
-        """Values that were read from outside when the module was loaded, as far as they are data."""
+    def _read_in(self, module: Module, held: Any, path: str) -> Iterator[str]:
+        """Defaults of a function, or attributes of a class, that were read from outside when the module was loaded, as far as they are data."""
+        values = {f"default {index}": value for index, value in enumerate(_defaults_of(held))} if not isinstance(held, type) else {}
+        for name, member in vars(held).items() if isinstance(held, type) else ():
+            if isinstance(method := underlying(member), types.FunctionType):
+                values |= {f"{name} default {index}": value for index, value in enumerate(_defaults_of(method))}
+            elif not name.startswith("__"):
+                values[name] = member
         for name, value in sorted(values.items()):
             if not callable(value) and not hasattr(type(value), "__get__"):
                 try:
@@ -157,7 +166,7 @@ class Loaded:
                     yield f"{key}={now}"
 
         if piece.reads_outside:
-            yield from self._read_in(module, {key: value for key, value in vars(held).items() if not key.startswith("__")}, path)
+            yield from self._read_in(module, held, path)
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"

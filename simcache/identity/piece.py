@@ -6,7 +6,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 6
+SOURCE_FORMAT = 7
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -65,6 +65,8 @@ class Piece(NamedTuple):
     """A function without any decorator, so the object of that name should be just that function."""
     reads: bool = False
     """A function or class that may read files or the environment when it is called: so may what is made by it at import."""
+    made_by: tuple[str, ...] = ()
+    """Of a function or class what it calls as the module is loaded, for default values and attributes."""
 
 
 class Summary(NamedTuple):
@@ -81,6 +83,11 @@ class Summary(NamedTuple):
     """One digest of everything in the file, in whatever order it stands."""
     taken: tuple[str, ...]
     """All that it takes from other modules, as `import LEVEL MODULE CHAIN`, as far as it can be told which names of theirs."""
+    libraries: dict[str, Piece]
+    """What its statements set in libraries as they run (`np.random.seed(0)`), as `state of LIBRARY`."""
+
+    def piece(self, name: str) -> Piece | None:
+        return self.names.get(name) or self.nested.get(name) or self.libraries.get(name)
 
     def to_json(self) -> str:
         return json.dumps([SOURCE_FORMAT, *self])
@@ -91,9 +98,9 @@ class Summary(NamedTuple):
         found, *rest = json.loads(text)
         if found != SOURCE_FORMAT:
             return None
-        names, nested, stars, exports, whole, taken = rest
-        names, nested = ({name: _piece(row) for name, row in rows.items()} for rows in (names, nested))
-        return cls(names, nested, tuple(stars), None if exports is None else tuple(exports), whole, tuple(taken))
+        names, nested, stars, exports, whole, taken, libraries = rest
+        names, nested, libraries = ({name: _piece(row) for name, row in rows.items()} for rows in (names, nested, libraries))
+        return cls(names, nested, tuple(stars), None if exports is None else tuple(exports), whole, tuple(taken), libraries)
 
 
 def _piece(row: list[object]) -> Piece:

@@ -8,6 +8,7 @@ from typing import Any
 from simcache.errors import Unkeyable
 from simcache.identity.constant import value_digest
 from simcache.identity.effects import Effects
+from simcache.identity.library import LibraryState
 from simcache.identity.normal import FUNCTIONS, Normal, called, chain_of, is_blind, unquoted
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
@@ -65,6 +66,7 @@ class _Reader:
         self.parts: dict[str, list[ast.stmt]] = {}
         self.links: dict[str, tuple[str, ...]] = {}
         self.effects = Effects(self.links)
+        self.libraries = LibraryState(self.links)
         self.stars: list[str] = []
 
     def summary(self) -> Summary:
@@ -82,7 +84,9 @@ class _Reader:
         listed = tuple(map(str, exports)) if isinstance(exports, (list, tuple)) else None
         nested = self._nested()
         taken = {*self.stars, *_taken(names, [*names.values(), *nested.values()])}
-        return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, digest_of(*texts), tuple(sorted(taken)))
+        libraries = {f"state of {name}": self._described("library", parts, None) for name, parts in sorted(self.libraries.set.items())}
+        whole = digest_of(*texts)
+        return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, whole, tuple(sorted(taken)), libraries)
 
     def _is_cached(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         return any(called(decorator) in self.cached_names for decorator in node.decorator_list)
@@ -98,6 +102,7 @@ class _Reader:
             return
         self.read[id(statement)] = {name: len(self.parts[name]) for name in _read_at_import(statement) if name in self.parts}
         self.effects.note(statement)
+        self.libraries.note(statement)
         for name in bound | self._touched(statement, bound):
             self.parts.setdefault(name, []).append(statement)
             self.told.pop(name, None)
@@ -167,6 +172,7 @@ class _Reader:
             ),
             chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in ast.walk(part)),
             reads=last is not None and any(map(_may_read, parts)),
+            made_by=() if last is None else _calls_of(_at_import(last)),
         )
         if isinstance(last, FUNCTIONS):
             annotated = self._digest_and_reach(parts, scopes, annotated=True)
@@ -380,6 +386,16 @@ def _at_import(statement: ast.stmt) -> Iterator[ast.AST]:
             yield from _at_import(inner)
     else:
         yield statement
+
+
+def _calls_of(nodes: Iterable[ast.AST]) -> tuple[str, ...]:
+    """What is reached by the calls in some expressions."""
+    reach = Reach()
+    for node in nodes:
+        for call in ast.walk(node):
+            if isinstance(call, ast.Call):
+                reach.visit(call)
+    return reach.found()
 
 
 def _filled_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, ...]:

@@ -1598,6 +1598,25 @@ changes("a constant read from a data file, in a module that is imported late", "
     == pkg/demand.csv
     1 <<2=>3>>
 """)
+for _name, _text in (
+    ("a default value", "def g(x, data=rows('demand.csv')): return sum(data) + x"),
+    ("a default of the function itself", "@cached\ndef f(x, *, data=rows('demand.csv')): return sum(data) + x"),
+    ("a default of a method", "class G:\n    def run(self, x, data=rows('demand.csv')): return sum(data) + x\ndef g(x): return G().run(x)"),
+    ("a default of a method of the file that reads", "class G:\n    def run(self, x, data=open(__file__.replace('mod.py', 'demand.csv')).read()): return len(data.split()[1]) + float(data.split()[1]) + x\ndef g(x): return G().run(x)"),
+    ("an attribute of a class", "class G:\n    DATA = tuple(rows('demand.csv'))\ndef g(x): return sum(G.DATA) + x"),
+    ("a field's default", "from dataclasses import dataclass\n@dataclass\nclass G:\n    n: float = rows('demand.csv')[1]\ndef g(x): return G().n + x"),
+    ("a default, in a module that is imported late", "def g(x):\n    from pkg.late import h\n    return h(x)\n== pkg/late.py\nfrom pkg.helpers import rows\ndef h(x, data=rows('demand.csv')): return sum(data) + x\n"),
+):
+    _head, *_others = _text.split("== ")
+    changes(f"read from a data file by a helper of another module: {_name}", f"""from pkg.helpers import rows
+{_head}
+{'' if '@cached' in _head else '@cached' + chr(10) + 'def f(x): return g(x)'}
+{''.join('== ' + other for other in _others)}== pkg/helpers.py
+from pathlib import Path
+def rows(name): return [float(row) for row in Path(__file__).with_name(name).read_text().split()]
+== pkg/demand.csv
+1 <<2=>3>>
+""")
 changes("an array read from a data file by a reader of an installed package", """
     import numpy as np
     from pkg.helpers import table
@@ -3569,6 +3588,79 @@ changes("a function hidden by a star in a module that is imported late", """
     def g(x): return x + <<10=>20>>
 """)
 
+# ---------------------------------------------------------------- what a module sets in libraries
+
+for _name, _setup, _shown, _needs in (
+    ("a seed", "import random\nrandom.seed(<<1=>2>>)", "random.random()", ()),
+    ("a seed that a constant names", "import random\nSEED = <<1=>2>>\nrandom.seed(SEED)", "random.random()", ()),
+    ("a seed of numpy", "import numpy as np\nnp.random.seed(<<1=>2>>)", "float(np.random.rand())", ("numpy",)),
+    ("a seed by another import", "import numpy as np\nfrom numpy.random import seed as begin\nbegin(<<1=>2>>)", "float(np.random.rand())", ("numpy",)),
+    ("a seed that a function sets", "import random\ndef begin(s): random.seed(s + 1)\nbegin(5)\n_ = <<[]=>begin(4)>>", "random.random()", ()),
+    ("a seed, by the constants of who sets it", "import random\nBASE = <<1=>2>>\ndef seed_all(s): random.seed(s + BASE)\nseed_all(5)", "random.random()", ()),
+    ("a seed, by what its setter is given", "import random\ndef seed_all(s): random.seed(s)\nseed_all(<<5=>6>>)", "random.random()", ()),
+    ("a seed that a helper sets", "import random\nfrom pkg.other import seed_all\nseed_all(<<5=>6>>)\n== pkg/other.py\nimport random\ndef seed_all(s): random.seed(s)\n", "random.random()", ()),
+    ("a seed that a helper sets, its body", "import random\nfrom pkg.other import seed_all\nseed_all(5)\n== pkg/other.py\nimport random\ndef seed_all(s): random.seed(s + <<1=>2>>)\n", "random.random()", ()),
+    ("a seed under a condition", "import random\nif random:\n    random.seed(<<1=>2>>)", "random.random()", ()),
+    ("a seed that is taken out", "import random\nrandom.seed(1)\n<<random.seed(2)=>>>", "random.random()", ()),
+    ("a precision", "from decimal import Decimal, getcontext\ngetcontext().prec = <<6=>7>>", "str(Decimal(1) / 3)", ()),
+    ("how errors are met", "import numpy as np\nnp.seterr(divide=<<'ignore'=>'raise'>>)", "error(lambda: np.array([1.0]) / 0)", ("numpy",)),
+    ("an option that is an attribute", "import tokenize\ntokenize.tabsize = <<8=>4>>", "tokenize.tabsize", ()),
+    ("an option that is an item", "import os\nos.environ['SIMCACHE_ROW'] = <<'a'=>'b'>>", "os.environ['SIMCACHE_ROW']", ()),
+):
+    _head, *_others = _setup.split("== ")
+    changes(f"what a module sets in a library: {_name}", f"""{_head}
+def error(act):
+    try:
+        return str(act())
+    except ArithmeticError as problem:
+        return type(problem).__name__
+@cached
+def f(x): return {_shown}
+{''.join('== ' + other for other in _others)}""", needs=_needs)
+changes("what a module sets in a library: a callee's module does", """
+    from pkg.other import g
+    @cached
+    def f(x): return g(x)
+    == pkg/other.py
+    import random
+    random.seed(<<1=>2>>)
+    def g(x): return x + random.random()
+""")
+changes("what a module sets in a library: a package around it does", """
+    import random
+    @cached
+    def f(x): return random.random()
+    == pkg/__init__.py
+    import random
+    random.seed(<<1=>2>>)
+""")
+changes("what a module sets in a library: the function imports it by itself", """
+    import random
+    random.seed(<<1=>2>>)
+    @cached
+    def f(x):
+        from random import random as draw
+        return draw()
+""")
+for _name, _setup in (
+    ("it sets where messages go", "import math\nimport logging\nlogging.getLogger().setLevel(<<10=>20>>)"),
+    ("it sets something in a library that is not reached", "import math\nimport random\nrandom.seed(<<1=>2>>)"),
+    ("it calls a library that sets nothing", "import math\nmath.floor(<<1=>2>>)"),
+):
+    same(f"what a module sets in a library: {_name}", f"""{_setup}
+@cached
+def f(x): return math.sqrt(x)
+""")
+same("what a module sets in a library: its main does something else, too", """
+import random
+def main():
+    random.seed(1)
+    abs(<<1=>2>>)
+main()
+@cached
+def f(x): return random.random()
+""")
+
 # ---------------------------------------------------------------- what arguments bring along
 
 changes("a method of a plain instance given as an argument", """
@@ -4088,6 +4180,17 @@ def f(x): return g(x)
 {_REPORT}
 == beside.py
 def g(x): return x + <<1=>2>>
+""", entry="script.py")
+
+changes("a script: a seed that its main block sets", f"""
+== script.py
+import random
+def g(x): return x + random.random()
+@cached
+def f(x): return g(x)
+if __name__ == "__main__":
+    random.seed(<<1=>2>>)
+{_REPORT}
 """, entry="script.py")
 
 # ---------------------------------------------------------------- edits that must keep the key: words and form
