@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 
 from simcache.errors import BadSettings, SourceChanged
@@ -36,10 +36,14 @@ from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, V
 class Closure:
     """Everything that one function or class can reach, piece by piece."""
 
-    def __init__(self, own: str, packages: Iterable[str]) -> None:
+    def __init__(self, own: str, packages: Iterable[str], counted: Iterable[str] = ()) -> None:
         self.own = own.partition(".")[0]
         self.packages = frozenset(packages)
         """Packages that count as a whole, so that nothing inside them is followed name by name."""
+        self.counted = frozenset(counted)
+        """Counters and logs, as `module:name` or `module:class.attribute`: code that is reached adds to them, so their values do not count."""
+        self.counts: set[str] = set()
+        """Those that were found."""
         self.parts: dict[str, str] = {}
         self.outside: set[str] = set()
         self.files: dict[str, Signature] = {}
@@ -317,6 +321,7 @@ class Closure:
         self.entered.append((node, module, piece))
         if piece.reads or (piece.kind == "data" and piece.reads_outside):
             self.readers.add(node)
+        self.counts.update(place for chain in piece.counts for place in self.places(module, chain))
         if piece.state:
             self.states.append((node, module, name, piece))
         if piece.value:
@@ -343,6 +348,31 @@ class Closure:
         loaded = self.loaded.difference(_now(module), name, piece)
         edges = [text for reach, target in targets for text in ("" if reach.startswith("import ") else reach, target)]
         self.parts[node] = digest_of(digest, *edges, loaded)[:16]
+
+    def places(self, module: Module, chain: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+        """Where in the project that stands which a chain of a module leads to: a name at the top of a module, or an attribute of a class.
+
+        What the text of the module itself tells to be state is known already.
+        """
+        absolute, rest = module.name, chain.split(".")
+        source: Module | None = module
+        if chain.startswith("import "):
+            _, level, name, further = chain.split(" ", 3)
+            absolute, rest = absolute_name(module, int(level), name), further.split(".") if further else []
+            source = self.module(absolute)
+        while source is not None and source.folder and rest and rest[0] not in source.file.summary.names:
+            absolute = f"{absolute}.{rest.pop(0)}"
+            source = self.module(absolute)
+        piece = None if source is None or not rest else source.file.summary.names.get(rest[0])
+        place = f"{absolute}:{'.'.join(rest)}"
+        if source is None or piece is None or place in seen:
+            return
+        if piece.kind == "import":
+            for link in piece.links:
+                taken = f"{link}.{'.'.join(rest[1:])}" if rest[1:] and not link.endswith(" ") else link + ".".join(rest[1:])
+                yield from self.places(source, taken, seen | {place})
+        elif not piece.state and len(rest) == (2 if piece.kind == "class" else 1):
+            yield place
 
     def check_absent(self, module: Module, piece: Piece) -> None:
         """Raise SourceChanged if a loaded module names one in an import that was not there to be loaded and has come to the folder since."""
@@ -389,11 +419,11 @@ class Closure:
                 edges = [text for reach in piece.annotated_reaches for text in (reach, self.resolve(module, reach))]
                 self.parts[node] = digest_of(self.parts[node], piece.annotated, *edges)[:16]
 
-    def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None:
-        """Have the fingerprint hold only as long as this name stands for this object, unchanged if it is a record."""
+    def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None:
+        """Have the fingerprint hold only as long as this name stands for this object, unchanged inside as far as that can be watched."""
         key = (id(names.cell) if isinstance(names, Variable) else id(names), name)
         if record or key not in self.guards:
-            self.guards[key] = guard_of(names, name, held, record=record)
+            self.guards[key] = guard_of(names, name, held, record=record) if inside else Guard(names, name, held, None, None)
         for inner in self.objects.records_in(held) if record else ():
             self.watch(inner)
 

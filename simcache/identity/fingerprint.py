@@ -3,7 +3,7 @@
 import os
 import types
 from _thread import RLock
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from simcache.errors import BadSettings
@@ -27,12 +27,25 @@ def fingerprint(obj: Any, code: Iterable[str] = (), packages: Iterable[str] = ()
     inner = underlying(obj)
     with _lock:
         note_loaded()
-        closure = Closure(str(getattr(inner, "__module__", "") or ""), code)
-        for name in sorted(closure.packages):
-            closure.package(name)
-        start = closure.objects.follow(obj, function_name(obj), start=True)
-        extra = [f"{name} {_installed(name)}" for name in sorted(packages)]
-        return closure.finish(start, version or "", *extra)
+        extra = [version or "", *(f"{name} {_installed(name)}" for name in sorted(packages))]
+
+        def begin(closure: Closure) -> list[str]:
+            for name in sorted(closure.packages):
+                closure.package(name)
+            return [closure.objects.follow(obj, function_name(obj), start=True), *extra]
+
+        return _closed(str(getattr(inner, "__module__", "") or ""), code, begin)
+
+
+def _closed(own: str, packages: Iterable[str], begin: Callable[[Closure], list[str]]) -> Fingerprint:
+    """A closure that knows from its first piece on which names are but counters of the code that it reaches."""
+    counted: frozenset[str] = frozenset()
+    while True:
+        closure = Closure(own, packages, counted)
+        found = closure.finish(*begin(closure))
+        if closure.counts <= counted:
+            return found
+        counted |= closure.counts
 
 
 def _installed(package: str) -> str:
@@ -76,7 +89,7 @@ class CodeVersions:
             if not isinstance(inner, (type, types.FunctionType)) or closure.objects.is_foreign(inner):
                 return closure.objects.foreign(inner)
             note_loaded()
-            return closure.finish(closure.objects.follow(obj, inner.__qualname__))
+            return _closed(self.own, self.packages, lambda closure: [closure.objects.follow(obj, inner.__qualname__)])
 
 
 _versions: dict[tuple[int, str, frozenset[str]], tuple[object, Fingerprint | str]] = {}

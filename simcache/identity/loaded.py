@@ -10,7 +10,7 @@ from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.bytecode import same_code
 from simcache.identity.files import held_when_noted, is_new, is_outside, times_reloaded
 from simcache.identity.live import Live, check_code, which
-from simcache.identity.modules import Module, absolute_name, underlying
+from simcache.identity.modules import Module, absolute_name, module_name, underlying
 from simcache.identity.piece import Piece
 from simcache.identity.taken import Guard, Names, guard_of
 
@@ -26,8 +26,10 @@ _first_told: dict[tuple[int, str, int], tuple[object, str]] = {}
 class Guarding(Protocol):
     """The part of a closure that is told what must stay as it is."""
 
+    counted: frozenset[str]
+
     def module(self, name: str) -> Module | None: ...
-    def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
+    def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
     def watch(self, held: object) -> None: ...
 
 
@@ -44,7 +46,7 @@ class Loaded:
         if namespace is None or name not in namespace:
             return ""
         held = namespace[name]
-        if piece.state:
+        if piece.state or f"{module.name}:{name}" in self.closure.counted:
             return self.objects.registered(held) if piece.kind == "data" else self._checked(module, held)
         self.closure.guard(namespace, name, held)
         if piece.kind == "data":
@@ -148,7 +150,8 @@ class Loaded:
         for base in held.__mro__[1:]:
             if not self.objects.is_foreign(base) and (made_in := self.objects.module_of(base)) is not None:
                 self.objects.check_class(made_in, base)
-        constants = dict(constant.split(" ") for constant in piece.constants)
+        counted = {place.rpartition(".")[2] for base in held.__mro__ for place in self.closure.counted if place.startswith(_place_of(base))}
+        constants = dict(constant.split(" ") for constant in piece.constants if constant.partition(" ")[0] not in counted)
         self.closure.watch(held)
         for key, member in _members(held).items():
             function = self._check_text(module, member)
@@ -207,8 +210,8 @@ class Loaded:
         held = namespace[name]
         seen = (id(namespace), name, times_reloaded(module.file.path))
         first = _first_seen.setdefault(seen, Guard(namespace, name, held, None, None))
-        self.closure.guard(namespace, name, held)
         same = first.holds() and any(self._stands_for(module, link, held) for link in piece.links)
+        self.closure.guard(namespace, name, held, inside=not same)  # where it comes from, what is inside is watched
         return "" if same else f"={self.objects.live(held, f'{module.name}.{name}')}"
 
     def _stands_for(self, module: Module, link: str, held: object) -> bool:
@@ -237,6 +240,11 @@ def _members(held: object) -> dict[str, Any]:
             members[name] = member.fget
             members.update({f"{name}.{kind}": function for kind, function in (("set", member.fset), ("del", member.fdel)) if function})
     return members
+
+
+def _place_of(cls: type) -> str:
+    """How the places of a class's attributes begin."""
+    return f"{module_name(cls)}:{cls.__qualname__}."
 
 
 def _is_of(function: types.FunctionType, module: Module, name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from simcache.errors import Unkeyable
 from simcache.identity.constant import value_digest
+from simcache.identity.counters import counted
 from simcache.identity.effects import Effects
 from simcache.identity.library import LibraryState
 from simcache.identity.normal import FUNCTIONS, Normal, called, chain_of, is_blind, unquoted
@@ -173,6 +174,7 @@ class _Reader:
             chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in ast.walk(part)),
             reads=last is not None and any(map(_may_read, parts)),
             made_by=() if last is None else _calls_of(_at_import(last)),
+            counts=() if last is None else counted(last),
         )
         if isinstance(last, FUNCTIONS):
             annotated = self._digest_and_reach(parts, scopes, annotated=True)

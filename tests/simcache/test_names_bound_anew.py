@@ -169,6 +169,15 @@ OWN_STATE = {
     "a captured counter": (
         "def make():\n    n = 0\n    def g(x):\n        nonlocal n\n        n += 1\n        return x * 2\n    return g\ng = make()\n"
     ),
+    "a counter of a class, in a method of the class": (
+        "class C:\n    made = 0\n    @classmethod\n    def make(cls):\n        cls.made += 1\n        return cls()\ndef g(x): return x * 2 if C.make() else 0\n"
+    ),
+    "a counter of a class, where an instance is made": (
+        "class C:\n    made = 0\n    def __init__(self): type(self).made += 1\ndef g(x): return x * 2 if C() else 0\n"
+    ),
+    "a counter of a class, where one of a class upon it is made": (
+        "class C:\n    def __init__(self): self.__class__.made += 1\nclass D(C):\n    made = 0\ndef g(x): return x * 2 if D() else 0\n"
+    ),
     "a default as a memo": "def g(x, memo={}): return memo.setdefault(x, x * 2)\n",
 }
 
@@ -181,6 +190,56 @@ def test_what_the_code_itself_changes_as_it_runs_does_not_make_it_cold(text: str
     assert world.ask("[f.key(1), f(1), f(2), f.key(1)] == [f.key(1), 2, 4, f.key(1)]") == "True"
     assert world.ask("(f(2), f(1), f(3))") == "(4, 2, 6)"
     assert len(world.entries()) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from pkg import other\ndef g(x):\n    other.CALLS += 1\n    return x * 2\n",
+        "from pkg.other import COUNTS\ndef g(x):\n    COUNTS['g'] += 1\n    return x * 2\n",
+        "import pkg.other\ndef g(x):\n    pkg.other.LOG.append(x)\n    return x * 2\n",
+        "from pkg.other import Totals\ndef g(x):\n    Totals.n += 1\n    return x * 2\n",
+        "def g(x):\n    from pkg.other import COUNTS as counts\n    counts['g'] += 1\n    return x * 2\n",
+        "from pkg.face import COUNTS\ndef g(x):\n    COUNTS['g'] += 1\n    return x * 2\n",
+        "from pkg.other import Totals\nclass Mine(Totals):\n    n = 5\n    def __init__(self): type(self).n += 1\ndef g(x): return x * 2 if Mine() else 0\n",
+    ],
+)
+def test_a_counter_or_log_of_another_module_does_not_make_it_cold(text: str, world: World) -> None:
+    """What the code that is reached only adds to is its own state, wherever it is kept; no version is taken again for it."""
+    other = "CALLS = 0\nCOUNTS = {'g': 0}\nLOG = []\nclass Totals:\n    n = 0\n"
+    world.write(package(text + "@cached\ndef f(x): return g(x)\n", other=other, face="from pkg.other import COUNTS\n"))
+
+    loaded = "(lambda key, code: (f(1), f(2), f.key(1) == key, f.fingerprint() is code))(f.key(1), f.fingerprint())"
+    assert world.ask(f"(f(3), {loaded})") == "(6, (2, 4, True, True))"
+    assert world.ask("(f(2), f(3), f(1))") == "(4, 6, 2)"
+    assert len(world.entries()) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [
+        ("from pkg import other\ndef put(v): other.STEP = v\ndef g(x): return x * other.STEP if put else 0\n", "put(5)"),
+        (
+            "from pkg.other import Config\nclass C:\n    def put(self, v): Config.step = v\ndef g(x): return x * Config.step if C else 0\n",
+            "C().put(5)",
+        ),
+        ("class C:\n    step = 2\n    @classmethod\n    def put(cls, v): cls.step = v\ndef g(x): return x * C.step\n", "C.put(5)"),
+        (
+            "from pkg import other\ndef count(): other.CALLS += 1\ndef g(x): return x * other.STEP if count else 0\n",
+            "exec('other.STEP = 5')",
+        ),
+        (
+            "from pkg.other import Config\ndef count(): Config.calls += 1\ndef g(x): return x * Config.step if count else 0\n",
+            "exec('Config.step = 5')",
+        ),
+    ],
+)
+def test_what_a_function_that_is_reached_sets_is_a_setting_and_counts(text: str, setting: str, world: World) -> None:
+    """Nobody can tell whether it is called as the function runs or by the program between two calls: it may be a configuration."""
+    other = "CALLS = 0\nSTEP = 2\nclass Config:\n    step = 2\n    calls = 0\n"
+    world.write(package(text + "@cached\ndef f(x): return g(x)\n", other=other))
+
+    assert world.ask(f"(f(1), {setting}, f(1))[::2]") == "(2, 5)"
 
 
 def test_closures_of_one_factory_do_not_answer_for_one_another(world: World) -> None:

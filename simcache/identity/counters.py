@@ -1,0 +1,69 @@
+"""Counters and logs that a function or class keeps elsewhere: names of other modules, and of classes, that it adds to as it runs."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from simcache.identity.normal import FUNCTIONS, called, chain_of
+from simcache.identity.reach import bindings
+
+_ADDS = frozenset("add append appendleft extend setdefault".split())
+"""Methods that can only add. What is assigned may be a setting, which counts, so that it is known before the next call."""
+_OF_CLASSES = frozenset({"__class_getitem__", "__init_subclass__", "__new__"})
+
+
+class _Scope(NamedTuple):
+    """The function in which something stands."""
+
+    local: frozenset[str]
+    links: Mapping[str, tuple[str, ...]]
+    me: str
+    """Its first argument, the instance or class in a method."""
+    of_class: str
+    """The class of which it is a method, or whose method it stands in."""
+    on_class: bool
+
+
+def counted(node: ast.stmt) -> tuple[str, ...]:
+    """What a function, or the methods of a class, add to, as chains from a name of the module or of an import inside."""
+    return tuple(sorted(set(_inside(node, _Scope(frozenset(), {}, "", "", on_class=False)))))
+
+
+def _inside(node: ast.AST, scope: _Scope) -> Iterator[str]:
+    if isinstance(node, FUNCTIONS):
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+        names = [argument.arg for argument in arguments if argument is not None]
+        bound, links, _ = bindings(node.body)
+        on_class = node.name in _OF_CLASSES or any(called(decorator) == "classmethod" for decorator in node.decorator_list)
+        me = names[0] if names and scope.of_class and not scope.me else scope.me
+        scope = _Scope(scope.local.union(names, bound), {**scope.links, **links}, me, scope.of_class, on_class or scope.on_class)
+    elif isinstance(node, ast.ClassDef):
+        scope = scope._replace(of_class=node.name, me="", on_class=False)
+    elif isinstance(node, ast.AugAssign):
+        yield from _chains(node.target, scope)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _ADDS:
+        yield from _chains(node.func.value, scope)
+    for inner in ast.iter_child_nodes(node):
+        yield from _inside(inner, scope)
+
+
+def _chains(target: ast.expr, scope: _Scope) -> Iterator[str]:
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    root, _, rest = chain_of(target).partition(".")
+    if isinstance(target, ast.Attribute) and _is_class_of(target.value, scope):
+        yield f"{scope.of_class}.{target.attr}"
+    elif root in scope.links:
+        yield from (link + (f".{rest}" if rest and not link.endswith(" ") else rest) for link in scope.links[root])
+    elif root and root not in scope.local:
+        yield f"{root}.{rest}" if rest else root
+
+
+def _is_class_of(node: ast.expr, scope: _Scope) -> bool:
+    """Whether an expression in a method is its class: `cls`, `type(self)`, `self.__class__`."""
+    match node:
+        case ast.Name(id=name):
+            return scope.on_class and bool(name) and name == scope.me
+        case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id=name)]) | ast.Attribute(value=ast.Name(id=name), attr="__class__"):
+            return bool(name) and name == scope.me
+    return False
