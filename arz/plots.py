@@ -161,7 +161,7 @@ def fundamental(
         alone = len(result.classes) == 1
         flow.set_ylabel("flow (veh/h per lane)" if alone else "effective flow (veh/h per lane)")
         speed.set(xlabel="density (veh/km per lane)" if alone else "occupancy (effective veh/km per lane)", ylabel="speed (km/h)")
-        speed.legend(fontsize="small", frameon=False, title="settled", title_fontsize="small")
+        speed.legend(loc="upper right", fontsize="small", frameon=False, title="settled", title_fontsize="small")
         for axes in (flow, speed):
             axes.set_xlim(left=0)
             axes.set_ylim(bottom=0)
@@ -430,7 +430,7 @@ def _mark_signals(axes: "Axes", world: Network) -> None:
         axes.scatter(
             *zip(*places, strict=True), s=22, marker="o", facecolors="white", edgecolors="black", linewidths=0.9, zorder=4, label="signal"
         )
-        axes.legend(loc="best", fontsize="small", frameon=True, framealpha=0.8)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0, fontsize="small", frameon=False)
 
 
 def _settled(physics: Physics, numbers: Numbers, r: float) -> float:

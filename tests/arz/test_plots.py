@@ -71,6 +71,20 @@ class TestEveryPicture:
 
         assert pictures[0] == pictures[1]
 
+    @pytest.mark.parametrize("kind", list(plots.PICTURES))
+    def test_no_legend_looks_for_its_place(self, corridor: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+        """Matplotlib warns when the search takes a second, as on a busy machine: each legend has its place."""
+        searched = []
+
+        def search(*given: object, **_: object) -> tuple[float, float]:
+            searched.append(given)
+            return 0.0, 0.0
+
+        monkeypatch.setattr("matplotlib.legend.Legend._find_best_position", search)
+        plots.PICTURES[kind](corridor, tmp_path / "picture.png")
+
+        assert searched == []
+
     def test_other_formats(self, corridor: Result, tmp_path: Path) -> None:
         """The name's ending decides."""
         plots.network(corridor, path=tmp_path / "picture.pdf")
