@@ -27,7 +27,7 @@ from simcache.identity.files import (
 )
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
-from simcache.identity.made import Made
+from simcache.identity.made import Made, behind
 from simcache.identity.modules import Module, absolute_name, compiled_as_written, is_of_python, locate
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
@@ -60,6 +60,8 @@ class Closure:
         self.readers: set[str] = set()
         """Functions and classes that may read files or the environment."""
         self.settled: set[str] = set()
+        self.objects_met: set[str] = set()
+        """Functions and classes that were followed as objects, above all the one that the closure starts from."""
         self.reads_annotations = False
         self.resolving: set[tuple[str, str]] = set()
         self.made = Made()
@@ -297,6 +299,12 @@ class Closure:
         self.made.note(module, "*")
         return node
 
+    def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str:
+        """The piece of an object that was met: it may run."""
+        node = self.piece(module, name, piece, start=start, behaviour=behaviour)
+        self.objects_met.add(node)
+        return node
+
     def piece(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str:
         node = f"{module.name}:{name}"
         if node not in self.parts:
@@ -389,16 +397,32 @@ class Closure:
     def settle(self) -> None:
         """Look again at data whose text does not tell it, now that all is known that leads to it.
 
-        What functions of a module change is data where none of them is reached: it was set up. And what code has worked out
+        What functions of a module change is data where none of them may run: it was set up. And what code has worked out
         that reads a file somewhere is what it is, whatever the code says.
         """
+        running = self.running()
         for node, module, name, piece in self.states:
-            if piece.kind == "data" and not any(f"{module.name}:{changer}" in self.parts for changer in piece.changed_by):
+            if piece.kind == "data" and not any(f"{module.name}:{changer}" in running for changer in piece.changed_by):
                 self.as_it_stands(node, module, name)
         reading = self.made.leading_to(self.readers)
         for made, node, module, name in self.computed:
             if made in reading:
                 self.as_it_stands(node, module, name)
+
+    def running(self) -> set[str]:
+        """What may run when the function does: not what only statements of a module have called as it was loaded."""
+        data = {node: (module, piece) for node, module, piece in self.entered if piece.kind in ("data", "library")}
+
+        def led_to(node: str) -> Iterable[str]:
+            module, piece = data.get(node, (None, None))
+            if module is None or piece is None:
+                return self.made.edges.get(node, ())
+            if piece.kind == "library":
+                return ()
+            called = {f"{module.name}:{name}" for name in piece.only_called}
+            return (name for name in self.made.edges.get(node, ()) if name not in called)
+
+        return {*behind(self.objects_met, led_to)}
 
     def as_it_stands(self, node: str, module: Module, name: str) -> None:
         """Have the value count that a name has."""

@@ -37,7 +37,7 @@ class Followed(Protocol):
 
     def module(self, name: str) -> Module | None: ...
     def imported(self, name: str, chain: list[str]) -> str: ...
-    def piece(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
+    def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
 
 
@@ -211,7 +211,7 @@ class Live:
             piece = module.file.summary.names.get(top)
             if piece is not None and piece.kind == "class":
                 self.check_class(module, cls)
-                return self.closure.piece(module, top, piece, behaviour=behaviour and top == cls.__qualname__)
+                return self.closure.held(module, top, piece, behaviour=behaviour and top == cls.__qualname__)
         return self.live_class(cls)
 
     def check_class(self, module: Module, cls: type) -> None:
@@ -246,7 +246,7 @@ class Live:
         top, inside, _ = cls.__qualname__.partition(".<locals>.")
         module = self.module_of(cls) if inside else None
         piece = None if module is None else module.file.summary.names.get(top.partition(".")[0])
-        return [] if module is None or piece is None else [self.closure.piece(module, top.partition(".")[0], piece)]
+        return [] if module is None or piece is None else [self.closure.held(module, top.partition(".")[0], piece)]
 
     def module_of(self, obj: Any) -> Module | None:
         """The project's module whose file an object comes from, also for scripts and functions shipped by value."""
@@ -286,7 +286,7 @@ class Live:
                 top = qualname.partition(".")[0]
                 piece = module.file.summary.names.get(top)
                 if piece is not None:
-                    node = self.closure.piece(module, top, piece, start=start)
+                    node = self.closure.held(module, top, piece, start=start)
                     if is_new(module.file):
                         check_code(module, code)
                     return f"{node}{'' if start else qualname.removeprefix(top)}{which(module, code, piece)}{self.captured(function, piece, path)}"
@@ -299,7 +299,7 @@ class Live:
 
     def nested(self, module: Module, function: types.FunctionType, piece: Piece, path: str, *, start: bool) -> str:
         """A function made inside another: its own text, what it captured and its defaults."""
-        node = self.closure.piece(module, function.__code__.co_qualname, piece, start=start)
+        node = self.closure.held(module, function.__code__.co_qualname, piece, start=start)
         place = which(module, function.__code__, piece)
         return f"{node}{place}{self.captured(function, piece, path)}{self.defaults(function, path)}"
 

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from simcache.errors import SourceChanged
 from simcache.identity.files import reads_as_before
@@ -18,7 +18,7 @@ class Made:
     """
 
     def __init__(self) -> None:
-        self._edges: dict[str, list[str]] = {}
+        self.edges: dict[str, list[str]] = {}
         """Of each piece, and of each module taken whole, the names that it leads to."""
         self._noted: list[str] = []
         self._made: list[tuple[Module, list[str]]] = []
@@ -33,7 +33,7 @@ class Made:
         """The names that are looked up meanwhile; it is these that a node leads to."""
         before, self._noted = self._noted, []
         if node:
-            self._edges[node] = self._noted
+            self.edges[node] = self._noted
         try:
             yield self._noted
         finally:
@@ -48,7 +48,7 @@ class Made:
         order = {name: at for at, name in enumerate(list(sys.modules))}  # in which they were last loaded to their end
         for module, names in self._made:
             since = order.get(module.name, len(order))
-            for node in _behind(names, self._edges):
+            for node in behind(names, self.edges.get):
                 source, _, name = node.partition(":")
                 other = modules.get(source)
                 if other is not None and order.get(source, 0) > since and not reads_as_before(other.file, name):
@@ -60,18 +60,18 @@ class Made:
         if not wanted:
             return wanted
         back: dict[str, list[str]] = {}
-        for node, targets in self._edges.items():
+        for node, targets in self.edges.items():
             for target in targets:
                 back.setdefault(target, []).append(node)
-        return {*_behind(wanted, back)}
+        return {*behind(wanted, back.get)}
 
 
-def _behind(names: Iterable[str], edges: Mapping[str, list[str]]) -> Iterator[str]:
+def behind(names: Iterable[str], led_to: Callable[[str], Iterable[str] | None]) -> Iterator[str]:
     """These names, and all that they lead to."""
     queue, seen = deque(names), set(names)
     while queue:
         node = queue.popleft()
         yield node
-        further = [new for new in dict.fromkeys(edges.get(node, ())) if new not in seen]
+        further = [new for new in dict.fromkeys(led_to(node) or ()) if new not in seen]
         queue.extend(further)
         seen.update(further)

@@ -67,6 +67,8 @@ class Piece(NamedTuple):
     """A function or class that may read files or the environment when it is called: so may what is made by it at import."""
     made_by: tuple[str, ...] = ()
     """Of a function or class what it calls as the module is loaded, for default values and attributes."""
+    only_called: tuple[str, ...] = ()
+    """Of data the functions that its statements call as the module is loaded, and do nothing else with (`load()`)."""
     counts: tuple[str, ...] = ()
     """What a function or class adds to as it runs, beyond its own module's names: other modules' counters and logs, and classes'."""
 

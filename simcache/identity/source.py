@@ -124,8 +124,8 @@ class _Reader:
             reach = Reach()
             reach.visit(statement)
             touched, mutated = reach.changed, reach.mutated
-        for chain in chains:
-            touched |= self.changes.get(chain, set())
+        if id(statement) in self.setting_up:  # what a script's main part sets is known by its value
+            touched = touched.union(*(self.changes.get(chain, ()) for chain in chains))
         match statement:
             case ast.Expr(value=ast.Call(func=ast.Name(id=function), args=given)):
                 filled = (given[index] for index in self.fills.get(function, ()) if index < len(given))
@@ -175,6 +175,7 @@ class _Reader:
             reads=last is not None and any(map(_may_read, parts)),
             made_by=() if last is None else _calls_of(_at_import(last)),
             counts=() if last is None else counted(last),
+            only_called=_only_called(parts) if last is None else (),
         )
         if isinstance(last, FUNCTIONS):
             annotated = self._digest_and_reach(parts, scopes, annotated=True)
@@ -388,6 +389,17 @@ def _at_import(statement: ast.stmt) -> Iterator[ast.AST]:
             yield from _at_import(inner)
     else:
         yield statement
+
+
+def _only_called(parts: Iterable[ast.stmt]) -> tuple[str, ...]:
+    """The names of which statements do nothing but call them, and drop what they return."""
+    callees, used = [], []
+    for part in parts:
+        match part:
+            case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
+                callees.append(name)
+        used += [node.id for node in ast.walk(part) if isinstance(node, ast.Name)]
+    return tuple(sorted(name for name in set(callees) if used.count(name) == callees.count(name)))
 
 
 def _calls_of(nodes: Iterable[ast.AST]) -> tuple[str, ...]:

@@ -4193,6 +4193,55 @@ if __name__ == "__main__":
 {_REPORT}
 """, entry="script.py")
 
+_READ = "int(Path(__file__).with_name('n.txt').read_text())"
+for _name, _before, _set, _asked in (
+    ("a name", "N = None", f"global N\n    N = {_READ}", "N"),
+    ("an item", "N = {'dt': 0}", f"N['dt'] = {_READ}", "N['dt']"),
+    ("what a dict is updated with", "N = {}", f"N.update(dt={_READ})", "N['dt']"),
+    ("an attribute", "from types import SimpleNamespace\nN = SimpleNamespace(dt=0)", f"N.dt = {_READ}", "N.dt"),
+    ("an attribute of a record", "from dataclasses import dataclass\n@dataclass\nclass R:\n    dt: int = 0\nN = R()", f"N.dt = {_READ}", "N.dt"),
+    ("a list", "N = []", f"N.append({_READ})", "N[0]"),
+):
+    changes(f"a script: what its main sets: {_name}", f"""
+== script.py
+from pathlib import Path
+{_before}
+@cached
+def f(x): return x * {_asked}
+def main():
+    {_set}
+    from probe import report
+    report(f, 3)
+if __name__ == "__main__":
+    main()
+== n.txt
+<<1=>2>>
+""", entry="script.py")
+    changes(f"what a function that a module calls has read: {_name}", f"""
+from pathlib import Path
+{_before}
+def load():
+    {_set}
+load()
+@cached
+def f(x): return x * {_asked}
+== pkg/n.txt
+<<1=>2>>
+""")
+same("a script: its main does something else", """
+== script.py
+N = {'dt': 0}
+@cached
+def f(x): return x * N['dt']
+def main():
+    N['dt'] = 5
+    abs(<<1=>2>>)
+    from probe import report
+    report(f, 3)
+if __name__ == "__main__":
+    main()
+""", entry="script.py")
+
 # ---------------------------------------------------------------- edits that must keep the key: words and form
 
 same("a comment", """
