@@ -41,7 +41,7 @@ class Closure:
         self.packages = frozenset(packages)
         """Packages that count as a whole, so that nothing inside them is followed name by name."""
         self.counted = frozenset(counted)
-        """Counters and logs, as `module:name` or `module:class.attribute`: code that is reached adds to them, so their values do not count."""
+        """Counters, as `module:name` or `module:class.attribute`: code that is reached counts them up, so their values do not count."""
         self.counts: set[str] = set()
         """Those that were found."""
         self.parts: dict[str, str] = {}

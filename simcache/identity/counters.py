@@ -1,4 +1,4 @@
-"""Counters and logs that a function or class keeps elsewhere: names of other modules, and of classes, that it adds to as it runs."""
+"""Counters that a function or class keeps elsewhere: names of other modules, and of classes, that it counts up as it runs."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -7,8 +7,6 @@ from typing import NamedTuple
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.reach import bindings
 
-_ADDS = frozenset("add append appendleft extend setdefault".split())
-"""Methods that can only add. What is assigned may be a setting, which counts, so that it is known before the next call."""
 _OF_CLASSES = frozenset({"__class_getitem__", "__init_subclass__", "__new__"})
 
 
@@ -25,7 +23,7 @@ class _Scope(NamedTuple):
 
 
 def counted(node: ast.stmt) -> tuple[str, ...]:
-    """What a function, or the methods of a class, add to, as chains from a name of the module or of an import inside."""
+    """What a function, or the methods of a class, count up, as chains from a name of the module or of an import inside."""
     return tuple(sorted(set(_inside(node, _Scope(frozenset(), {}, "", "", on_class=False)))))
 
 
@@ -39,17 +37,14 @@ def _inside(node: ast.AST, scope: _Scope) -> Iterator[str]:
         scope = _Scope(scope.local.union(names, bound), {**scope.links, **links}, me, scope.of_class, on_class or scope.on_class)
     elif isinstance(node, ast.ClassDef):
         scope = scope._replace(of_class=node.name, me="", on_class=False)
-    elif isinstance(node, ast.AugAssign):
+    elif isinstance(node, ast.AugAssign) and isinstance(node.op, (ast.Add, ast.Sub)) and _is_whole(node.value):
+        # Anything else that is assigned may be a setting: `cls.dt /= 2`, `options["dt"] = 1`, and `roads.append(road)` too.
         yield from _chains(node.target, scope)
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _ADDS:
-        yield from _chains(node.func.value, scope)
     for inner in ast.iter_child_nodes(node):
         yield from _inside(inner, scope)
 
 
 def _chains(target: ast.expr, scope: _Scope) -> Iterator[str]:
-    while isinstance(target, ast.Subscript):
-        target = target.value
     root, _, rest = chain_of(target).partition(".")
     if isinstance(target, ast.Attribute) and _is_class_of(target.value, scope):
         yield f"{scope.of_class}.{target.attr}"
@@ -57,6 +52,10 @@ def _chains(target: ast.expr, scope: _Scope) -> Iterator[str]:
         yield from (link + (f".{rest}" if rest and not link.endswith(" ") else rest) for link in scope.links[root])
     elif root and root not in scope.local:
         yield f"{root}.{rest}" if rest else root
+
+
+def _is_whole(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) is int
 
 
 def _is_class_of(node: ast.expr, scope: _Scope) -> bool:

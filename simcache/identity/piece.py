@@ -70,7 +70,7 @@ class Piece(NamedTuple):
     only_called: tuple[str, ...] = ()
     """Of data the functions that its statements call as the module is loaded, and do nothing else with (`load()`)."""
     counts: tuple[str, ...] = ()
-    """What a function or class adds to as it runs, beyond its own module's names: other modules' counters and logs, and classes'."""
+    """What a function or class counts up as it runs, beyond its own module's names: counters of other modules, and of classes."""
 
 
 class Summary(NamedTuple):
