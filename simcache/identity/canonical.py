@@ -12,7 +12,7 @@ from weakref import ref
 
 from simcache.errors import Unkeyable
 from simcache.identity import objects, values
-from simcache.identity.forms import Refused, Walk, counted, text
+from simcache.identity.forms import Refused, Walk, compound, counted, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,6 +72,36 @@ class _FormsBelow(dict[type, "Form"]):
         return f"./{name[len(self._root) :]}" if f"{name}/".startswith(self._root) else name
 
 
+class _FormsOfHeld(dict[type, "Form"]):
+    """The forms for what a module holds, which may lead back to itself, and of which a part may have no form: that counts by its type."""
+
+    def __init__(self, forms: Mapping[type, Form]) -> None:
+        super().__init__()
+        self._forms = forms
+
+    def __missing__(self, cls: type) -> Form:
+        form = self._forms[cls]
+        self[cls] = form if cls in _LEAVES else _forgiving(form)
+        return self[cls]
+
+
+_LEAVES = frozenset({bool, int, float, complex, str, bytes, type(None)})
+
+
+def _forgiving(form: Form) -> Form:
+    def forgiving(value: object, walk: Walk, depth: int) -> bytes:
+        if id(value) in walk.met:
+            return compound("met", values.integer(walk.met[id(value)][1], walk, depth))
+        if type(value) is not tuple:  # equal ones of a text may be one object or two
+            walk.met[id(value)] = value, len(walk.met)
+        try:
+            return form(value, walk, depth)
+        except Refused:
+            return compound("unknown", text(b"s", type(value).__qualname__))
+
+    return forgiving
+
+
 def canonical(
     value: object,
     path: str = "value",
@@ -84,15 +114,17 @@ def canonical(
 
     `code_version` tells the version of a function or class. Without it functions and classes are refused, and
     instances are told apart by the name of their class alone. Paths and texts that lead into the folder `root` count from
-    there on; and with `reduces`, an instance that has no form is what a pickle would keep of it.
+    there on; and with `reduces`, an instance that has no form is what a pickle would keep of it, or its type.
     """
-    forms = _FORMS if root is None else _FormsBelow(root)
+    forms: Mapping[type, Form] = _FORMS if root is None else _FormsBelow(root)
+    if reduces:
+        forms = _FormsOfHeld(forms)
     try:
         return forms[type(value)](value, Walk(forms, code_version, reduces=reduces), 0)
     except Refused as refused:
         raise refused.unkeyable(path) from None
     except RecursionError:
-        _too_deep(path)
+        too_deep(path)
 
 
 def canonical_arguments(arguments: Mapping[str, object], code_version: Callable[[object], str] | None = None) -> bytes:
@@ -106,7 +138,7 @@ def canonical_arguments(arguments: Mapping[str, object], code_version: Callable[
     except Refused as refused:
         raise refused.unkeyable(name) from None
     except RecursionError:
-        _too_deep(name)
+        too_deep(name)
     return b"".join(parts)
 
 
@@ -127,5 +159,5 @@ def _library_form(cls: type) -> Form | None:
     return None
 
 
-def _too_deep(path: str) -> NoReturn:
+def too_deep(path: str) -> NoReturn:
     raise Unkeyable(path, "it is nested deeper than the call stack has room for here") from None

@@ -63,6 +63,8 @@ class Closure:
         self.objects_met: set[str] = set()
         """Functions and classes that were followed as objects, above all the one that the closure starts from."""
         self.reads_annotations = False
+        self.asks_subclasses = False
+        self.derived: set[str] = set()
         self.resolving: set[tuple[str, str]] = set()
         self.made = Made()
         self.objects = Live(self)
@@ -73,6 +75,8 @@ class Closure:
             self.queue.popleft()()
             if not self.queue and self.reads_annotations:
                 self.annotate()
+            if not self.queue and self.asks_subclasses:
+                self.derive()
             if not self.queue:
                 self.settle()
         if any(map(times_reloaded, self.files)):
@@ -326,6 +330,7 @@ class Closure:
         for package in piece.packages:
             self.package(package)
         self.reads_annotations |= piece.reads_annotations
+        self.asks_subclasses |= piece.asks_subclasses
         self.entered.append((node, module, piece))
         if piece.reads or (piece.kind == "data" and piece.reads_outside):
             self.readers.add(node)
@@ -442,6 +447,14 @@ class Closure:
                 self.annotated.add(node)
                 edges = [text for reach in piece.annotated_reaches for text in (reach, self.resolve(module, reach))]
                 self.parts[node] = digest_of(self.parts[node], piece.annotated, *edges)[:16]
+
+    def derive(self) -> None:
+        """Something that is reached asks classes for those that are built upon them: they count then."""
+        for node, module, piece in list(self.entered):
+            name = node.partition(":")[2]
+            if piece.kind == "class" and module.namespace is not None and node not in self.derived:
+                self.derived.add(node)
+                self.parts[node] = digest_of(self.parts[node], *self.objects.subclasses(module.namespace.get(name)))[:16]
 
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None:
         """Have the fingerprint hold only as long as this name stands for this object, unchanged inside as far as that can be watched."""

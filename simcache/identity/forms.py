@@ -58,13 +58,13 @@ class Refused(Exception):
 class Walk:
     """One pass over the arguments of a call: the forms of all types, and the code versions asked for so far."""
 
-    __slots__ = ("_code_version", "codes", "forms", "reduced", "reduces")
+    __slots__ = ("_code_version", "codes", "forms", "met", "reduces")
 
     def __init__(self, forms: Mapping[type, Form], code_version: Callable[[object], str] | None, *, reduces: bool = False) -> None:
         self.forms = forms
         self.reduces = reduces
         """Whether instances of installed packages count by what a pickle would keep of them: they are no arguments, but what a module holds."""
-        self.reduced: dict[int, tuple[object, int]] = {}
+        self.met: dict[int, tuple[object, int]] = {}
         """Those that were met, and as the how many-th: some lead back to themselves."""
         self.codes: dict[int, tuple[object, bytes]] = {}
         self._code_version = code_version

@@ -22,6 +22,7 @@ _INERT_MODULES = frozenset(
 """Where the types of locks, logs and streams come from: what a function does with them is not its result."""
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
+_SEQUENCES = (list, tuple, set, frozenset)
 _WATCHED = 256
 
 
@@ -117,14 +118,33 @@ class Live:
         return piece is not None and piece.kind == "class" and not piece.changes_itself
 
     def registered(self, held: object) -> str:
-        """Functions and classes that a container has come to hold: a registry filled by decorators or by other modules."""
-        members = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple, set, frozenset)) else ()
+        """Functions and classes that a container has come to hold, or one of a class or an instance: a registry, however it was filled."""
         found = []
-        for member in list(members):
+        for member in self._kept_in(held):
             inner = underlying(member)
             if isinstance(inner, (types.FunctionType, type)) and "<" not in inner.__qualname__ and not self.is_foreign(inner):
                 found.append(self.follow(member, inner.__qualname__))
         return "|".join(found if isinstance(held, (list, tuple)) else sorted(found))
+
+    def _kept_in(self, held: object) -> list[object]:
+        if isinstance(held, dict):
+            return [*held.values()]
+        if isinstance(held, _SEQUENCES):
+            return [*held]
+        owner = held if isinstance(held, type) else type(held)
+        if not hasattr(held, "__dict__") or isinstance(held, types.ModuleType) or self.is_foreign(owner):
+            return []
+        inside = [one for name, one in list(vars(held).items()) if not name.startswith("__") and isinstance(one, (dict, *_SEQUENCES))]
+        return [member for container in inside for member in self._kept_in(container)]
+
+    def subclasses(self, cls: object) -> list[str]:
+        """All classes of the project that are built upon a class, as far as they are loaded."""
+        found = []
+        derived: type
+        for derived in cls.__subclasses__() if isinstance(cls, type) and cls is not type else ():
+            if not self.is_foreign(derived):
+                found += [self.follow(derived, derived.__qualname__), *self.subclasses(derived)]
+        return sorted(found)
 
     def live(self, obj: object, path: str, *, of: Module | None = None, reduces: bool = False) -> str:
         """Any object of this process: code is followed, a module is taken whole, data counts by its value."""

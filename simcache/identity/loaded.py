@@ -58,7 +58,7 @@ class Loaded:
     def _checked(self, module: Module, held: object) -> str:
         for member in (*_members(held).values(), held):
             self._check_text(module, member)
-        return ""
+        return self.objects.registered(held) if isinstance(held, type) else ""
 
     def _check_text(self, module: Module, function: object) -> types.FunctionType | None:
         """The plain function inside, known to be what its file says now if it is of this file."""
@@ -170,6 +170,8 @@ class Loaded:
 
         if piece.reads_outside:
             yield from self._read_in(module, held, path)
+        if registered := self.objects.registered(held):
+            yield registered
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"

@@ -164,9 +164,6 @@ def _reduced(value: Any, walk: Walk, depth: int) -> bytes:
     """What a pickle would keep: how the instance is made again, and its state."""
     if depth > DEEPEST:
         raise Refused
-    if id(value) in walk.reduced:
-        return compound("met", values.integer(walk.reduced[id(value)][1], walk, depth))
-    walk.reduced[id(value)] = value, len(walk.reduced)
     try:
         parts = _kept(value)
     except Exception as problem:

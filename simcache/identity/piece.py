@@ -55,6 +55,8 @@ class Piece(NamedTuple):
     """It may look at the annotations of whatever it reaches."""
     changes_itself: bool = False
     """A class with methods that change their instance after it is made."""
+    asks_subclasses: bool = False
+    """It may ask a class for those that are built upon it."""
     reads_outside: bool = False
     """What is worked out at import (a constant, a default, a class attribute) reads a file or the environment."""
     changed_by: tuple[str, ...] = ()

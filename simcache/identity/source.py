@@ -1,7 +1,9 @@
 """What each name of a source file is made of: a digest of its meaning, and the other names it reaches."""
 
 import ast
+import contextlib
 import operator
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -36,11 +38,25 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 _CONTAINERS: dict[str, Callable[..., Any]] = {"frozenset": frozenset, "list": list, "set": set, "tuple": tuple}
 _SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
 _LARGEST_FOLDED = 1 << 256
+_NESTS = 6000
+"""Calls within calls while a text is read."""
 
 
 def summarise(text: str | bytes) -> Summary:
     """Read a source file. SyntaxError where this Python cannot."""
-    return _Reader(ast.parse(text)).summary()
+    with _room_to_nest():
+        return _Reader(ast.parse(text)).summary()
+
+
+@contextlib.contextmanager
+def _room_to_nest() -> Iterator[None]:
+    """A sum of five hundred terms nests as deep, and Python's compiler takes it."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, _NESTS))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 class _Reader:
@@ -166,6 +182,7 @@ class _Reader:
             changes=plain[2],
             simple=len(parts) == 1,
             reads_annotations=not words.isdisjoint(_READS_ANNOTATIONS) or not _inside(last).isdisjoint(_READS_HINTS),
+            asks_subclasses="__subclasses__" in words,
             reads_outside=any(
                 _may_read(at_import) or not self.reading.isdisjoint(_all_words([at_import]))
                 for part in parts

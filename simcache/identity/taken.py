@@ -11,6 +11,7 @@ from simcache.identity.files import Signature, signature_of
 from simcache.named_tuple import NamedTuple
 
 _CONTAINERS = (dict, list, set)
+_DEEPEST = 100
 _COPIED = 256
 """Containers up to this many items are watched for changes in place, larger ones for being replaced."""
 _WATCHED = 1 << 16
@@ -172,7 +173,16 @@ def _of_record(record: Any) -> object:
 
 
 def _copied(held: Any) -> Any:
-    """Containers copied, what they hold kept."""
+    """Containers copied, what they hold kept; each once, for some are met again, within themselves or beside."""
+    return _copied_once(held, set(), 0)
+
+
+def _copied_once(held: Any, met: set[int], depth: int) -> Any:
+    if type(held) is set:
+        return held.copy()
+    if type(held) not in _CONTAINERS or id(held) in met or depth > _DEEPEST:
+        return held
+    met.add(id(held))
     if type(held) is dict:
-        return {key: _copied(value) for key, value in held.items()}
-    return [_copied(value) for value in held] if type(held) is list else held.copy() if type(held) is set else held
+        return {key: _copied_once(value, met, depth + 1) for key, value in held.items()}
+    return [_copied_once(value, met, depth + 1) for value in held]

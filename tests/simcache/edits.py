@@ -1863,6 +1863,92 @@ changes("one more kind in a registry", """
     <<=>@law
     def double(x): return x * 2>>
 """)
+for _name, _law, _asked in (
+    ("by __init_subclass__", "class Law:\n    kinds = {}\n    def __init_subclass__(cls, **k): Law.kinds[cls.__name__] = cls", "Law.kinds['A']().run(x)"),
+    ("a list", "class Law:\n    kinds = []\n    def __init_subclass__(cls, **k): cls.kinds.append(cls)", "Law.kinds[0]().run(x)"),
+    ("that classes tell", "class Law: pass", "Law.__subclasses__()[0]().run(x)"),
+    ("that a method asks for", "class Law:\n    @classmethod\n    def first(cls): return cls.__subclasses__()[0]", "Law.first()().run(x)"),
+):
+    changes(f"a registry of a class: {_name}", f"""
+{_law}
+class A(Law):
+    def run(self, x): return x * <<2=>3>>
+@cached
+def f(x): return {_asked}
+""")
+    changes(f"a registry of a class, filled by another module: {_name}", f"""
+from pkg.law import Law
+import pkg.laws
+@cached
+def f(x): return {_asked}
+== pkg/law.py
+{_law}
+== pkg/laws.py
+from pkg.law import Law
+class A(Law):
+    def run(self, x): return x * <<2=>3>>
+""")
+changes("a registry that is an instance", """
+    class Registry:
+        def __init__(self): self.kinds = {}
+        def register(self, name):
+            def put(kind):
+                self.kinds[name] = kind
+                return kind
+            return put
+    REG = Registry()
+    @REG.register("a")
+    def law(x): return x * <<2=>3>>
+    @cached
+    def f(x): return REG.kinds["a"](x)
+""")
+changes("a registry that is an instance of another module", """
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x): return REG.kinds["a"](x)
+    == pkg/registry.py
+    class Registry:
+        def __init__(self): self.kinds = {}
+        def register(self, name):
+            def put(kind):
+                self.kinds[name] = kind
+                return kind
+            return put
+    REG = Registry()
+    == pkg/laws.py
+    from pkg.registry import REG
+    @REG.register("a")
+    def law(x): return x * <<2=>3>>
+""")
+for _name, _text in (
+    ("a part that leads back to it", "class Net:\n    def __init__(self, rows): self.roads = [Road(self, v) for v in rows]\nclass Road:\n    def __init__(self, net, v): self.net, self.v = net, v\nN = Net(rows())\ndef g(): return N.roads[0].v"),
+    ("a random generator in it", "import random\nclass Net:\n    def __init__(self, rows): self.v, self.rng = rows[0], random.Random(1)\nN = Net(rows())\ndef g(): return N.v"),
+    ("a lock and a function in it", "import threading\nN = {'v': rows()[0], 'lock': threading.Lock(), 'fn': lambda x: x}\ndef g(): return N['v']"),
+    ("itself in it", "N = {'v': rows()[0]}\nN['me'] = N\ndef g(): return N['v']"),
+):
+    changes(f"what was read from a file, with {_name}", f"""
+from pathlib import Path
+def rows(): return [int(row) for row in Path(__file__).with_name("n.txt").read_text().split()]
+{_text}
+@cached
+def f(x): return x * g()
+== pkg/n.txt
+<<2=>3>>
+""")
+same("a dict that contains itself", """
+    D = {"n": 5}
+    D["me"] = D
+    @cached
+    def f(x): return x + D["me"]["n"] <<=># why>>
+""")
+same("a long sum", """
+    K = 1
+    def g(x): return """ + " + ".join(["K"] * 500) + """
+    T = """ + " + ".join(["1.5"] * 500) + """
+    @cached
+    def f(x): return g(x) + T <<=># why>>
+""")
 changes("a registry filled by __init_subclass__", """
     KINDS = {}
     class Kind:
