@@ -10,8 +10,11 @@ from enum import Enum
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar
 
+from simcache.identity.modules import module_name, own_function
+
 # Their subclasses and their own annotations lead to no class that a user has annotated.
 _FOREIGN: Final = sys.stdlib_module_names | {"numpy", "pydantic", "torch", "typing_extensions"}
+_MAIN: Final = frozenset({"__main__", "__mp_main__"})
 _LIMIT: Final = 512
 
 _known: dict[int, tuple[object, "Reach"]] = {}
@@ -77,6 +80,8 @@ class _Walk:
         if part.__module__ == "builtins":
             return
         self.classes.setdefault(name_of(part), part)
+        if part.__module__ in _MAIN:  # so were they named once
+            self.classes.setdefault(f"__main__:{part.__qualname__}", part)
         if part.__module__.partition(".")[0] in _FOREIGN:
             return
         yield from type.__subclasses__(part)
@@ -143,9 +148,12 @@ def resolved(annotation: object, scope: dict[str, Any], names: dict[str, Any]) -
 
 
 def name_of(kind: type) -> str:
-    """How the data names a class; a worker process calls the script's module by another name."""
-    module = "__main__" if kind.__module__ == "__mp_main__" else kind.__module__
-    return f"{module}:{kind.__qualname__}"
+    """How the data names a class: one of a script as if the script were imported, which is how another program meets it."""
+    if kind.__module__ not in _MAIN:
+        return f"{kind.__module__}:{kind.__qualname__}"
+    # A class that was shipped by value to a worker, and has no code of its own, does not tell from where.
+    held = vars(sys.modules["__main__"]).get(kind.__qualname__.partition(".")[0])
+    return f"{module_name(kind) if held is not None or own_function(kind) is not kind else '__main__'}:{kind.__qualname__}"
 
 
 def _arguments(origin: object, part: Any) -> Iterator[object]:

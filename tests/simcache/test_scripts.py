@@ -87,6 +87,52 @@ def test_one_script_is_the_same_from_a_file_and_by_m(tmp_path: Path) -> None:
         assert done.stdout == "6\n"
 
 
+def test_an_instance_that_a_script_stored_is_the_same_for_who_imports_it(tmp_path: Path) -> None:
+    """A class of a script has the name by which others know it: else it could not be read back, and a second run would seem to differ."""
+    text = """
+        from dataclasses import dataclass
+        from enum import Enum
+        from typing import NamedTuple
+        from simcache import cached
+        class Kind(Enum):
+            CAR = 1
+        class Place(NamedTuple):
+            road: str
+        @dataclass
+        class Seen:
+            kind: Kind
+            place: Place
+        @cached
+        def seen(road) -> Seen:
+            print("computed")
+            return Seen(Kind.CAR, Place(road))
+        if __name__ == "__main__":
+            print(seen("a"))
+    """
+    shown = "Seen(kind=<Kind.CAR: 1>, place=Place(road='a'))"
+
+    assert run(text, tmp_path, as_file=True) == ["computed", shown]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "SIMCACHE_STORE": str(tmp_path / "store"),
+        "XDG_CACHE_HOME": str(tmp_path / "home"),
+    }
+    command = [sys.executable, "-W", "error", "-c", "import program; print(program.seen('a')); program.seen.refresh('a')"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout.splitlines(), done.stderr) == ([shown, "computed"], "")
+
+
+def test_what_scripts_stored_under_the_old_name_of_their_classes_is_read(tmp_path: Path) -> None:
+    """A class of a script was named `__main__:Seen` once."""
+    text = """
+        from simcache.codecs.reach import name_of, reach
+        class Seen: pass
+        print(name_of(Seen), reach(Seen).find("__main__:Seen") is Seen)
+    """
+    assert run(text, tmp_path, as_file=True) == ["program:Seen True"]
+
+
 def test_a_hit_does_not_load_what_only_the_computation_needs(tmp_path: Path) -> None:
     """A module that the function imports itself is followed through its text: a hit starts without it."""
     (tmp_path / "heavy.py").write_text(
