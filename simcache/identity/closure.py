@@ -360,7 +360,7 @@ class Closure:
             self.computed.append((beside, node, module, name))
         loaded = self.loaded.difference(_now(module), name, piece)
         edges = [text for reach, target in targets for text in ("" if reach.startswith("import ") else reach, target)]
-        self.parts[node] = digest_of(digest, *edges, loaded)[:16]
+        self.parts[node] = digest_of(digest, *edges, loaded + self.parts[node])[:16]  # a class without a text of its own is there already
 
     def places(self, module: Module, chain: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
         """Where in the project that stands which a chain of a module leads to: a name at the top of a module, or an attribute of a class.
@@ -438,7 +438,8 @@ class Closure:
             _import(module.name)
         now = _now(module)
         if now.namespace is not None and name in now.namespace:
-            self.parts[node] = digest_of(self.parts[node], self.loaded.as_it_stands(now, name))[:16]
+            told = self.loaded.as_it_stands(now, name)  # which may enter a class under this very node
+            self.parts[node] = digest_of(self.parts[node], told)[:16]
 
     def annotate(self) -> None:
         """Something that is reached looks at annotations: those of every function count then."""

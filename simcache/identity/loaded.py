@@ -110,7 +110,8 @@ class Loaded:
         held = namespace[name]
         inner = underlying(held)
         if module.file.summary.names[name].made_by and isinstance(inner, (type, types.FunctionType)):
-            return "|".join(self._read_in(module, inner, path))
+            wrapper = [self.objects.follow(held, path)] if isinstance(held, types.FunctionType) and held.__closure__ else []
+            return "|".join([*self._read_in(module, inner, path), *wrapper])
         try:
             if self.objects.is_plain(held) or isinstance(underlying(held), types.FunctionType):
                 told = self.objects.live(held, path, of=module, reduces=True)
@@ -126,17 +127,30 @@ class Loaded:
     def _read_in(self, module: Module, held: Any, path: str) -> Iterator[str]:
         """Defaults of a function, or attributes of a class, that were read from outside when the module was loaded, as far as they are data."""
         values = {f"default {index}": value for index, value in enumerate(_defaults_of(held))} if not isinstance(held, type) else {}
-        for name, member in vars(held).items() if isinstance(held, type) else ():
+        for name, member in self._own_members(held) if isinstance(held, type) else ():
             if isinstance(method := underlying(member), types.FunctionType):
                 values |= {f"{name} default {index}": value for index, value in enumerate(_defaults_of(method))}
             elif not name.startswith("__"):
                 values[name] = member
         for name, value in sorted(values.items()):
-            if not callable(value) and not hasattr(type(value), "__get__"):
+            own = not self.objects.is_foreign(type(value))
+            if own or (not callable(value) and not hasattr(type(value), "__get__")):
                 try:
                     yield f"{name}={self.objects.value(value, f'{path}.{name}', of=module, reduces=True)}"
                 except Unkeyable:  # an open file, say: its text has to do
                     continue
+
+    def _own_members(self, cls: type) -> Iterator[tuple[str, object]]:
+        """What a class has, and the classes of the project that it is built upon, and what its fields are where nothing is given."""
+        for base in reversed(cls.__mro__):
+            if not self.objects.is_foreign(base):
+                yield from vars(base).items()
+                for name, inner in vars(base).items():
+                    if isinstance(inner, type) and inner.__qualname__ == f"{base.__qualname__}.{name}":
+                        yield from ((f"{name}.{key}", held) for key, held in self._own_members(inner) if not key.startswith("__"))
+        fields = getattr(cls, "__pydantic_fields__", None)
+        for name, field in fields.items() if isinstance(fields, dict) else ():
+            yield name, getattr(field, "default", None)
 
     def _class(self, module: Module, name: str, piece: Piece, held: Any) -> Iterator[str]:
         path = f"{module.name}.{name}"

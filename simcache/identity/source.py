@@ -20,8 +20,8 @@ _READS_ANNOTATIONS = frozenset("__annotations__ annotation get_annotations get_t
 _READS_HINTS = frozenset("beartype typechecked validate_arguments validate_call".split())
 """Decorators of others that read the annotations of what they are given: in a function, of whatever it is given."""
 _READS_OUTSIDE = frozenset(
-    "argv environ files fromfile genfromtxt get_data getenv input load loads loadtxt open open_text parse_args parse_known_args read "
-    "read_bytes read_csv read_text safe_load".split()
+    "argv check_output environ files fromfile genfromtxt get_data getenv glob iglob input iterdir listdir load loads loadtxt memmap open "
+    "open_text parse_args parse_known_args read read_bytes read_csv read_text rglob safe_load scandir urlopen".split()
 )
 _READ_IN = frozenset({"argv", "environ", "BaseSettings"})
 """Names of what is read, or of who reads by being called."""
@@ -89,6 +89,7 @@ class _Reader:
     def summary(self) -> Summary:
         for statement in self.statements:
             self._sort_in(statement)
+        self.reading |= {name for name, links in self.links.items() if any(_reads(link.rpartition(" ")[2]) for link in links)}
         names = {name: self._piece(name, parts) for name, parts in self.parts.items()}
         for name in self.links.keys() - names.keys():
             names[name] = Piece("import", links=self.links[name])
@@ -184,13 +185,13 @@ class _Reader:
             reads_annotations=not words.isdisjoint(_READS_ANNOTATIONS) or not _inside(last).isdisjoint(_READS_HINTS),
             asks_subclasses="__subclasses__" in words,
             reads_outside=any(
-                _may_read(at_import) or not self.reading.isdisjoint(_all_words([at_import]))
+                self._may_read(at_import) or not self.reading.isdisjoint(_all_words([at_import]))
                 for part in parts
-                for at_import in _at_import(part)
+                for at_import in (*_at_import(part), *self._made_with(part))
             ),
             chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in ast.walk(part)),
-            reads=last is not None and any(map(_may_read, parts)),
-            made_by=() if last is None else _calls_of(_at_import(last)),
+            reads=last is not None and any(self._may_read(part) for part in parts),
+            made_by=() if last is None else _calls_of([*_at_import(last), *self._made_with(last)]),
             counts=() if last is None else counted(last),
             only_called=_only_called(parts) if last is None else (),
         )
@@ -215,6 +216,24 @@ class _Reader:
             behaviour = self._digest_and_reach([_without_fields(last)], scopes, annotated=False)
             piece = piece._replace(behaviour=behaviour[0], behaviour_reaches=behaviour[1])
         return piece
+
+    def _may_read(self, node: ast.AST) -> bool:
+        """Whether something in a function or class looks like reading from a file or the environment."""
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Call):
+                name = inner.func.attr if isinstance(inner.func, ast.Attribute) else called(inner)
+                if _reads(name) or (isinstance(inner.func, ast.Name) and name in self.reading):
+                    return True
+            elif isinstance(inner, (ast.Name, ast.Attribute)) and not _READ_IN.isdisjoint(_words(inner)):
+                return True
+        return False
+
+    def _made_with(self, statement: ast.stmt) -> Iterator[ast.AST]:
+        """What a function or class is made with besides its body, as its module is loaded."""
+        yield from (decorator for decorator in getattr(statement, "decorator_list", ()) if called(decorator) not in self.cached_names)
+        if isinstance(statement, ast.ClassDef):
+            yield from statement.bases
+            yield from (keyword.value for keyword in statement.keywords)
 
     def _digest_and_reach(
         self, parts: list[ast.stmt], scopes: tuple[Scope, ...], *, annotated: bool
@@ -446,16 +465,9 @@ def _inside(function: ast.stmt | None) -> set[str]:
     return _all_words(function.body) if isinstance(function, FUNCTIONS) else set()
 
 
-def _may_read(node: ast.AST) -> bool:
-    """Whether something in a function or class looks like reading from a file or the environment."""
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Call):
-            name = inner.func.attr if isinstance(inner.func, ast.Attribute) else called(inner)
-            if name in _READS_OUTSIDE or name.startswith(_READERS):
-                return True
-        elif isinstance(inner, (ast.Name, ast.Attribute)) and not _READ_IN.isdisjoint(_words(inner)):
-            return True
-    return False
+def _reads(name: str) -> bool:
+    """Whether something of this name is likely to read what is outside."""
+    return name in _READS_OUTSIDE or name.startswith(_READERS)
 
 
 def _changes_its_instance(method: ast.stmt) -> bool:

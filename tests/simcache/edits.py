@@ -1605,6 +1605,14 @@ for _name, _text in (
     ("a default of a method of the file that reads", "class G:\n    def run(self, x, data=open(__file__.replace('mod.py', 'demand.csv')).read()): return len(data.split()[1]) + float(data.split()[1]) + x\ndef g(x): return G().run(x)"),
     ("an attribute of a class", "class G:\n    DATA = tuple(rows('demand.csv'))\ndef g(x): return sum(G.DATA) + x"),
     ("a field's default", "from dataclasses import dataclass\n@dataclass\nclass G:\n    n: float = rows('demand.csv')[1]\ndef g(x): return G().n + x"),
+    ("what a decorator is given", "def scale(by):\n    def wrap(function): return lambda x: function(x) * by\n    return wrap\n@scale(rows('demand.csv')[1])\ndef g(x): return x"),
+    ("what a decorator of a class is given", "def put(v):\n    def wrap(cls):\n        cls.v = v\n        return cls\n    return wrap\n@put(rows('demand.csv')[1])\nclass G: pass\ndef g(x): return x * G.v"),
+    ("a base that is made of it", "def make(v):\n    class Base:\n        dt = v\n    return Base\nclass G(make(rows('demand.csv')[1])): pass\ndef g(x): return x * G.dt"),
+    ("a keyword of a class", "class Base:\n    def __init_subclass__(cls, dt): cls.dt = dt\nclass G(Base, dt=rows('demand.csv')[1]): pass\ndef g(x): return x * G.dt"),
+    ("a class that a call makes", "G = type('G', (), {'dt': rows('demand.csv')[1]})\ndef g(x): return x * G.dt"),
+    ("an enumeration that a call makes", "from enum import Enum\nG = Enum('G', [(f'v{v}', v) for v in rows('demand.csv')])\ndef g(x): return x * [*G][1].value"),
+    ("a descriptor", "class D:\n    def __init__(self, v): self.v = v\n    def __get__(self, one, of=None): return self.v\nclass G:\n    dt = D(rows('demand.csv')[1])\ndef g(x): return x * G.dt"),
+    ("a class in a class", "class G:\n    class In:\n        dt = rows('demand.csv')[1]\ndef g(x): return x * G.In.dt"),
     ("a default, in a module that is imported late", "def g(x):\n    from pkg.late import h\n    return h(x)\n== pkg/late.py\nfrom pkg.helpers import rows\ndef h(x, data=rows('demand.csv')): return sum(data) + x\n"),
 ):
     _head, *_others = _text.split("== ")
@@ -1948,6 +1956,37 @@ same("a long sum", """
     T = """ + " + ".join(["1.5"] * 500) + """
     @cached
     def f(x): return g(x) + T <<=># why>>
+""")
+for _name, _default in (("given", "rows()[0]"), ("of a field", "pydantic.Field(default=rows()[0])")):
+    changes(f"read from a data file by a helper of another module: a model's default, {_name}", f"""
+import pydantic
+from pkg.helpers import rows
+class G(pydantic.BaseModel):
+    dt: float = {_default}
+@cached
+def f(x): return x * G().dt
+== pkg/helpers.py
+from pathlib import Path
+def rows(): return [float(row) for row in Path(__file__).with_name("n.txt").read_text().split()]
+== pkg/n.txt
+<<2=>3>>
+""", needs=("pydantic",))
+for _name, _text in (
+    ("how many files there are", "import os\nN = len(os.listdir(HERE))"),
+    ("which files there are", "N = len([*HERE.glob('*.txt')])"),
+    ("an array that is mapped", "import numpy as np\nN = float(np.memmap(HERE / 'n.txt', np.uint8, 'r')[0])"),
+    ("an array by another name of its reader", "from numpy import fromfile as ff\nimport numpy as np\nN = float(ff(HERE / 'n.txt', np.uint8)[0])"),
+    ("what a program prints", "import subprocess\nN = float(subprocess.check_output(['cat', HERE / 'n.txt']).split()[0])"),
+):
+    changes(f"a constant that is read: {_name}", f"""
+from pathlib import Path
+HERE = Path(__file__).parent / "data"
+{_text}
+@cached
+def f(x): return x * N
+== pkg/data/n.txt
+<<2=>3>>
+== <<pkg/data/a.txt=>>>
 """)
 changes("a registry filled by __init_subclass__", """
     KINDS = {}
