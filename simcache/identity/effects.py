@@ -52,7 +52,7 @@ class Effects:
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             calls = [decorator for decorator in statement.decorator_list if isinstance(decorator, ast.Call)]
         else:
-            calls = [node for node in at_once(statement) if isinstance(node, ast.Call)]
+            calls = [node for node in _at_once(statement) if isinstance(node, ast.Call)]
         return self.all_of(name for call in calls for name in self._handed(call))
 
     def all_of(self, names: Iterable[str]) -> set[str]:
@@ -124,17 +124,17 @@ class Effects:
         return set().union(*map(self._given, ast.iter_child_nodes(node)))
 
 
-def at_once(statement: ast.AST) -> Iterator[ast.AST]:
+def _at_once(statement: ast.AST) -> Iterator[ast.AST]:
     """All of a statement but what stands in functions, which run when they are called."""
     yield statement
     if not isinstance(statement, (*FUNCTIONS, ast.Lambda)):
         for part in ast.iter_child_nodes(statement):
-            yield from at_once(part)
+            yield from _at_once(part)
 
 
 def _bound(statement: ast.stmt) -> Iterator[tuple[list[ast.expr], ast.expr]]:
     """What is bound in a statement, and to what."""
-    for node in at_once(statement):
+    for node in _at_once(statement):
         if isinstance(node, ast.Assign):
             yield node.targets, node.value
         elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:

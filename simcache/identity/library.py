@@ -1,20 +1,23 @@
 """What the statements of a module set in libraries: seeds, precisions, defaults, which its functions then find there."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from simcache.identity.effects import at_once
-from simcache.identity.normal import FUNCTIONS, called
+from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.reach import bindings
 
 _SETTERS = ("disable", "enable", "set", "use_")
-_INERT = frozenset("atexit faulthandler logging matplotlib rich seaborn signal simcache sys tqdm warnings".split())
-"""What is set there is not what a function returns."""
+_SEEDERS = ("fix", "init", "manual", "reset", "seed", "set")
+_INERT = frozenset(
+    "atexit faulthandler gc logging matplotlib multiprocessing os rich seaborn signal simcache socket sys threading tqdm warnings".split()
+)
+"""What is set there is not what a function returns, or is found there by other ways."""
+_INERT_NAMES = frozenset({"set_printoptions", "set_string_function"})
 _RANDOM = frozenset({"jax", "numpy", "random", "tensorflow", "torch"})
 
 Links = Mapping[str, tuple[str, ...]]
 Setting = dict[str, list[ast.stmt]]
-"""By library, the statements that set something there."""
+"""By library, the statements that set something there, and what else tells how."""
 
 
 class LibraryState:
@@ -23,44 +26,65 @@ class LibraryState:
     def __init__(self, links: Links) -> None:
         self.links = links
         """The imported names of the module, as far as it has been read."""
+        self.aliases: dict[str, tuple[str, ...]] = {}
+        """Other names of something in a library (`rng = np.random`, `context = getcontext()`)."""
         self.set: Setting = {}
         self.inside: dict[str, Setting] = {}
         """Of each function of the module the statements that do so when it is called."""
 
     def note(self, statement: ast.stmt) -> None:
         if isinstance(statement, FUNCTIONS):
-            links = {**self.links, **bindings(statement.body)[1]}
-            inside = self.inside[statement.name] = {}
-            for inner in ast.walk(statement):
-                self._note(inner, links, inside)
+            self.inside[statement.name] = self._in_function(statement)
         elif not isinstance(statement, ast.ClassDef):
-            for inner in at_once(statement):
-                self._note(inner, self.links, self.set)
+            self._note([statement], {**self.aliases, **self.links}, self.set, ())
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_part_of_library(value):
+                    self.aliases[name] = self.links.get(_root(value), ())
 
-    def _note(self, node: ast.AST, links: Links, into: Setting) -> None:
-        if not isinstance(node, (ast.Assign, ast.AugAssign, ast.Expr)):
-            return
-        if isinstance(node.value, ast.Call) and not isinstance(node, ast.AugAssign):
-            # Of a function that also does other things, as a `main` does, only these statements count, not all that it leads to.
-            called_here = self.inside.get(called(node.value), {})
-            for library, statements in called_here.items():
-                into.setdefault(library, []).extend(statements)
-            libraries = self._set_by_call(node.value, links) | (called_here.keys() if _is_setter(called(node.value)) else set())
-        else:
-            libraries = set()
-        for target in [] if isinstance(node, ast.Expr) else node.targets if isinstance(node, ast.Assign) else [node.target]:
-            libraries |= set() if isinstance(target, ast.Name) else self._behind(_root(target), links)
-        for library in sorted(libraries):
-            into.setdefault(library, []).append(node)
+    def _in_function(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Setting:
+        found: Setting = {}
+        self._note(function.body, {**self.aliases, **self.links, **bindings(function.body)[1]}, found, ())
+        defaults = [default for default in (*function.args.defaults, *function.args.kw_defaults) if default is not None]
+        for library, statements in found.items():
+            found[library] = [*_said(defaults), *_with_locals(statements, function)]
+        return found
 
-    def _set_by_call(self, call: ast.Call, links: Links) -> set[str]:
-        root, _, rest = called(call).partition(".")
-        names = [rest.rpartition(".")[2]] if rest else [link.rpartition(" ")[2] for link in links.get(root, ())]
-        if not (any(map(_is_setter, names)) or rest.endswith("config.update")):
-            return set()
-        found = self._behind(root, links)
-        # A helper of somebody, which seeds all of them.
-        return found | _RANDOM if any("seed" in name for name in names) and root in links and found.isdisjoint(_RANDOM) else found
+    def _note(self, body: Iterable[ast.stmt], links: Links, into: Setting, tests: tuple[ast.expr, ...]) -> None:
+        for statement in body:
+            if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+                continue
+            deeper = (*tests, *(part for name in ("test", "iter") if (part := getattr(statement, name, None)) is not None))
+            for inner in ("body", "orelse", "finalbody"):
+                self._note(getattr(statement, inner, ()), links, into, deeper)
+            for handler in getattr(statement, "handlers", ()):
+                self._note(handler.body, links, into, deeper)
+            for library in sorted(self._set_by(statement, links)):
+                into.setdefault(library, []).extend([*_said(tests), statement])
+            self._note_called(statement, into, tests)
+
+    def _note_called(self, statement: ast.stmt, into: Setting, tests: tuple[ast.expr, ...]) -> None:
+        """A function of the module that sets something, among other things as a `main` does: that, and what it is given, counts."""
+        match statement:
+            case ast.Expr(value=ast.Call() as call) | ast.Assign(value=ast.Call() as call):
+                given = [*call.args, *(keyword.value for keyword in call.keywords)]
+                for library, statements in self.inside.get(called(call), {}).items():
+                    into.setdefault(library, []).extend([*_said((*tests, *given)), *statements])
+
+    def _set_by(self, statement: ast.stmt, links: Links) -> set[str]:
+        """The libraries in which one statement, without those inside it, sets something."""
+        found: set[str] = set()
+        if isinstance(statement, (ast.Assign, ast.AugAssign)):
+            for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
+                found |= set() if isinstance(target, ast.Name) else self._behind(_root(target), links)
+        if isinstance(statement, (ast.Assign, ast.Expr)) and isinstance(statement.value, ast.Call):
+            root, _, rest = called(statement.value).partition(".")
+            names = [rest.rpartition(".")[2]] if rest else [link.rpartition(" ")[2] for link in links.get(root, ())]
+            seeds = any(map(_is_seeder, names))
+            if seeds or rest.endswith("config.update") or any(name.startswith(_SETTERS) and name not in _INERT_NAMES for name in names):
+                there = self._behind(root, links)
+                # A helper of somebody seeds all of them.
+                found |= there | (_RANDOM if seeds and root in links and there.isdisjoint(_RANDOM) else set())
+        return found
 
     def _behind(self, root: str, links: Links) -> set[str]:
         """The libraries that an imported name may come from."""
@@ -68,8 +92,33 @@ class LibraryState:
         return {module.partition(".")[0] for level, module in sources if level == "0"} - _INERT
 
 
-def _is_setter(name: str) -> bool:
-    return "seed" in name or name.startswith(_SETTERS)
+def _is_seeder(name: str) -> bool:
+    return "seed" in name and name.startswith(_SEEDERS)
+
+
+def _said(parts: Iterable[ast.expr]) -> list[ast.stmt]:
+    """Expressions as statements, which are counted and followed."""
+    return [ast.Expr(part) for part in parts]
+
+
+def _with_locals(statements: list[ast.stmt], function: ast.stmt) -> list[ast.stmt]:
+    """These statements, and those of their function that work out what they use."""
+    wanted, found = list(statements), list(statements)
+    while wanted:
+        used = {node.id for node in ast.walk(wanted.pop()) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        for node in ast.walk(function):
+            if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and node not in found:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if not used.isdisjoint(name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)):
+                    found.append(node)
+                    wanted.append(node)
+    return found
+
+
+def _is_part_of_library(value: ast.expr) -> bool:
+    """Whether a name for this would be another name for a part of a library; what most calls give is something new."""
+    call = called(value) if isinstance(value, ast.Call) else ""
+    return bool(chain_of(value)) or call.rpartition(".")[2].startswith("get")
 
 
 def _root(target: ast.expr) -> str:

@@ -3730,7 +3730,14 @@ for _name, _setup, _shown, _needs in (
     ("a precision", "from decimal import Decimal, getcontext\ngetcontext().prec = <<6=>7>>", "str(Decimal(1) / 3)", ()),
     ("how errors are met", "import numpy as np\nnp.seterr(divide=<<'ignore'=>'raise'>>)", "error(lambda: np.array([1.0]) / 0)", ("numpy",)),
     ("an option that is an attribute", "import tokenize\ntokenize.tabsize = <<8=>4>>", "tokenize.tabsize", ()),
-    ("an option that is an item", "import os\nos.environ['SIMCACHE_ROW'] = <<'a'=>'b'>>", "os.environ['SIMCACHE_ROW']", ()),
+    ("an option that is an item", "import mimetypes\nmimetypes.types_map['.row'] = <<'a/a'=>'b/b'>>", "mimetypes.types_map['.row']", ()),
+    ("a seed, by what a main is given", "import random\ndef main(s):\n    random.seed(s)\n    abs(3)\nmain(<<1=>2>>)", "random.random()", ()),
+    ("a seed, by a default of a main", "import random\ndef main(s=<<1=>2>>):\n    random.seed(s)\nmain()", "random.random()", ()),
+    ("a seed that is worked out inside", "import random\nBASE = <<1=>2>>\ndef main():\n    s = BASE * 3\n    random.seed(s)\nmain()", "random.random()", ()),
+    ("a seed that a helper's helper sets", "import random\ndef inner(s): random.seed(s)\ndef prepare(s): inner(s)\nprepare(<<1=>2>>)", "random.random()", ()),
+    ("a seed that a condition chooses", "import random\nDET = <<True=>False>>\nif DET:\n    random.seed(1)\nelse:\n    random.seed(2)", "random.random()", ()),
+    ("a precision by another name", "from decimal import Decimal, getcontext\nctx = getcontext()\nctx.prec = <<6=>7>>", "str(Decimal(1) / 3)", ()),
+    ("a seed by another name", "import numpy as np\nrng = np.random\nrng.seed(<<1=>2>>)", "float(np.random.rand())", ("numpy",)),
 ):
     _head, *_others = _setup.split("== ")
     changes(f"what a module sets in a library: {_name}", f"""{_head}
@@ -3770,11 +3777,20 @@ changes("what a module sets in a library: the function imports it by itself", ""
 for _name, _setup in (
     ("it sets where messages go", "import math\nimport logging\nlogging.getLogger().setLevel(<<10=>20>>)"),
     ("it sets something in a library that is not reached", "import math\nimport random\nrandom.seed(<<1=>2>>)"),
+    ("how many threads there are", "import math, os\nos.environ['OMP_NUM_THREADS'] = <<'1'=>'2'>>"),
+    ("how arrays are shown", "import math\nimport numpy as np\nnp.set_printoptions(precision=<<3=>4>>)"),
+    ("its run has a number", "import math\ndef run_seed(n): return n\nrun_seed(<<1=>2>>)"),
     ("it calls a library that sets nothing", "import math\nmath.floor(<<1=>2>>)"),
 ):
     same(f"what a module sets in a library: {_name}", f"""{_setup}
 @cached
 def f(x): return math.sqrt(x)
+""")
+same("what a module sets in a library: how many threads there are, for who joins paths", """
+    import os
+    os.environ["OMP_NUM_THREADS"] = <<"1"=>"2">>
+    @cached
+    def f(x): return os.path.join("a", str(x))
 """)
 same("what a module sets in a library: its main does something else, too", """
 import random
