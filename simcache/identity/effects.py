@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 
 from simcache.identity.normal import FUNCTIONS, called, chain_of
+from simcache.identity.piece import FILLERS
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FRESH = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.JoinedStr, ast.Constant, ast.Lambda)
@@ -17,8 +18,6 @@ _METHODS_ASK = frozenset(
     "all any argmax argmin argsort as_posix astype copy count cumsum decode diff dot encode endswith exists format index is_dir is_file "
     "joinpath keys lower max mean min resolve round split startswith std strip sum tobytes tolist upper var with_name with_suffix".split()
 )
-_IN_PLACE = frozenset("at copyto fill_diagonal place put put_along_axis putmask setflags shuffle".split())
-"""Of the functions of numpy, those that change what they are given; the others do so by `out=`."""
 _MAKES_FIXED = frozenset("bool bytes complex float frozenset int len range str".split())
 _TAKEN_MAKES_FIXED = frozenset("decimal.Decimal fractions.Fraction os.getenv pathlib.Path pathlib.PurePath re.compile".split())
 _STAYS_FIXED = frozenset("absolute encode expanduser format joinpath lower replace resolve strip upper with_name with_suffix".split())
@@ -103,9 +102,7 @@ class Effects:
         links = self.links.get(root, ())
         if rest and links:
             random = "random" in rest.split(".")[:-1]
-            return (
-                self._is_of_pure(root) and not random and name not in _IN_PLACE and all(keyword.arg != "out" for keyword in node.keywords)
-            )
+            return self._is_of_pure(root) and not random and name not in FILLERS and all(keyword.arg != "out" for keyword in node.keywords)
         return name in known
 
     def _given(self, node: ast.AST | None) -> set[str]:

@@ -13,6 +13,11 @@ MUTATORS = frozenset(
     "update".split()
 )
 """Methods that change what they are called on, in text and in bytecode."""
+FILLERS = frozenset(
+    "at copyto fill_diagonal heapify heappop heappush heappushpop heapreplace insort insort_left insort_right place put put_along_axis "
+    "putmask setflags shuffle".split()
+)
+"""Functions of libraries that change the first of what they are given."""
 
 
 class Piece(NamedTuple):

@@ -1,10 +1,10 @@
 """Which names of its module (and of functions around it) a syntax tree can reach, and which of them it changes."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from simcache.identity.normal import FUNCTIONS, called, chain_of, is_blind, unquoted
-from simcache.identity.piece import MUTATORS
+from simcache.identity.piece import FILLERS, MUTATORS
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -26,7 +26,9 @@ class Scope:
 class Reach:
     """Collects the module-level names that a tree can reach, and those that it changes."""
 
-    def __init__(self, outside: Iterable[Scope] = ()) -> None:
+    def __init__(self, outside: Iterable[Scope] = (), fills: Mapping[str, tuple[int, ...]] | None = None) -> None:
+        self.fills = fills or {}
+        """Functions of the module, and which of their arguments they change in place."""
         self.reached: dict[str, None] = {}
         self.perhaps: dict[str, None] = {}
         """What a class body reads under a name that it binds itself: before that, the name is the module's (`dt: float = dt`)."""
@@ -168,6 +170,7 @@ class Reach:
             self.note_root(node.args[0])
         elif isinstance(node, ast.Call):
             self.note_import(node)
+            self.note_filled(node)
         elif isinstance(node, ast.Subscript):
             self.note_lookup(node)
 
@@ -186,6 +189,16 @@ class Reach:
                         self.reached[f"import 0 {above}.{rest} "] = None
                     case _:  # `__package__`, as good as always
                         self.reached[f"import {len(name) - len(rest)} {rest} "] = None
+
+    def note_filled(self, node: ast.Call) -> None:
+        """What is given to somebody who fills it: `out=BUFFER`, `heappush(HEAP, x)`, a function of the module that does so."""
+        name = called(node)
+        filled = [keyword.value for keyword in node.keywords if keyword.arg == "out"]
+        places = self.fills.get(name, (0,) if name.rpartition(".")[2] in FILLERS else ())
+        filled += [node.args[place] for place in places if place < len(node.args)]
+        for part in filled:
+            for one in part.elts if isinstance(part, ast.Tuple) else [part]:
+                self.note_root(one)
 
     def note_lookup(self, node: ast.Subscript) -> None:
         """`globals()["g"]` is the name g, and `sys.modules["x.y"]` the module, however it came to be there."""

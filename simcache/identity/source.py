@@ -69,9 +69,11 @@ class _Reader:
         self.normal = Normal(self.cached_names)
         # What a cached function changes as it runs (a log, a counter) is no part of how anything is made.
         plain = [node for node in self.statements if isinstance(node, FUNCTIONS) and not self._is_cached(node)]
-        self.changes = {node.name: _changes_of(node) for node in plain}
-        self.changers = {node.name: _changes_of(node) for node in self.statements if isinstance(node, (*FUNCTIONS, ast.ClassDef))}
         self.fills = {node.name: _filled_by(node) for node in plain}
+        self.changes = {node.name: _changes_of(node, self.fills) for node in plain}
+        self.changers = {
+            node.name: _changes_of(node, self.fills) for node in self.statements if isinstance(node, (*FUNCTIONS, ast.ClassDef))
+        }
         reading = [node.name for node in plain if not _READS_OUTSIDE.isdisjoint(_all_words(node.body))]
         self.reading = _READS_OUTSIDE.union(reading)
         cached = {node.name for node in self.statements if isinstance(node, FUNCTIONS) and self._is_cached(node)}
@@ -409,8 +411,8 @@ def _cached_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _changes_of(node: ast.stmt) -> set[str]:
-    reach = Reach()
+def _changes_of(node: ast.stmt, fills: Mapping[str, tuple[int, ...]]) -> set[str]:
+    reach = Reach(fills=fills)
     reach.visit(node)
     return reach.changed
 

@@ -178,6 +178,15 @@ OWN_STATE = {
     "a counter of a class, where one of a class upon it is made": (
         "class C:\n    def __init__(self): self.__class__.made += 1\nclass D(C):\n    made = 0\ndef g(x): return x * 2 if D() else 0\n"
     ),
+    "a buffer that a library fills": "import numpy as np\nB = np.zeros(3)\ndef g(x):\n    np.multiply(x, 2, out=B)\n    return int(B[0])\n",
+    "a buffer that a function of the module fills": (
+        "import numpy as np\nB = np.zeros(3)\ndef fill(b, x): b[:] = x * 2\ndef g(x):\n    fill(B, x)\n    return int(B[0])\n"
+    ),
+    "a buffer that a compiled function fills": (
+        "import numba\nimport numpy as np\nB = np.zeros(3)\n@numba.njit\ndef fill(b, x): b[:] = x * 2\ndef g(x):\n    fill(B, x)\n    return int(B[0])\n"
+    ),
+    "a heap": "from heapq import heappush\nH = []\ndef g(x):\n    heappush(H, x)\n    return x * 2\n",
+    "sums at places": "import numpy as np\nB = np.zeros(9)\ndef g(x):\n    np.add.at(B, [x], 1.0)\n    return x * 2\n",
     "a default as a memo": "def g(x, memo={}): return memo.setdefault(x, x * 2)\n",
 }
 
