@@ -20,7 +20,8 @@ _INERT_MODULES = frozenset(
     {"_io", "_thread", "_threading_local", "asyncio", "io", "logging", "queue", "random", "threading", "tqdm", "weakref"}
 )
 """Where the types of locks, logs and streams come from: what a function does with them is not its result."""
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+_SCALARS = (bool, int, float, complex, str, bytes, type(None))
+_PLAIN = (*_SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
 _SEQUENCES = (list, tuple, set, frozenset)
 _WATCHED = 256
@@ -369,7 +370,11 @@ class Live:
             return self.closure.imported(held.__name__, chain)
         if root in changed and not isinstance(held, (type, types.FunctionType)):
             return self.registered(held)
-        self.closure.guard(namespace, root, held)
+        record = self.is_record(held) or hasattr(type(held), "__dataclass_fields__")
+        self.closure.guard(namespace, root, held, record=record)
+        for name, value in list(vars(held).items()) if isinstance(held, type) and root not in changed and not self.is_foreign(held) else ():
+            if not name.startswith("__") and isinstance(value, _SCALARS):
+                self.closure.guard(vars(held), name, value)
         return self.live(held, root)
 
 

@@ -317,3 +317,33 @@ def test_a_cell_that_is_run_again_counts_in_methods_too(world: World) -> None:
         assert process.do("cell('def helper(x): return x + 100\\n'); answer = space['f'](2)") == "306"
         assert process.do("cell('K = 7'); answer = space['f'](2)") == "714"
         assert process.do(f"cell({sim.replace('* self.k', '+ self.k')!r}); answer = space['f'](2)") == "109"
+
+
+@pytest.mark.parametrize(
+    ("made", "asked", "setting"),
+    [
+        ("from dataclasses import dataclass\n@dataclass\nclass C:\n    dt: int = 1\nc = C()\n", "c.dt", "c.dt = 5"),
+        ("from types import SimpleNamespace\nc = SimpleNamespace(dt=1)\n", "c.dt", "c.dt = 5"),
+        ("class C:\n    dt = 1\n", "C.dt", "C.dt = 5"),
+        ("class C:\n    dt = 1\n    def put(self): pass\n", "C().dt", "C.dt = 5"),
+    ],
+)
+def test_what_a_later_cell_sets_in_an_object_counts(made: str, asked: str, setting: str, world: World) -> None:
+    """A setting of a notebook is changed between two calls, in an instance or a class of an earlier cell."""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do(f"cell('from simcache import cached\\n'); cell({made!r})")
+        process.do(f"cell('@cached\\ndef f(x): return x * {asked}\\n')")
+
+        assert process.do("answer = space['f'](2)") == "2"
+        assert process.do(f"cell({setting!r}); answer = space['f'](2)") == "10"
+        assert process.do("answer = space['f'](2)") == "10"
+
+
+def test_a_class_that_counts_in_a_notebook_is_no_other_key(world: World) -> None:
+    """What a function of a cell counts up itself is its state."""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do("cell('from simcache import cached\\nclass C:\\n    n = 0\\n@cached\\ndef f(x):\\n    C.n += 1\\n    return x * 2\\n')")
+
+        assert process.do("f = space['f']; before = f.key(2); answer = f(2), f(3), f.key(2) == before") == "(4, 6, True)"
