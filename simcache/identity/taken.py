@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from simcache.identity.files import Signature, signature_of
 from simcache.named_tuple import NamedTuple
 
-_CONTAINERS = (dict, list, set)
+_CONTAINERS = frozenset({dict, list, set})
 _DEEPEST = 100
 _COPIED = 256
 """Containers up to this many items are watched for changes in place, larger ones for being replaced."""
@@ -178,11 +178,11 @@ def _copied(held: Any) -> Any:
 
 
 def _copied_once(held: Any, met: set[int], depth: int) -> Any:
-    if type(held) is set:
-        return held.copy()
-    if type(held) not in _CONTAINERS or id(held) in met or depth > _DEEPEST:
+    if id(held) in met or depth > _DEEPEST:
         return held
     met.add(id(held))
     if type(held) is dict:
-        return {key: _copied_once(value, met, depth + 1) for key, value in held.items()}
-    return [_copied_once(value, met, depth + 1) for value in held]
+        return {key: _copied_once(value, met, depth + 1) if type(value) in _CONTAINERS else value for key, value in held.items()}
+    if type(held) is list:
+        return [_copied_once(value, met, depth + 1) if type(value) in _CONTAINERS else value for value in held]
+    return held.copy()
