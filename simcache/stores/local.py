@@ -48,14 +48,21 @@ class LocalStore(Store):
     Links are followed by reading (contents are checked by whoever knows the digest) and replaced, never written through.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
-        """Open the store. FormatTooNew, NotAStore or Unavailable if it cannot be; with `create=False` it must be there."""
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = True, to_mend: bool = False) -> None:
+        """Open the store. FormatTooNew, NotAStore, Unavailable or Corrupt if it cannot be; with `create=False` it must be there.
+
+        `to_mend` opens it though its mark is damaged: it can be read and set aside in, and nothing is written before `mark`.
+        """
         self._root = os.path.abspath(os.fspath(path))
         self.url = self._root
         self.capabilities = Capabilities(trusted=True, shared=True, quick=True)
         self.local: str = os.path.join(self._root, ".local")
         self._changes: Writer | None = None
-        check_place(self._root, create=create)
+        try:
+            check_place(self._root, create=create)
+        except Corrupt:
+            if not to_mend:
+                raise
 
     def __repr__(self) -> str:
         return f"LocalStore({self._root!r})"
@@ -177,6 +184,13 @@ class LocalStore(Store):
 
     def sweep(self) -> int:
         return self._writer.sweep()
+
+    def mark(self) -> None:
+        """Mark the folder as a store of this format, if it has no mark. FormatTooNew or Corrupt if it has another one."""
+        try:
+            self._writer.prepare()
+        except OSError as problem:
+            raise self._unwritable(problem) from problem
 
     @property
     def _writer(self) -> "Writer":

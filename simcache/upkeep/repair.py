@@ -31,7 +31,7 @@ def mend(store: Store, broken: Sequence[tuple[str, str]], naming: Mapping[str, S
     done: dict[str, str] = {}
     for kind, name in broken:
         if kind == "foreign":
-            said = _move_away(store, name)
+            said = move_away(store, name)
         elif kind in ("corrupt", "missing", "unavailable"):
             said = _mend(store, kind, name, naming.get(name, ()), source)
         else:
@@ -81,8 +81,8 @@ def _fetched(store: Store, kind: str, name: str, naming: Sequence[Naming], sourc
     return True
 
 
-def _move_away(store: Store, path: str) -> str:
-    """Somebody's file among blobs and entries goes to quarantine under its own name, and no number: those are thrown away in turn."""
+def move_away(store: Store, path: str) -> str:
+    """A file that has no digest (somebody's own among blobs and entries, a damaged mark) goes to quarantine under its own name, and no number: those are thrown away in turn."""
     root = root_of(store)
     if root is None:
         return ""

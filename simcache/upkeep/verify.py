@@ -14,9 +14,11 @@ from xxhash import xxh3_128_hexdigest
 from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing
 from simcache.model import POINTER_AT_MOST, Entry, Json, blob_name, pointer_oid, record_of
 from simcache.stores.base import Store
+from simcache.stores.place import FORMAT_FILE
 from simcache.upkeep.contents import LARGE, Contents, Digests, Told, contents, root_of
 from simcache.upkeep.divergences import Divergence, divergences, gap
 from simcache.upkeep.looks import Looks
+from simcache.upkeep.mark import KNOWN, UNKNOWN, is_damaged, written_anew
 from simcache.upkeep.repair import Naming, mend
 from simcache.upkeep.report import Progress, Report
 
@@ -77,6 +79,8 @@ def verify(store: Store, *, repair: bool = False, source: Store | None = None, p
     began = time.perf_counter()
     look = _Look(contents(store), progress)
     look.at_entries()
+    if is_damaged(store):
+        look.at_mark()
     if root_of(store) is None:
         store.expect([*store.names("blobs/")])
     look.at_blobs()
@@ -88,8 +92,10 @@ def verify(store: Store, *, repair: bool = False, source: Store | None = None, p
     unavailable = sorted(look.unavailable)
     unfinished = _unfinished(store)
     if repair:
-        broken = [(problem.kind, problem.name) for problem in problems] + [("unavailable", name) for name in unavailable]
-        done = mend(store, broken, look.naming, source)
+        # First, for nothing can be put into a store of unknown format.
+        marked = written_anew(store) if look.tells_format else ""
+        broken = [(one.kind, one.name) for one in problems if one.name != FORMAT_FILE] + [("unavailable", name) for name in unavailable]
+        done = {FORMAT_FILE: marked, **mend(store, broken, look.naming, source)}
         problems = [replace(problem, mended=done.get(problem.name, "")) for problem in problems]
         unavailable = [name for name in unavailable if name not in done]
         store.sweep()
@@ -165,6 +171,16 @@ class _Look:
         if isinstance(problem, FormatTooNew):
             kind = "newer"
         self.problems.append(Problem(kind, name, str(getattr(problem, "reason", problem))))
+
+    # -- the mark
+
+    @property
+    def tells_format(self) -> bool:
+        """Whether the entries are known to be of a format that we know: one at least, and none of a newer simcache."""
+        return self.entries > 0 and all(problem.kind != "newer" for problem in self.problems)
+
+    def at_mark(self) -> None:
+        self.problems.append(Problem("corrupt", FORMAT_FILE, KNOWN if self.tells_format else UNKNOWN))
 
     # -- blobs
 

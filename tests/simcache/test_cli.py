@@ -113,7 +113,7 @@ class TestForReal:
         ("spoil", "code", "said"),
         [
             (lambda store: (store / "simcache.json").write_text('{"format": 7}'), 2, "has format 7"),
-            (lambda store: (store / "simcache.json").write_text("{"), 2, "is damaged"),
+            (lambda store: (store / "simcache.json").write_text("{"), 1, 'corrupt simcache.json: it should read {"format": 1}'),
             (lambda store: (store.rename(store.with_name("moved")), store.write_text("x")), 2, "it is a file, not a folder"),
             (lambda store: store.rename(store.with_name("moved")), 2, "nothing is there"),
             (lambda store: (store.parent / "simcache.toml").write_text("store = "), 2, "is no TOML"),

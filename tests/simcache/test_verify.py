@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from simcache.cache import Cache
 from simcache.decorator import cached
-from simcache.errors import CacheError, Corrupt
+from simcache.errors import CacheError, Corrupt, FormatTooNew, NotAStore
 from simcache.model import Entry, blob_name, entry_digest, entry_prefix, folder_of, pointer_oid, record_of
 from simcache.provenance import made_now
 from simcache.series import Step
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from simcache.upkeep.contents import LARGE
+from simcache.upkeep.mark import opened_to_mend
 from simcache.upkeep.rerun import NotFound, Recomputable, rerun
 from simcache.upkeep.verify import VerifyReport, verify
 from tests.simcache.stored import files_under, keep, keep_segment, long, value_blob
@@ -440,6 +441,80 @@ class TestRepair:
 
         assert report.sound
         assert {b"aa", b"bb"} == {path.read_bytes() for path in (root / ".local" / "quarantine").iterdir()}
+
+
+MARKS: dict[str, bytes | None] = {"empty": b"", "cut": b'{"form', "random": b"\0\xff" * 40, "none": b'{"format": 0}', "folder": None}
+
+
+class TestMark:
+    """The file that tells the format of a store."""
+
+    @staticmethod
+    def spoil(root: Path, damage: bytes | None) -> None:
+        mark = root / "simcache.json"
+        mark.unlink(missing_ok=True)
+        mark.mkdir() if damage is None else mark.write_bytes(damage)
+
+    @pytest.mark.parametrize("damage", MARKS.values(), ids=MARKS)
+    def test_a_damaged_mark_is_found_and_written_anew(self, cache: Cache, root: Path, damage: bytes | None) -> None:
+        """What stood there goes to quarantine, and the store is as it was."""
+        keep(cache, 1, long("one"))
+        before = files_under(root)
+        self.spoil(root, damage)
+        found = verify(opened_to_mend(str(root)))
+        report = verify(opened_to_mend(str(root)), repair=True)
+
+        assert [("corrupt", "simcache.json", "")] == [(one.kind, one.name, one.mended) for one in found.problems]
+        assert (False, True) == (found.sound, report.sound)
+        assert "and written anew" in report.problems[0].mended
+        assert before == files_under(root)
+        assert verify(LocalStore(root)).sound
+        aside = root / ".local" / "quarantine" / "foreign-simcache.json"
+        assert aside.is_dir() if damage is None else damage == aside.read_bytes()
+
+    def test_with_other_damage_and_another_store(self, cache: Cache, root: Path, tmp_path: Path) -> None:
+        """The mark is written first, so that good copies can be put in."""
+        entry = keep(cache, 1, long("one"))
+        keep(Cache(tmp_path / "other"), 1, long("one"))
+        before = files_under(root)
+        self.spoil(root, b"")
+        (root / value_blob(entry)).write_bytes(b"bad")
+        report = verify(opened_to_mend(str(root)), repair=True, source=LocalStore(tmp_path / "other"))
+
+        assert report.sound
+        assert before == files_under(root)
+
+    @pytest.mark.parametrize("held", ["nothing", "a newer entry", "a newer mark"])
+    def test_where_our_format_is_not_known_it_stays(self, cache: Cache, root: Path, held: str) -> None:
+        """A store that a newer simcache may have made is not called ours."""
+        entry = keep(cache, 1, long("one"))
+        self.spoil(root, b'{"format": 7}' if held == "a newer mark" else b"")
+        newer = dict(json.loads((root / entry.name).read_bytes()), format=7, key="12" * 16)
+        if held == "nothing":
+            (root / entry.name).unlink()
+        elif held == "a newer entry":
+            put_entry(root, newer)
+        before = files_under(root)
+
+        if held == "a newer mark":
+            with pytest.raises(FormatTooNew):
+                opened_to_mend(str(root))
+        else:
+            report = verify(opened_to_mend(str(root)), repair=True)
+            [said] = [one for one in report.problems if one.name == "simcache.json"]
+            assert (False, "") == (report.sound, said.mended)
+            assert "write {\"format\": 1} there if this version of simcache made the store" in said.reason
+        assert before == files_under(root)
+
+    def test_a_folder_that_never_was_a_store_is_refused(self, root: Path) -> None:
+        """A file of this name makes no store, and nothing is moved."""
+        root.mkdir()
+        self.spoil(root, b"mine")
+        (root / "thesis.tex").write_bytes(b"mine too")
+
+        with pytest.raises(NotAStore):
+            opened_to_mend(str(root))
+        assert {"simcache.json": b"mine", "thesis.tex": b"mine too"} == files_under(root)
 
 
 class Finder:
