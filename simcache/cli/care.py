@@ -141,7 +141,9 @@ def _advice(report: "VerifyReport", *, repaired: bool) -> str:
             f"{counted(open_problems, 'problem')}; `simcache verify --repair` sets damaged things aside, `--from STORE` fetches good copies"
         )
     elif open_problems:
-        advice.append(f"{counted(open_problems, 'problem')} left; `--from STORE` fetches good copies from another store")
+        advice.append(
+            f"{counted(open_problems, 'problem')} left; `--from STORE` fetches good copies from another store, and what helps without one is said above"
+        )
     if report.divergences:
         advice.append(
             f"{counted(len(report.divergences), 'divergence')}; `simcache diff` compares, `simcache withdraw KEY.DIGEST --reason …` takes one back"

@@ -37,7 +37,8 @@ _TICK = 50_000_000
 _COARSE_TICK = 2_100_000_000
 """Nanoseconds in which two changes of a folder may show one time: on most file systems, and on those that count seconds."""
 _NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_NOT_A_FILE = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV})
+NOT_A_FILE = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV})
+"""What opening says of a folder, a link that leads to itself, a socket: no permission and no network mends it."""
 
 
 class LocalStore(Store):
@@ -248,7 +249,7 @@ class LocalStore(Store):
     def _unreadable(self, name: str, path: str, problem: OSError) -> CacheError:
         if isinstance(problem, FileNotFoundError):
             return Missing(name)
-        if problem.errno in _NOT_A_FILE or os.path.isdir(path):
+        if problem.errno in NOT_A_FILE or os.path.isdir(path):
             return Corrupt(name, f"something that is not a file stands in its place ({problem.strerror})")
         return Unavailable(name, f"{path} cannot be read ({problem.strerror})")
 

@@ -19,7 +19,7 @@ from simcache.upkeep.contents import LARGE, Contents, Digests, Told, contents, r
 from simcache.upkeep.divergences import Divergence, divergences, gap
 from simcache.upkeep.looks import Looks
 from simcache.upkeep.mark import KNOWN, UNKNOWN, is_damaged, written_anew
-from simcache.upkeep.repair import Naming, mend
+from simcache.upkeep.repair import Naming, mend, way_out
 from simcache.upkeep.report import Progress, Report
 
 _WORKERS = 2
@@ -203,12 +203,13 @@ class _Look:
             for name, found in large:
                 self._await(found, expected)
                 self._large(name, found)
-        self._missing = set(left)
+        self._missing |= left.keys()
 
     def _small(self, name: str, claim: tuple[str, int] | None, size: int) -> None:
         try:
             data = self.held.read(name, max(size, POINTER_AT_MOST))
-        except Missing:
+        except Missing:  # a link to nowhere, if its entry is still there when references are looked at
+            self._missing.add(name[-64:])
             return
         except CacheError as problem:
             self._note(name, problem)
@@ -224,6 +225,7 @@ class _Look:
         try:
             digests = found.result()
         except Missing:
+            self._missing.add(name[-64:])
             return
         except CacheError as problem:
             self._note(name, problem)
@@ -266,6 +268,7 @@ class _Look:
             self.divergences += divergences(entries, self._bytes)
             if (said := gap(entries)) is not None:
                 self.gaps.append(said)
+        self.problems = [_with_way_out(problem, self.naming.get(problem.name, ())) for problem in self.problems]
         self.divergences.sort(key=lambda found: (found.function, found.key, found.what))
         self.gaps.sort()
 
@@ -274,8 +277,7 @@ class _Look:
         for record, name in self._again():
             for index, (sha, xxh3, size) in enumerate(record["blobs"]):
                 if sha in wanted:
-                    needed = index in (record.get("value") or {}).get("blobs", ())
-                    found.setdefault(blob_name(sha), []).append(Naming(name, needed, xxh3, size))
+                    found.setdefault(blob_name(sha), []).append(Naming(name, record["function"], _part(record, index), xxh3, size))
         return found
 
     def _again(self) -> Iterator[tuple[Json, str]]:
@@ -308,6 +310,20 @@ class _Look:
 def _repeated(keys: Sequence[str]) -> frozenset[str]:
     """The keys that stand there more than once."""
     return frozenset(key for key, count in Counter(keys).items() if count > 1) if len(set(keys)) < len(keys) else frozenset()
+
+
+def _part(record: Json, index: int) -> Literal["value", "state", "parts", "argument"]:
+    """What of an entry its blob of this number holds."""
+    if index in (record.get("value") or {}).get("blobs", ()):
+        return "value"
+    if index in (record.get("state") or {}).get("blobs", ()):
+        return "state"
+    return "parts" if index == record.get("parts") else "argument"
+
+
+def _with_way_out(problem: Problem, naming: Sequence[Naming]) -> Problem:
+    said = way_out(naming)
+    return replace(problem, reason=f"{problem.reason}; {said}") if said else problem
 
 
 def _listed(naming: Sequence[Naming]) -> str:

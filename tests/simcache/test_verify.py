@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -402,6 +402,58 @@ class TestRepair:
         assert not report.sound
         assert "one" == Cache(root).lookup(entry.function, entry.key).value
 
+    @pytest.mark.parametrize("part", ["state", "parts", "argument"])
+    @pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"bad")], ids=["missing", "damaged"])
+    def test_a_loss_beside_the_value_names_what_ends_it(self, root: Path, part: str, change: Callable[[Path], object]) -> None:
+        """Without another store: the next step that is told does make the store sound, and no result is lost on the way to it."""
+        f, run = cached(cache=Cache(root))(_told), cached(cache=Cache(root), every=2)(_counted)
+        f(long(1))
+        run()[:4]
+        entry = run().segments[-1] if part == "state" else f.entry(long(1))
+        assert entry is not None
+        held = {"state": (entry.state or {}).get("blobs", [0])[0], "parts": entry.parts, "argument": entry.arguments.get("text", {}).get("blob")}
+        change(root / entry.blobs[held[part]].name)
+        verify(LocalStore(root), repair=True)
+        report = verify(LocalStore(root), repair=True)
+        [problem] = report.problems
+
+        assert ("missing", "") == (problem.kind, problem.mended)
+        assert "still serve" in problem.reason
+        assert f"`simcache forget {entry.key}` has it computed again" in problem.reason
+        if part == "parts":
+            assert f"the next new call of {f.name} writes them down again" in problem.reason
+            cached(cache=Cache(root))(_told)(long(2))
+        else:
+            for held_entry in Cache(root).find(entry.key):
+                LocalStore(root).delete(held_entry.name)
+        assert verify(LocalStore(root)).sound
+        assert ("1 ", [1, 2, 3, 4]) == (f(long(1)), [item for item, _ in cached(cache=Cache(root), every=2)(_counted)()[:4]])
+        assert verify(LocalStore(root)).sound
+
+    @pytest.mark.skipif(os.name == "nt", reason="links")
+    @pytest.mark.parametrize("what", ["entry", "blob"])
+    def test_a_link_to_itself_is_set_aside(self, cache: Cache, root: Path, what: str) -> None:
+        """No permission and no other machine brings what it should be, so it goes to quarantine, and the store is sound."""
+        entry = keep(cache, 1, long("one"))
+        path = root / (entry.name if what == "entry" else value_blob(entry))
+        path.unlink()
+        path.symlink_to(path.name)
+        report = verify(LocalStore(root), repair=True)
+
+        assert [("corrupt", path.relative_to(root).as_posix())] == kinds(report)
+        assert report.sound
+        assert not path.is_symlink()
+        assert verify(LocalStore(root)).sound
+
+    @pytest.mark.skipif(os.name == "nt", reason="links")
+    def test_a_blob_that_is_a_link_to_nowhere_is_missing(self, cache: Cache, root: Path) -> None:
+        """Its name stands in the folder, and its bytes do not."""
+        path = root / value_blob(keep(cache, 1, long("one")))
+        path.unlink()
+        path.symlink_to("nowhere")
+
+        assert [("missing", path.relative_to(root).as_posix())] == kinds(verify(LocalStore(root)))
+
     @pytest.mark.parametrize("what", ["blob", "entry", "missing"])
     def test_from_another_store(self, cache: Cache, root: Path, tmp_path: Path, what: str) -> None:
         """A good copy in another store takes the place of what is damaged."""
@@ -515,6 +567,17 @@ class TestMark:
         with pytest.raises(NotAStore):
             opened_to_mend(str(root))
         assert {"simcache.json": b"mine", "thesis.tex": b"mine too"} == files_under(root)
+
+
+def _told(text: str) -> str:
+    return text.strip(".")
+
+
+def _counted(*, resume: list[int] | None = None) -> Iterator[Step[tuple[int, str]]]:
+    state = list(resume or [0] * 2000)
+    while True:
+        state[0] += 1
+        yield Step((state[0], ""), state=list(state))
 
 
 class Finder:
