@@ -218,7 +218,9 @@ class TestStores:
             Cache(place)
         assert before == sorted(path.name for path in tmp_path.rglob("*"))
 
-    @pytest.mark.parametrize("damage", [b"", b"{", b"\0\xff" * 40, b'{"format": 0}', None], ids=["empty", "cut", "random", "none", "folder"])
+    @pytest.mark.parametrize(
+        "damage", [b"", b"{", b"\0\xff" * 40, b'{"format": 0}', None], ids=["empty", "cut", "random", "none", "folder"]
+    )
     def test_a_damaged_mark_stops_no_call(self, programs: Programs, damage: bytes | None) -> None:
         """Values and series are computed as if there were no cache, with one warning each that says what mends it; nothing is written."""
         programs.write("model.py", SERIES)

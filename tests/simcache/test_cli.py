@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from simcache.cache import Cache
 from simcache.cli import main
 from simcache.cli.arguments import Unfit, converted
+from simcache.cli.calling import plain
 from simcache.cli.root import COMMANDS
 from tests.simcache import makers
 from tests.simcache.stored import environment, files_under, keep, keep_segment, key_of, long, project, python, simcache, value_blob
@@ -149,6 +150,17 @@ class TestForReal:
         os.close(writing)
 
         assert "Traceback" not in done.stderr
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+    @pytest.mark.parametrize("arguments", [("ls",), ("ls", "--json"), ("show", "0123", "--json"), ("verify", "--json")], ids=" ".join)
+    def test_output_that_is_full(self, filled: Path, arguments: tuple[str, ...]) -> None:
+        """That standard output takes no more is said as that, in one line, and the store is not blamed."""
+        command = [sys.executable, "-m", "simcache", *arguments]
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(command, cwd=filled, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment(filled))
+
+        said = "simcache: standard output cannot be written (No space left on device): give it a place with room\n"
+        assert (2, said) == (done.returncode, done.stderr)
 
 
 class TestHelp:
@@ -375,6 +387,36 @@ class TestCall:
         assert {"array": "float64", "shape": [4], "min": 0.0, "mean": 1.5, "max": 3.0, "values": [0.0, 1.0, 2.0, 3.0]} == json.loads(
             array.stdout
         )["cells"]
+
+    @pytest.mark.parametrize(
+        ("result", "shown"),
+        [
+            (r"'\ud800x'", "\ud800x"),
+            ("10**6000", hex(10**6000)),
+            ("[-(10**6000), 10**600]", [hex(-(10**6000)), 10**600]),
+            ("{10**6000: 1}", {hex(10**6000): 1}),
+            ("Odd()", "(Odd, which cannot be shown: RuntimeError: no words for it)"),
+        ],
+        ids=["half a character", "long", "long in a list", "long name", "no repr"],
+    )
+    def test_results_that_are_no_plain_text(self, tmp_path: Path, result: str, shown: object) -> None:
+        """Are shown by what can be shown, for the call went well; with --json it is JSON."""
+        model = "from simcache import cached\nclass Odd:\n def __repr__(self): raise RuntimeError('no words for it')\n"
+        (project(tmp_path) / "odd.py").write_text(f"{model}@cached\ndef f() -> object:\n    return {result}\n")
+        as_json, plain = simcache(tmp_path, "call", "odd:f", "--json"), simcache(tmp_path, "call", "odd:f")
+
+        assert (0, 0) == (as_json.returncode, plain.returncode), as_json.stderr + plain.stderr
+        assert [shown, shown] == [json.loads(as_json.stdout)["value"], json.loads(plain.stdout)]
+
+    def test_tensors(self, tmp_path: Path) -> None:
+        """Also those that numpy does not take as they are."""
+        torch = pytest.importorskip("torch")
+        ones = {"shape": [2], "min": 1.0, "mean": 1.0, "max": 1.0, "values": [1.0, 1.0]}
+
+        assert {"array": "float32", **ones} == plain(torch.ones(2, requires_grad=True))
+        assert {"array": "torch.bfloat16", **ones} == plain(torch.ones(2, dtype=torch.bfloat16, requires_grad=True))
+        assert {"array": "torch.float32", "shape": [2]} == plain(torch.ones(2).to_sparse())
+        assert 1.5 == plain(torch.tensor(1.5, requires_grad=True))
 
     def test_store(self, tmp_path: Path) -> None:
         """--store says where results are kept."""

@@ -411,7 +411,11 @@ class TestRepair:
         run()[:4]
         entry = run().segments[-1] if part == "state" else f.entry(long(1))
         assert entry is not None
-        held = {"state": (entry.state or {}).get("blobs", [0])[0], "parts": entry.parts, "argument": entry.arguments.get("text", {}).get("blob")}
+        held = {
+            "state": (entry.state or {}).get("blobs", [0])[0],
+            "parts": entry.parts,
+            "argument": entry.arguments.get("text", {}).get("blob"),
+        }
         change(root / entry.blobs[held[part]].name)
         verify(LocalStore(root), repair=True)
         report = verify(LocalStore(root), repair=True)
@@ -555,7 +559,7 @@ class TestMark:
             report = verify(opened_to_mend(str(root)), repair=True)
             [said] = [one for one in report.problems if one.name == "simcache.json"]
             assert (False, "") == (report.sound, said.mended)
-            assert "write {\"format\": 1} there if this version of simcache made the store" in said.reason
+            assert 'write {"format": 1} there if this version of simcache made the store' in said.reason
         assert before == files_under(root)
 
     def test_a_folder_that_never_was_a_store_is_refused(self, root: Path) -> None:
