@@ -223,7 +223,14 @@ class TestLook:
         assert "2 items" in run("ls").output
         assert ("model.f", 0.5) == (row["function"], row["seconds"])
         assert "1 more" in run("ls", "--limit", "1").output
-        assert "no such results" in run("ls", "zzz").output
+
+    def test_ls_of_nothing(self, run: Run, cache: Cache) -> None:
+        """Nothing found is exit code 1, as of every command; with --json the list is there, and empty."""
+        keep(cache, 1, "one")
+
+        assert "no such results" in run("ls", "zzz", code=1).output
+        assert (0, []) == tuple(json.loads(run("ls", "zzz", "--json", code=1).output)[name] for name in ("total", "rows"))
+        assert 1 == json.loads(run("ls", "--limit", "1", "--json").output)["total"]
 
     def test_show(self, run: Run, cache: Cache) -> None:
         """The arguments, who made it, where the value is, and the value itself if it is plain."""
