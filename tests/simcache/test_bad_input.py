@@ -260,7 +260,7 @@ class TestStores:
             assert "3" * 5000 == found(3)
         assert [3] == made_large
 
-    @pytest.mark.parametrize("url", ["", "nonsense://x", "s3://", "file://relative", "http://host"])
+    @pytest.mark.parametrize("url", ["", "a\0", "nonsense://x", "s3://", "file://relative", "http://host"])
     def test_a_url_that_nobody_opens(self, url: str) -> None:
         """Refused by name, with what can be opened."""
         with pytest.raises(BadSettings):
@@ -667,6 +667,9 @@ class TestSettingsFiles:
         [
             ("store = 5\n", "simcache.toml: store: must be a str, and is 5"),
             ('store = ""\n', "simcache.toml: store: is empty"),
+            ('store = "a\\u0000"\n', r"simcache.toml: store: holds the character \u0000, which no path has"),
+            ('far = ["a\\u0000"]\n', r"simcache.toml: far[0]: holds the character \u0000, which no path has"),
+            ('[remotes]\nlab = "\\u0000"\n', r"simcache.toml: remotes.lab: holds the character \u0000, which no path has"),
             ('stroe = "x"\n', "simcache.toml: stroe: there is no such setting: there are store, far"),
             ("store = \n", "simcache.toml: is no TOML"),
             ('far = "x"\n', "simcache.toml: far: must be a list"),
