@@ -163,6 +163,46 @@ class TestForReal:
         assert (2, said) == (done.returncode, done.stderr)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="paths that are any bytes")
+class TestPathsThatAreNoText:
+    """A folder whose name is no UTF-8."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / os.fsdecode(b"n\xff")
+        entry = keep(Cache(folder / "store"), 1, long("one"))
+        (folder / "store" / value_blob(entry)).write_bytes(b"bad")
+        return folder
+
+    @pytest.mark.parametrize("arguments", [("init", "--store"), ("remote", "add", "lab")], ids=" ".join)
+    def test_no_settings_are_written_that_nobody_can_read(self, folder: Path, arguments: tuple[str, ...]) -> None:
+        """TOML is UTF-8: the path is refused with what would do, and nothing is made."""
+        done = simcache(folder.parent, *arguments, str(folder / "store"))
+
+        assert (2, "") == (done.returncode, done.stdout)
+        assert r"n\xff/store is no UTF-8, which settings are written in: name the place with SIMCACHE_STORE" in done.stderr
+        assert 1 == len(done.stderr.splitlines())
+        assert [folder.name] == os.listdir(folder.parent)
+
+    @pytest.mark.parametrize(
+        ("command", "code"),
+        [("verify", 1), ("ls zz", 1), ("stats", 0), ("show 12", 1), ("prune", 0), ("doctor", 0), ("verify --repair", 0), ("sync", 1)],
+    )
+    def test_its_store_is_looked_after(self, folder: Path, command: str, code: int) -> None:
+        """Commands print the path with its bytes escaped, and JSON from which the path can be made again."""
+        arguments = (
+            ["sync", str(folder / "store"), "--store", "mine"]
+            if command == "sync"
+            else [*command.split(), "--store", str(folder / "store")]
+        )
+        done = [simcache(folder.parent, *arguments), simcache(folder.parent, *arguments, "--json")]
+
+        assert all("Traceback" not in one.stderr for one in done), done
+        assert code == done[0].returncode, done[0]
+        assert r"n\xff/store" in done[0].stdout + done[0].stderr
+        assert json.loads(done[1].stdout).get("store", str(folder / "store")) in {str(folder / "store"), str(folder.parent / "mine")}
+
+
 class TestHelp:
     """Every command explains itself."""
 
