@@ -256,7 +256,17 @@ class LocalStore(Store):
     def _unwritable(self, problem: OSError) -> Exception:
         if problem.errno in _NOT_WRITABLE:
             return StoreReadOnly(self.url, f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem.strerror))
+        if isinstance(problem, (FileExistsError, FileNotFoundError)) and (link := self._link_to_nowhere(problem.filename or "")):
+            return FileExistsError(errno.EEXIST, "a link that leads nowhere stands where a folder should be: remove it", link)
         return problem
+
+    def _link_to_nowhere(self, path: str) -> str | None:
+        """The first link on the way up from this path to the store that leads to nothing: a disk that is not there, perhaps."""
+        while len(path) >= len(self._root):
+            if os.path.islink(path) and not os.path.exists(path):
+                return path
+            path = os.path.dirname(path)
+        return None
 
 
 def _map(file: int, size: int) -> "mmap":
