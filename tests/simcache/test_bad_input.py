@@ -255,8 +255,8 @@ class TestStores:
         cached(cache=Cache(tmp_path / "far"))(_large)(3)
         cached(cache=Cache(tmp_path / "near"))(_square)(1)
         (tmp_path / "near" / "simcache.json").write_bytes(b"")
+        found = cached(cache=Cache(tmp_path / "near", far=[tmp_path / "far"]))(_large)
         with pytest.warns(NotStored, match="its simcache.json tells no format"):
-            found = cached(cache=Cache(tmp_path / "near", far=[tmp_path / "far"]))(_large)
             assert "3" * 5000 == found(3)
         assert [3] == made_large
 
