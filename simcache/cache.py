@@ -39,7 +39,7 @@ from simcache.model import (
 )
 from simcache.named_tuple import NamedTuple
 from simcache.stores.base import Store
-from simcache.stores.registry import open_store
+from simcache.stores.registry import open_store, scheme_of
 from simcache.tally import Tally
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class Cache:
     """Results by key, in a near store and behind any number of far ones.
 
     A path or URL names a store; what is found far is checked and kept near. Instances may be used by several threads,
-    and travel to other processes by their URLs.
+    and travel to other processes by their URLs. Over a near store that is damaged or cannot be reached, calls are computed, and
+    whoever asks for what is stored there is told.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Cache:
         """Open the stores. `durable` has every result reach the disk before the call returns; `trust` lets far pickles in."""
         if isinstance(far, str):
             raise BadSettings(f"Cache(far={far!r})", f"a list of stores is needed: far=[{far!r}]")
-        near = open_store(store)
+        near, self._closed = _opened_near(store)
         beyond = [opened for url in far if (opened := _opened_far(url)) is not None]
         self.store: Store = _layered(near, beyond) if beyond else near
         self.near = near
@@ -159,7 +160,8 @@ class Cache:
         try:
             names = [listed.name for listed in layer.list(prefix)]
         except (CacheError, OSError) as problem:
-            reasons.append(f"{layer.url} cannot be asked: {problem}")
+            if layer is not self.near or not self._closed:  # else it is said once, where the result cannot be kept
+                reasons.append(f"{layer.url} cannot be asked: {problem}")
             return []
         for name in names:
             try:
@@ -470,11 +472,23 @@ def _layered(near: Store, far: Sequence[Store]) -> Store:
     return Layered(near, *far)
 
 
+def _opened_near(store: str | os.PathLike[str] | Store) -> tuple[Store, bool]:
+    """The near store, and whether it could not be opened though it is one: no damage and no outage stops a program."""
+    try:
+        return open_store(store), False
+    except (Corrupt, Unavailable) as problem:
+        from simcache.stores.closed import Closed
+
+        url = os.fspath(store)  # type: ignore[arg-type]  # a store is given back as it is
+        path = not (isinstance(store, str) and scheme_of(store))
+        return Closed(os.path.abspath(os.path.expanduser(url)) if path else url, problem.reason), True
+
+
 def _opened_far(url: str | os.PathLike[str] | Store) -> Store | None:
     """A far store; one that is not there now (a mount, a network) is left out and said, as it can only save work."""
     try:
         return open_store(url, create=False)
-    except (NotAStore, Unavailable) as problem:
+    except (Corrupt, NotAStore, Unavailable) as problem:
         warn(f"a far store is left out: {problem}", RuntimeWarning)
         return None
 

@@ -14,6 +14,7 @@ from simcache.named_tuple import NamedTuple
 FILE = "simcache.toml"
 _URL = r"[A-Za-z][A-Za-z0-9+.-]+:"
 _FIELDS = {"store": str, "far": list, "durable": bool, "trust": bool, "remotes": dict}
+_NUL = r"holds the character \u0000, which no path has: write the name without it"
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -115,6 +116,8 @@ def _check(table: Mapping[str, Any], where: str) -> None:
             raise BadSettings(f"{where}: {name}", f"must be a {_FIELDS[name].__name__}, and is {value!r}")
     if table.get("store") == "":
         raise BadSettings(f"{where}: store", 'is empty: name a folder, as in store = "store"')
+    if "\0" in table.get("store", ""):
+        raise BadSettings(f"{where}: store", _NUL)
 
 
 def _remotes(table: Mapping[str, Any], where: str) -> dict[str, str]:
@@ -122,6 +125,8 @@ def _remotes(table: Mapping[str, Any], where: str) -> dict[str, str]:
     for name, url in remotes.items():
         if not isinstance(url, str) or not url:
             raise BadSettings(f"{where}: remotes.{name}", f"must be a path or a URL in quotes, and is {url!r}")
+        if "\0" in url:
+            raise BadSettings(f"{where}: remotes.{name}", _NUL)
     return dict(remotes)
 
 
@@ -129,6 +134,8 @@ def _texts(value: list[Any], where: str) -> list[str]:
     for index, item in enumerate(value):
         if not isinstance(item, str) or not item:
             raise BadSettings(f"{where}[{index}]", f"must be a path or a URL in quotes, and is {item!r}")
+        if "\0" in item:
+            raise BadSettings(f"{where}[{index}]", _NUL)
     return value
 
 

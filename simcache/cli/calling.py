@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcache.cli.options import emit, json_option, place_of, store_option
+from simcache.cli.options import document, emit, json_option, place_of, store_option
 from simcache.cli.root import Told
 
 if TYPE_CHECKING:
     from simcache.decorator import Bound, Cached
 
 _SMALL = 16
+_LONG = 2000
+"""Bits of a whole number from which on Python may refuse to write it in decimals: no limit on those is below 640 digits."""
 
 
 @click.command(epilog="Example: echo '{\"seed\": 1}' | simcache call model:simulate -")
@@ -57,9 +59,9 @@ def call(target: str, arguments: str, items: int | None, store_url: str | None, 
     except (Exception, SystemExit) as problem:  # the user's own code may raise anything
         raise Told(f"{target} raised {type(problem).__name__}: {problem} ({where(problem)})", 1) from None
     seconds = time.perf_counter() - began
-    form = plain(value)
+    form = _shown(value)
     answer = {"function": function.name, "key": _key(function, ready), "hit": hit, "seconds": round(seconds, 6), "value": form}
-    emit(answer, lambda: [json.dumps(form, indent=2, ensure_ascii=False)], as_json=as_json)
+    emit(answer, lambda: [document(form)], as_json=as_json)
 
 
 def _given(source: str) -> dict[str, Any]:
@@ -109,16 +111,26 @@ def _key(function: "Cached[..., Any] | Bound", ready: inspect.BoundArguments) ->
     return str(function.key(*ready.args, **ready.kwargs))
 
 
+def _shown(value: Any) -> Any:
+    """The plain form of a result; of one that has none (a list that holds itself, a `repr` that raises) what it is, for the call went well."""
+    try:
+        return plain(value)
+    except Exception as problem:  # the user's own classes may raise anything
+        return f"({type(value).__qualname__}, which cannot be shown: {type(problem).__name__}: {problem})"
+
+
 def plain(value: Any) -> Any:
     """A value as JSON that a person can read: records as objects, arrays by what they are, anything else by its repr."""
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
+    if isinstance(value, int) and value.bit_length() > _LONG:
+        return _long(value)
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if hasattr(value, "__array__") and hasattr(value, "dtype"):
         return _array(value)
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
+        return {str(plain(name) if isinstance(name, int) else name): plain(item) for name, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if hasattr(value, "model_dump"):
@@ -132,13 +144,39 @@ def plain(value: Any) -> Any:
     return repr(value)
 
 
+def _long(number: int) -> int | str:
+    """The number itself if this Python writes so many digits (and whoever reads them is as likely to), else its hexadecimal form."""
+    try:
+        str(number)
+    except ValueError:
+        return hex(number)
+    return number
+
+
 def _array(value: Any) -> Any:
     import numpy as np
 
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    except (TypeError, RuntimeError):  # a tensor of numbers that numpy has not, or that is no plain block of memory
+        return {"array": str(value.dtype), "shape": list(value.shape), **_numbers(value)}
     if array.ndim == 0:
         return plain(array.item())
-    summary: dict[str, Any] = {"array": str(array.dtype), "shape": list(array.shape)}
+    return {"array": str(array.dtype), "shape": list(array.shape), **_summary(array)}
+
+
+def _numbers(tensor: Any) -> dict[str, Any]:
+    """Of a tensor of short floats (bfloat16) what they are; nothing of one that is not taken by numpy even so."""
+    import numpy as np
+
+    try:
+        return _summary(np.asarray(tensor.detach().cpu().float()))
+    except (TypeError, RuntimeError):
+        return {}
+
+
+def _summary(array: Any) -> dict[str, Any]:
+    summary: dict[str, Any] = {}
     if array.size and array.dtype.kind in "biuf":
         summary |= {"min": plain(array.min().item()), "mean": plain(array.mean().item()), "max": plain(array.max().item())}
     if 0 < array.size <= _SMALL:

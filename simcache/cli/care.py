@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcache.cli.options import chosen, divergence, emit, json_option, opened, store_option
+from simcache.cli.options import chosen, divergence, emit, json_option, opened, place_of, store_option
 from simcache.cli.progress import Bar
 from simcache.cli.root import Told
 from simcache.cli.words import Size, Span, counted, size, span
@@ -45,6 +45,7 @@ def verify(
 
     Every blob, entry, reference and series is looked at, and results that contradict each other are told; --with does the same for other stores, and for all of them together. Exit code 0 if it is sound, 1 if there are problems. Blobs of which only a Git LFS pointer is here are no problem.
     """
+    from simcache.upkeep.mark import opened_to_mend
     from simcache.upkeep.verify import verify as look
 
     if place is not None and store_url is not None:
@@ -53,7 +54,7 @@ def verify(
         raise click.UsageError("--from fetches good copies, so it goes with --repair")
     if others and (repair or reruns):
         raise click.UsageError("--with only looks, so it goes neither with --repair nor with --rerun")
-    store = opened(place or store_url)
+    store = opened_to_mend(place_of(place or store_url))
     if others:
         _together([store, *(opened(other, remote=True) for other in others)], heartbeat=progress, as_json=as_json)
         return
@@ -140,7 +141,9 @@ def _advice(report: "VerifyReport", *, repaired: bool) -> str:
             f"{counted(open_problems, 'problem')}; `simcache verify --repair` sets damaged things aside, `--from STORE` fetches good copies"
         )
     elif open_problems:
-        advice.append(f"{counted(open_problems, 'problem')} left; `--from STORE` fetches good copies from another store")
+        advice.append(
+            f"{counted(open_problems, 'problem')} left; `--from STORE` fetches good copies from another store, and what helps without one is said above"
+        )
     if report.divergences:
         advice.append(
             f"{counted(len(report.divergences), 'divergence')}; `simcache diff` compares, `simcache withdraw KEY.DIGEST --reason …` takes one back"

@@ -29,12 +29,14 @@ _LONGEST = 4000
 def ls(pattern: str | None, function: str | None, limit: int, order: Any, store_url: str | None, *, as_json: bool) -> None:
     """List results, the newest first.
 
-    PATTERN is a function (with * and ?), a module, or the beginning of a key.
+    PATTERN is a function (with * and ?), a module, or the beginning of a key. Exit code 1 if there are none.
     """
     from simcache.upkeep.listing import listing
 
     report = listing(opened(store_url), pattern, function=function, limit=limit or None, order=order)
     emit(report.to_json(), lambda: _rows(report), as_json=as_json)
+    if not report.total:
+        raise click.exceptions.Exit(1)
 
 
 def _rows(report: "Listing") -> Sequence[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcache.cli.root import Told
-from simcache.cli.words import moment
+from simcache.cli.root import Told, answering
+from simcache.cli.words import moment, printable
 from simcache.model import Entry, Json
 from simcache.stores.base import Store
 
@@ -63,11 +63,16 @@ def opened(url: str | None, *, remote: bool = False) -> Store:
 
 def emit(plain: Any, text: Callable[[], Sequence[str]], *, as_json: bool) -> None:
     """Print a report: as one JSON document, or as lines for a person."""
-    if as_json:
-        click.echo(json.dumps(plain, indent=2, ensure_ascii=not _takes_unicode()))
-        return
-    for line in text():
-        click.echo(line)
+    lines = [document(plain)] if as_json else text()
+    with answering():
+        for line in lines:
+            click.echo(printable(line))
+
+
+def document(plain: Any) -> str:
+    """As JSON, which has an escape of its own for what is no text."""
+    document = json.dumps(plain, indent=2, ensure_ascii=not _takes_unicode())
+    return document if printable(document) == document else json.dumps(plain, indent=2)
 
 
 def _takes_unicode() -> bool:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 
 import click
 
+from simcache.cli.words import printable
 from simcache.errors import CacheError, Missing
 from simcache.provenance import VERSION
 
@@ -48,7 +49,26 @@ class Told(click.ClickException):
         return self.code
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"{self.program}: {' '.join(self.format_message().split())}", file=file or sys.stderr)
+        click.echo(printable(f"{self.program}: {' '.join(self.format_message().split())}"), file=file or sys.stderr)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """What is done within writes the answer; Told if standard output takes none. A reader that has gone is no mistake."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        _let_go_of_output()
+        raise Told(f"standard output cannot be written ({problem.strerror}): give it a place with room") from None
+
+
+def _let_go_of_output() -> None:
+    """What is still to be written goes nowhere, or Python would try it once more at its end, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 _AS_JSON: Final = "simcache.json"
@@ -66,7 +86,8 @@ def errors_as_json(ctx: click.Context, args: Sequence[str] | None = None) -> Ite
         yield
     except click.ClickException as problem:
         if ctx.meta[_AS_JSON]:
-            click.echo(json.dumps({"error": " ".join(problem.format_message().split())}))
+            with answering():
+                click.echo(json.dumps({"error": " ".join(problem.format_message().split())}))
         raise
 
 
@@ -119,7 +140,7 @@ class Commands(click.Group):
     ) -> None:
         del filename, lineno, file, line
         if not issubclass(category, DeprecationWarning):
-            click.echo(f"{self.told.program}: {message}", err=True)
+            click.echo(printable(f"{self.told.program}: {message}"), err=True)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

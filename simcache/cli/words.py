@@ -1,4 +1,4 @@
-"""Numbers as a person reads and writes them: bytes, durations, tables."""
+"""Numbers and texts as a person reads and writes them: bytes, durations, tables, names that are no text."""
 
 import re
 from collections.abc import Sequence
@@ -14,6 +14,9 @@ _LONG = (("days", 86400), ("h", 3600), ("min", 60))
 _MILLI = 1e-3
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)")
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+_BYTES = range(0xDC80, 0xDD00)
+"""How Python writes the bytes of a path that are no UTF-8."""
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -77,6 +80,16 @@ def span(seconds: float) -> str:
 def moment(at: str) -> str:
     """When something was made, to the second."""
     return at[:19].replace("T", " ") if at else "-"
+
+
+def printable(text: str) -> str:
+    """The text with what no terminal takes escaped: the bytes of a path that is no UTF-8 as in b'…', and half characters by number."""
+    return _NO_TEXT.sub(_escaped, text) if not text.isascii() else text
+
+
+def _escaped(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number - 0xDC00:02x}" if number in _BYTES else f"\\u{number:04x}"
 
 
 def counted(number: int, one: str, many: str = "") -> str:

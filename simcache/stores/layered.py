@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from simcache.errors import CacheError, Corrupt, Missing, NotStored, StoreReadOnly, Unavailable, warn
+from simcache.errors import CacheError, Corrupt, Missing, NotStored, Unavailable, warn
 from simcache.model import Buffer, Capabilities, check_name
 from simcache.stores.base import Listed, Store
 
@@ -105,7 +105,7 @@ class Layered(Store):
             return
         try:
             self._near.put(name, [data])
-        except (StoreReadOnly, OSError) as problem:
+        except (CacheError, OSError) as problem:
             self._tell(self._near.url, f"{name} came from {source.url} and could not be kept near: {problem}", NotStored)
 
     def _far_has(self, store: Store, name: str) -> bool:

@@ -37,7 +37,8 @@ _TICK = 50_000_000
 _COARSE_TICK = 2_100_000_000
 """Nanoseconds in which two changes of a folder may show one time: on most file systems, and on those that count seconds."""
 _NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_NOT_A_FILE = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV})
+NOT_A_FILE = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV})
+"""What opening says of a folder, a link that leads to itself, a socket: no permission and no network mends it."""
 
 
 class LocalStore(Store):
@@ -48,14 +49,21 @@ class LocalStore(Store):
     Links are followed by reading (contents are checked by whoever knows the digest) and replaced, never written through.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
-        """Open the store. FormatTooNew, NotAStore or Unavailable if it cannot be; with `create=False` it must be there."""
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = True, to_mend: bool = False) -> None:
+        """Open the store. FormatTooNew, NotAStore, Unavailable or Corrupt if it cannot be; with `create=False` it must be there.
+
+        `to_mend` opens it though its mark is damaged: it can be read and set aside in, and nothing is written before `mark`.
+        """
         self._root = os.path.abspath(os.fspath(path))
         self.url = self._root
         self.capabilities = Capabilities(trusted=True, shared=True, quick=True)
         self.local: str = os.path.join(self._root, ".local")
         self._changes: Writer | None = None
-        check_place(self._root, create=create)
+        try:
+            check_place(self._root, create=create)
+        except Corrupt:
+            if not to_mend:
+                raise
 
     def __repr__(self) -> str:
         return f"LocalStore({self._root!r})"
@@ -178,6 +186,13 @@ class LocalStore(Store):
     def sweep(self) -> int:
         return self._writer.sweep()
 
+    def mark(self) -> None:
+        """Mark the folder as a store of this format, if it has no mark. FormatTooNew or Corrupt if it has another one."""
+        try:
+            self._writer.prepare()
+        except OSError as problem:
+            raise self._unwritable(problem) from problem
+
     @property
     def _writer(self) -> "Writer":
         """What changes the folder; whoever only reads does not load it."""
@@ -234,14 +249,24 @@ class LocalStore(Store):
     def _unreadable(self, name: str, path: str, problem: OSError) -> CacheError:
         if isinstance(problem, FileNotFoundError):
             return Missing(name)
-        if problem.errno in _NOT_A_FILE or os.path.isdir(path):
+        if problem.errno in NOT_A_FILE or os.path.isdir(path):
             return Corrupt(name, f"something that is not a file stands in its place ({problem.strerror})")
         return Unavailable(name, f"{path} cannot be read ({problem.strerror})")
 
     def _unwritable(self, problem: OSError) -> Exception:
         if problem.errno in _NOT_WRITABLE:
             return StoreReadOnly(self.url, f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem.strerror))
+        if isinstance(problem, (FileExistsError, FileNotFoundError)) and (link := self._link_to_nowhere(problem.filename or "")):
+            return FileExistsError(errno.EEXIST, "a link that leads nowhere stands where a folder should be: remove it", link)
         return problem
+
+    def _link_to_nowhere(self, path: str) -> str | None:
+        """The first link on the way up from this path to the store that leads to nothing: a disk that is not there, perhaps."""
+        while len(path) >= len(self._root):
+            if os.path.islink(path) and not os.path.exists(path):
+                return path
+            path = os.path.dirname(path)
+        return None
 
 
 def _map(file: int, size: int) -> "mmap":

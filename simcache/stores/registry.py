@@ -132,6 +132,8 @@ def open_store(url: str | os.PathLike[str] | Store, *, create: bool = True) -> S
     text = os.fspath(url)
     if not text:
         raise BadSettings("store", "the path is empty; name a folder or a URL")
+    if "\0" in text:
+        raise BadSettings(repr(text), r"holds the character \u0000, which no path has: write the name without it")
     return KINDS[scheme_of(text) if isinstance(url, str) else ""](text, create)
 
 

@@ -44,7 +44,7 @@ class Writer:
     def adopt(self, name: str, source: str) -> bool:
         """Give a file its second name here; False if it vanished in between. OSError if it can have none."""
         if self._prepared_by != os.getpid() or not os.path.isdir(self._tmp):
-            self._prepare()
+            self.prepare()
         adopted = link_whole(self._tmp, source, lambda temporary: self._give_name(temporary, name))
         if adopted:
             os.utime(self._path(name))  # the file may be old, and whoever prunes must see that it is wanted from now on
@@ -64,16 +64,16 @@ class Writer:
     def _put(self, views: Sequence[memoryview], name: Callable[[], str], *, durable: bool) -> None:
         """Keep these bytes under a name that is asked for when they are written."""
         if self._prepared_by != os.getpid():
-            self._prepare()
+            self.prepare()
         try:
             self._write(views, name, durable=durable)
         except FileNotFoundError:  # somebody removed the store while it was open: it begins anew
-            self._prepare()
+            self.prepare()
             self._write(views, name, durable=durable)
         if durable:
             self._sync_folders(name())
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """Make and mark the folder if that is still to do, and clear away what dead writers left."""
         os.makedirs(self._tmp, exist_ok=True)
         ignore = os.path.join(self._local, ".gitignore")

@@ -15,6 +15,7 @@ from xxhash import xxh3_128
 from simcache.errors import CacheError, Corrupt, Missing, Unavailable
 from simcache.model import digest_in_name, is_entry_folder, is_entry_leaf, pointer_oid
 from simcache.stores.base import Store
+from simcache.stores.local import NOT_A_FILE
 
 LARGE = 1 << 20
 """Bytes from which on a file is hashed piece by piece, beside others."""
@@ -244,6 +245,6 @@ class _Stored:
 def _unreadable(name: str, problem: OSError) -> CacheError:
     if isinstance(problem, FileNotFoundError):
         return Missing(name)
-    if isinstance(problem, (IsADirectoryError, NotADirectoryError)):
-        return Corrupt(name, "something that is not a file stands in its place")
+    if problem.errno in NOT_A_FILE:
+        return Corrupt(name, f"something that is not a file stands in its place ({problem.strerror})")
     return Unavailable(name, f"it cannot be read ({problem.strerror})")

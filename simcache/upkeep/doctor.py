@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from simcache.errors import CacheError, FormatTooNew, NotAStore
+from simcache.errors import CacheError, Corrupt, FormatTooNew, NotAStore
 from simcache.model import Json
 from simcache.settings import Settings
 from simcache.stores.base import Store
@@ -87,6 +87,8 @@ def _opened(url: str, about: str, findings: list[Finding], *, mend: str) -> Stor
         findings.append(Finding("problem", about, str(problem), "pip install --upgrade simcache"))
     except NotAStore as problem:
         findings.append(Finding("problem", about, str(problem), mend))
+    except Corrupt as problem:
+        findings.append(Finding("problem", about, str(problem), f"simcache verify --repair --store {_shell(problem.name)}"))
     except CacheError as problem:
         findings.append(Finding("problem", about, str(problem)))
     return None

@@ -21,7 +21,9 @@ class Looks:
     """
 
     def __init__(self, url: str) -> None:
-        self._folder = os.path.join(user_folder(), "looks", xxh3_128_hexdigest(url.encode()))
+        self._folder = os.path.join(
+            user_folder(), "looks", xxh3_128_hexdigest(url.encode(errors="surrogateescape"))
+        )  # a path may be no UTF-8
 
     def counts(self, names: Iterable[str]) -> bool:
         """Whether these names were found whole within a day."""

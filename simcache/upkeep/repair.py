@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from xxhash import xxh3_128_hexdigest
 
 from simcache.errors import CacheError
-from simcache.model import check_name
+from simcache.model import check_name, key_in_name
 from simcache.stores.base import Store
 from simcache.upkeep.contents import root_of
 
@@ -16,10 +16,35 @@ class Naming(NamedTuple):
     """An entry that names a blob, and what it says of it."""
 
     entry: str
-    needed: bool
-    """The entry has no value without it. Without the rest (recorded arguments, a state) it still serves."""
+    function: str
+    part: Literal["value", "state", "parts", "argument"]
+    """What of the entry it holds."""
     xxh3: str
     size: int
+
+    @property
+    def needed(self) -> bool:
+        """The entry has no value without it. Without the rest it still serves."""
+        return self.part == "value"
+
+
+def way_out(naming: Sequence[Naming]) -> str:
+    """What an entry that still serves has lost with a blob, and what ends that where no store has a good copy; empty if it serves no more.
+
+    The entry is not written anew without it: under another digest, whoever withdraws the old one would not reach it.
+    """
+    if not naming or any(one.needed for one in naming):
+        return ""
+    first = next((one for one in naming if one.part == "parts"), naming[0])
+    forget = f"`simcache forget {key_in_name(first.entry)}` has it computed again"
+    if first.part == "parts":
+        return (
+            "the results still serve, and `why` no longer knows the functions behind them: "
+            f"the next new call of {first.function} writes them down again; if its code has changed since, {forget}"
+        )
+    if first.part == "state":
+        return f"the items still serve, and going on after them begins at an earlier state: {forget}"
+    return f"the result still serves, and an argument of it is no longer known: {forget}"
 
 
 def mend(store: Store, broken: Sequence[tuple[str, str]], naming: Mapping[str, Sequence[Naming]], source: Store | None) -> dict[str, str]:
@@ -31,7 +56,7 @@ def mend(store: Store, broken: Sequence[tuple[str, str]], naming: Mapping[str, S
     done: dict[str, str] = {}
     for kind, name in broken:
         if kind == "foreign":
-            said = _move_away(store, name)
+            said = move_away(store, name)
         elif kind in ("corrupt", "missing", "unavailable"):
             said = _mend(store, kind, name, naming.get(name, ()), source)
         else:
@@ -81,8 +106,8 @@ def _fetched(store: Store, kind: str, name: str, naming: Sequence[Naming], sourc
     return True
 
 
-def _move_away(store: Store, path: str) -> str:
-    """Somebody's file among blobs and entries goes to quarantine under its own name, and no number: those are thrown away in turn."""
+def move_away(store: Store, path: str) -> str:
+    """A file that has no digest (somebody's own among blobs and entries, a damaged mark) goes to quarantine under its own name, and no number: those are thrown away in turn."""
     root = root_of(store)
     if root is None:
         return ""

@@ -73,9 +73,8 @@ def init(folder: str | os.PathLike[str] = ".", store: str | None = None, *, git:
     if is_folder:
         check_place(place)
     if not found:
-        _write(
-            Path(settings), f"# Where the results of this project's cached functions are kept.\nstore = {json.dumps(store or 'store')}\n"
-        )
+        line = f"store = {_quoted(store or 'store', f'{settings}: store')}\n"
+        _write(Path(settings), f"# Where the results of this project's cached functions are kept.\n{line}")
         made.append(settings)
     if is_folder:
         _make_store(Path(place), made, found)
@@ -166,7 +165,8 @@ def add_remote(name: str, url: str, folder: str | os.PathLike[str] = ".") -> Rem
     scheme_of(whole)  # a slip of the finger is told now
     scheme, path = ("git+lfs:", whole[8:]) if whole.startswith("git+lfs:") else ("", whole)
     written = url if whole == url else scheme + os.path.relpath(path, file.parent).replace(os.sep, "/")
-    _replace(file, _with_line(file, text, f"{name} = {json.dumps(written, ensure_ascii=False)}"), {**table, name: written})
+    line = f"{name} = {_quoted(written, f'{file}: remotes.{name}')}"
+    _replace(file, _with_line(file, text, line), {**table, name: written})
     return _changed(base, f"added {name} to {file}")
 
 
@@ -186,6 +186,18 @@ def remove_remote(name: str, folder: str | os.PathLike[str] = ".") -> RemotesRep
     kept = [line for place, line in enumerate(lines) if not (begin <= place < end and its_line.match(line))]
     _replace(file, "".join(kept), {other: url for other, url in table.items() if other != name})
     return _changed(base, f"removed {name} from {file}")
+
+
+def _quoted(text: str, where: str) -> str:
+    """A path or URL as TOML writes it; BadSettings if it cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadSettings(
+            where,
+            f"{text} is no UTF-8, which settings are written in: name the place with SIMCACHE_STORE or --store, or give the folder another name",
+        ) from None
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
 def _changed(base: Path, said: str) -> RemotesReport:
@@ -238,8 +250,9 @@ def _replace(file: Path, text: str, expected: dict[str, str]) -> None:
 
 
 def _read(file: Path) -> str:
+    """The text of a file; bytes that are no UTF-8, as a .gitattributes may have, come through as they are."""
     try:
-        return file.read_bytes().decode()
+        return file.read_bytes().decode(errors="surrogateescape")
     except FileNotFoundError:
         return ""
 
@@ -248,7 +261,7 @@ def _write(file: Path, text: str) -> None:
     """The whole file or nothing, with line ends as they are."""
     aside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        aside.write_bytes(text.encode())
+        aside.write_bytes(text.encode(errors="surrogateescape"))
         if file.exists():
             aside.chmod(file.stat().st_mode)
         aside.replace(file)

@@ -14,10 +14,12 @@ from xxhash import xxh3_128_hexdigest
 from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing
 from simcache.model import POINTER_AT_MOST, Entry, Json, blob_name, pointer_oid, record_of
 from simcache.stores.base import Store
+from simcache.stores.place import FORMAT_FILE
 from simcache.upkeep.contents import LARGE, Contents, Digests, Told, contents, root_of
 from simcache.upkeep.divergences import Divergence, divergences, gap
 from simcache.upkeep.looks import Looks
-from simcache.upkeep.repair import Naming, mend
+from simcache.upkeep.mark import KNOWN, UNKNOWN, is_damaged, written_anew
+from simcache.upkeep.repair import Naming, mend, way_out
 from simcache.upkeep.report import Progress, Report
 
 _WORKERS = 2
@@ -77,6 +79,8 @@ def verify(store: Store, *, repair: bool = False, source: Store | None = None, p
     began = time.perf_counter()
     look = _Look(contents(store), progress)
     look.at_entries()
+    if is_damaged(store):
+        look.at_mark()
     if root_of(store) is None:
         store.expect([*store.names("blobs/")])
     look.at_blobs()
@@ -88,8 +92,10 @@ def verify(store: Store, *, repair: bool = False, source: Store | None = None, p
     unavailable = sorted(look.unavailable)
     unfinished = _unfinished(store)
     if repair:
-        broken = [(problem.kind, problem.name) for problem in problems] + [("unavailable", name) for name in unavailable]
-        done = mend(store, broken, look.naming, source)
+        # First, for nothing can be put into a store of unknown format.
+        marked = written_anew(store) if look.tells_format else ""
+        broken = [(one.kind, one.name) for one in problems if one.name != FORMAT_FILE] + [("unavailable", name) for name in unavailable]
+        done = {FORMAT_FILE: marked, **mend(store, broken, look.naming, source)}
         problems = [replace(problem, mended=done.get(problem.name, "")) for problem in problems]
         unavailable = [name for name in unavailable if name not in done]
         store.sweep()
@@ -166,6 +172,16 @@ class _Look:
             kind = "newer"
         self.problems.append(Problem(kind, name, str(getattr(problem, "reason", problem))))
 
+    # -- the mark
+
+    @property
+    def tells_format(self) -> bool:
+        """Whether the entries are known to be of a format that we know: one at least, and none of a newer simcache."""
+        return self.entries > 0 and all(problem.kind != "newer" for problem in self.problems)
+
+    def at_mark(self) -> None:
+        self.problems.append(Problem("corrupt", FORMAT_FILE, KNOWN if self.tells_format else UNKNOWN))
+
     # -- blobs
 
     def at_blobs(self) -> None:
@@ -187,12 +203,13 @@ class _Look:
             for name, found in large:
                 self._await(found, expected)
                 self._large(name, found)
-        self._missing = set(left)
+        self._missing |= left.keys()
 
     def _small(self, name: str, claim: tuple[str, int] | None, size: int) -> None:
         try:
             data = self.held.read(name, max(size, POINTER_AT_MOST))
-        except Missing:
+        except Missing:  # a link to nowhere, if its entry is still there when references are looked at
+            self._missing.add(name[-64:])
             return
         except CacheError as problem:
             self._note(name, problem)
@@ -208,6 +225,7 @@ class _Look:
         try:
             digests = found.result()
         except Missing:
+            self._missing.add(name[-64:])
             return
         except CacheError as problem:
             self._note(name, problem)
@@ -250,6 +268,7 @@ class _Look:
             self.divergences += divergences(entries, self._bytes)
             if (said := gap(entries)) is not None:
                 self.gaps.append(said)
+        self.problems = [_with_way_out(problem, self.naming.get(problem.name, ())) for problem in self.problems]
         self.divergences.sort(key=lambda found: (found.function, found.key, found.what))
         self.gaps.sort()
 
@@ -258,8 +277,7 @@ class _Look:
         for record, name in self._again():
             for index, (sha, xxh3, size) in enumerate(record["blobs"]):
                 if sha in wanted:
-                    needed = index in (record.get("value") or {}).get("blobs", ())
-                    found.setdefault(blob_name(sha), []).append(Naming(name, needed, xxh3, size))
+                    found.setdefault(blob_name(sha), []).append(Naming(name, record["function"], _part(record, index), xxh3, size))
         return found
 
     def _again(self) -> Iterator[tuple[Json, str]]:
@@ -292,6 +310,20 @@ class _Look:
 def _repeated(keys: Sequence[str]) -> frozenset[str]:
     """The keys that stand there more than once."""
     return frozenset(key for key, count in Counter(keys).items() if count > 1) if len(set(keys)) < len(keys) else frozenset()
+
+
+def _part(record: Json, index: int) -> Literal["value", "state", "parts", "argument"]:
+    """What of an entry its blob of this number holds."""
+    if index in (record.get("value") or {}).get("blobs", ()):
+        return "value"
+    if index in (record.get("state") or {}).get("blobs", ()):
+        return "state"
+    return "parts" if index == record.get("parts") else "argument"
+
+
+def _with_way_out(problem: Problem, naming: Sequence[Naming]) -> Problem:
+    said = way_out(naming)
+    return replace(problem, reason=f"{problem.reason}; {said}") if said else problem
 
 
 def _listed(naming: Sequence[Naming]) -> str:

@@ -218,7 +218,49 @@ class TestStores:
             Cache(place)
         assert before == sorted(path.name for path in tmp_path.rglob("*"))
 
-    @pytest.mark.parametrize("url", ["", "nonsense://x", "s3://", "file://relative", "http://host"])
+    @pytest.mark.parametrize(
+        "damage", [b"", b"{", b"\0\xff" * 40, b'{"format": 0}', None], ids=["empty", "cut", "random", "none", "folder"]
+    )
+    def test_a_damaged_mark_stops_no_call(self, programs: Programs, damage: bytes | None) -> None:
+        """Values and series are computed as if there were no cache, with one warning each that says what mends it; nothing is written."""
+        programs.write("model.py", SERIES)
+        programs.run("model.py")
+        mark = programs.store / "simcache.json"
+        mark.unlink()
+        mark.mkdir() if damage is None else mark.write_bytes(damage)
+        before = files_under(programs.store)
+        out, err = finish(programs.start("model.py"))
+
+        assert "6 [1, 2, 3]" == out.strip(), err
+        said = [line for line in err.splitlines() if "NotStored" in line]
+        assert 2 == len(said), err
+        assert all(f"`simcache verify --repair --store {programs.store}`" in line for line in said), err
+        assert "Traceback" not in err
+        assert before == files_under(programs.store)
+
+    def test_who_asks_a_damaged_store_by_name_is_told(self, cache: Cache) -> None:
+        """What a person asked for by name and cannot be had is an error, not an empty answer."""
+        f = cached(cache=cache)(_square)
+        f(3)
+        (Path(cache.near.url) / "simcache.json").write_bytes(b"{")
+        closed = Cache(cache.near.url)
+        again = cached(cache=closed)(_square)
+
+        for question in (lambda: list(closed.all_entries()), lambda: closed.find(""), lambda: again.forget(3), lambda: again.explain(3)):
+            with pytest.raises(CacheError, match="its simcache.json tells no format"):
+                question()
+
+    def test_a_far_store_serves_where_the_near_one_is_damaged(self, tmp_path: Path) -> None:
+        """What lies far is found, checked and returned; that it cannot be kept is said."""
+        cached(cache=Cache(tmp_path / "far"))(_large)(3)
+        cached(cache=Cache(tmp_path / "near"))(_square)(1)
+        (tmp_path / "near" / "simcache.json").write_bytes(b"")
+        found = cached(cache=Cache(tmp_path / "near", far=[tmp_path / "far"]))(_large)
+        with pytest.warns(NotStored, match="its simcache.json tells no format"):
+            assert "3" * 5000 == found(3)
+        assert [3] == made_large
+
+    @pytest.mark.parametrize("url", ["", "a\0", "nonsense://x", "s3://", "file://relative", "http://host"])
     def test_a_url_that_nobody_opens(self, url: str) -> None:
         """Refused by name, with what can be opened."""
         with pytest.raises(BadSettings):
@@ -293,6 +335,32 @@ class TestFull:
 
 def _square(n: int) -> int:
     return n * n
+
+
+made_large: list[int] = []
+
+
+def _large(n: int) -> str:
+    made_large.append(n)
+    return f"{n}" * 5000
+
+
+SERIES = """
+from simcache import Step, cached
+
+@cached
+def double(n):
+    return 2 * n
+
+@cached(every=2)
+def numbers(*, resume=None):
+    number = resume or 0
+    while True:
+        number += 1
+        yield Step(number, state=number)
+
+print(double(3), numbers()[:3])
+"""
 
 
 PROGRAM = """
@@ -405,6 +473,18 @@ class TestTheSystemRefuses:
         assert EXPECTED == out.splitlines(), err
         assert "Traceback" not in err
         assert "Permission denied" in err
+
+    def test_a_store_that_cannot_be_entered(self, model: Programs) -> None:
+        """The folder of another user, with not even its mark to be read: all is computed, with one warning for each function."""
+        model.run("-c", "from model import *; use()")
+        model.store.chmod(0o000)
+        try:
+            out, err = finish(model.start("-c", "from model import *; without_privileges(); use()"))
+        finally:
+            model.store.chmod(0o755)
+
+        self.check(out, err)
+        assert "its simcache.json cannot be read (Permission denied)" in err
 
     @needs_mount
     @pytest.mark.parametrize("filled", [False, True])
@@ -587,6 +667,9 @@ class TestSettingsFiles:
         [
             ("store = 5\n", "simcache.toml: store: must be a str, and is 5"),
             ('store = ""\n', "simcache.toml: store: is empty"),
+            ('store = "a\\u0000"\n', r"simcache.toml: store: holds the character \u0000, which no path has"),
+            ('far = ["a\\u0000"]\n', r"simcache.toml: far[0]: holds the character \u0000, which no path has"),
+            ('[remotes]\nlab = "\\u0000"\n', r"simcache.toml: remotes.lab: holds the character \u0000, which no path has"),
             ('stroe = "x"\n', "simcache.toml: stroe: there is no such setting: there are store, far"),
             ("store = \n", "simcache.toml: is no TOML"),
             ('far = "x"\n', "simcache.toml: far: must be a list"),

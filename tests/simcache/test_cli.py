@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from simcache.cache import Cache
 from simcache.cli import main
 from simcache.cli.arguments import Unfit, converted
+from simcache.cli.calling import plain
 from simcache.cli.root import COMMANDS
 from tests.simcache import makers
 from tests.simcache.stored import environment, files_under, keep, keep_segment, key_of, long, project, python, simcache, value_blob
@@ -113,7 +114,7 @@ class TestForReal:
         ("spoil", "code", "said"),
         [
             (lambda store: (store / "simcache.json").write_text('{"format": 7}'), 2, "has format 7"),
-            (lambda store: (store / "simcache.json").write_text("{"), 2, "is damaged"),
+            (lambda store: (store / "simcache.json").write_text("{"), 1, 'corrupt simcache.json: it should read {"format": 1}'),
             (lambda store: (store.rename(store.with_name("moved")), store.write_text("x")), 2, "it is a file, not a folder"),
             (lambda store: store.rename(store.with_name("moved")), 2, "nothing is there"),
             (lambda store: (store.parent / "simcache.toml").write_text("store = "), 2, "is no TOML"),
@@ -149,6 +150,57 @@ class TestForReal:
         os.close(writing)
 
         assert "Traceback" not in done.stderr
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+    @pytest.mark.parametrize("arguments", [("ls",), ("ls", "--json"), ("show", "0123", "--json"), ("verify", "--json")], ids=" ".join)
+    def test_output_that_is_full(self, filled: Path, arguments: tuple[str, ...]) -> None:
+        """That standard output takes no more is said as that, in one line, and the store is not blamed."""
+        command = [sys.executable, "-m", "simcache", *arguments]
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(command, cwd=filled, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment(filled))
+
+        said = "simcache: standard output cannot be written (No space left on device): give it a place with room\n"
+        assert (2, said) == (done.returncode, done.stderr)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="paths that are any bytes")
+class TestPathsThatAreNoText:
+    """A folder whose name is no UTF-8."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / os.fsdecode(b"n\xff")
+        entry = keep(Cache(folder / "store"), 1, long("one"))
+        (folder / "store" / value_blob(entry)).write_bytes(b"bad")
+        return folder
+
+    @pytest.mark.parametrize("arguments", [("init", "--store"), ("remote", "add", "lab")], ids=" ".join)
+    def test_no_settings_are_written_that_nobody_can_read(self, folder: Path, arguments: tuple[str, ...]) -> None:
+        """TOML is UTF-8: the path is refused with what would do, and nothing is made."""
+        done = simcache(folder.parent, *arguments, str(folder / "store"))
+
+        assert (2, "") == (done.returncode, done.stdout)
+        assert r"n\xff/store is no UTF-8, which settings are written in: name the place with SIMCACHE_STORE" in done.stderr
+        assert 1 == len(done.stderr.splitlines())
+        assert [folder.name] == os.listdir(folder.parent)
+
+    @pytest.mark.parametrize(
+        ("command", "code"),
+        [("verify", 1), ("ls zz", 1), ("stats", 0), ("show 12", 1), ("prune", 0), ("doctor", 0), ("verify --repair", 0), ("sync", 1)],
+    )
+    def test_its_store_is_looked_after(self, folder: Path, command: str, code: int) -> None:
+        """Commands print the path with its bytes escaped, and JSON from which the path can be made again."""
+        arguments = (
+            ["sync", str(folder / "store"), "--store", "mine"]
+            if command == "sync"
+            else [*command.split(), "--store", str(folder / "store")]
+        )
+        done = [simcache(folder.parent, *arguments), simcache(folder.parent, *arguments, "--json")]
+
+        assert all("Traceback" not in one.stderr for one in done), done
+        assert code == done[0].returncode, done[0]
+        assert r"n\xff/store" in done[0].stdout + done[0].stderr
+        assert json.loads(done[1].stdout).get("store", str(folder / "store")) in {str(folder / "store"), str(folder.parent / "mine")}
 
 
 class TestHelp:
@@ -211,7 +263,14 @@ class TestLook:
         assert "2 items" in run("ls").output
         assert ("model.f", 0.5) == (row["function"], row["seconds"])
         assert "1 more" in run("ls", "--limit", "1").output
-        assert "no such results" in run("ls", "zzz").output
+
+    def test_ls_of_nothing(self, run: Run, cache: Cache) -> None:
+        """Nothing found is exit code 1, as of every command; with --json the list is there, and empty."""
+        keep(cache, 1, "one")
+
+        assert "no such results" in run("ls", "zzz", code=1).output
+        assert (0, []) == tuple(json.loads(run("ls", "zzz", "--json", code=1).output)[name] for name in ("total", "rows"))
+        assert 1 == json.loads(run("ls", "--limit", "1", "--json").output)["total"]
 
     def test_show(self, run: Run, cache: Cache) -> None:
         """The arguments, who made it, where the value is, and the value itself if it is plain."""
@@ -375,6 +434,36 @@ class TestCall:
         assert {"array": "float64", "shape": [4], "min": 0.0, "mean": 1.5, "max": 3.0, "values": [0.0, 1.0, 2.0, 3.0]} == json.loads(
             array.stdout
         )["cells"]
+
+    @pytest.mark.parametrize(
+        ("result", "shown"),
+        [
+            (r"'\ud800x'", "\ud800x"),
+            ("10**6000", hex(10**6000)),
+            ("[-(10**6000), 10**600]", [hex(-(10**6000)), 10**600]),
+            ("{10**6000: 1}", {hex(10**6000): 1}),
+            ("Odd()", "(Odd, which cannot be shown: RuntimeError: no words for it)"),
+        ],
+        ids=["half a character", "long", "long in a list", "long name", "no repr"],
+    )
+    def test_results_that_are_no_plain_text(self, tmp_path: Path, result: str, shown: object) -> None:
+        """Are shown by what can be shown, for the call went well; with --json it is JSON."""
+        model = "from simcache import cached\nclass Odd:\n def __repr__(self): raise RuntimeError('no words for it')\n"
+        (project(tmp_path) / "odd.py").write_text(f"{model}@cached\ndef f() -> object:\n    return {result}\n")
+        as_json, plain = simcache(tmp_path, "call", "odd:f", "--json"), simcache(tmp_path, "call", "odd:f")
+
+        assert (0, 0) == (as_json.returncode, plain.returncode), as_json.stderr + plain.stderr
+        assert [shown, shown] == [json.loads(as_json.stdout)["value"], json.loads(plain.stdout)]
+
+    def test_tensors(self, tmp_path: Path) -> None:
+        """Also those that numpy does not take as they are."""
+        torch = pytest.importorskip("torch")
+        ones = {"shape": [2], "min": 1.0, "mean": 1.0, "max": 1.0, "values": [1.0, 1.0]}
+
+        assert {"array": "float32", **ones} == plain(torch.ones(2, requires_grad=True))
+        assert {"array": "torch.bfloat16", **ones} == plain(torch.ones(2, dtype=torch.bfloat16, requires_grad=True))
+        assert {"array": "torch.float32", "shape": [2]} == plain(torch.ones(2).to_sparse())
+        assert 1.5 == plain(torch.tensor(1.5, requires_grad=True))
 
     def test_store(self, tmp_path: Path) -> None:
         """--store says where results are kept."""

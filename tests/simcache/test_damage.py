@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from simcache.cache import Cache
 from simcache.decorator import cached
-from simcache.errors import CacheError, NotStored
+from simcache.errors import FormatTooNew, NotStored
 from simcache.series import Step
 from simcache.stores.local import LocalStore
 from simcache.upkeep.verify import verify
@@ -296,18 +296,28 @@ def test_an_entry_of_another_key(shop: Shop) -> None:
 
 
 def test_a_damaged_mark_of_the_store(shop: Shop) -> None:
-    """The one file without a digest: a store that does not say its format is refused by name, and says what should stand there."""
+    """The one file without a digest: calls are computed with one warning, which names the store and what should stand there."""
     expected = shop.sound["simcache.json"]
-    for at in range(len(expected)):
-        for bits in (1, 4, 32):
-            shop.restore()
-            (shop.root / "simcache.json").write_bytes(flip(expected, at, bits))
-            told = ""
-            try:
-                assert identical(CALLS["value"][1], CALLS["value"][0](Cache(shop.root)))
-            except CacheError as problem:
-                told = str(problem)
-            assert not told or (str(shop.root) in told and ("its simcache.json" in told or "has format" in told))
+    spoilt = [flip(expected, at, bits) for at in range(len(expected)) for bits in (1, 4, 32)]
+    for data in (*spoilt, b"", expected[: len(expected) // 2], bytes(range(256))):
+        shop.restore()
+        (shop.root / "simcache.json").write_bytes(data)
+        before = files_under(shop.root)
+        for call, right in CALLS.values():
+            newer = str(shop.root)
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                try:
+                    assert identical(right, call(Cache(shop.root)))
+                except FormatTooNew as problem:
+                    newer = str(problem)
+            assert str(shop.root) in newer
+            assert [] == said or ["NotStored", True, True] == [
+                *(one.category.__name__ for one in said),
+                f"{shop.root} is not available: its simcache.json tells no format" in str(said[0].message),
+                f"`simcache verify --repair --store {shop.root}`" in str(said[0].message),
+            ]
+        assert before == files_under(shop.root) or verify(LocalStore(shop.root)).sound
     shop.restore()
 
 

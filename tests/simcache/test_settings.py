@@ -138,6 +138,13 @@ class TestInit:
         with pytest.raises(BadSettings, match="already"):
             init(tmp_path, "elsewhere")
 
+    @pytest.mark.parametrize("name", ["straße", "\N{SNOWMAN}\N{GRINNING FACE}", 'a"b', "a\\b", "tab\there", "\x7f"])
+    def test_names_of_stores_come_back(self, tmp_path: Path, name: str) -> None:
+        """Whatever characters a path has, the settings that init writes are read as that path."""
+        init(tmp_path, name)
+
+        assert str(tmp_path / name) == load(tmp_path, {}).store
+
     def test_folder_of_other_things(self, tmp_path: Path) -> None:
         """A folder of somebody's own does not become a store, and no settings are written for it."""
         (tmp_path / "data").mkdir()

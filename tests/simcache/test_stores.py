@@ -241,6 +241,21 @@ class TestPlace:
         assert [a_blob(b"two")[0]] == [name for name, _ in store.list()]
         assert {".local", "blobs", "simcache.json"} == {path.name for path in root.iterdir()}
 
+    @pytest.mark.skipif(os.name == "nt", reason="links")
+    @pytest.mark.parametrize("depth", [0, 1, 2])
+    def test_a_link_to_nowhere_for_a_folder(self, root: Path, depth: int) -> None:
+        """It may be a disk that is not there, so it stays; that it is a link, and which one, is said."""
+        store = LocalStore(root)
+        name, _ = _put(b"x")
+        link = root / Path(*Path(name).parts[:depth])
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to("nowhere")
+
+        with pytest.raises(FileExistsError, match="a link that leads nowhere stands where a folder should be: remove it") as caught:
+            store.put(*_put(b"x"))
+        assert str(link) == caught.value.filename
+        assert link.is_symlink()
+
     def test_two_processes_make_one_store(self, root: Path) -> None:
         """Processes that create one store at the same moment all succeed."""
         program = (

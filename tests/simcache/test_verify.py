@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from simcache.cache import Cache
 from simcache.decorator import cached
-from simcache.errors import CacheError, Corrupt
+from simcache.errors import CacheError, Corrupt, FormatTooNew, NotAStore
 from simcache.model import Entry, blob_name, entry_digest, entry_prefix, folder_of, pointer_oid, record_of
 from simcache.provenance import made_now
 from simcache.series import Step
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from simcache.upkeep.contents import LARGE
+from simcache.upkeep.mark import opened_to_mend
 from simcache.upkeep.rerun import NotFound, Recomputable, rerun
 from simcache.upkeep.verify import VerifyReport, verify
 from tests.simcache.stored import files_under, keep, keep_segment, long, value_blob
@@ -401,6 +402,62 @@ class TestRepair:
         assert not report.sound
         assert "one" == Cache(root).lookup(entry.function, entry.key).value
 
+    @pytest.mark.parametrize("part", ["state", "parts", "argument"])
+    @pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"bad")], ids=["missing", "damaged"])
+    def test_a_loss_beside_the_value_names_what_ends_it(self, root: Path, part: str, change: Callable[[Path], object]) -> None:
+        """Without another store: the next step that is told does make the store sound, and no result is lost on the way to it."""
+        f, run = cached(cache=Cache(root))(_told), cached(cache=Cache(root), every=2)(_counted)
+        f(long(1))
+        run()[:4]
+        entry = run().segments[-1] if part == "state" else f.entry(long(1))
+        assert entry is not None
+        held = {
+            "state": (entry.state or {}).get("blobs", [0])[0],
+            "parts": entry.parts,
+            "argument": entry.arguments.get("text", {}).get("blob"),
+        }
+        change(root / entry.blobs[held[part]].name)
+        verify(LocalStore(root), repair=True)
+        report = verify(LocalStore(root), repair=True)
+        [problem] = report.problems
+
+        assert ("missing", "") == (problem.kind, problem.mended)
+        assert "still serve" in problem.reason
+        assert f"`simcache forget {entry.key}` has it computed again" in problem.reason
+        if part == "parts":
+            assert f"the next new call of {f.name} writes them down again" in problem.reason
+            cached(cache=Cache(root))(_told)(long(2))
+        else:
+            for held_entry in Cache(root).find(entry.key):
+                LocalStore(root).delete(held_entry.name)
+        assert verify(LocalStore(root)).sound
+        assert ("1 ", [1, 2, 3, 4]) == (f(long(1)), [item for item, _ in cached(cache=Cache(root), every=2)(_counted)()[:4]])
+        assert verify(LocalStore(root)).sound
+
+    @pytest.mark.skipif(os.name == "nt", reason="links")
+    @pytest.mark.parametrize("what", ["entry", "blob"])
+    def test_a_link_to_itself_is_set_aside(self, cache: Cache, root: Path, what: str) -> None:
+        """No permission and no other machine brings what it should be, so it goes to quarantine, and the store is sound."""
+        entry = keep(cache, 1, long("one"))
+        path = root / (entry.name if what == "entry" else value_blob(entry))
+        path.unlink()
+        path.symlink_to(path.name)
+        report = verify(LocalStore(root), repair=True)
+
+        assert [("corrupt", path.relative_to(root).as_posix())] == kinds(report)
+        assert report.sound
+        assert not path.is_symlink()
+        assert verify(LocalStore(root)).sound
+
+    @pytest.mark.skipif(os.name == "nt", reason="links")
+    def test_a_blob_that_is_a_link_to_nowhere_is_missing(self, cache: Cache, root: Path) -> None:
+        """Its name stands in the folder, and its bytes do not."""
+        path = root / value_blob(keep(cache, 1, long("one")))
+        path.unlink()
+        path.symlink_to("nowhere")
+
+        assert [("missing", path.relative_to(root).as_posix())] == kinds(verify(LocalStore(root)))
+
     @pytest.mark.parametrize("what", ["blob", "entry", "missing"])
     def test_from_another_store(self, cache: Cache, root: Path, tmp_path: Path, what: str) -> None:
         """A good copy in another store takes the place of what is damaged."""
@@ -440,6 +497,91 @@ class TestRepair:
 
         assert report.sound
         assert {b"aa", b"bb"} == {path.read_bytes() for path in (root / ".local" / "quarantine").iterdir()}
+
+
+MARKS: dict[str, bytes | None] = {"empty": b"", "cut": b'{"form', "random": b"\0\xff" * 40, "none": b'{"format": 0}', "folder": None}
+
+
+class TestMark:
+    """The file that tells the format of a store."""
+
+    @staticmethod
+    def spoil(root: Path, damage: bytes | None) -> None:
+        mark = root / "simcache.json"
+        mark.unlink(missing_ok=True)
+        mark.mkdir() if damage is None else mark.write_bytes(damage)
+
+    @pytest.mark.parametrize("damage", MARKS.values(), ids=MARKS)
+    def test_a_damaged_mark_is_found_and_written_anew(self, cache: Cache, root: Path, damage: bytes | None) -> None:
+        """What stood there goes to quarantine, and the store is as it was."""
+        keep(cache, 1, long("one"))
+        before = files_under(root)
+        self.spoil(root, damage)
+        found = verify(opened_to_mend(str(root)))
+        report = verify(opened_to_mend(str(root)), repair=True)
+
+        assert [("corrupt", "simcache.json", "")] == [(one.kind, one.name, one.mended) for one in found.problems]
+        assert (False, True) == (found.sound, report.sound)
+        assert "and written anew" in report.problems[0].mended
+        assert before == files_under(root)
+        assert verify(LocalStore(root)).sound
+        aside = root / ".local" / "quarantine" / "foreign-simcache.json"
+        assert aside.is_dir() if damage is None else damage == aside.read_bytes()
+
+    def test_with_other_damage_and_another_store(self, cache: Cache, root: Path, tmp_path: Path) -> None:
+        """The mark is written first, so that good copies can be put in."""
+        entry = keep(cache, 1, long("one"))
+        keep(Cache(tmp_path / "other"), 1, long("one"))
+        before = files_under(root)
+        self.spoil(root, b"")
+        (root / value_blob(entry)).write_bytes(b"bad")
+        report = verify(opened_to_mend(str(root)), repair=True, source=LocalStore(tmp_path / "other"))
+
+        assert report.sound
+        assert before == files_under(root)
+
+    @pytest.mark.parametrize("held", ["nothing", "a newer entry", "a newer mark"])
+    def test_where_our_format_is_not_known_it_stays(self, cache: Cache, root: Path, held: str) -> None:
+        """A store that a newer simcache may have made is not called ours."""
+        entry = keep(cache, 1, long("one"))
+        self.spoil(root, b'{"format": 7}' if held == "a newer mark" else b"")
+        newer = dict(json.loads((root / entry.name).read_bytes()), format=7, key="12" * 16)
+        if held == "nothing":
+            (root / entry.name).unlink()
+        elif held == "a newer entry":
+            put_entry(root, newer)
+        before = files_under(root)
+
+        if held == "a newer mark":
+            with pytest.raises(FormatTooNew):
+                opened_to_mend(str(root))
+        else:
+            report = verify(opened_to_mend(str(root)), repair=True)
+            [said] = [one for one in report.problems if one.name == "simcache.json"]
+            assert (False, "") == (report.sound, said.mended)
+            assert 'write {"format": 1} there if this version of simcache made the store' in said.reason
+        assert before == files_under(root)
+
+    def test_a_folder_that_never_was_a_store_is_refused(self, root: Path) -> None:
+        """A file of this name makes no store, and nothing is moved."""
+        root.mkdir()
+        self.spoil(root, b"mine")
+        (root / "thesis.tex").write_bytes(b"mine too")
+
+        with pytest.raises(NotAStore):
+            opened_to_mend(str(root))
+        assert {"simcache.json": b"mine", "thesis.tex": b"mine too"} == files_under(root)
+
+
+def _told(text: str) -> str:
+    return text.strip(".")
+
+
+def _counted(*, resume: list[int] | None = None) -> Iterator[Step[tuple[int, str]]]:
+    state = list(resume or [0] * 2000)
+    while True:
+        state[0] += 1
+        yield Step((state[0], ""), state=list(state))
 
 
 class Finder:
