@@ -247,7 +247,7 @@ class Live:
         edges = [self.follow(base, node) for base in cls.__bases__ if base is not object]
         maker = self.maker_of(cls)
         edges += maker
-        for name, held in sorted(vars(cls).items()):
+        for name, held in sorted(_attributes_of(cls).items()):
             inner = underlying(held)
             made_up = isinstance(inner, types.FunctionType) and name.startswith("__") and is_outside(inner.__code__.co_filename)
             if made_up and maker:
@@ -400,6 +400,15 @@ def which(module: Module, code: types.CodeType, piece: Piece) -> str:
         number for number, other in enumerate(found) if (same_code(code, other) if module.as_written else place_of(code) == place_of(other))
     ]
     return f" {same[0]}" if same else f" {piece_of_code(code).digest}"
+
+
+def _attributes_of(cls: type) -> dict[str, object]:
+    """What a class has; of an enumeration the values of its members, for what else it keeps of them differs between Pythons."""
+    members = getattr(cls, "_member_map_", None)
+    if not isinstance(members, dict):
+        return dict(vars(cls))
+    others = {name: held for name, held in vars(cls).items() if not (name in members or (name.startswith("_") and name.endswith("_")))}
+    return {**others, **{name: member._value_ for name, member in members.items()}}
 
 
 def _cell_piece(function: types.FunctionType) -> Piece | None:
