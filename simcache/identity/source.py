@@ -2,19 +2,16 @@
 
 import ast
 import contextlib
-import operator
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
-from simcache.errors import Unkeyable
-from simcache.identity.constant import value_digest
 from simcache.identity.counters import counted
 from simcache.identity.effects import Effects
 from simcache.identity.library import LibraryState
 from simcache.identity.normal import FUNCTIONS, Normal, called, chain_of, is_blind, unquoted
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
+from simcache.identity.told import class_constants, default_constants, told
 
 _READS_ANNOTATIONS = frozenset("__annotations__ annotation get_annotations get_type_hints getfullargspec signature".split())
 _READS_HINTS = frozenset("beartype typechecked validate_arguments validate_call".split())
@@ -27,17 +24,6 @@ _READ_IN = frozenset({"argv", "environ", "BaseSettings"})
 """Names of what is read, or of who reads by being called."""
 _READERS = ("load_", "open_", "read_")
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
-_CONTAINERS: dict[str, Callable[..., Any]] = {"frozenset": frozenset, "list": list, "set": set, "tuple": tuple}
-_SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
-_LARGEST_FOLDED = 1 << 256
 _NESTS = 6000
 """Calls within calls while a text is read."""
 
@@ -130,8 +116,8 @@ class _Reader:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=expression)
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as expression)
-            ) if len(self.parts[name]) == 1 and (told := _told(expression, self.told)) is not None:
-                self.told[name] = told[0]
+            ) if len(self.parts[name]) == 1 and (found := told(expression, self.told)) is not None:
+                self.told[name] = found[0]
 
     def _touched(self, statement: ast.stmt, bound: set[str]) -> set[str]:
         """Names that a statement at module level changes without binding them."""
@@ -297,14 +283,13 @@ class _Reader:
                 ):
                     if len(self.parts[name]) > 1 or name in self.links:
                         continue
-                    told = _told(expression, known)
-                    if told is not None:
-                        known[name], digest = told
+                    if (found := told(expression, known)) is not None:
+                        known[name], digest = found
                         names[name] = names[name]._replace(value=digest)
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if names[name].simple:
-                    names[name] = names[name]._replace(constants=tuple(_default_constants(statement.args, known)))
+                    names[name] = names[name]._replace(constants=tuple(default_constants(statement.args, known)))
                 case ast.ClassDef(name=name):
-                    names[name] = names[name]._replace(constants=tuple(_class_constants(statement.body, known)))
+                    names[name] = names[name]._replace(constants=tuple(class_constants(statement.body, known)))
         return known
 
 
@@ -318,37 +303,6 @@ def _taken(names: Mapping[str, Piece], pieces: Iterable[Piece]) -> Iterator[str]
                 yield reach
             elif root in names:
                 yield from (link + (f".{rest}" if rest and not link.endswith(" ") else rest) for link in names[root].links)
-
-
-def _told(expression: ast.expr, known: Mapping[str, object]) -> tuple[object, str] | None:
-    """The value of an expression and its digest, if the text alone tells them."""
-    try:
-        value = _evaluated(expression, known)
-        return value, value_digest(value)
-    except (ValueError, ArithmeticError, TypeError, RecursionError, Unkeyable):
-        return None
-
-
-def _default_constants(arguments: ast.arguments, known: Mapping[str, object]) -> Iterator[str]:
-    positional = [*arguments.posonlyargs, *arguments.args]
-    defaults = [
-        *zip(reversed(positional), reversed(arguments.defaults), strict=False),
-        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
-    ]
-    for argument, default in defaults:
-        if default is not None and (told := _told(default, known)) is not None:
-            yield f"{argument.arg} {told[1]}"
-
-
-def _class_constants(body: Iterable[ast.stmt], known: Mapping[str, object]) -> Iterator[str]:
-    for statement in body:
-        match statement:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=expression)
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as expression)
-            ):
-                if (told := _told(expression, known)) is not None:
-                    yield f"{name} {told[1]}"
 
 
 def _together(pieces: list[Piece]) -> Piece:
@@ -536,40 +490,3 @@ def _inner(
             yield from _inner(node.body, f"{prefix}{node.name}.", scopes, within_function=within_function)
         else:
             yield from _inner(ast.iter_child_nodes(node), prefix, scopes, within_function=within_function)
-
-
-def _evaluated(node: ast.expr, known: Mapping[str, object]) -> object:
-    """The value of an expression of literals, arithmetic and constants already known; ValueError for any other."""
-    match node:
-        case ast.Constant(value=value):
-            return value
-        case ast.Tuple(elts=parts):
-            return tuple(_evaluated(part, known) for part in parts)
-        case ast.List(elts=parts):
-            return [_evaluated(part, known) for part in parts]
-        case ast.Set(elts=parts):
-            return {_evaluated(part, known) for part in parts}
-        case ast.Dict(keys=keys, values=values) if None not in keys:
-            return {_evaluated(key, known): _evaluated(value, known) for key, value in zip(keys, values, strict=True) if key is not None}
-        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=named) if "dict" not in known and all(word.arg for word in named):
-            return {word.arg: _evaluated(word.value, known) for word in named}
-        case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]) if name in _CONTAINERS and name not in known and len(parts) <= 1:
-            return _CONTAINERS[name](*(_evaluated(part, known) for part in parts))
-        case ast.Name(id=name) if name in known:
-            return known[name]
-        case ast.UnaryOp(op=op, operand=operand) if type(op) in _SIGNS:
-            return _SIGNS[type(op)](_number(_evaluated(operand, known)))
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            one, other = _evaluated(left, known), _evaluated(right, known)
-            if isinstance(one, (list, tuple, str)) and isinstance(op, ast.Add):
-                if type(other) is not type(one):
-                    raise ValueError("not of one kind")
-                return one + other  # type: ignore[operator]
-            return _number(_ARITHMETIC[type(op)](_number(one), _number(other)))
-    raise ValueError("not a constant")
-
-
-def _number(value: object) -> int | float:
-    if type(value) not in (int, float) or (isinstance(value, int) and abs(value) > _LARGEST_FOLDED):
-        raise ValueError("not a number")
-    return value  # type: ignore[return-value]
