@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, SupportsIndex, TypeVar, ov
 
 from simcache.cache import Cache, Call
 from simcache.errors import CacheError, Undecodable, Unstorable
+from simcache.items import Items
 from simcache.model import Entry, Made, Segment
 from simcache.named_tuple import NamedTuple
 from simcache.provenance import environment
@@ -30,17 +31,6 @@ class Step(NamedTuple, Generic[T]):
 
     item: T
     state: Any = None
-
-
-class Items(list[T]):
-    """Items of a series; `complete` tells whether all that were asked for are here."""
-
-    complete: bool = True
-    """False if a deadline came first."""
-    ended: bool = False
-    """The generator finished: there are no more."""
-    mixed: bool = False
-    """The items were made in more than one environment, so they need not be those of one straight run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +174,7 @@ class Series(Generic[T]):
 
     def stack(self, count: int) -> Any:
         """The first `count` items with their arrays stacked along a new first axis."""
-        return _stacked(self[:count], "items")
+        return _stacked(self[:count])
 
     def state(self, count: int) -> Any:
         """The state after the first `count` items; None if none is kept after just so many."""
@@ -530,19 +520,45 @@ def _has_ended(chain: Sequence[Entry]) -> bool:
     return bool(chain) and _range(chain[-1]).ended
 
 
-def _stacked(items: Sequence[Any], path: str) -> Any:
+def _stacked(items: Sequence[Any], field: str = "") -> Any:
+    """One field of all items along a new first axis; errors name the item and the field as one would write them."""
     import numpy as np
 
     if not items:
-        raise ValueError(f"{path}: there is nothing to stack")
+        raise ValueError(f"items{field}: there is nothing to stack")
     first = items[0]
+    for number, item in enumerate(items):
+        if (difference := _unlike(first, item)) is not None:
+            raise ValueError(f"items[{number}]{field} {difference} items[0]{field}: only items of one form can be stacked")
     if isinstance(first, (np.ndarray, np.generic, int, float, complex)):
         return np.stack([np.asarray(item) for item in items])
     if isinstance(first, dict):
-        return {key: _stacked([item[key] for item in items], f"{path}[{key!r}]") for key in first}
+        return {key: _stacked([item[key] for item in items], f"{field}[{key!r}]") for key in first}
     if isinstance(first, tuple):
-        columns = [_stacked(column, f"{path}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
+        columns = [_stacked(column, f"{field}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
         return type(first)(*columns) if hasattr(first, "_fields") else tuple(columns)
     if isinstance(first, list):
-        return [_stacked(column, f"{path}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
-    raise TypeError(f"{path}: {type(first).__qualname__} cannot be stacked; only arrays and numbers, and dicts, tuples and lists of them")
+        return [_stacked(column, f"{field}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
+    raise TypeError(
+        f"items[0]{field}: {type(first).__qualname__} cannot be stacked; only arrays and numbers, and dicts, tuples and lists of them"
+    )
+
+
+def _unlike(first: Any, item: Any) -> str | None:
+    """How an item differs in form from the first one, in words that go before its name; None if it does not."""
+    import numpy as np
+
+    for kinds in ((dict,), (tuple,), (list,), (np.ndarray, np.generic, int, float, complex)):
+        if isinstance(first, kinds) != isinstance(item, kinds):
+            return f"is a {type(item).__qualname__}, unlike the {type(first).__qualname__}"
+    if isinstance(first, dict):
+        if missing := [key for key in first if key not in item]:
+            return f"has no {missing[0]!r}, unlike"
+        if added := [key for key in item if key not in first]:
+            return f"has {added[0]!r}, unlike"
+    elif isinstance(first, (tuple, list)):
+        if len(item) != len(first):
+            return f"has {len(item)} parts, unlike the {len(first)} of"
+    elif np.shape(item) != np.shape(first):
+        return f"has the shape {np.shape(item)}, unlike the {np.shape(first)} of"
+    return None
