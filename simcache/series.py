@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from simcache.cache import Cache, Call
 from simcache.errors import CacheError, Undecodable, Unstorable
-from simcache.items import Items
+from simcache.items import Items as Items
 from simcache.model import Entry, Made, Segment
 from simcache.named_tuple import NamedTuple
 from simcache.provenance import environment

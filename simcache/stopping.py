@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_MOMENT = 0.02
+_PATIENCE = 10.0
+"""Seconds that a signal waits for a store that it has cut into."""
 
 
 class Unstored(Protocol):
@@ -93,11 +96,15 @@ class _Taken:
 
     def __init__(self, number: int, before: "Callable[[int, FrameType | None], object] | int") -> None:
         self.before = before
+        self._first = 0.0
+        """When it came first, while it waits for a store."""
         signal.signal(number, self)
 
     def __call__(self, number: int, frame: "FrameType | None") -> None:
         if _working:
             _working[-1].note(number)
+            return
+        if _unstored and _in_a_store(frame) and self._comes_again(number):
             return
         stop = Stop()
         try:
@@ -109,6 +116,17 @@ class _Taken:
                 self._pass_on(number, frame)
             finally:
                 stop.deliver()
+
+    def _comes_again(self, number: int) -> bool:
+        """Have the signal come again in a moment, unless that has been done for long: the store may have a lock, which storing would wait for."""
+        now = time.monotonic()
+        self._first = self._first or now
+        if now - self._first > _PATIENCE:
+            return False
+        again = threading.Timer(_MOMENT, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return True
 
     def _pass_on(self, number: int, frame: "FrameType | None") -> None:
         """What the signal would have done."""
@@ -150,6 +168,13 @@ def keep_all() -> None:
         except Exception as problem:  # whatever a user's state raises
             with suppress(NotStored):  # where warnings are errors
                 warn(f"a series is not kept whole as the program ends: {type(problem).__name__}: {problem}", NotStored)
+
+
+def _in_a_store(frame: "FrameType | None") -> bool:
+    """Whether the main thread is about to read or write in a store, for something else than what is kept here."""
+    while frame is not None and not str(frame.f_globals.get("__name__")).startswith("simcache.stores."):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _settle() -> None:

@@ -284,6 +284,34 @@ class TestTheEndOfAProgram:
         assert -signal.SIGTERM == program.returncode
         assert (5, 1) == sim.ask("slow().stored, slow().state(5)", "slow")
 
+    def test_sigterm_while_the_consumer_is_in_a_store(self, sim: Programs) -> None:
+        """The store comes to its end first: it may hold a lock that keeping the items would wait for."""
+        code = """
+from simcache.stores.writer import Writer
+lock, put, due = threading.Lock(), Writer.put, []
+def locked(*given, **options):
+    with lock:
+        if due:
+            os.kill(os.getpid(), due.pop())
+            time.sleep(0.05)
+        return put(*given, **options)
+Writer.put = locked
+@cached
+def other(x):
+    due.append(signal.SIGTERM)
+    return x
+for x in sim():
+    if x == 15:
+        other(x)
+        time.sleep(20)
+"""
+        program = begin(sim, code)
+        out, err = finish(program)
+
+        assert (-signal.SIGTERM, "", "") == (program.returncode, out, err)
+        assert 15 == sim.ask("sim().stored")
+        assert verify(LocalStore(sim.store)).sound
+
     def test_handlers_of_the_users_own(self, sim: Programs) -> None:
         """They find everything stored; one that lets the program go on finds nothing missing or twice."""
         code = """
