@@ -2,20 +2,20 @@
 
 import copy
 import math
-import signal
 import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Generic, Self, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from simcache.cache import Cache, Call
 from simcache.errors import CacheError, Undecodable, Unstorable
+from simcache.items import Items as Items
 from simcache.model import Entry, Made, Segment
 from simcache.named_tuple import NamedTuple
 from simcache.provenance import environment
+from simcache.stopping import Stop, add_unstored, remove_unstored, unstored
 
 if TYPE_CHECKING:
     from simcache.stores.base import Store
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _POLL = 0.02
+_PATIENCE = 10.0
+"""Seconds that the end of a program waits for another thread that stores its items itself."""
 
 
 class Step(NamedTuple, Generic[T]):
@@ -30,17 +32,6 @@ class Step(NamedTuple, Generic[T]):
 
     item: T
     state: Any = None
-
-
-class Items(list[T]):
-    """Items of a series; `complete` tells whether all that were asked for are here."""
-
-    complete: bool = True
-    """False if a deadline came first."""
-    ended: bool = False
-    """The generator finished: there are no more."""
-    mixed: bool = False
-    """The items were made in more than one environment, so they need not be those of one straight run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,32 +120,49 @@ class Series(Generic[T]):
         return list.__getitem__(taken, 0)
 
     def __iter__(self) -> Iterator[T]:
-        """Endless: the stored items, then computed ones, as long as the generator goes on."""
+        """Endless: the stored items, then computed ones, as long as the generator goes on.
+
+        Between two items nothing is held that others wait for: they read and compute meanwhile, and what they store is read here.
+        """
         position = 0
-        while True:
-            yielded = False
-            for item in self._stored_items(position):
-                yield item
-                position, yielded = position + 1, True
-            if yielded:
-                continue
-            chain = self.segments
-            if _has_ended(chain) and position >= _reach(chain):
-                return
-            with self._cache.turn(self.key, wait=False) as turn:
-                if not turn.mine:
-                    time.sleep(_POLL)  # somebody else computes: look again soon
-                elif _reach(chain := self.segments) <= position:
-                    stop = _Stop()
-                    try:
-                        for number, item in self._compute(chain, None, stop):
-                            if number > position:
-                                position = number
-                                yield _copied(item)  # theirs to change, while ours waits to be stored
-                    finally:
-                        stop.deliver()
-                    if stop.ended:
+        work: _Work[T] | None = None
+        try:
+            while True:
+                if work is not None and work.looks_again() and work.is_passed(position):
+                    work.close()
+                    work = None
+                if work is None:
+                    before = position
+                    for item in self._stored_items(position):
+                        yield item
+                        position += 1
+                    if position > before:
+                        continue
+                    chain = self.segments
+                    if _has_ended(chain) and position >= _reach(chain):
                         return
+                made = None
+                with self._cache.turn(self.key, wait=False) as turn:
+                    if turn.mine and (work is not None or _reach(chain := self.segments) <= position):
+                        work = work or self._begin(chain)
+                        made = next((each for each in work.items if each[0] > position), None)
+                if not turn.mine:
+                    if work is not None:
+                        work.waited()
+                    time.sleep(_POLL)  # somebody else computes: look again soon
+                elif made is not None and work is not None:
+                    position, item = made
+                    copied = _copied(item)  # theirs to change, while ours waits to be stored
+                    work.given()
+                    yield copied
+                elif work is not None:
+                    if work.stop.ended:
+                        return
+                    work.close()
+                    work = None
+        finally:
+            if work is not None:
+                work.close()
 
     def take(
         self, count: int, *, deadline: float | None = None, first: int = 0, progress: Callable[[int, int], None] | None = None
@@ -184,7 +192,7 @@ class Series(Generic[T]):
 
     def stack(self, count: int) -> Any:
         """The first `count` items with their arrays stacked along a new first axis."""
-        return _stacked(self[:count], "items")
+        return _stacked(self[:count])
 
     def state(self, count: int) -> Any:
         """The state after the first `count` items; None if none is kept after just so many."""
@@ -265,6 +273,8 @@ class Series(Generic[T]):
         """
         while True:
             chain = self._chain()
+            if not _reaches(chain, count) and self._keep_held_back():
+                chain = self._chain()
             if _reaches(chain, count) or (until is not None and time.monotonic() >= until):
                 return _stored(chain, count)
             with self._cache.turn(self.key, wait=False) as turn:
@@ -277,10 +287,10 @@ class Series(Generic[T]):
                 if _reaches(chain, count):
                     return _stored(chain, count)
                 fresh: _Fresh[T] = _Fresh(_reach(chain), [], ended=False)
-                stop = _Stop(until)
+                stop, segment = Stop(until), _Open(self._cache, self._source, fresh.start)
                 try:
                     with stop:
-                        for position, item in self._compute(chain, count, stop):
+                        for position, item in self._compute(chain, segment, count, stop):
                             fresh.items.append(item)
                             if progress is not None:
                                 progress(position, count)
@@ -289,19 +299,29 @@ class Series(Generic[T]):
             if not stop.met:
                 return fresh._replace(ended=stop.ended)
 
-    def _compute(self, chain: Sequence[Entry], count: int | None, stop: "_Stop") -> Generator[tuple[int, T], None, None]:
+    def _begin(self, chain: Sequence[Entry]) -> "_Work[T]":
+        """Begin to compute for a loop, behind what is stored."""
+        stop, segment = Stop(), _Open(self._cache, self._source, _reach(chain))
+        return _Work(self._compute(chain, segment, None, stop), segment, stop, self._chain)
+
+    def _keep_held_back(self) -> bool:
+        """Store what loops of this thread have computed and not stored, so that nobody computes it twice; whether there was any."""
+        kept = [each.keep() for each in unstored() if isinstance(each, _Open) and each.waits_for(self._cache, self.key)]
+        return any(kept)
+
+    def _compute(self, chain: Sequence[Entry], segment: "_Open", count: int | None, stop: Stop) -> Generator[tuple[int, T], None, None]:
         """Compute items beyond the stored ones, each with how many there are then; every full segment is stored at once."""
         source = self._source
         reach = _reach(chain)
         further = {_range(entry).start for entry in self._sound() if _range(entry).start > reach}
         position, state = self._last_state(chain)
-        segment = _Open(self._cache, source, reach)
         item: Any = None
         running = source.generate(state)
         try:
             while (count is None or position < count) and not stop.before_item():
                 began = time.perf_counter()
                 with stop:
+                    segment.goes_on()
                     try:
                         made = next(running)
                     except StopIteration:
@@ -310,7 +330,7 @@ class Series(Generic[T]):
                         return
                     position += 1
                     if position > reach:
-                        item = segment.add(made if isinstance(made, Step) else Step(made), time.perf_counter() - began)
+                        item = segment.add(position, made if isinstance(made, Step) else Step(made), time.perf_counter() - began)
                     if position % source.every == 0 or position == count or position in further:
                         segment.close(with_state=True)
                 stop.longest = max(stop.longest, time.perf_counter() - began)
@@ -323,13 +343,16 @@ class Series(Generic[T]):
                 if position in further and not segment.refused:  # a damaged segment is mended: what follows it is stored
                     stop.met = True
                     return
-            segment.close(with_state=True)
+            with stop:
+                segment.close(with_state=True)
         except GeneratorExit:
-            segment.close(with_state=True)
+            with stop:
+                segment.close(with_state=True)
             raise
         except BaseException:
             # The generator has gone on since its last item, so its state belongs to no item any more.
-            segment.close(with_state=False)
+            with stop:
+                segment.close(with_state=False)
             raise
         finally:
             if isinstance(running, Generator):
@@ -362,7 +385,7 @@ def _stored(chain: Sequence[Entry], count: int) -> "_Fresh[Any]":
 
 
 class _Open:
-    """The segment that is being filled."""
+    """The segment that is being filled. Its thread fills it; at the end of the program another one may have to store it."""
 
     def __init__(self, cache: Cache, source: Source, start: int) -> None:
         self.cache = cache
@@ -372,22 +395,73 @@ class _Open:
         self.state: Any = None
         self.seconds = 0.0
         self.refused = False
+        self._thread = threading.get_ident()
+        self._lock = threading.Lock()
+        self._ahead = False
+        """The generator has gone on since its last item, so its state belongs to no item."""
 
-    def add(self, step: Step[Any], seconds: float) -> Any:
-        """Take an item in, as it is now: many generators change and yield one and the same array again and again."""
+    def goes_on(self) -> None:
+        """The generator makes its next item now."""
+        with self._lock:
+            self._ahead = True
+
+    def add(self, number: int, step: Step[Any], seconds: float) -> Any:
+        """Take the item of this number in, as it is now: many generators change and yield one and the same array again and again."""
         item = _copied(step.item)
-        self.items.append(item)
-        self.state = step.state
-        self.seconds += seconds
+        with self._lock:
+            self._ahead = False
+            self._thread = threading.get_ident()
+            if number > self.start:
+                self.items.append(item)
+                self.state = step.state
+                self.seconds += seconds
+                add_unstored(self)
         return item
+
+    def pass_by(self, reach: int) -> None:
+        """So many items are stored by now, by whomever: none of them is stored again."""
+        with self._lock:
+            if reach > self.start:
+                self.items = self.items[reach - self.start :]
+                self.start = reach
+                if not self.items:
+                    remove_unstored(self)
 
     def close(self, *, ended: bool = False, with_state: bool) -> None:
         """Store what there is, durably, and begin the next segment; what cannot be stored is said once."""
+        with self._lock:
+            self._close(ended=ended, with_state=with_state)
+
+    def waits_for(self, cache: Cache, key: str) -> bool:
+        """Whether it is of this series, and of a loop of this thread that waits for its consumer."""
+        mine = self._thread == threading.get_ident() and not self._ahead
+        return mine and self.source.call.key == key and self.cache.near.url == cache.near.url
+
+    def keep(self) -> bool:
+        """Store what there is while its generator waits, or makes its next item in another thread; whether that could be tried."""
+        # A thread that is in the middle of storing cannot be interrupted by itself and then wait for itself.
+        if not self._lock.acquire(timeout=0.0 if self._thread == threading.get_ident() else _PATIENCE):
+            return False
+        try:
+            self._close(ended=False, with_state=not self._ahead)
+        finally:
+            self._lock.release()
+        return True
+
+    def _close(self, *, ended: bool, with_state: bool) -> None:
         if not self.items and not ended:
             return
+        try:
+            state = (self.state() if callable(self.state) else self.state) if with_state else None
+        except BaseException:
+            self._store(None, ended=ended)
+            raise
+        self._store(state, ended=ended)
+
+    def _store(self, state: Any, *, ended: bool) -> None:
         items, seconds, start = self.items, self.seconds, self.start
-        state = (self.state() if callable(self.state) else self.state) if with_state else None
         self.items, self.seconds, self.start = [], 0.0, start + len(items)
+        remove_unstored(self)
         reason = self.source.keepable()
         if reason is None and not self.refused:
             segment = Segment(start, len(items), ended, self.source.every)
@@ -412,72 +486,52 @@ class _Open:
             self.cache.warn_once(f"{self.source.call.function} is computed and not stored", reason)
 
 
-class _Stop:
-    """Why computing stops: signals and deadlines, honoured between two items instead of in the middle of one."""
+class _Work(Generic[T]):
+    """A generator at work for a loop, between whose items others may store."""
 
-    def __init__(self, until: float | None = None) -> None:
-        self.until = until
-        self.longest = 0.0
-        """Seconds that the slowest item took, its storing included."""
-        self.ended = False
-        """The generator finished by itself."""
-        self.met = False
-        """What follows is stored already."""
-        self._noted: list[int] = []
-        self._depth = 0
-        self._before: dict[int, Any] = {}
+    def __init__(
+        self, items: Generator[tuple[int, T], None, None], segment: _Open, stop: Stop, chain: Callable[[], Sequence[Entry]]
+    ) -> None:
+        self.items = items
+        self.segment = segment
+        self.stop = stop
+        self._chain = chain
+        self._given = time.monotonic()
+        self._looking = 0.0
+        """Seconds that the last look at the store took."""
 
-    @property
-    def asked(self) -> bool:
-        """Whether a signal has come that was not delivered yet."""
-        return bool(self._noted)
+    def given(self) -> None:
+        """An item goes to the consumer, who may take any time."""
+        self._given = time.monotonic()
 
-    def __enter__(self) -> Self:
-        self._depth += 1
-        if self._depth == 1 and threading.current_thread() is threading.main_thread():
-            self._take_over()
-        return self
+    def waited(self) -> None:
+        """Somebody else computes, and stores before long."""
+        self._looking = 0.0
 
-    def __exit__(self, *problem: object) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self._give_back()
+    def looks_again(self) -> bool:
+        """Whether the consumer took longer than a look at the store does: looks never cost more time than consumers take."""
+        return time.monotonic() - self._given >= self._looking
 
-    def _take_over(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            before = signal.getsignal(number)
-            if before is not None and before != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._note)
+    def is_passed(self, position: int) -> bool:
+        """Whether more is stored by now than was given here, and can be gone on from; what others have stored is not stored again."""
+        began = time.monotonic()
+        chain = self._chain()
+        self._looking = time.monotonic() - began
+        with self.stop:
+            self.segment.pass_by(_reach(chain))
+        self.stop.deliver()
+        if _reach(chain) <= position:
+            return False
+        return _has_ended(chain) or (self.segment.source.resumable and chain[-1].state is not None)
 
-    def _give_back(self) -> None:
-        while self._before:
-            signal.signal(*self._before.popitem())
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if number == signal.SIGINT and number in self._noted:  # asked twice: now, not after the item
-            self._noted.remove(number)
-            self._raise(number)
-        else:
-            self._noted.append(number)
-
-    def _raise(self, number: int) -> None:
-        taken = bool(self._before)
-        self._give_back()
+    def close(self) -> None:
+        """Store what there is, end the generator, and let signals that came meanwhile do their work."""
         try:
-            signal.raise_signal(number)
+            if self.segment.items and self.looks_again():
+                self.is_passed(self.segment.start)
+            self.items.close()
         finally:
-            if taken:
-                self._take_over()
-
-    def before_item(self) -> bool:
-        """Whether to stop here, because an item as long as the longest so far would miss the deadline."""
-        return self.until is not None and time.monotonic() + self.longest >= self.until
-
-    def deliver(self) -> None:
-        """Now that all is kept, let each signal do what it would have done; if it lets us go on, we do."""
-        while self._noted:
-            self._raise(self._noted.pop(0))
+            self.stop.deliver()
 
 
 def _copied(item: T) -> T:
@@ -530,19 +584,45 @@ def _has_ended(chain: Sequence[Entry]) -> bool:
     return bool(chain) and _range(chain[-1]).ended
 
 
-def _stacked(items: Sequence[Any], path: str) -> Any:
+def _stacked(items: Sequence[Any], field: str = "") -> Any:
+    """One field of all items along a new first axis; errors name the item and the field as one would write them."""
     import numpy as np
 
     if not items:
-        raise ValueError(f"{path}: there is nothing to stack")
+        raise ValueError(f"items{field}: there is nothing to stack")
     first = items[0]
+    for number, item in enumerate(items):
+        if (difference := _unlike(first, item)) is not None:
+            raise ValueError(f"items[{number}]{field} {difference} items[0]{field}: only items of one form can be stacked")
     if isinstance(first, (np.ndarray, np.generic, int, float, complex)):
         return np.stack([np.asarray(item) for item in items])
     if isinstance(first, dict):
-        return {key: _stacked([item[key] for item in items], f"{path}[{key!r}]") for key in first}
+        return {key: _stacked([item[key] for item in items], f"{field}[{key!r}]") for key in first}
     if isinstance(first, tuple):
-        columns = [_stacked(column, f"{path}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
+        columns = [_stacked(column, f"{field}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
         return type(first)(*columns) if hasattr(first, "_fields") else tuple(columns)
     if isinstance(first, list):
-        return [_stacked(column, f"{path}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
-    raise TypeError(f"{path}: {type(first).__qualname__} cannot be stacked; only arrays and numbers, and dicts, tuples and lists of them")
+        return [_stacked(column, f"{field}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
+    raise TypeError(
+        f"items[0]{field}: {type(first).__qualname__} cannot be stacked; only arrays and numbers, and dicts, tuples and lists of them"
+    )
+
+
+def _unlike(first: Any, item: Any) -> str | None:
+    """How an item differs in form from the first one, in words that go before its name; None if it does not."""
+    import numpy as np
+
+    for kinds in ((dict,), (tuple,), (list,), (np.ndarray, np.generic, int, float, complex)):
+        if isinstance(first, kinds) != isinstance(item, kinds):
+            return f"is a {type(item).__qualname__}, unlike the {type(first).__qualname__}"
+    if isinstance(first, dict):
+        if missing := [key for key in first if key not in item]:
+            return f"has no {missing[0]!r}, unlike"
+        if added := [key for key in item if key not in first]:
+            return f"has {added[0]!r}, unlike"
+    elif isinstance(first, (tuple, list)):
+        if len(item) != len(first):
+            return f"has {len(item)} parts, unlike the {len(first)} of"
+    elif np.shape(item) != np.shape(first):
+        return f"has the shape {np.shape(item)}, unlike the {np.shape(first)} of"
+    return None

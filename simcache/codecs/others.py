@@ -8,6 +8,7 @@ from typing import Any
 from simcache.codecs import objects, standard
 from simcache.codecs.writing import Writer
 from simcache.errors import Unstorable
+from simcache.items import Items
 
 _REMEDY = "return plain data, arrays, a dataclass or a pydantic model, or store it with codec='pickle'"
 
@@ -15,12 +16,21 @@ _REMEDY = "return plain data, arrays, a dataclass or a pydantic model, or store 
 def form(writer: Writer, value: object) -> Any:
     """The tagged form of a value of a rarer type; Unstorable if there is none."""
     kind: Any = type(value)
+    if isinstance(value, Items):
+        return _plain(writer, value)
     write = standard.WRITE.get(kind) or objects.writer_of(kind)
     if write is not None:
         return write(writer, value)
     if "numpy" in sys.modules and isinstance(value, sys.modules["numpy"].generic):
         return import_module("simcache.codecs.arrays").scalar_form(writer, value)  # only where there are numpy scalars
     raise Unstorable("", _reason(value))
+
+
+def _plain(writer: Writer, value: Items[Any]) -> Any:
+    """Items of a series are a list, and what they tell of themselves is of no use any more; unless it is that some are missing."""
+    if not value.complete:
+        raise Unstorable("", f"a deadline came after {len(value)} items: another computer would have more or fewer; return list(…) of them")
+    return writer.form(list(value))
 
 
 def _reason(value: object) -> str:

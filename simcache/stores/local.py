@@ -112,6 +112,8 @@ class LocalStore(Store):
             return super().put_blob(chunks, durable=durable)
         try:
             return self._writer.put_large(chunks, durable=durable)
+        except RuntimeError:  # the program ends, and no thread begins any more
+            return super().put_blob(chunks, durable=durable)
         except OSError as problem:
             raise self._unwritable(problem) from problem
 
