@@ -259,7 +259,9 @@ class LocalStore(Store):
         if problem.errno in _NOT_WRITABLE:
             return StoreReadOnly(self.url, f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem.strerror))
         if isinstance(problem, (FileExistsError, FileNotFoundError)) and (link := self._link_to_nowhere(problem.filename or "")):
-            return FileExistsError(errno.EEXIST, "a link that leads nowhere stands where a folder should be: remove it", link)
+            return FileNotFoundError(
+                errno.ENOENT, "a link that leads nowhere stands where a folder should be: mount what it leads to, or remove it", link
+            )
         return problem
 
     def _link_to_nowhere(self, path: str) -> str | None:
