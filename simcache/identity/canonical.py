@@ -6,6 +6,7 @@ Large buffers stand in it as their size and XXH3-128. What has no form is refuse
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 from weakref import ref
@@ -49,7 +50,8 @@ class _FormsBelow(dict[type, "Form"]):
 
     def __init__(self, root: str) -> None:
         super().__init__()
-        self._root = root.replace("\\", "/").rstrip("/") + "/"
+        # Where a link leads to the checkout, its files are known by both names.
+        self._roots = tuple(dict.fromkeys(name.replace("\\", "/").rstrip("/") + "/" for name in (root, os.path.realpath(root))))
 
     def __missing__(self, cls: type) -> Form:
         form = _FORMS[cls]
@@ -61,7 +63,7 @@ class _FormsBelow(dict[type, "Form"]):
         return form
 
     def _text(self, value: str, walk: Walk, depth: int) -> bytes:
-        return values.string(self._below(value) if value[:1] == self._root[:1] else value, walk, depth)
+        return values.string(self._below(value) if value[:1] == self._roots[0][:1] else value, walk, depth)
 
     def _path(self, value: PurePath, walk: Walk, depth: int) -> bytes:
         name = value.as_posix()
@@ -69,7 +71,8 @@ class _FormsBelow(dict[type, "Form"]):
         return values.path(value if below == name else type(value)(below), walk, depth)
 
     def _below(self, name: str) -> str:
-        return f"./{name[len(self._root) :]}" if f"{name}/".startswith(self._root) else name
+        root = next((root for root in self._roots if f"{name}/".startswith(root)), None)
+        return name if root is None else f"./{name[len(root) :]}"
 
 
 class _FormsOfHeld(dict[type, "Form"]):
