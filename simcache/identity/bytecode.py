@@ -5,6 +5,7 @@ import sys
 import types
 from collections.abc import Iterator
 
+from simcache.identity.link import link_to
 from simcache.identity.piece import MUTATORS, Piece, digest_of
 
 _DOCSTRING = 0x4000000  # a flag of the code object from Python 3.13 on
@@ -119,10 +120,10 @@ def _names(code: types.CodeType) -> tuple[set[str], set[str]]:
             previous = instruction.argval
         elif opname == "IMPORT_NAME":
             imported = str(instruction.argval)
-            reaches.add(f"import {level} {imported} ")
+            reaches.add(link_to(level, imported))
         elif opname == "IMPORT_FROM":
-            reaches.discard(f"import {level} {imported} ")
-            reaches.add(f"import {level} {imported} {instruction.argval}")
+            reaches.discard(link_to(level, imported))
+            reaches.add(link_to(level, imported, instruction.argval))
     if writes:
         changes |= loaded  # which of them is written to, bytecode does not tell simply
     return reaches, changes

@@ -5,8 +5,6 @@ objects loaded in this process are asked for what the text cannot tell: what was
 has come to hold, and whether the text is still the one that was loaded.
 """
 
-import contextlib
-import importlib
 import os
 import sys
 from collections import deque
@@ -14,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 
 from simcache.errors import BadSettings, SourceChanged
+from simcache.identity.again import Again
 from simcache.identity.files import (
     Signature,
     SourceFile,
@@ -25,10 +24,11 @@ from simcache.identity.files import (
     times_reloaded,
     was_noted,
 )
+from simcache.identity.link import further, is_link
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
-from simcache.identity.made import Made, behind
-from simcache.identity.modules import Module, absolute_name, compiled_as_written, is_of_python, locate
+from simcache.identity.made import Made
+from simcache.identity.modules import Module, compiled_as_written, is_of_python, load, locate, target
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
 
@@ -52,33 +52,17 @@ class Closure:
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
         self.modules: dict[str, Module | None] = {}
         self.queue: deque[Callable[[], None]] = deque()
-        self.entered: list[tuple[str, Module, Piece]] = []
-        self.annotated: set[str] = set()
-        self.states: list[tuple[str, Module, str, Piece]] = []
-        self.computed: list[tuple[str, str, Module, str]] = []
-        """What was worked out as its module was loaded, by code that is followed: by which node it is known who made it, and its own."""
-        self.readers: set[str] = set()
-        """Functions and classes that may read files or the environment."""
-        self.settled: set[str] = set()
-        self.objects_met: set[str] = set()
-        """Functions and classes that were followed as objects, above all the one that the closure starts from."""
-        self.reads_annotations = False
-        self.asks_subclasses = False
-        self.derived: set[str] = set()
         self.resolving: set[tuple[str, str]] = set()
         self.made = Made()
         self.objects = Live(self)
         self.loaded = Loaded(self, self.objects)
+        self.again = Again(self)
 
     def finish(self, *extra: str) -> Fingerprint:
         while self.queue:
             self.queue.popleft()()
-            if not self.queue and self.reads_annotations:
-                self.annotate()
-            if not self.queue and self.asks_subclasses:
-                self.derive()
             if not self.queue:
-                self.settle()
+                self.again.look()
         if any(map(times_reloaded, self.files)):
             self.made.check(self.modules)
         version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
@@ -157,10 +141,9 @@ class Closure:
         around = name if inside[-1:] in ((), ("__init__.py",)) else name.rpartition(".")[0]
         module = Module(name, file, around, (), None)
         for link in file.summary.taken:
-            _, level, source, chain = link.split(" ", 3)
-            absolute = absolute_name(module, int(level), source)
+            absolute, chain = target(module, link)
             if absolute and absolute != package and not absolute.startswith(f"{package}."):
-                self.imported(absolute, chain.split(".") if chain and chain != "*" else [])
+                self.imported(absolute, [] if chain == ["*"] else chain)
 
     def _check_package_file(self, file: SourceFile, package: str | None) -> None:
         before = text_before(file)
@@ -173,17 +156,16 @@ class Closure:
 
     def resolve(self, module: Module, reach: str) -> str:
         """Follow one reach from a module; what it leads to, as text."""
-        if reach.startswith("import "):
-            _, level, name, chain = reach.split(" ", 3)
-            return self.taken(module, absolute_name(module, int(level), name), chain.split(".") if chain else [])
+        if is_link(reach):
+            return self.taken(module, *target(module, reach))
         root, *attributes = reach.split(".")
         return self.name(module, root, attributes)
 
     def name(self, module: Module, root: str, chain: list[str]) -> str:
         self.made.note(module, root)
         if module.namespace is None and module.file.summary.stars:  # which of them hides which name, its order of loading tells
-            _import(module.name)
-            module = _now(module)
+            load(module.name)
+            module = module.now()
         piece = module.file.summary.names.get(root)
         _check_piece(module, root, piece)
         if piece is None:
@@ -194,8 +176,8 @@ class Closure:
         self.resolving.add((module.name, root))
         targets = []
         for link in piece.links:
-            _, level, name, attribute = link.split(" ", 3)
-            targets.append(self.taken(module, absolute_name(module, int(level), name), [*([attribute] if attribute else []), *chain]))
+            absolute, names = target(module, link)
+            targets.append(self.taken(module, absolute, [*names, *chain]))
         self.resolving.discard((module.name, root))
         text = "|".join(targets)
         return text + self.loaded.imported(module, root, piece)
@@ -207,8 +189,7 @@ class Closure:
         if module.before is not None and module.before.stars != module.file.summary.stars:
             raise SourceChanged(module.file.path)
         for star in reversed(module.file.summary.stars):
-            _, level, name, _ = star.split(" ", 3)
-            absolute = absolute_name(module, int(level), name)
+            absolute, _ = target(module, star)
             source = self.module(absolute)
             if source is None:
                 self.outside.add(absolute.partition(".")[0])
@@ -291,9 +272,7 @@ class Closure:
             with self.made.noting(node):
                 targets = {name: self.name(module, name, []) for name in names}
             taken = [text for name, text in targets.items() if names[name].kind == "import"]
-            for star in module.file.summary.stars:
-                _, level, source, _ = star.split(" ", 3)
-                taken.append(self.imported(absolute_name(module, int(level), source), []))
+            taken += [self.imported(target(module, star)[0], []) for star in module.file.summary.stars]
             self.parts[node] = digest_of(*names, *taken)
             if "__getattr__" in names:
                 self.lazy(module)
@@ -306,7 +285,7 @@ class Closure:
     def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str:
         """The piece of an object that was met: it may run."""
         node = self.piece(module, name, piece, start=start, behaviour=behaviour)
-        self.objects_met.add(node)
+        self.again.objects_met.add(node)
         return node
 
     def piece(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str:
@@ -329,16 +308,10 @@ class Closure:
             digest, reaches = digest_of(digest, piece.returns), (*reaches, *piece.returns_reaches)
         for package in piece.packages:
             self.package(package)
-        self.reads_annotations |= piece.reads_annotations
-        self.asks_subclasses |= piece.asks_subclasses
-        self.entered.append((node, module, piece))
-        if piece.reads or (piece.kind == "data" and piece.reads_outside):
-            self.readers.add(node)
+        self.again.note(node, module, name, piece)
         self.counts.update(place for chain in piece.counts for place in self.places(module, chain))
-        if piece.state:
-            self.states.append((node, module, name, piece))
         if piece.value:
-            self.parts[node] = digest_of(f"value {self.loaded.difference(_now(module), name, piece) or piece.value}")[:16]
+            self.parts[node] = digest_of(f"value {self.loaded.difference(module.now(), name, piece) or piece.value}")[:16]
             return
         with self.made.noting(node) as names:
             targets = [(reach, self.resolve(module, reach)) for reach in sorted({*reaches, *piece.links})]
@@ -349,17 +322,17 @@ class Closure:
                     self.resolve(module, chain)
         self.made.add(module, names)
         if module.namespace is None and _needs_its_object(piece, targets):
-            _import(module.name)
+            load(module.name)
         if piece.kind == "data" and not (piece.state or piece.reads_outside):
-            self.computed.append((node, node, module, name))
+            self.again.computed.append((node, node, module, name))
         if piece.made_by and not piece.reads_outside:
             beside = f"{node} beside"  # its body ran for nothing of this
             with self.made.noting(beside):
                 for reach in piece.made_by:
                     self.resolve(module, reach)
-            self.computed.append((beside, node, module, name))
-        loaded = self.loaded.difference(_now(module), name, piece)
-        edges = [text for reach, target in targets for text in ("" if reach.startswith("import ") else reach, target)]
+            self.again.computed.append((beside, node, module, name))
+        loaded = self.loaded.difference(module.now(), name, piece)
+        edges = [text for reach, found in targets for text in ("" if is_link(reach) else reach, found)]
         self.parts[node] = digest_of(digest, *edges, loaded + self.parts[node])[:16]  # a class without a text of its own is there already
 
     def places(self, module: Module, chain: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
@@ -369,9 +342,8 @@ class Closure:
         """
         absolute, rest = module.name, chain.split(".")
         source: Module | None = module
-        if chain.startswith("import "):
-            _, level, name, further = chain.split(" ", 3)
-            absolute, rest = absolute_name(module, int(level), name), further.split(".") if further else []
+        if is_link(chain):
+            absolute, rest = target(module, chain)
             source = self.module(absolute)
         while source is not None and source.folder and rest and rest[0] not in source.file.summary.names:
             absolute = f"{absolute}.{rest.pop(0)}"
@@ -382,80 +354,20 @@ class Closure:
             return
         if piece.kind == "import":
             for link in piece.links:
-                taken = f"{link}.{'.'.join(rest[1:])}" if rest[1:] and not link.endswith(" ") else link + ".".join(rest[1:])
-                yield from self.places(source, taken, seen | {place})
+                yield from self.places(source, further(link, ".".join(rest[1:])), seen | {place})
         elif not piece.state and len(rest) == (2 if piece.kind == "class" else 1):
             yield place
 
     def check_absent(self, module: Module, piece: Piece) -> None:
         """Raise SourceChanged if a loaded module names one in an import that was not there to be loaded and has come to the folder since."""
         for link in piece.links if module.namespace is not None else ():
-            _, level, name, attribute = link.split(" ", 3)
-            absolute = absolute_name(module, int(level), name)
+            absolute, chain = target(module, link)
             package = self.module(absolute)
-            inside = f"{absolute}.{attribute}" if attribute and package is not None and package.folder else absolute
+            inside = ".".join([absolute, *chain]) if package is not None and package.folder else absolute
             for named in {absolute, inside} - sys.modules.keys():
                 found = self.module(named)
                 if found is not None and came_since(found.file, module.file.path):
                     raise SourceChanged(found.file.path)
-
-    def settle(self) -> None:
-        """Look again at data whose text does not tell it, now that all is known that leads to it.
-
-        What functions of a module change is data where none of them may run: it was set up. And what code has worked out
-        that reads a file somewhere is what it is, whatever the code says.
-        """
-        running = self.running()
-        for node, module, name, piece in self.states:
-            if piece.kind == "data" and not any(f"{module.name}:{changer}" in running for changer in piece.changed_by):
-                self.as_it_stands(node, module, name)
-        reading = self.made.leading_to(self.readers)
-        for made, node, module, name in self.computed:
-            if made in reading:
-                self.as_it_stands(node, module, name)
-
-    def running(self) -> set[str]:
-        """What may run when the function does: not what only statements of a module have called as it was loaded."""
-        data = {node: (module, piece) for node, module, piece in self.entered if piece.kind in ("data", "library")}
-
-        def led_to(node: str) -> Iterable[str]:
-            module, piece = data.get(node, (None, None))
-            if module is None or piece is None:
-                return self.made.edges.get(node, ())
-            if piece.kind == "library":
-                return ()
-            called = {f"{module.name}:{name}" for name in piece.only_called}
-            return (name for name in self.made.edges.get(node, ()) if name not in called)
-
-        return {*behind(self.objects_met, led_to)}
-
-    def as_it_stands(self, node: str, module: Module, name: str) -> None:
-        """Have the value count that a name has."""
-        if node in self.settled:
-            return
-        self.settled.add(node)
-        if module.namespace is None:
-            _import(module.name)
-        now = _now(module)
-        if now.namespace is not None and name in now.namespace:
-            told = self.loaded.as_it_stands(now, name)  # which may enter a class under this very node
-            self.parts[node] = digest_of(self.parts[node], told)[:16]
-
-    def annotate(self) -> None:
-        """Something that is reached looks at annotations: those of every function count then."""
-        for node, module, piece in self.entered:
-            if piece.annotated and node not in self.annotated:
-                self.annotated.add(node)
-                edges = [text for reach in piece.annotated_reaches for text in (reach, self.resolve(module, reach))]
-                self.parts[node] = digest_of(self.parts[node], piece.annotated, *edges)[:16]
-
-    def derive(self) -> None:
-        """Something that is reached asks classes for those that are built upon them: they count then."""
-        for node, module, piece in list(self.entered):
-            name = node.partition(":")[2]
-            if piece.kind == "class" and module.namespace is not None and node not in self.derived:
-                self.derived.add(node)
-                self.parts[node] = digest_of(self.parts[node], *self.objects.subclasses(module.namespace.get(name)))[:16]
 
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None:
         """Have the fingerprint hold only as long as this name stands for this object, unchanged inside as far as that can be watched."""
@@ -501,20 +413,6 @@ def _needs_its_object(piece: Piece, targets: Iterable[tuple[str, str]]) -> bool:
     if piece.reads_outside or (piece.kind == "class" and not piece.simple):
         return True
     return piece.kind == "def" and (not piece.simple or any(chain.endswith("singledispatch") for chain in piece.decorators))
-
-
-def _import(name: str) -> None:
-    """Load a module that the function would load itself; one that cannot be loaded here tells no more than its text."""
-    script = getattr(sys.modules.get("__main__"), "__file__", None)
-    if name not in sys.modules and (script is None or locate(name)[0] != os.path.abspath(script)):
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
-
-
-def _now(module: Module) -> Module:
-    """The module with its names, if it has been loaded meanwhile."""
-    loaded = sys.modules.get(module.name) if module.namespace is None else None
-    return module if loaded is None else module._replace(namespace=vars(loaded))
 
 
 def _may_export(module: Module, name: str) -> bool:

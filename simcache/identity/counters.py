@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from simcache.identity.link import further
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.reach import bindings
 
@@ -49,7 +50,7 @@ def _chains(target: ast.expr, scope: _Scope) -> Iterator[str]:
     if isinstance(target, ast.Attribute) and _is_class_of(target.value, scope):
         yield f"{scope.of_class}.{target.attr}"
     elif root in scope.links:
-        yield from (link + (f".{rest}" if rest and not link.endswith(" ") else rest) for link in scope.links[root])
+        yield from (further(link, rest) for link in scope.links[root])
     elif root and root not in scope.local:
         yield f"{root}.{rest}" if rest else root
 

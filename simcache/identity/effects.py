@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 
+from simcache.identity.link import taken_apart
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.piece import FILLERS
 
@@ -81,13 +82,12 @@ class Effects:
             links = self.links.get(root, ())
             if not links:
                 return not rest and root in _MAKES_FIXED
-            taken = (link.split(" ", 3)[2:] for link in links)
-            return all(f"{module}.{attribute or rest}" in _TAKEN_MAKES_FIXED for module, attribute in taken)
+            return all(f"{link.module}.{link.chain or rest}" in _TAKEN_MAKES_FIXED for link in map(taken_apart, links))
         return False
 
     def _is_of_pure(self, name: str) -> bool:
         links = self.links.get(name, ())
-        return bool(links) and all(link.split(" ")[2].partition(".")[0] in _PURE_MODULES for link in links)
+        return bool(links) and all(taken_apart(link).module.partition(".")[0] in _PURE_MODULES for link in links)
 
     def _handed(self, node: ast.Call) -> set[str]:
         """What a call may change: what it is given, and what its method belongs to."""

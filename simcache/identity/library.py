@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterable, Mapping
 
+from simcache.identity.link import taken_apart
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.reach import bindings
 
@@ -78,7 +79,7 @@ class LibraryState:
                 found |= set() if isinstance(target, ast.Name) else self._behind(_root(target), links)
         if isinstance(statement, (ast.Assign, ast.Expr)) and isinstance(statement.value, ast.Call):
             root, _, rest = called(statement.value).partition(".")
-            names = [rest.rpartition(".")[2]] if rest else [link.rpartition(" ")[2] for link in links.get(root, ())]
+            names = [rest.rpartition(".")[2]] if rest else [taken_apart(link).chain for link in links.get(root, ())]
             seeds = any(map(_is_seeder, names))
             if seeds or rest.endswith("config.update") or any(name.startswith(_SETTERS) and name not in _INERT_NAMES for name in names):
                 there = self._behind(root, links)
@@ -88,8 +89,7 @@ class LibraryState:
 
     def _behind(self, root: str, links: Links) -> set[str]:
         """The libraries that an imported name may come from."""
-        sources = (link.split(" ", 3)[1:3] for link in links.get(root, ()))
-        return {module.partition(".")[0] for level, module in sources if level == "0"} - _INERT
+        return {link.module.partition(".")[0] for link in map(taken_apart, links.get(root, ())) if link.level == 0} - _INERT
 
 
 def _is_seeder(name: str) -> bool:

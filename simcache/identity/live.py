@@ -12,6 +12,7 @@ from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
 from simcache.identity.files import Signature, codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
+from simcache.identity.link import is_link, taken_apart
 from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, root_of, underlying
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.taken import Names, Variable
@@ -354,9 +355,9 @@ class Live:
         return f"{node}={digest}{self.captured(function, piece, path)}{self.defaults(function, path)}"
 
     def live_reach(self, function: types.FunctionType, reach: str, changed: tuple[str, ...]) -> str:
-        if reach.startswith("import "):
-            _, _, name, chain = reach.split(" ", 3)
-            return self.closure.imported(name, chain.split(".") if chain else [])
+        if is_link(reach):
+            link = taken_apart(reach)
+            return self.closure.imported(link.module, link.names)
         root, *attributes = reach.split(".")
         return self.live_name(function.__globals__, root, attributes, changed)
 

@@ -10,7 +10,7 @@ from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.bytecode import same_code
 from simcache.identity.files import held_when_noted, is_new, is_outside, times_reloaded
 from simcache.identity.live import Live, check_code, which
-from simcache.identity.modules import Module, absolute_name, module_name, underlying
+from simcache.identity.modules import Module, module_name, target, underlying
 from simcache.identity.piece import Piece
 from simcache.identity.taken import Guard, Names, guard_of
 
@@ -231,9 +231,8 @@ class Loaded:
         return "" if same else f"={self.objects.live(held, f'{module.name}.{name}')}"
 
     def _stands_for(self, module: Module, link: str, held: object) -> bool:
-        _, level, name, attribute = link.split(" ", 3)
-        absolute = absolute_name(module, int(level), name)
-        source = sys.modules.get(absolute)
+        absolute, chain = target(module, link)
+        source, attribute = sys.modules.get(absolute), ".".join(chain)
         if source is None:
             return isinstance(held, types.ModuleType) or not attribute
         if not attribute:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib
 import importlib.machinery
 import inspect
 import os
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simcache.identity.files import SourceFile, is_outside
+from simcache.identity.link import taken_apart
 from simcache.identity.piece import Summary
 from simcache.named_tuple import NamedTuple
 
@@ -32,6 +34,11 @@ class Module(NamedTuple):
     before: Summary | None = None
     """What the text said that was loaded, where the file was edited since."""
 
+    def now(self) -> "Module":
+        """The module with its names, if it has been loaded meanwhile."""
+        loaded = sys.modules.get(self.name) if self.namespace is None else None
+        return self if loaded is None else self._replace(namespace=vars(loaded))
+
 
 def compiled_as_written(module: types.ModuleType | None) -> bool:
     """Whether a module was loaded by Python's own loader, which changes nothing in the code."""
@@ -39,12 +46,14 @@ def compiled_as_written(module: types.ModuleType | None) -> bool:
     return loader is None or type(loader) is importlib.machinery.SourceFileLoader
 
 
-def absolute_name(module: Module, level: int, name: str) -> str:
-    if level == 0:
-        return name
+def target(module: Module, reach: str) -> tuple[str, list[str]]:
+    """Where a link of a module leads: the absolute name of a module, and the chain of names that are asked of that."""
+    link = taken_apart(reach)
+    if link.level == 0:
+        return link.module, link.names
     base = module.package.split(".")
-    base = base[: len(base) - (level - 1)]
-    return ".".join([*base, name] if name else base)
+    base = base[: len(base) - (link.level - 1)]
+    return ".".join([*base, link.module] if link.module else base), link.names
 
 
 def is_of_python(top: str) -> bool:
@@ -74,6 +83,14 @@ def locate(name: str) -> tuple[str | None, tuple[str, ...]]:
             if spec is not None:
                 return spec.origin if spec.has_location else None, tuple(spec.submodule_search_locations or ())
     return None, ()
+
+
+def load(name: str) -> None:
+    """Load a module that the function would load itself; one that cannot be loaded here tells no more than its text."""
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if name not in sys.modules and (script is None or locate(name)[0] != os.path.abspath(script)):
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def script_name(path: str) -> str:

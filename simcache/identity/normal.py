@@ -4,7 +4,7 @@ The text is the same under every Python version.
 """
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 # Decorators that do not look at annotations: with these alone, a parameter's type hint cannot change a result.
 _BLIND = frozenset(
@@ -162,6 +162,20 @@ def called(node: ast.AST) -> str:
     while isinstance(node, ast.Call):
         node = node.func
     return chain_of(node)
+
+
+def words(nodes: Iterable[ast.AST]) -> set[str]:
+    """All names, attributes and texts in some trees."""
+    return {word for node in nodes for inner in ast.walk(node) for word in words_of(inner)}
+
+
+def words_of(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
 
 
 def is_blind(chain: str, cached_names: frozenset[str]) -> bool:

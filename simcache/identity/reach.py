@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 
+from simcache.identity.link import further, link_to
 from simcache.identity.normal import FUNCTIONS, called, chain_of, is_blind, unquoted
 from simcache.identity.piece import FILLERS, MUTATORS
 
@@ -77,7 +78,7 @@ class Reach:
         elif scope is self.scopes[-1] and scope.of_class is not None and not stores:
             self.perhaps[self.mangled(text)] = None
         for link in () if scope is None else scope.links.get(root, ()):
-            self.reached[link + (f".{rest}" if rest and not link.endswith(" ") else rest)] = None
+            self.reached[further(link, rest)] = None
 
     def mangled(self, chain: str) -> str:
         """Inside a class, a private name of the module is another one (`__limit` in C is `_C__limit`)."""
@@ -186,9 +187,9 @@ class Reach:
                     case ast.Constant(value=str(package)):
                         base = package.split(".")
                         above = ".".join(base[: len(base) - (len(name) - len(rest) - 1)])
-                        self.reached[f"import 0 {above}.{rest} "] = None
+                        self.reached[link_to(0, f"{above}.{rest}")] = None
                     case _:  # `__package__`, as good as always
-                        self.reached[f"import {len(name) - len(rest)} {rest} "] = None
+                        self.reached[link_to(len(name) - len(rest), rest)] = None
 
     def note_filled(self, node: ast.Call) -> None:
         """What is given to somebody who fills it: `out=BUFFER`, `heappush(HEAP, x)`, a function of the module that does so."""
@@ -206,7 +207,7 @@ class Reach:
             case ast.Subscript(value=ast.Call(func=ast.Name(id="globals"), args=[]), slice=ast.Constant(value=str(name))):
                 self.reached[name] = None
             case ast.Subscript(value=value, slice=ast.Constant(value=str(name))) if chain_of(value) == "sys.modules":
-                self.reached[f"import 0 {name} "] = None
+                self.reached[link_to(0, name)] = None
 
     def note_target(self, target: ast.expr) -> None:
         if isinstance(target, (ast.Tuple, ast.List)):
@@ -267,8 +268,9 @@ def bindings(body: Iterable[ast.AST]) -> tuple[set[str], dict[str, tuple[str, ..
 def imports(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
     for alias in node.names:
         if isinstance(node, ast.ImportFrom):
-            yield alias.asname or alias.name, f"import {node.level} {node.module or ''} {alias.name}"
+            yield alias.asname or alias.name, link_to(node.level, node.module or "", alias.name)
         elif alias.asname:
-            yield alias.asname, f"import 0 {alias.name} "
+            yield alias.asname, link_to(0, alias.name)
         else:
-            yield alias.name.partition(".")[0], f"import 0 {alias.name.partition('.')[0]} "
+            top = alias.name.partition(".")[0]
+            yield top, link_to(0, top)

@@ -8,21 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from simcache.identity.counters import counted
 from simcache.identity.effects import Effects
 from simcache.identity.library import LibraryState
-from simcache.identity.normal import FUNCTIONS, Normal, called, chain_of, is_blind, unquoted
+from simcache.identity.link import further, is_link, is_of_module, link_to
+from simcache.identity.normal import FUNCTIONS, Normal, called, is_blind, unquoted, words
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
+from simcache.identity.reading import Reading
+from simcache.identity.statements import at_import, calls_of, flattened, made_with, only_called, read_at_import, setting_up
 from simcache.identity.told import class_constants, default_constants, told
 
 _READS_ANNOTATIONS = frozenset("__annotations__ annotation get_annotations get_type_hints getfullargspec signature".split())
 _READS_HINTS = frozenset("beartype typechecked validate_arguments validate_call".split())
 """Decorators of others that read the annotations of what they are given: in a function, of whatever it is given."""
-_READS_OUTSIDE = frozenset(
-    "argv check_output environ files fromfile genfromtxt get_data getenv glob iglob input iterdir listdir load loads loadtxt memmap open "
-    "open_text parse_args parse_known_args read read_bytes read_csv read_text rglob safe_load scandir urlopen".split()
-)
-_READ_IN = frozenset({"argv", "environ", "BaseSettings"})
-"""Names of what is read, or of who reads by being called."""
-_READERS = ("load_", "open_", "read_")
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
 _NESTS = 6000
 """Calls within calls while a text is read."""
@@ -49,7 +45,7 @@ class _Reader:
     """Takes a module apart, statement by statement, and puts it together again name by name."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self.statements = list(_flattened(tree.body))
+        self.statements = list(flattened(tree.body))
         self.tree = tree
         self.cached_names = _cached_names(self.statements)
         self.normal = Normal(self.cached_names)
@@ -60,10 +56,9 @@ class _Reader:
         self.changers = {
             node.name: _changes_of(node, self.fills) for node in self.statements if isinstance(node, (*FUNCTIONS, ast.ClassDef))
         }
-        reading = [node.name for node in plain if not _READS_OUTSIDE.isdisjoint(_all_words(node.body))]
-        self.reading = _READS_OUTSIDE.union(reading)
+        self.reading = Reading(plain)
         cached = {node.name for node in self.statements if isinstance(node, FUNCTIONS) and self._is_cached(node)}
-        self.setting_up = _setting_up(tree.body, cached)
+        self.setting_up = setting_up(tree.body, cached)
         self.told: dict[str, object] = {}
         """Values that the text alone tells, as far as the statements are sorted in."""
         self.read: dict[int, dict[str, int]] = {}
@@ -77,7 +72,7 @@ class _Reader:
     def summary(self) -> Summary:
         for statement in self.statements:
             self._sort_in(statement)
-        self.reading |= {name for name, links in self.links.items() if any(_reads(link.rpartition(" ")[2]) for link in links)}
+        self.reading.know_imports(self.links)
         names = {name: self._piece(name, parts) for name, parts in self.parts.items()}
         for name in self.links.keys() - names.keys():
             names[name] = Piece("import", links=self.links[name])
@@ -106,7 +101,7 @@ class _Reader:
             self.links[name] = (*self.links.get(name, ()), *link)
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             return
-        self.read[id(statement)] = {name: len(self.parts[name]) for name in _read_at_import(statement) if name in self.parts}
+        self.read[id(statement)] = {name: len(self.parts[name]) for name in read_at_import(statement) if name in self.parts}
         self.effects.note(statement)
         self.libraries.note(statement)
         for name in bound | self._touched(statement, bound):
@@ -146,7 +141,7 @@ class _Reader:
         handed -= self.effects.fixed
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             return handed
-        taken = {name for name in touched if any(not link.endswith(" ") for link in self.links.get(name, ()))}
+        taken = {name for name in touched if any(not is_of_module(link) for link in self.links.get(name, ()))}
         return taken | {name for name in self.effects.all_of(touched) if name in self.parts} | handed
 
     def _is_data(self, name: str) -> bool:
@@ -163,25 +158,21 @@ class _Reader:
 
     def _described(self, kind: str, parts: list[ast.stmt], last: ast.stmt | None, scopes: tuple[Scope, ...] = ()) -> Piece:
         plain = self._digest_and_reach(parts, scopes, annotated=False)
-        words = _all_words(parts)
+        inside = words(parts)
         piece = Piece(
             kind,
             plain[0],
             plain[1],
             changes=plain[2],
             simple=len(parts) == 1,
-            reads_annotations=not words.isdisjoint(_READS_ANNOTATIONS) or not _inside(last).isdisjoint(_READS_HINTS),
-            asks_subclasses="__subclasses__" in words,
-            reads_outside=any(
-                self._may_read(at_import) or not self.reading.isdisjoint(_all_words([at_import]))
-                for part in parts
-                for at_import in (*_at_import(part), *self._made_with(part))
-            ),
+            reads_annotations=not inside.isdisjoint(_READS_ANNOTATIONS) or not _inside(last).isdisjoint(_READS_HINTS),
+            asks_subclasses="__subclasses__" in inside,
+            reads_outside=any(self.reading.has(run) for part in parts for run in self._at_import(part)),
             chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in ast.walk(part)),
-            reads=last is not None and any(self._may_read(part) for part in parts),
-            made_by=() if last is None else _calls_of([*_at_import(last), *self._made_with(last)]),
+            reads=last is not None and any(map(self.reading.may, parts)),
+            made_by=() if last is None else calls_of(self._at_import(last)),
             counts=() if last is None else counted(last),
-            only_called=_only_called(parts) if last is None else (),
+            only_called=only_called(parts) if last is None else (),
         )
         if isinstance(last, FUNCTIONS):
             annotated = self._digest_and_reach(parts, scopes, annotated=True)
@@ -205,23 +196,10 @@ class _Reader:
             piece = piece._replace(behaviour=behaviour[0], behaviour_reaches=behaviour[1])
         return piece
 
-    def _may_read(self, node: ast.AST) -> bool:
-        """Whether something in a function or class looks like reading from a file or the environment."""
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.Call):
-                name = inner.func.attr if isinstance(inner.func, ast.Attribute) else called(inner)
-                if _reads(name) or (isinstance(inner.func, ast.Name) and name in self.reading):
-                    return True
-            elif isinstance(inner, (ast.Name, ast.Attribute)) and not _READ_IN.isdisjoint(_words(inner)):
-                return True
-        return False
-
-    def _made_with(self, statement: ast.stmt) -> Iterator[ast.AST]:
-        """What a function or class is made with besides its body, as its module is loaded."""
-        yield from (decorator for decorator in getattr(statement, "decorator_list", ()) if called(decorator) not in self.cached_names)
-        if isinstance(statement, ast.ClassDef):
-            yield from statement.bases
-            yield from (keyword.value for keyword in statement.keywords)
+    def _at_import(self, statement: ast.stmt) -> Iterator[ast.AST]:
+        """What of a statement runs as the module is loaded, but for simcache's own decorator."""
+        yield from at_import(statement)
+        yield from (part for part in made_with(statement) if called(part) not in self.cached_names)
 
     def _digest_and_reach(
         self, parts: list[ast.stmt], scopes: tuple[Scope, ...], *, annotated: bool
@@ -296,57 +274,18 @@ class _Reader:
 def _taken(names: Mapping[str, Piece], pieces: Iterable[Piece]) -> Iterator[str]:
     """What pieces take from other modules; of a module that is imported as such, the names that are asked of it."""
     for piece in pieces:
-        yield from (link for link in piece.links if not link.endswith(" "))
+        yield from (link for link in piece.links if not is_of_module(link))
         for reach in piece.reaches:
             root, _, rest = reach.partition(".")
-            if reach.startswith("import "):
+            if is_link(reach):
                 yield reach
             elif root in names:
-                yield from (link + (f".{rest}" if rest and not link.endswith(" ") else rest) for link in names[root].links)
+                yield from (further(link, rest) for link in names[root].links)
 
 
 def _together(pieces: list[Piece]) -> Piece:
     reaches = tuple(sorted({chain for piece in pieces for chain in piece.reaches}))
     return pieces[0]._replace(digest=digest_of(*sorted(piece.digest for piece in pieces)), reaches=reaches, simple=False)
-
-
-def _flattened(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements of a module; what only a type checker sees, or only a script does, stands among the others, one by one."""
-    for statement in body:
-        if isinstance(statement, ast.If) and not statement.orelse and (_is_for_types(statement.test) or _is_for_scripts(statement.test)):
-            yield from _flattened(statement.body)
-        else:
-            yield statement
-
-
-def _is_for_types(test: ast.expr) -> bool:
-    return chain_of(test).rpartition(".")[2] == "TYPE_CHECKING"
-
-
-def _is_for_scripts(test: ast.expr) -> bool:
-    match test:
-        case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]):
-            return True
-    return False
-
-
-def _setting_up(body: Iterable[ast.stmt], cached: Iterable[str]) -> set[int]:
-    """The statements of a module that surely run before anything that it keeps is called: not those of a script's main part."""
-    found = set()
-    for statement in body:
-        if isinstance(statement, ast.If) and _is_for_scripts(statement.test):
-            continue
-        if not isinstance(statement, (*FUNCTIONS, ast.ClassDef)) and not {
-            node.id for node in ast.walk(statement) if isinstance(node, ast.Name)
-        }.isdisjoint(cached):
-            break
-        found |= {id(inner) for inner in _flattened([statement])}
-    return found
-
-
-def _read_at_import(statement: ast.stmt) -> set[str]:
-    parts = [*_at_import(statement), *getattr(statement, "decorator_list", ()), *getattr(statement, "bases", ())]
-    return {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
 def _imported_only(links: dict[str, tuple[str, ...]], parts: dict[str, list[ast.stmt]]) -> set[str]:
@@ -358,9 +297,9 @@ def _cached_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
     names = set()
     for statement in statements:
         for name, link in imports(statement) if isinstance(statement, (ast.Import, ast.ImportFrom)) else ():
-            if link in ("import 0 simcache cached", "import 0 simcache.decorator cached"):
+            if link in (link_to(0, "simcache", "cached"), link_to(0, "simcache.decorator", "cached")):
                 names.add(name)
-            elif link == "import 0 simcache ":
+            elif link == link_to(0, "simcache"):
                 names.add(f"{name}.cached")
     return frozenset(names)
 
@@ -369,39 +308,6 @@ def _changes_of(node: ast.stmt, fills: Mapping[str, tuple[int, ...]]) -> set[str
     reach = Reach(fills=fills)
     reach.visit(node)
     return reach.changed
-
-
-def _at_import(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The parts of a statement that run when the module is loaded."""
-    if isinstance(statement, FUNCTIONS):
-        yield from statement.args.defaults
-        yield from (default for default in statement.args.kw_defaults if default is not None)
-    elif isinstance(statement, ast.ClassDef):
-        for inner in statement.body:
-            yield from _at_import(inner)
-    else:
-        yield statement
-
-
-def _only_called(parts: Iterable[ast.stmt]) -> tuple[str, ...]:
-    """The names of which statements do nothing but call them, and drop what they return."""
-    callees, used = [], []
-    for part in parts:
-        match part:
-            case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
-                callees.append(name)
-        used += [node.id for node in ast.walk(part) if isinstance(node, ast.Name)]
-    return tuple(sorted(name for name in set(callees) if used.count(name) == callees.count(name)))
-
-
-def _calls_of(nodes: Iterable[ast.AST]) -> tuple[str, ...]:
-    """What is reached by the calls in some expressions."""
-    reach = Reach()
-    for node in nodes:
-        for call in ast.walk(node):
-            if isinstance(call, ast.Call):
-                reach.visit(call)
-    return reach.found()
 
 
 def _filled_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, ...]:
@@ -413,17 +319,8 @@ def _filled_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, .
     return tuple(index for index, name in enumerate(names) if name in reach.changed)
 
 
-def _all_words(nodes: Iterable[ast.AST]) -> set[str]:
-    return {word for node in nodes for inner in ast.walk(node) for word in _words(inner)}
-
-
 def _inside(function: ast.stmt | None) -> set[str]:
-    return _all_words(function.body) if isinstance(function, FUNCTIONS) else set()
-
-
-def _reads(name: str) -> bool:
-    """Whether something of this name is likely to read what is outside."""
-    return name in _READS_OUTSIDE or name.startswith(_READERS)
+    return words(function.body) if isinstance(function, FUNCTIONS) else set()
 
 
 def _changes_its_instance(method: ast.stmt) -> bool:
@@ -453,19 +350,10 @@ def _without_fields(node: ast.ClassDef) -> ast.ClassDef:
 
 def _is_no_field(statement: ast.AnnAssign) -> bool:
     """Whether nobody gives this attribute: one of the class, or one that is worked out."""
-    if "ClassVar" in _all_words([unquoted(statement.annotation)]):
+    if "ClassVar" in words([unquoted(statement.annotation)]):
         return True
     options = statement.value.keywords if isinstance(statement.value, ast.Call) else []
     return any(option.arg == "init" and isinstance(option.value, ast.Constant) and not option.value.value for option in options)
-
-
-def _words(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Name):
-        yield node.id
-    elif isinstance(node, ast.Attribute):
-        yield node.attr
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
 
 
 def _inner(

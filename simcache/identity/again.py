@@ -1,0 +1,126 @@
+"""What is looked at again when all is known that leads to it: state, values that were read, annotations, subclasses."""
+
+from collections.abc import Iterable, Sized
+from typing import Protocol
+
+from simcache.identity.live import Live
+from simcache.identity.loaded import Loaded
+from simcache.identity.made import Made, behind
+from simcache.identity.modules import Module, load
+from simcache.identity.piece import Piece, digest_of
+
+
+class Entered(Protocol):
+    """The part of a closure whose pieces are looked at again, which may lead to further ones."""
+
+    parts: dict[str, str]
+    made: Made
+    objects: Live
+    loaded: Loaded
+
+    @property
+    def queue(self) -> Sized: ...
+    def resolve(self, module: Module, reach: str) -> str: ...
+
+
+class Again:
+    """Remembers what of a closure cannot be told piece by piece."""
+
+    def __init__(self, closure: Entered) -> None:
+        self.closure = closure
+        self.objects_met: set[str] = set()
+        """Functions and classes that were followed as objects, above all the one that the closure starts from."""
+        self.computed: list[tuple[str, str, Module, str]] = []
+        """What was worked out as its module was loaded, by code that is followed: by which node it is known who made it, and its own."""
+        self._entered: list[tuple[str, Module, Piece]] = []
+        self._states: list[tuple[str, Module, str, Piece]] = []
+        self._readers: set[str] = set()
+        """Functions and classes that may read files or the environment."""
+        self._reads_annotations = False
+        self._asks_subclasses = False
+        self._annotated: set[str] = set()
+        self._derived: set[str] = set()
+        self._settled: set[str] = set()
+
+    def note(self, node: str, module: Module, name: str, piece: Piece) -> None:
+        """A piece is entered."""
+        self._entered.append((node, module, piece))
+        self._reads_annotations |= piece.reads_annotations
+        self._asks_subclasses |= piece.asks_subclasses
+        if piece.reads or (piece.kind == "data" and piece.reads_outside):
+            self._readers.add(node)
+        if piece.state:
+            self._states.append((node, module, name, piece))
+
+    def look(self) -> None:
+        """Look, until something leads further."""
+        if self._reads_annotations:
+            self._annotate()
+        if self._asks_subclasses and not self.closure.queue:
+            self._derive()
+        if not self.closure.queue:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Data whose text does not tell it.
+
+        What functions of a module change is data where none of them may run: it was set up. And what code has worked out
+        that reads a file somewhere is what it is, whatever the code says.
+        """
+        running = self._running()
+        for node, module, name, piece in self._states:
+            if piece.kind == "data" and not any(f"{module.name}:{changer}" in running for changer in piece.changed_by):
+                self._as_it_stands(node, module, name)
+        reading = self.closure.made.leading_to(self._readers)
+        for made, node, module, name in self.computed:
+            if made in reading:
+                self._as_it_stands(node, module, name)
+
+    def _running(self) -> set[str]:
+        """What may run when the function does: not what only statements of a module have called as it was loaded."""
+        edges = self.closure.made.edges
+        data = {node: (module, piece) for node, module, piece in self._entered if piece.kind in ("data", "library")}
+
+        def led_to(node: str) -> Iterable[str]:
+            module, piece = data.get(node, (None, None))
+            if module is None or piece is None:
+                return edges.get(node, ())
+            if piece.kind == "library":
+                return ()
+            called = {f"{module.name}:{name}" for name in piece.only_called}
+            return (name for name in edges.get(node, ()) if name not in called)
+
+        return {*behind(self.objects_met, led_to)}
+
+    def _as_it_stands(self, node: str, module: Module, name: str) -> None:
+        """Have the value count that a name has."""
+        if node in self._settled:
+            return
+        self._settled.add(node)
+        if module.namespace is None:
+            load(module.name)
+        now = module.now()
+        if now.namespace is not None and name in now.namespace:
+            told = self.closure.loaded.as_it_stands(now, name)  # which may enter a class under this very node
+            self._add(node, told)
+
+    def _annotate(self) -> None:
+        """Something that is reached looks at annotations: those of every function count then."""
+        for node, module, piece in self._entered:
+            if piece.annotated and node not in self._annotated:
+                self._annotated.add(node)
+                edges = [text for reach in piece.annotated_reaches for text in (reach, self.closure.resolve(module, reach))]
+                self._add(node, piece.annotated, *edges)
+
+    def _derive(self) -> None:
+        """Something that is reached asks classes for those that are built upon them: they count then."""
+        for node, module, piece in list(self._entered):
+            name = node.partition(":")[2]
+            if piece.kind == "class" and module.namespace is not None and node not in self._derived:
+                self._derived.add(node)
+                self._add(node, *self.closure.objects.subclasses(module.namespace.get(name)))
+
+    def _add(self, node: str, *texts: str) -> None:
+        """Have these texts count, too."""
+        parts = self.closure.parts
+        parts[node] = digest_of(parts[node], *texts)[:16]

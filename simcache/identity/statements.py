@@ -1,0 +1,87 @@
+"""What of a module's statements runs as it is loaded, and which of them come before anything that it keeps."""
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from simcache.identity.normal import FUNCTIONS, chain_of
+from simcache.identity.reach import Reach
+
+
+def flattened(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements of a module; what only a type checker sees, or only a script does, stands among the others, one by one."""
+    for statement in body:
+        if isinstance(statement, ast.If) and not statement.orelse and (_is_for_types(statement.test) or _is_for_scripts(statement.test)):
+            yield from flattened(statement.body)
+        else:
+            yield statement
+
+
+def _is_for_types(test: ast.expr) -> bool:
+    return chain_of(test).rpartition(".")[2] == "TYPE_CHECKING"
+
+
+def _is_for_scripts(test: ast.expr) -> bool:
+    match test:
+        case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]):
+            return True
+    return False
+
+
+def setting_up(body: Iterable[ast.stmt], cached: Iterable[str]) -> set[int]:
+    """The statements of a module that surely run before anything that it keeps is called: not those of a script's main part."""
+    found = set()
+    for statement in body:
+        if isinstance(statement, ast.If) and _is_for_scripts(statement.test):
+            continue
+        if not isinstance(statement, (*FUNCTIONS, ast.ClassDef)) and not {
+            node.id for node in ast.walk(statement) if isinstance(node, ast.Name)
+        }.isdisjoint(cached):
+            break
+        found |= {id(inner) for inner in flattened([statement])}
+    return found
+
+
+def read_at_import(statement: ast.stmt) -> set[str]:
+    parts = [*at_import(statement), *getattr(statement, "decorator_list", ()), *getattr(statement, "bases", ())]
+    return {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+def at_import(statement: ast.stmt) -> Iterator[ast.AST]:
+    """The parts of a statement that run when the module is loaded."""
+    if isinstance(statement, FUNCTIONS):
+        yield from statement.args.defaults
+        yield from (default for default in statement.args.kw_defaults if default is not None)
+    elif isinstance(statement, ast.ClassDef):
+        for inner in statement.body:
+            yield from at_import(inner)
+    else:
+        yield statement
+
+
+def made_with(statement: ast.stmt) -> Iterator[ast.expr]:
+    """What a function or class is made with besides its body, as its module is loaded."""
+    yield from getattr(statement, "decorator_list", ())
+    if isinstance(statement, ast.ClassDef):
+        yield from statement.bases
+        yield from (keyword.value for keyword in statement.keywords)
+
+
+def only_called(parts: Iterable[ast.stmt]) -> tuple[str, ...]:
+    """The names of which statements do nothing but call them, and drop what they return."""
+    callees, used = [], []
+    for part in parts:
+        match part:
+            case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
+                callees.append(name)
+        used += [node.id for node in ast.walk(part) if isinstance(node, ast.Name)]
+    return tuple(sorted(name for name in set(callees) if used.count(name) == callees.count(name)))
+
+
+def calls_of(nodes: Iterable[ast.AST]) -> tuple[str, ...]:
+    """What is reached by the calls in some expressions."""
+    reach = Reach()
+    for node in nodes:
+        for call in ast.walk(node):
+            if isinstance(call, ast.Call):
+                reach.visit(call)
+    return reach.found()
