@@ -271,7 +271,8 @@ class Cached(Generic[P, R]):
     # -- series
 
     def _series(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        from simcache.series import Series, Source
+        from simcache.segment import Source
+        from simcache.series import Series
 
         bound = self._binder.signature.bind(*args, **kwargs)
         bound.apply_defaults()

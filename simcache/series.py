@@ -1,21 +1,21 @@
 """A cached generator: a stream that is as long as anyone has ever needed it, kept in segments and extended on demand."""
 
-import copy
 import math
-import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
-from simcache.cache import Cache, Call
-from simcache.errors import CacheError, Undecodable, Unstorable
+from simcache.cache import Cache
+from simcache.chain import has_ended, longest_chain, range_of, reach_of, reaches
+from simcache.errors import CacheError, Undecodable
 from simcache.items import Items as Items
-from simcache.model import Entry, Made, Segment
+from simcache.model import Entry
 from simcache.named_tuple import NamedTuple
 from simcache.provenance import environment
-from simcache.stopping import Stop, add_unstored, remove_unstored, unstored
+from simcache.segment import OpenSegment, Source, copied
+from simcache.stack import stacked
+from simcache.stopping import Stop, unstored
 
 if TYPE_CHECKING:
     from simcache.stores.base import Store
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _POLL = 0.02
-_PATIENCE = 10.0
-"""Seconds that the end of a program waits for another thread that stores its items itself."""
 
 
 class Step(NamedTuple, Generic[T]):
@@ -32,26 +30,6 @@ class Step(NamedTuple, Generic[T]):
 
     item: T
     state: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the items of a series come from when they are not stored."""
-
-    call: Call
-    generate: Callable[[Any], Iterator[Any]]
-    """Start the generator: from a state, or from the beginning if that is None."""
-    resumable: bool
-    """The generator takes a state; without that every extension begins anew and skips what is stored."""
-    every: int
-    strict: bool
-    into: object
-    state_into: object
-    """The annotated type of what `resume` takes."""
-    codec: str | None
-    made: Callable[[float], Made]
-    keepable: Callable[[], str | None]
-    """Why nothing may be stored now, if so."""
 
 
 class Series(Generic[T]):
@@ -75,12 +53,12 @@ class Series(Generic[T]):
     @property
     def stored(self) -> int:
         """How many items are stored already."""
-        return _reach(self.segments)
+        return reach_of(self.segments)
 
     @property
     def ended(self) -> bool:
         """Whether the generator is known to finish after the stored items."""
-        return _has_ended(self.segments)
+        return has_ended(self.segments)
 
     @property
     def mixed(self) -> bool:
@@ -139,11 +117,11 @@ class Series(Generic[T]):
                     if position > before:
                         continue
                     chain = self.segments
-                    if _has_ended(chain) and position >= _reach(chain):
+                    if has_ended(chain) and position >= reach_of(chain):
                         return
                 made = None
                 with self._cache.turn(self.key, wait=False) as turn:
-                    if turn.mine and (work is not None or _reach(chain := self.segments) <= position):
+                    if turn.mine and (work is not None or reach_of(chain := self.segments) <= position):
                         work = work or self._begin(chain)
                         made = next((each for each in work.items if each[0] > position), None)
                 if not turn.mine:
@@ -152,9 +130,9 @@ class Series(Generic[T]):
                     time.sleep(_POLL)  # somebody else computes: look again soon
                 elif made is not None and work is not None:
                     position, item = made
-                    copied = _copied(item)  # theirs to change, while ours waits to be stored
+                    theirs = copied(item)  # to change, while ours waits to be stored
                     work.given()
-                    yield copied
+                    yield theirs
                 elif work is not None:
                     if work.stop.ended:
                         return
@@ -192,11 +170,11 @@ class Series(Generic[T]):
 
     def stack(self, count: int) -> Any:
         """The first `count` items with their arrays stacked along a new first axis."""
-        return _stacked(self[:count])
+        return stacked(self[:count])
 
     def state(self, count: int) -> Any:
         """The state after the first `count` items; None if none is kept after just so many."""
-        entry = next((each for each in self.segments if _range(each).stop == count), None)
+        entry = next((each for each in self.segments if range_of(each).stop == count), None)
         return None if entry is None or entry.state is None else self._load(entry, state=True)
 
     # -- what is stored
@@ -231,10 +209,10 @@ class Series(Generic[T]):
         position = first
         chain = self._chain()
         while count is None or position < count:
-            index = bisect_right(chain, position, key=lambda entry: _range(entry).start) - 1
-            if index < 0 or _range(chain[index]).stop <= position:
+            index = bisect_right(chain, position, key=lambda entry: range_of(entry).start) - 1
+            if index < 0 or range_of(chain[index]).stop <= position:
                 return
-            start = _range(chain[index]).start
+            start = range_of(chain[index]).start
             held = self._segment_items(chain[index])
             if held is None:
                 chain = self._chain()
@@ -246,8 +224,8 @@ class Series(Generic[T]):
     def _segment_items(self, entry: Entry) -> Sequence[T] | None:
         try:
             held = self._load(entry)
-            if not isinstance(held, list) or len(held) != _range(entry).length:
-                raise Undecodable(f"{entry.name} does not hold the {_range(entry).length} items that it names")
+            if not isinstance(held, list) or len(held) != range_of(entry).length:
+                raise Undecodable(f"{entry.name} does not hold the {range_of(entry).length} items that it names")
         except CacheError as problem:
             self._broken.add(entry.name)
             self._cache.warn_once(f"a segment of {entry.function} is computed again: {problem}")
@@ -273,21 +251,21 @@ class Series(Generic[T]):
         """
         while True:
             chain = self._chain()
-            if not _reaches(chain, count) and self._keep_held_back():
+            if not reaches(chain, count) and self._keep_held_back():
                 chain = self._chain()
-            if _reaches(chain, count) or (until is not None and time.monotonic() >= until):
+            if reaches(chain, count) or (until is not None and time.monotonic() >= until):
                 return _stored(chain, count)
             with self._cache.turn(self.key, wait=False) as turn:
                 if not turn.mine:
                     time.sleep(_POLL)  # somebody else computes: look again soon
                     continue
                 chain = self._chain()
-                if not _reaches(chain, count) and self._ask_far():
+                if not reaches(chain, count) and self._ask_far():
                     chain = self._chain()
-                if _reaches(chain, count):
+                if reaches(chain, count):
                     return _stored(chain, count)
-                fresh: _Fresh[T] = _Fresh(_reach(chain), [], ended=False)
-                stop, segment = Stop(until), _Open(self._cache, self._source, fresh.start)
+                fresh: _Fresh[T] = _Fresh(reach_of(chain), [], ended=False)
+                stop, segment = Stop(until), OpenSegment(self._cache, self._source, fresh.start)
                 try:
                     with stop:
                         for position, item in self._compute(chain, segment, count, stop):
@@ -301,19 +279,21 @@ class Series(Generic[T]):
 
     def _begin(self, chain: Sequence[Entry]) -> "_Work[T]":
         """Begin to compute for a loop, behind what is stored."""
-        stop, segment = Stop(), _Open(self._cache, self._source, _reach(chain))
+        stop, segment = Stop(), OpenSegment(self._cache, self._source, reach_of(chain))
         return _Work(self._compute(chain, segment, None, stop), segment, stop, self._chain)
 
     def _keep_held_back(self) -> bool:
         """Store what loops of this thread have computed and not stored, so that nobody computes it twice; whether there was any."""
-        kept = [each.keep() for each in unstored() if isinstance(each, _Open) and each.waits_for(self._cache, self.key)]
+        kept = [each.keep() for each in unstored() if isinstance(each, OpenSegment) and each.waits_for(self._cache, self.key)]
         return any(kept)
 
-    def _compute(self, chain: Sequence[Entry], segment: "_Open", count: int | None, stop: Stop) -> Generator[tuple[int, T], None, None]:
+    def _compute(
+        self, chain: Sequence[Entry], segment: "OpenSegment", count: int | None, stop: Stop
+    ) -> Generator[tuple[int, T], None, None]:
         """Compute items beyond the stored ones, each with how many there are then; every full segment is stored at once."""
         source = self._source
-        reach = _reach(chain)
-        further = {_range(entry).start for entry in self._sound() if _range(entry).start > reach}
+        reach = reach_of(chain)
+        further = {range_of(entry).start for entry in self._sound() if range_of(entry).start > reach}
         position, state = self._last_state(chain)
         item: Any = None
         running = source.generate(state)
@@ -330,7 +310,8 @@ class Series(Generic[T]):
                         return
                     position += 1
                     if position > reach:
-                        item = segment.add(position, made if isinstance(made, Step) else Step(made), time.perf_counter() - began)
+                        step = made if isinstance(made, Step) else Step(made)
+                        item = segment.add(position, step.item, step.state, time.perf_counter() - began)
                     if position % source.every == 0 or position == count or position in further:
                         segment.close(with_state=True)
                 stop.longest = max(stop.longest, time.perf_counter() - began)
@@ -365,7 +346,7 @@ class Series(Generic[T]):
                 if entry.state is None:
                     continue
                 try:
-                    return _range(entry).stop, self._load(entry, state=True)
+                    return range_of(entry).stop, self._load(entry, state=True)
                 except CacheError as problem:
                     self._cache.warn_once(f"{entry.function} goes on from an earlier state: {problem}")
         return 0, None
@@ -381,116 +362,14 @@ class _Fresh(NamedTuple, Generic[T]):
 
 def _stored(chain: Sequence[Entry], count: int) -> "_Fresh[Any]":
     """No items, after as many as are asked for or stored."""
-    return _Fresh(min(count, _reach(chain)), [], ended=_has_ended(chain) and count >= _reach(chain))
-
-
-class _Open:
-    """The segment that is being filled. Its thread fills it; at the end of the program another one may have to store it."""
-
-    def __init__(self, cache: Cache, source: Source, start: int) -> None:
-        self.cache = cache
-        self.source = source
-        self.start = start
-        self.items: list[Any] = []
-        self.state: Any = None
-        self.seconds = 0.0
-        self.refused = False
-        self._thread = threading.get_ident()
-        self._lock = threading.Lock()
-        self._ahead = False
-        """The generator has gone on since its last item, so its state belongs to no item."""
-
-    def goes_on(self) -> None:
-        """The generator makes its next item now."""
-        with self._lock:
-            self._ahead = True
-
-    def add(self, number: int, step: Step[Any], seconds: float) -> Any:
-        """Take the item of this number in, as it is now: many generators change and yield one and the same array again and again."""
-        item = _copied(step.item)
-        with self._lock:
-            self._ahead = False
-            self._thread = threading.get_ident()
-            if number > self.start:
-                self.items.append(item)
-                self.state = step.state
-                self.seconds += seconds
-                add_unstored(self)
-        return item
-
-    def pass_by(self, reach: int) -> None:
-        """So many items are stored by now, by whomever: none of them is stored again."""
-        with self._lock:
-            if reach > self.start:
-                self.items = self.items[reach - self.start :]
-                self.start = reach
-                if not self.items:
-                    remove_unstored(self)
-
-    def close(self, *, ended: bool = False, with_state: bool) -> None:
-        """Store what there is, durably, and begin the next segment; what cannot be stored is said once."""
-        with self._lock:
-            self._close(ended=ended, with_state=with_state)
-
-    def waits_for(self, cache: Cache, key: str) -> bool:
-        """Whether it is of this series, and of a loop of this thread that waits for its consumer."""
-        mine = self._thread == threading.get_ident() and not self._ahead
-        return mine and self.source.call.key == key and self.cache.near.url == cache.near.url
-
-    def keep(self) -> bool:
-        """Store what there is while its generator waits, or makes its next item in another thread; whether that could be tried."""
-        # A thread that is in the middle of storing cannot be interrupted by itself and then wait for itself.
-        if not self._lock.acquire(timeout=0.0 if self._thread == threading.get_ident() else _PATIENCE):
-            return False
-        try:
-            self._close(ended=False, with_state=not self._ahead)
-        finally:
-            self._lock.release()
-        return True
-
-    def _close(self, *, ended: bool, with_state: bool) -> None:
-        if not self.items and not ended:
-            return
-        try:
-            state = (self.state() if callable(self.state) else self.state) if with_state else None
-        except BaseException:
-            self._store(None, ended=ended)
-            raise
-        self._store(state, ended=ended)
-
-    def _store(self, state: Any, *, ended: bool) -> None:
-        items, seconds, start = self.items, self.seconds, self.start
-        self.items, self.seconds, self.start = [], 0.0, start + len(items)
-        remove_unstored(self)
-        reason = self.source.keepable()
-        if reason is None and not self.refused:
-            segment = Segment(start, len(items), ended, self.source.every)
-            try:
-                self.cache.keep(
-                    self.source.call,
-                    items,
-                    self.source.made(seconds),
-                    codec=self.source.codec,
-                    into=self.source.into,
-                    segment=segment,
-                    state=state,
-                    state_into=self.source.state_into,
-                    has_state=state is not None,
-                )
-            except Unstorable as problem:
-                reason = str(problem)
-            except (CacheError, OSError) as problem:
-                reason = f"{self.cache.near.url} took no more: {problem}"
-        if reason is not None:
-            self.refused = True
-            self.cache.warn_once(f"{self.source.call.function} is computed and not stored", reason)
+    return _Fresh(min(count, reach_of(chain)), [], ended=has_ended(chain) and count >= reach_of(chain))
 
 
 class _Work(Generic[T]):
     """A generator at work for a loop, between whose items others may store."""
 
     def __init__(
-        self, items: Generator[tuple[int, T], None, None], segment: _Open, stop: Stop, chain: Callable[[], Sequence[Entry]]
+        self, items: Generator[tuple[int, T], None, None], segment: OpenSegment, stop: Stop, chain: Callable[[], Sequence[Entry]]
     ) -> None:
         self.items = items
         self.segment = segment
@@ -518,11 +397,11 @@ class _Work(Generic[T]):
         chain = self._chain()
         self._looking = time.monotonic() - began
         with self.stop:
-            self.segment.pass_by(_reach(chain))
+            self.segment.pass_by(reach_of(chain))
         self.stop.deliver()
-        if _reach(chain) <= position:
+        if reach_of(chain) <= position:
             return False
-        return _has_ended(chain) or (self.segment.source.resumable and chain[-1].state is not None)
+        return has_ended(chain) or (self.segment.source.resumable and chain[-1].state is not None)
 
     def close(self) -> None:
         """Store what there is, end the generator, and let signals that came meanwhile do their work."""
@@ -532,97 +411,3 @@ class _Work(Generic[T]):
             self.items.close()
         finally:
             self.stop.deliver()
-
-
-def _copied(item: T) -> T:
-    """An item of its own; one that cannot be copied cannot be stored either, and storing says so."""
-    try:
-        return copy.deepcopy(item)
-    except Exception:  # whatever a user's class raises
-        return item
-
-
-def longest_chain(segments: Sequence[Entry]) -> list[Entry]:
-    """The segments that reach furthest from item 0 without a gap, by the rule that every reader follows."""
-    starting: dict[int, list[Entry]] = {}
-    for entry in segments:
-        starting.setdefault(_range(entry).start, []).append(entry)
-    best: dict[int, tuple[int, list[Entry]]] = {}
-    for start in sorted(starting, reverse=True):
-        for entry in starting[start]:
-            stop = _range(entry).stop
-            reach, rest = (stop, []) if stop == start else best.get(stop, (stop, []))
-            if start not in best or _better(reach, entry, best[start]):
-                best[start] = (reach, [entry, *rest])
-    return best.get(0, (0, []))[1]
-
-
-def _better(reach: int, entry: Entry, than: tuple[int, list[Entry]]) -> bool:
-    first = than[1][0]
-    if reach != than[0]:
-        return reach > than[0]
-    if (_range(entry).length == 0) != (_range(first).length == 0):
-        return _range(first).length == 0
-    return (entry.made.at, entry.digest) < (first.made.at, first.digest)
-
-
-def _range(entry: Entry) -> Segment:
-    if entry.segment is None:
-        raise TypeError(f"{entry.name} is no segment")
-    return entry.segment
-
-
-def _reach(chain: Sequence[Entry]) -> int:
-    return _range(chain[-1]).stop if chain else 0
-
-
-def _reaches(chain: Sequence[Entry], count: int) -> bool:
-    return _reach(chain) >= count or _has_ended(chain)
-
-
-def _has_ended(chain: Sequence[Entry]) -> bool:
-    return bool(chain) and _range(chain[-1]).ended
-
-
-def _stacked(items: Sequence[Any], field: str = "") -> Any:
-    """One field of all items along a new first axis; errors name the item and the field as one would write them."""
-    import numpy as np
-
-    if not items:
-        raise ValueError(f"items{field}: there is nothing to stack")
-    first = items[0]
-    for number, item in enumerate(items):
-        if (difference := _unlike(first, item)) is not None:
-            raise ValueError(f"items[{number}]{field} {difference} items[0]{field}: only items of one form can be stacked")
-    if isinstance(first, (np.ndarray, np.generic, int, float, complex)):
-        return np.stack([np.asarray(item) for item in items])
-    if isinstance(first, dict):
-        return {key: _stacked([item[key] for item in items], f"{field}[{key!r}]") for key in first}
-    if isinstance(first, tuple):
-        columns = [_stacked(column, f"{field}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
-        return type(first)(*columns) if hasattr(first, "_fields") else tuple(columns)
-    if isinstance(first, list):
-        return [_stacked(column, f"{field}[{index}]") for index, column in enumerate(zip(*items, strict=True))]
-    raise TypeError(
-        f"items[0]{field}: {type(first).__qualname__} cannot be stacked; only arrays and numbers, and dicts, tuples and lists of them"
-    )
-
-
-def _unlike(first: Any, item: Any) -> str | None:
-    """How an item differs in form from the first one, in words that go before its name; None if it does not."""
-    import numpy as np
-
-    for kinds in ((dict,), (tuple,), (list,), (np.ndarray, np.generic, int, float, complex)):
-        if isinstance(first, kinds) != isinstance(item, kinds):
-            return f"is a {type(item).__qualname__}, unlike the {type(first).__qualname__}"
-    if isinstance(first, dict):
-        if missing := [key for key in first if key not in item]:
-            return f"has no {missing[0]!r}, unlike"
-        if added := [key for key in item if key not in first]:
-            return f"has {added[0]!r}, unlike"
-    elif isinstance(first, (tuple, list)):
-        if len(item) != len(first):
-            return f"has {len(item)} parts, unlike the {len(first)} of"
-    elif np.shape(item) != np.shape(first):
-        return f"has the shape {np.shape(item)}, unlike the {np.shape(first)} of"
-    return None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 from weakref import ref
 
 from simcache.errors import Unkeyable
 from simcache.identity import objects, values
-from simcache.identity.forms import Refused, Walk, compound, counted, text
+from simcache.identity.forms import SCALARS, Refused, Walk, compound, counted, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,6 +76,12 @@ class _FormsBelow(dict[type, "Form"]):
         return name if root is None else f"./{name[len(root) :]}"
 
 
+@cache
+def _forms_below(root: str) -> _FormsBelow:
+    """Found out once, for where links lead is asked of the disk."""
+    return _FormsBelow(root)
+
+
 class _FormsOfHeld(dict[type, "Form"]):
     """The forms for what a module holds, which may lead back to itself, and of which a part may have no form: that counts by its type."""
 
@@ -84,11 +91,8 @@ class _FormsOfHeld(dict[type, "Form"]):
 
     def __missing__(self, cls: type) -> Form:
         form = self._forms[cls]
-        self[cls] = form if cls in _LEAVES else _forgiving(form)
+        self[cls] = form if cls in SCALARS else _forgiving(form)
         return self[cls]
-
-
-_LEAVES = frozenset({bool, int, float, complex, str, bytes, type(None)})
 
 
 def _forgiving(form: Form) -> Form:
@@ -119,7 +123,7 @@ def canonical(
     instances are told apart by the name of their class alone. Paths and texts that lead into the folder `root` count from
     there on; and with `reduces`, an instance that has no form is what a pickle would keep of it, or its type.
     """
-    forms: Mapping[type, Form] = _FORMS if root is None else _FormsBelow(root)
+    forms: Mapping[type, Form] = _FORMS if root is None else _forms_below(root)
     if reduces:
         forms = _FormsOfHeld(forms)
     try:

@@ -20,6 +20,8 @@ DEEPEST = 200
 """Levels of nesting; well below Python's own limit, so that every caller gets the same answer."""
 
 LONGEST_KEY_IN_PATH = 60
+SCALARS = (bool, int, float, complex, str, bytes, type(None))
+"""The types of values that hold no others."""
 
 counted = Struct("<cQ").pack
 """A tag and how much follows it."""

@@ -12,6 +12,7 @@ from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
 from simcache.identity.files import Signature, codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
+from simcache.identity.forms import SCALARS
 from simcache.identity.link import is_link, taken_apart
 from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, root_of, underlying
 from simcache.identity.piece import Piece, digest_of
@@ -21,8 +22,7 @@ _INERT_MODULES = frozenset(
     {"_io", "_thread", "_threading_local", "asyncio", "io", "logging", "queue", "random", "threading", "tqdm", "weakref"}
 )
 """Where the types of locks, logs and streams come from: what a function does with them is not its result."""
-_SCALARS = (bool, int, float, complex, str, bytes, type(None))
-_PLAIN = (*_SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+_PLAIN = (*SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
 _SEQUENCES = (list, tuple, set, frozenset)
 _WATCHED = 256
@@ -374,7 +374,7 @@ class Live:
         record = self.is_record(held) or hasattr(type(held), "__dataclass_fields__")
         self.closure.guard(namespace, root, held, record=record)
         for name, value in list(vars(held).items()) if isinstance(held, type) and root not in changed and not self.is_foreign(held) else ():
-            if not name.startswith("__") and isinstance(value, _SCALARS):
+            if not name.startswith("__") and isinstance(value, SCALARS):
                 self.closure.guard(vars(held), name, value)
         return self.live(held, root)
 

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.bytecode import same_code
 from simcache.identity.files import held_when_noted, is_new, is_outside, times_reloaded
+from simcache.identity.forms import SCALARS
 from simcache.identity.live import Live, check_code, which
 from simcache.identity.modules import Module, module_name, target, underlying
 from simcache.identity.piece import Piece
 from simcache.identity.taken import Guard, Names, guard_of
 
-_SCALARS = (bool, int, float, complex, str, bytes, type(None))
-_PLAIN = (*_SCALARS, tuple, frozenset)
+_PLAIN = (*SCALARS, tuple, frozenset)
 
 _first_seen: dict[tuple[int, str, int], Guard] = {}
 """What a name of a module stood for when it was first followed after a load; what it holds later was bound or changed at run time."""
@@ -281,5 +281,5 @@ def _same_text(one: object, other: object) -> bool:
         return False
     # Code tells nothing of what was captured, nor of defaults that are no plain values.
     defaults, others = ([(type(value), value) for value in _defaults_of(function)] for function in (first, second))
-    plain = all(kind in _SCALARS for kind, _ in (*defaults, *others))
+    plain = all(kind in SCALARS for kind, _ in (*defaults, *others))
     return not first.__closure__ and not second.__closure__ and plain and defaults == others

@@ -7,9 +7,9 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
+from simcache.chain import longest_chain
 from simcache.errors import CacheError
 from simcache.model import Blob, Entry, Json, Segment, form_of
-from simcache.series import longest_chain
 from simcache.upkeep.report import Report
 
 _LEAVES = ("$array", "$raw", "$tensor")

@@ -11,11 +11,12 @@ from itertools import islice
 from typing import Any, Literal, Protocol
 
 from simcache.cache import Cache
+from simcache.chain import longest_chain
 from simcache.codecs.registry import decode, encode, is_safe
 from simcache.errors import CacheError, Undecodable, Unstorable
 from simcache.model import Entry, Json, blob_of, form_of
 from simcache.provenance import environment, made_now
-from simcache.series import Step, longest_chain
+from simcache.series import Step
 from simcache.upkeep.divergences import in_service
 from simcache.upkeep.report import Report
 

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simcache.cache import Cache
+from simcache.chain import longest_chain
 from simcache.decorator import cached
 from simcache.locks import KeyLock
 from simcache.provenance import made_now
-from simcache.series import Step, longest_chain
+from simcache.series import Step
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from simcache.upkeep.prune import prune

@@ -20,10 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simcache.cache import Cache
+from simcache.chain import longest_chain
 from simcache.decorator import Cached, cached
 from simcache.errors import CacheError, Divergence, NotStored, Unavailable
 from simcache.model import INLINE, Entry, Segment
-from simcache.series import Items, Series, Step, longest_chain
+from simcache.series import Items, Series, Step
 from simcache.stores.base import Listed, Store
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
