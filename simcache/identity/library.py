@@ -14,6 +14,7 @@ _INERT = frozenset(
 )
 """What is set there is not what a function returns, or is found there by other ways."""
 _INERT_NAMES = frozenset({"set_printoptions", "set_string_function"})
+_ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 _RANDOM = frozenset({"jax", "numpy", "random", "tensorflow", "torch"})
 
 Links = Mapping[str, tuple[str, ...]]
@@ -74,10 +75,10 @@ class LibraryState:
     def _set_by(self, statement: ast.stmt, links: Links) -> set[str]:
         """The libraries in which one statement, without those inside it, sets something."""
         found: set[str] = set()
-        if isinstance(statement, (ast.Assign, ast.AugAssign)):
-            for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
+        if isinstance(statement, _ASSIGNMENTS):
+            for target in _targets(statement):
                 found |= set() if isinstance(target, ast.Name) else self._behind(_root(target), links)
-        if isinstance(statement, (ast.Assign, ast.Expr)) and isinstance(statement.value, ast.Call):
+        if isinstance(statement, (*_ASSIGNMENTS, ast.Expr)) and isinstance(statement.value, ast.Call):
             root, _, rest = called(statement.value).partition(".")
             names = [rest.rpartition(".")[2]] if rest else [taken_apart(link).chain for link in links.get(root, ())]
             seeds = any(map(_is_seeder, names))
@@ -103,16 +104,24 @@ def _said(parts: Iterable[ast.expr]) -> list[ast.stmt]:
 
 def _with_locals(statements: list[ast.stmt], function: ast.stmt) -> list[ast.stmt]:
     """These statements, and those of their function that work out what they use."""
+    makers = [(node, _names(*_targets(node))) for node in ast.walk(function) if isinstance(node, _ASSIGNMENTS)]
     wanted, found = list(statements), list(statements)
     while wanted:
-        used = {node.id for node in ast.walk(wanted.pop()) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-        for node in ast.walk(function):
-            if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and node not in found:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                if not used.isdisjoint(name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)):
-                    found.append(node)
-                    wanted.append(node)
+        used = _names(wanted.pop(), read=True)
+        new = [node for node, made in makers if node not in found and not used.isdisjoint(made)]
+        found += new
+        wanted += new
     return found
+
+
+def _targets(statement: "ast.Assign | ast.AnnAssign | ast.AugAssign") -> list[ast.expr]:
+    return statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+
+
+def _names(*nodes: ast.AST, read: bool = False) -> set[str]:
+    """The names in some trees; those that are read, or all of them."""
+    every = [node for root in nodes for node in ast.walk(root) if isinstance(node, ast.Name)]
+    return {node.id for node in every if not read or isinstance(node.ctx, ast.Load)}
 
 
 def _is_part_of_library(value: ast.expr) -> bool:

@@ -3737,6 +3737,8 @@ for _name, _setup, _shown, _needs in (
     ("a seed that a helper's helper sets", "import random\ndef inner(s): random.seed(s)\ndef prepare(s): inner(s)\nprepare(<<1=>2>>)", "random.random()", ()),
     ("a seed that a condition chooses", "import random\nDET = <<True=>False>>\nif DET:\n    random.seed(1)\nelse:\n    random.seed(2)", "random.random()", ()),
     ("a precision by another name", "from decimal import Decimal, getcontext\nctx = getcontext()\nctx.prec = <<6=>7>>", "str(Decimal(1) / 3)", ()),
+    ("an option that is an attribute with a hint", "import tokenize\ntokenize.tabsize: int = <<8=>4>>", "tokenize.tabsize", ()),
+    ("a seed of which a name with a hint is kept", "import random\nnothing: None = random.seed(<<1=>2>>)", "random.random()", ()),
     ("a seed by another name", "import numpy as np\nrng = np.random\nrng.seed(<<1=>2>>)", "float(np.random.rand())", ("numpy",)),
 ):
     _head, *_others = _setup.split("== ")
