@@ -76,7 +76,9 @@ def test_a_p100_too(p100: Chip, name: str) -> None:
     assert ".target sm_60" in assembly(ISLAND, name, [p100])[p100]
 
 
-@pytest.mark.parametrize("name", ["cells", "interval"])
+@pytest.mark.parametrize(
+    "name", ["cells", pytest.param("interval", marks=pytest.mark.deep)]
+)  # it is made of the others, and takes a minute
 def test_float32_is_float32(name: str) -> None:
     """Without the books, which are in float64 on purpose, no instruction is in double precision; the nodes alone have none anyhow."""
     ptx = assembly(WITHOUT_BOOKS, name, CHIPS[-1:])[CHIPS[-1]]
