@@ -243,7 +243,8 @@ A limit in milliseconds was set on another machine, together with what a peer to
 - redun is not here: it brings 45 packages and 145 MB, among them a client of a cloud.
 
 A blob is named by its SHA-256, which alone takes longer than writing a large file; the floor and the peers have no such name.
-A miss is held to the floor, or durable to *raw*; *raw, two files* is held to the same, and where it misses, no store of blobs and entries can keep the limit, whatever its language.
+A miss may take 1.5 times the floor, and a durable one 1.3 times *raw*.
+The same limits are shown for *raw, two files*: where that misses, no store of two files a result can keep them, whatever its language.
 A value of up to 1,024 bytes stands in its entry and is one file.
 """
 

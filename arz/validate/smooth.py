@@ -31,7 +31,7 @@ LEFT_BEHIND = 0.136
 SMOOTH = Group(
     "Smooth contact on a ring",
     "Drivers of different markers move at one speed, so the picture travels unchanged: v = 0.5, w = mean + 0.2 sin 2πx, until t = 1.\n"
-    "The bounds of the second order are the errors of the best scheme known before, and a tenth.",
+    "The bounds of the second order are 1.1 times the errors of the best scheme known before.",
 )
 LEAK = Group(
     "A queue does not leak backwards",
