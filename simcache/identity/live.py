@@ -13,6 +13,7 @@ from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
 from simcache.identity.files import Signature, codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.forms import SCALARS
+from simcache.identity.kept import Kept
 from simcache.identity.link import is_link, taken_apart
 from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, root_of, underlying
 from simcache.identity.piece import Piece, digest_of
@@ -24,7 +25,6 @@ _INERT_MODULES = frozenset(
 """Where the types of locks, logs and streams come from: what a function does with them is not its result."""
 _PLAIN = (*SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
-_SEQUENCES = (list, tuple, set, frozenset)
 _WATCHED = 256
 
 
@@ -77,6 +77,12 @@ class Live:
             return False
         return all(self._changes_nothing(base) for base in cls.__mro__ if not self.is_foreign(base))
 
+    def is_decorated(self, obj: Any) -> bool:
+        """Whether a function or class is known to stand under decorators."""
+        module = self.module_of(obj) if isinstance(obj, (types.FunctionType, type)) else None
+        piece = None if module is None else module.file.summary.piece(obj.__qualname__)
+        return piece is not None and bool(piece.decorators)
+
     def is_plain(self, held: object) -> bool:
         """Whether nothing in a value changes by itself as it is used: no instance whose methods change it, and none of an installed package."""
         seen: set[int] = set()
@@ -119,31 +125,16 @@ class Live:
         piece = None if module is None else module.file.summary.names.get(cls.__qualname__)
         return piece is not None and piece.kind == "class" and not piece.changes_itself
 
-    def registered(self, held: object) -> str:
-        """Functions and classes that a container has come to hold, or one of a class or an instance: a registry, however it was filled."""
-        found = []
-        for member in self._kept_in(held):
-            inner = underlying(member)
-            if isinstance(inner, (types.FunctionType, type)) and "<" not in inner.__qualname__ and not self.is_foreign(inner):
-                found.append(self.follow(member, inner.__qualname__))
-        return "|".join(found if isinstance(held, (list, tuple)) else sorted(found))
-
-    def _kept_in(self, held: object) -> list[object]:
-        if isinstance(held, dict):
-            return [*held.values()]
-        if isinstance(held, _SEQUENCES):
-            return [*held]
-        owner = held if isinstance(held, type) else type(held)
-        if not hasattr(held, "__dict__") or isinstance(held, types.ModuleType) or self.is_foreign(owner):
-            return []
-        inside = [one for name, one in list(vars(held).items()) if not name.startswith("__") and isinstance(one, (dict, *_SEQUENCES))]
-        return [member for container in inside for member in self._kept_in(container)]
+    def registered(self, held: object, of: Module | None = None) -> str:
+        """Code that a container has come to hold, or one of a class or an instance, and the data beside it: a registry, however it was filled."""
+        return "|".join(Kept(self, self.root(of)).told(held))
 
     def subclasses(self, cls: object) -> list[str]:
         """All classes of the project that are built upon a class, as far as they are loaded."""
         found = []
+        # Of `type`, for a metaclass has a method of this name that needs an argument.
         derived: type
-        for derived in cls.__subclasses__() if isinstance(cls, type) and cls is not type else ():
+        for derived in type.__subclasses__(cls) if isinstance(cls, type) and cls is not type else ():
             if not self.is_foreign(derived):
                 found += [self.follow(derived, derived.__qualname__), *self.subclasses(derived)]
         return sorted(found)
@@ -336,7 +327,12 @@ class Live:
             except ValueError:  # a name that the function around it has not bound yet
                 continue
             self.closure.guard(Variable(cell), name, held, record=self.is_record(held))
-            texts.append(f" {name}={self.live(held, f'{path}.<captured {name}>', of=self.module_of(function))}")
+            where, of = f"{path}.<captured {name}>", self.module_of(function)
+            try:
+                text = self.live(held, where, of=of)
+            except Unkeyable:  # a signature, a sentinel, a lock inside something: nobody gave it as an argument, nor can leave it out
+                text = self.live(held, where, of=of, reduces=True)
+            texts.append(f" {name}={text}")
         return "".join(texts)
 
     def defaults(self, function: types.FunctionType, path: str) -> str:

@@ -47,7 +47,7 @@ class Loaded:
             return ""
         held = namespace[name]
         if piece.state or f"{module.name}:{name}" in self.closure.counted:
-            return self.objects.registered(held) if piece.kind == "data" else self._checked(module, held)
+            return self.objects.registered(held, module) if piece.kind == "data" else self._checked(module, held)
         self.closure.guard(namespace, name, held)
         if piece.kind == "data":
             return self._data(module, namespace, name, piece, held)
@@ -58,7 +58,7 @@ class Loaded:
     def _checked(self, module: Module, held: object) -> str:
         for member in (*_members(held).values(), held):
             self._check_text(module, member)
-        return self.objects.registered(held) if isinstance(held, type) else ""
+        return self.objects.registered(held, module) if isinstance(held, type) else ""
 
     def _check_text(self, module: Module, function: object) -> types.FunctionType | None:
         """The plain function inside, known to be what its file says now if it is of this file."""
@@ -120,9 +120,9 @@ class Loaded:
             seen = (id(namespace), name, times_reloaded(module.file.path))
             if seen not in _first_told or _first_told[seen][0] is not held:
                 _first_told[seen] = held, self.objects.digest_now(held, path, module)
-            return f"{self.objects.registered(held)} {_first_told[seen][1]}"
+            return f"{self.objects.registered(held, module)} {_first_told[seen][1]}"
         except Unkeyable:
-            return self.objects.registered(held)
+            return self.objects.registered(held, module)
 
     def _read_in(self, module: Module, held: Any, path: str) -> Iterator[str]:
         """Defaults of a function, or attributes of a class, that were read from outside when the module was loaded, as far as they are data."""
@@ -184,7 +184,7 @@ class Loaded:
 
         if piece.reads_outside:
             yield from self._read_in(module, held, path)
-        if registered := self.objects.registered(held):
+        if registered := self.objects.registered(held, module):
             yield registered
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
@@ -216,7 +216,7 @@ class Loaded:
         if isinstance(inner, types.FunctionType) and inner.__code__.co_qualname == name:  # chosen by an `if` or a `try`
             here = inner.__code__.co_filename == module.file.path
             return which(module, inner.__code__, piece) if here else self.objects.follow(held, path)
-        return self.objects.registered(held)
+        return self.objects.registered(held, module)
 
     def imported(self, module: Module, name: str, piece: Piece) -> str:
         """What an imported name stands for, if that is something else than what was imported."""

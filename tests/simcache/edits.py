@@ -3713,6 +3713,359 @@ changes("a function hidden by a star in a module that is imported late", """
     def g(x): return x + <<10=>20>>
 """)
 
+# ---------------------------------------------------------------- what a registry holds, however deep
+
+changes("a registry that is an instance of another module, of pairs", """
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x): return REG.kinds["a"][0](x)
+    == pkg/registry.py
+    class Registry:
+        def __init__(self): self.kinds = {}
+        def register(self, name, **options):
+            def put(kind):
+                self.kinds[name] = kind, options
+                return kind
+            return put
+    REG = Registry()
+    == pkg/laws.py
+    from pkg.registry import REG
+    @REG.register("a")
+    def law(x): return x * <<2=>3>>
+""")
+changes("a registry that is an instance of another module, of records", """
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x): return REG.kinds["a"].run(x)
+    == pkg/registry.py
+    from dataclasses import dataclass
+    from typing import Any
+    @dataclass
+    class Entry:
+        run: Any
+        weight: int = 1
+    class Registry:
+        def __init__(self): self.kinds = {}
+        def register(self, name, weight=1):
+            def put(kind):
+                self.kinds[name] = Entry(kind, weight)
+                return kind
+            return put
+    REG = Registry()
+    == pkg/laws.py
+    from pkg.registry import REG
+    @REG.register("a")
+    def law(x): return x * <<2=>3>>
+""")
+changes("a registry that is an instance of another module: an option of what is registered", """
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x):
+        law, options = REG.kinds["a"]
+        return law(x, **options)
+    == pkg/registry.py
+    class Registry:
+        def __init__(self): self.kinds = {}
+        def register(self, name, **options):
+            def put(kind):
+                self.kinds[name] = kind, options
+                return kind
+            return put
+    REG = Registry()
+    == pkg/laws.py
+    from pkg.registry import REG
+    @REG.register("a", k=<<2=>3>>)
+    def law(x, k): return x * k
+""")
+changes("a registry that is a class, of pairs", """
+    from pkg.registry import Registry
+    import pkg.laws
+    @cached
+    def f(x): return Registry.kinds["a"][0](x)
+    == pkg/registry.py
+    class Registry:
+        kinds = {}
+        @classmethod
+        def register(cls, name, weight=1):
+            def put(kind):
+                cls.kinds[name] = kind, weight
+                return kind
+            return put
+    == pkg/laws.py
+    from pkg.registry import Registry
+    @Registry.register("a")
+    def law(x): return x * <<2=>3>>
+""")
+changes("a registry that is a dict of a class of its own, of lambdas around what is registered", """
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x): return REG["a"](x)
+    == pkg/registry.py
+    class Registry(dict):
+        def register(self, name):
+            def put(kind):
+                self[name] = lambda x: kind(x)
+                return kind
+            return put
+    REG = Registry()
+    == pkg/laws.py
+    from pkg.registry import REG
+    @REG.register("a")
+    def law(x): return x * <<2=>3>>
+""")
+changes("a registry that is an instance of another module, of instances", """
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x): return REG.kinds["a"].run(x)
+    == pkg/registry.py
+    class Registry:
+        def __init__(self): self.kinds = {}
+        def register(self, name):
+            def put(kind):
+                self.kinds[name] = kind()
+                return kind
+            return put
+    REG = Registry()
+    == pkg/laws.py
+    from pkg.registry import REG
+    @REG.register("a")
+    class Law:
+        def run(self, x): return x * <<2=>3>>
+""")
+changes("a registry that is an instance of another module, of lists of functions", """
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x): return REG.hooks["start"][0](x)
+    == pkg/registry.py
+    class Hooks:
+        def __init__(self): self.hooks = {"start": [], "end": []}
+        def on(self, event):
+            def put(hook):
+                self.hooks[event].append(hook)
+                return hook
+            return put
+    REG = Hooks()
+    == pkg/laws.py
+    from pkg.registry import REG
+    @REG.on("start")
+    def law(x): return x * <<2=>3>>
+""")
+changes("a dict of another module, of instances with slots that hold what is registered", """
+    from pkg.registry import KINDS
+    import pkg.laws
+    @cached
+    def f(x): return KINDS["a"].run(x)
+    == pkg/registry.py
+    KINDS = {}
+    class Entry:
+        __slots__ = ("run",)
+        def __init__(self, run): self.run = run
+    def register(name):
+        def put(kind):
+            KINDS[name] = Entry(kind)
+            return kind
+        return put
+    == pkg/laws.py
+    from pkg.registry import register
+    @register("a")
+    def law(x): return x * <<2=>3>>
+""")
+changes("a list of another module, of pairs with a compiled function", """
+    from pkg.registry import KINDS
+    import pkg.laws
+    @cached
+    def f(x): return KINDS[0][1](x)
+    == pkg/registry.py
+    from functools import lru_cache
+    KINDS = []
+    def register(name):
+        def put(kind):
+            KINDS.append((name, lru_cache(kind)))
+            return kind
+        return put
+    == pkg/laws.py
+    from pkg.registry import register
+    @register("a")
+    def law(x): return x * <<2=>3>>
+""")
+changes("pipeline steps", """
+    from pkg.pipeline import run
+    import pkg.steps
+    @cached
+    def f(x): return run(x)
+    == pkg/pipeline.py
+    import functools
+    from dataclasses import dataclass
+    @dataclass
+    class Info:
+        name: str
+        fn: object
+    class Registry:
+        def __init__(self): self.steps = {"clean": []}
+        def add(self, stage, info): self.steps[stage].append(info)
+    REGISTRY = Registry()
+    def step(stage):
+        def decorate(fn):
+            @functools.wraps(fn)
+            def inner(x): return fn(x)
+            REGISTRY.add(stage, Info(fn.__name__, inner))
+            return inner
+        return decorate
+    def run(x):
+        for info in REGISTRY.steps["clean"]: x = info.fn(x)
+        return x
+    == pkg/steps.py
+    from pkg.pipeline import step
+    @step("clean")
+    def scale(x): return x * <<2=>3>>
+""")
+same("classes asked for those built upon them, beside a metaclass", """
+    class Meta(type): pass
+    class Base(metaclass=Meta): pass
+    class A(Base):
+        def run(self, x): return x * 2
+    @cached
+    def f(x):  <<=># why>>
+        return [c().run(x) for c in Base.__subclasses__()]
+""")
+same("a decorator below @cached keeps the signature", """
+    import functools, inspect
+    def checked(fn):
+        signature = inspect.signature(fn)
+        @functools.wraps(fn)
+        def inner(*args, **kwargs):
+            signature.bind(*args, **kwargs)
+            return fn(*args, **kwargs)
+        return inner
+    @cached
+    @checked
+    def f(x): return x * 2  <<=># why>>
+""")
+changes("a dict's value chosen by a computed global: in a pair", """
+    def tanh(x): return x
+    def d_tanh(x): return x * <<2=>3>>
+    ACT = {g.__name__: (g, globals()["d_" + g.__name__]) for g in (tanh,)}
+    @cached
+    def f(x): return ACT["tanh"][1](x)
+""")
+changes("a bus of another module that this module's function is put on", """
+    from pkg.bus import BUS
+    @BUS.on("tick")
+    def scale(x): return x * <<2=>3>>
+    @cached
+    def f(x): return BUS.emit("tick", x)
+    == pkg/bus.py
+    class Bus:
+        def __init__(self): self.handlers = {"tick": []}
+        def on(self, event):
+            def put(fn):
+                self.handlers[event].append(fn)
+                return fn
+            return put
+        def emit(self, event, x): return [h(x) for h in self.handlers[event]]
+    BUS = Bus()
+""")
+changes("a dict of modules loaded by a computed name", """
+    from importlib import import_module
+    MODS = {n: import_module(f"pkg.laws_{n}") for n in ("a",)}
+    @cached
+    def f(x): return MODS["a"].g(x)
+    == pkg/laws_a.py
+    def g(x): return x * <<2=>3>>
+""")
+same("a registry of another module, a comment in what is registered", """
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x): return REG.kinds["a"][0](x)
+    == pkg/registry.py
+    class Registry:
+        def __init__(self): self.kinds = {}
+        def register(self, name, **options):
+            def put(kind):
+                self.kinds[name] = kind, options
+                return kind
+            return put
+    REG = Registry()
+    == pkg/laws.py
+    from pkg.registry import REG
+    @REG.register("a", k=1)
+    def law(x): return x * 2  <<=># why>>
+    <<=>def other(x): return x>>
+""")
+same("a memo of records in an object of another module", """
+    from pkg.roads import NET
+    @cached
+    def f(x): return NET.route(x).length  <<=># why>>
+    == pkg/roads.py
+    class Route:
+        def __init__(self, length): self.length = length
+    class Net:
+        def __init__(self): self.routes, self.log = {}, []
+        def route(self, x):
+            self.log.append((self.route, x))
+            if x not in self.routes: self.routes[x] = Route(x * 2)
+            return self.routes[x]
+    NET = Net()
+""")
+same("counts beside what is registered", """
+    from pkg.hooks import HOOKS, run
+    import pkg.laws
+    @cached
+    def f(x): return run(x)  <<=># why>>
+    == pkg/hooks.py
+    HOOKS = []
+    def hook(g):
+        HOOKS.append([g, 0])
+        return g
+    def run(x):
+        for pair in HOOKS:
+            pair[1] += 1
+            x = pair[0](x)
+        return x
+    == pkg/laws.py
+    from pkg.hooks import hook
+    @hook
+    def law(x): return x * 2
+""")
+changes("an attribute of another module's object that is a function of a third", """
+    from pkg.bus import BUS
+    import pkg.setting
+    @cached
+    def f(x): return BUS.law(x)
+    == pkg/bus.py
+    class Bus:
+        law = None
+        def put(self, law): self.law = law
+    BUS = Bus()
+    == pkg/setting.py
+    from pkg.bus import BUS
+    BUS.law = lambda x: x * <<2=>3>>
+""")
+changes("two names of a registry change places", """
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x): return REG.kinds["a"](x)
+    == pkg/registry.py
+    class Registry:
+        def __init__(self): self.kinds = {}
+        def add(self, name, kind): self.kinds[name] = kind
+    REG = Registry()
+    == pkg/laws.py
+    from pkg.registry import REG
+    def one(x): return x
+    def two(x): return x * 2
+    REG.add("<<a=>b>>", one)
+    REG.add("<<b=>a>>", two)
+""")
+
 # ---------------------------------------------------------------- what a module sets in libraries
 
 for _name, _setup, _shown, _needs in (

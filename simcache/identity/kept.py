@@ -1,0 +1,127 @@
+"""What a registry has come to hold, however it was filled: the code in it, however deep it lies, and the data that stands beside code."""
+
+import types
+from collections import UserDict, UserList, deque
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any, Protocol
+
+from simcache.errors import Unkeyable
+from simcache.identity.constant import value_digest
+from simcache.identity.forms import SCALARS
+from simcache.identity.modules import module_name, underlying
+
+_CONTAINERS = (dict, list, tuple, set, frozenset, deque)
+_HOLDERS = (types.SimpleNamespace, UserDict, UserList)
+"""Python's own classes whose attributes are looked at."""
+_LOOKED_AT = 20_000
+"""Objects that are looked at in one registry: what lies further in (a memo of a hundred thousand results) is no registry."""
+
+_first_beside: dict[int, tuple[object, str]] = {}
+"""The data beside code as it was when it was first asked: a count of calls may stand there."""
+
+
+class Follower(Protocol):
+    """What knows how to follow code."""
+
+    def follow(self, obj: Any, path: str) -> str: ...
+    def live(self, obj: Any, path: str) -> str: ...
+    def is_foreign(self, obj: Any) -> bool: ...
+    def is_decorated(self, obj: Any) -> bool: ...
+    def is_record(self, held: object) -> bool: ...
+
+
+class Kept:
+    """Walks over what one container, class or instance holds, and over each thing once."""
+
+    def __init__(self, objects: Follower, root: str | None) -> None:
+        self._objects = objects
+        self._root = root
+        """The folder of the checkout, from which on paths count."""
+        self._met: dict[int, object] = {}
+
+    def told(self, held: object) -> list[str]:
+        """The code in what a container holds, or in the containers of a class, or in the attributes of an instance."""
+        self._met[id(held)] = held
+        if isinstance(held, _CONTAINERS):
+            return self._members(held)
+        if not isinstance(held, type):
+            inside = self._attributes(held)
+        elif self._objects.is_foreign(held):
+            inside = []
+        else:
+            own = [(name, one) for name, one in vars(held).items() if isinstance(one, (*_CONTAINERS, *_HOLDERS)) and not _is_pythons(name)]
+            inside = [one for _, one in sorted(own, key=itemgetter(0))]
+        return [text for one in inside for text in (self._members(one) if isinstance(one, _CONTAINERS) else self._code(one))]
+
+    def _members(self, registry: object) -> list[str]:
+        """The code in the items of a registry, each with the data beside it."""
+        found = []
+        for name, item in _items(registry):
+            if code := self._code(item):
+                # Under which name a decorator registers something stands in the text of what is registered.
+                by_name = "" if self._objects.is_decorated(underlying(item)) else f"{name}="
+                found.append(f"{by_name}{'|'.join(code)}{self._beside(item)}")
+        return found if isinstance(registry, (list, tuple, deque)) else sorted(found)
+
+    def _code(self, one: object) -> list[str]:
+        """All code that is found from here on."""
+        if isinstance(one, SCALARS) or id(one) in self._met or len(self._met) >= _LOOKED_AT:
+            return []
+        self._met[id(one)] = one
+        if isinstance(one, types.ModuleType):
+            return [self._objects.live(one, one.__name__)]
+        if isinstance(one, types.MethodType):
+            return [*self._code(one.__func__), *self._code(one.__self__)]
+        if isinstance(one, _CONTAINERS):
+            found = [f"{name}={text}" for name, item in _items(one) for text in self._code(item)]
+            return found if isinstance(one, (list, tuple, deque)) else sorted(found)
+        inner = underlying(one)
+        if isinstance(inner, (types.FunctionType, type)):
+            return [] if self._objects.is_foreign(inner) else [self._followed(one, inner)]
+        if not isinstance(one, _HOLDERS) and not self._objects.is_foreign(type(one)):
+            # Its code counts by being followed. Where it was met does not: a memo of routes has others in each process.
+            self._objects.follow(type(one), type(one).__qualname__)
+        return [text for held in self._attributes(one) for text in self._code(held)]
+
+    def _followed(self, obj: Any, inner: Any) -> str:
+        try:
+            return self._objects.follow(obj, inner.__qualname__)
+        except Unkeyable:  # what a partial or a nested function holds beside its code has no form
+            return self._objects.follow(inner, inner.__qualname__)
+
+    def _attributes(self, one: object) -> list[object]:
+        """What an instance holds, by the names of its attributes; nothing of what a library keeps in its objects."""
+        if not isinstance(one, _HOLDERS) and self._objects.is_foreign(type(one)):
+            return []
+        held = dict(getattr(one, "__dict__", {}))
+        for cls in type(one).__mro__:
+            for name, slot in vars(cls).items():
+                if isinstance(slot, types.MemberDescriptorType) and hasattr(one, name):
+                    held.setdefault(name, slot.__get__(one))
+        return [held[name] for name in sorted(held)]
+
+    def _beside(self, item: object) -> str:
+        """The data that an item with code holds; of an object whose methods change it none, for it may be anything."""
+        if not isinstance(item, (*_CONTAINERS, *_HOLDERS)) and not self._objects.is_record(item):
+            return ""
+        if id(item) not in _first_beside:
+            try:
+                digest = value_digest(item, "registered", module_name, root=self._root, reduces=True)
+            except Unkeyable:  # it is nested without end
+                digest = ""
+            _first_beside[id(item)] = item, digest
+        return f" {_first_beside[id(item)][1]}"
+
+
+def _items(container: Any) -> Iterator[tuple[str, object]]:
+    """What a container holds, by the name under which it does, if it has one that is a text or a number."""
+    if isinstance(container, dict):
+        yield from [(str(name) if isinstance(name, (str, int)) else "", item) for name, item in container.items()]
+    else:
+        yield from [("", item) for item in container]
+
+
+def _is_pythons(name: str) -> bool:
+    """Names that Python itself, or its enumerations, give to attributes."""
+    return name.startswith("_") and name.endswith("_")
