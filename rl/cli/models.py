@@ -7,6 +7,7 @@ import click
 
 from rl.cli.options import experiment_of, require_folder, say, set_option
 from rl.cli.root import Told
+from rl.cli.store import take_store
 
 
 @click.command(epilog="Example: rl export quick --to policy.npz")
@@ -35,6 +36,7 @@ def export(target: str, place: str, seed: int | None, checkpoint: str | None, ch
     require_folder("--to", place)
     experiment = experiment_of(target, changes, seeds=() if seed is None else (seed,), **{"evaluation.pick": checkpoint})
     wanted = experiment.seeds[0]
+    take_store()
     run = pipeline.series(experiment, wanted)
     if run.stored < experiment.windows:
         raise Told(f"seed {wanted} has {run.stored} of {experiment.windows} windows: run `rl train {target} --seed {wanted}` first", 1)

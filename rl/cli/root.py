@@ -78,6 +78,8 @@ def main() -> None:
     """Learn to control traffic, and compare what was learned with the best rules.
 
     An EXPERIMENT is the name of a preset (`rl list`) or a JSON or TOML file; `rl show quick` prints one to begin with. Everything computed
-    is kept in the store (SIMCACHE_STORE, or the project's): the same command again computes nothing, with more steps it computes the rest.
+    is kept in the store: SIMCACHE_STORE, else `store` of the nearest simcache.toml above this folder, else the user cache. The same command
+    again computes nothing, with more steps it computes the rest.
+
     Exit codes: 0 done, 1 failed, 2 wrong use or bad input, 75 ended before its end (the same command goes on), 130 stopped by Ctrl-C.
     """

@@ -10,6 +10,7 @@ import click
 from rl.cli.loading import load
 from rl.cli.options import experiment_of, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
+from rl.cli.store import take_store, tell_store
 from simcache.cli.options import emit, json_option
 from simcache.cli.words import Span
 
@@ -39,6 +40,7 @@ def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Seq
     Two windows of the first training are computed (and kept, if they are not there yet); the median of the newest is the rate.
     """
     experiment = experiment_of(target, changes)
+    tell_store()
     load()
     from rl import pipeline
     from rl.budget import fit, rate, span
@@ -112,6 +114,7 @@ def train(
     """
     experiment = experiment_of(target, changes, steps=steps, seeds=tuple(seeds))
     click.echo(experiment.model_dump_json(), err=True)  # what this run is, before anything is computed
+    tell_store()
     with resumable():
         answers = _train(experiment, deadline_s or experiment.deadline.timeout_seconds, beat_s, unchecked=unchecked)
     emit(answers, lambda: [_told(answer) for answer in answers], as_json=as_json)
@@ -159,6 +162,7 @@ def _told(answer: dict[str, Any]) -> str:
 def watch(target: str, seeds: Sequence[int], every_s: float, *, once: bool, changes: Sequence[str]) -> None:
     """Look at a training that goes on, here or elsewhere on this store: its curve, its rate, the time left. It computes nothing."""
     experiment = experiment_of(target, changes, seeds=tuple(seeds))
+    take_store()
     moving = not once and sys.stdout.isatty()
     drawn = 0
     while True:

@@ -149,6 +149,41 @@ def test_train_load_extend_watch_and_export(command: Command, tmp_path: Path) ->
     assert PPO.load(tmp_path / "model.zip", device="cpu").policy is not None
 
 
+def test_results_are_kept_in_the_store_of_the_project(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the settings above the current folder, where SIMCACHE_STORE is not set, and the command says so; they had gone to the user's cache."""
+    monkeypatch.delenv("SIMCACHE_STORE")
+    (tmp_path / "simcache.toml").write_text('store = "mine"\ndurable = true\n', encoding="utf-8")
+    (below := tmp_path / "below").mkdir()
+    monkeypatch.chdir(below)
+    place = tmp_path / "mine"
+    done = command("train", "../small.json", "--unchecked", "--json")
+
+    assert f"results are kept in {place}" in done.stderr.splitlines()
+    assert len(list((place / "entries").rglob("*.json"))) == 2
+    assert "40 of 40 steps" in command("watch", "../small.json", "--once").stdout
+    assert not os.environ.keys() & {"SIMCACHE_STORE", "SIMCACHE_FAR", "SIMCACHE_DURABLE", "SIMCACHE_TRUST"}
+
+    monkeypatch.setenv("SIMCACHE_STORE", str(tmp_path / "asked"))
+    assert "nothing stored yet" in command("watch", "../small.json", "--once").stdout
+
+
+def test_without_a_project_results_go_to_the_cache_of_the_user(command: Command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they did, and the command says where that is."""
+    monkeypatch.delenv("SIMCACHE_STORE")
+    place = home / ".cache" / "simcache" / "store"
+
+    assert f"results are kept in {place}" in command("train", "small.json", "--unchecked").stderr.splitlines()
+    assert len(list((place / "entries").rglob("*.json"))) == 2
+
+
+def test_a_far_store_whose_name_holds_a_comma_is_refused(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that a command starts would take it for two."""
+    monkeypatch.delenv("SIMCACHE_STORE")
+    (tmp_path / "simcache.toml").write_text('far = ["one,two"]\n', encoding="utf-8")
+
+    assert "one,two holds a comma" in command("train", "small.json", code=2).stderr
+
+
 def test_evaluate_and_compare(command: Command, tmp_path: Path) -> None:
     """One table with intervals, as text and as JSON; what was measured on other days is refused."""
     command("evaluate", "small.json", "--out", "one.json")
@@ -290,8 +325,13 @@ def started(place: Path, *arguments: str, program: tuple[str, ...] = ("-m", "rl"
 
 
 @pytest.mark.timeout(300)  # on a machine that has compiled nothing yet, they wait for the compiler
-def test_several_at_once_compute_each_key_once(command: Command, tmp_path: Path) -> None:
-    """`rl run --jobs 2`: processes of their own; what they share is computed by one of them, and a second run, here, computes nothing."""
+def test_several_at_once_compute_each_key_once(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rl run --jobs 2`: processes of their own, with one store, that of the project; what they share is computed by one of them.
+
+    A second run, here, computes nothing.
+    """
+    monkeypatch.delenv("SIMCACHE_STORE")
+    (tmp_path / "simcache.toml").write_text('store = "store"\n', encoding="utf-8")
     for name, seeds in (("one", [1, 2]), ("other", [2, 3])):
         (tmp_path / f"{name}.json").write_text(small(name=name, seeds=seeds).model_dump_json(), encoding="utf-8")
 
