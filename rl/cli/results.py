@@ -55,6 +55,8 @@ def compare(targets: Sequence[str], reference: str | None, picture: str | None, 
 
     require_folder("--picture", picture)
     asked = [_asked(target) for target in targets]
+    if reference is not None:
+        _require_reference(reference, asked, targets)
     if any(isinstance(one, Experiment) for one in asked):
         tell_store()
     with resumable():
@@ -141,6 +143,19 @@ def _asked(target: str) -> "Outcome | Experiment":
         if isinstance(held, dict) and held.keys() >= Outcome.model_fields.keys() - {"complete"}:
             return load(target)
     return experiment_of(target)
+
+
+def _require_reference(reference: str, asked: Sequence["Outcome | Experiment"], targets: Sequence[str]) -> None:
+    """Refused, before anything is trained, where no row can have this name; a name that an earlier target has goes with its own target."""
+    from rl.compare import no_row
+    from rl.experiment import Experiment, row_titles
+
+    known: list[str] = []
+    for one, target in zip(asked, targets, strict=True):
+        names = row_titles(one) if isinstance(one, Experiment) else [row.name for row in one.rows]
+        known += [name for name in names if name not in known] + [f"{name} ({target})" for name in names if name in known]
+    if reference not in known:
+        raise no_row(reference, known)
 
 
 def _require_rows(outcome: "Outcome", target: str) -> None:

@@ -198,6 +198,22 @@ def test_evaluate_and_compare(command: Command, tmp_path: Path) -> None:
     assert "cannot be compared: days" in refused.stderr
 
 
+def test_a_reference_that_no_row_can_be_is_refused_before_anything_is_trained(command: Command, tmp_path: Path) -> None:
+    """It was refused after hours; each of these names one row may have, and whatever a row is called afterwards is among them."""
+    done = command("compare", "small.json", "--reference", "foo", code=2)
+    known = "fixed-time; webster; webster (stretch 0.8); ppo, seed 1"
+
+    assert done.stderr == f"rl: reference: is 'foo', which is no row; choose among {known}\n"
+    assert not (tmp_path / "store" / "entries").exists()
+    command("evaluate", "small.json", "--out", "one.json")
+    rows = [row["name"] for row in json.loads((tmp_path / "one.json").read_text())["rows"]]
+    assert set(rows) <= set(known.split("; "))
+    (tmp_path / "two.json").write_text((tmp_path / "one.json").read_text().replace("ppo", "a2c"))
+    told = command("compare", "one.json", "two.json", "--reference", "foo", code=2).stderr
+    assert "; ".join([*rows, "a2c, seed 1"]) in told
+    assert "fixed-time (two.json)" in told
+
+
 def test_a_comparison_that_is_not_whole_says_so(command: Command, tmp_path: Path) -> None:
     """Exit code 75, like the other commands, whether it computes or reads; and nothing is drawn of what has no day at all."""
     short = {"days": 3, "validation_days": 2}
