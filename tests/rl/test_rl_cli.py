@@ -14,12 +14,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rl import pipeline
+from rl.algorithms import Normalise
 from rl.cached import training
 from rl.cli import main
 from rl.cli.root import COMMANDS, RESUMABLE
+from rl.cli.training import unusual
+from rl.experiment import Experiment, Training, changed
 from simcache import Cache, cached
 from simcache.cli.words import Span
-from tests.rl.small import small
+from tests.rl.small import FIELDS, small
 
 ROOT = Path(__file__).parents[2]
 Command = Callable[..., Result]
@@ -147,6 +150,40 @@ def test_train_load_extend_watch_and_export(command: Command, tmp_path: Path) ->
     from stable_baselines3 import PPO
 
     assert PPO.load(tmp_path / "model.zip", device="cpu").policy is not None
+
+
+def test_a_training_begins_with_what_is_not_the_default(command: Command) -> None:
+    """In a line for people, whose changes can be copied; 1.5 kB of JSON are for who asks for JSON."""
+    told = command("train", "small.json", "--unchecked", "--set", "training.algorithm.gamma=0.9").stderr.splitlines()[0]
+    task = (
+        'task.scenario=corridor task.options={"crossings": 1} task.horizon_s=150.0 task.observation.kind=detectors task.action.kind=phase'
+    )
+
+    assert told.startswith(f"small: 40 steps, seed 1; {task} task.agents=shared training.algorithm.net=[8] training.algorithm.gamma=0.9 ")
+    assert len(told) < 450
+    said = dict(part.split("=", 1) for part in told.replace(": 1", ":1").split("; ")[1].split(" "))
+    assert "ppo" == said["training.algorithm.kind"]
+    again = changed(Experiment(), {name: json.loads(held) if held[0] in "[{0123456789" else held for name, held in said.items()})
+    same = small(training={**FIELDS["training"], "algorithm": {**FIELDS["training"]["algorithm"], "gamma": 0.9}})
+    assert (same.task, same.training) == (again.task, again.training)
+    asked = command("train", "small.json", "--unchecked", "--set", "training.algorithm.gamma=0.9", "--json").stderr.splitlines()[0]
+    assert same == Experiment.load(asked)
+
+
+def test_what_is_there_only_if_it_is_asked_for_is_told() -> None:
+    """A part that is left out by default, and whose own fields are all as they come."""
+    told = list(unusual(Training(normalise=Normalise()), "training."))
+
+    assert 2 == len(told)
+    assert told[1].startswith('training.normalise={"')
+
+
+def test_one_window_is_one_window(command: Command) -> None:
+    """It said `1 windows`."""
+    asked = command("train", "small.json", "--unchecked", "--steps", "20").stdout
+
+    assert "seed 1: 20 steps, 1 of 1 window computed in " in asked
+    assert "has 1 of 2 windows: run" in command("export", "small.json", "--to", "x.npz", code=1).stderr
 
 
 def test_results_are_kept_in_the_store_of_the_project(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
