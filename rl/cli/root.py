@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 import simcache.cli.root
+from simcache.cli.words import counted
 
 # Which file holds each command, and after a colon under which name if it is another; the order is that of `rl --help`.
 COMMANDS: Final = {
@@ -49,7 +50,7 @@ class Commands(simcache.cli.root.Commands):
         except click.UsageError as problem:
             raise _wrong_use(problem) from None
         except Invalid as problem:
-            more = f" (and {len(problem.others)} more faults)" if problem.others else ""
+            more = f" (and {counted(len(problem.others), 'more fault')})" if problem.others else ""
             raise Told(f"{problem.path}: {problem.problem}; {problem.remedy}{more}") from None
         except (ArzError, RlError, CacheError) as problem:
             raise Told(str(problem)) from None
