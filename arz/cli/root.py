@@ -22,6 +22,8 @@ COMMANDS: Final = {
 }
 
 
+RESUMABLE: Final = 75
+"""The exit code of a run that a time limit ended before its end, and that --resume goes on with (EX_TEMPFAIL)."""
 _AS_JSON: Final = "arz.json"
 
 
@@ -119,5 +121,6 @@ def main() -> None:
     """Traffic on road networks by the Aw-Rascle-Zhang equations.
 
     A scenario is the name of a ready one (`python -m arz list scenarios`) or a JSON file; a result is the npz file of a run.
-    Exit codes: 0 done, 1 the run failed, 2 wrong use or bad input, 130 and 143 stopped by SIGINT and SIGTERM.
+    Exit codes: 0 done, 1 the run failed, 2 wrong use or bad input, 75 a time limit came before the end (--resume goes on), 130 and 143
+    stopped by SIGINT and SIGTERM.
     """

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from arz.cli import main
 from arz.cli.kinds import KINDS
-from arz.cli.root import COMMANDS
+from arz.cli.root import COMMANDS, RESUMABLE
 from arz.result import Result as RunResult
 from arz.running import run
 from arz.validate.base import Case, Figure, Group
@@ -187,12 +187,21 @@ class TestRun:
 
     def test_timeout_and_resume(self, command: Command, tmp_path: Path) -> None:
         """A run that had no time is incomplete, says how to go on, and goes on."""
-        answer = command("run", "corridor", "--set", "horizon_s=60", "--timeout", "0.000001", "--out", "part.npz")
+        answer = command("run", "corridor", "--set", "horizon_s=60", "--timeout", "0.000001", "--out", "part.npz", code=RESUMABLE)
         assert "go on with: python -m arz run --resume part.npz" in answer.stdout
         assert not RunResult.load(tmp_path / "part.npz").complete
         command("run", "--resume", "part.npz")
 
         assert_same(run(scenario("corridor", horizon_s=60.0)), RunResult.load(tmp_path / "part.npz"))
+
+    @pytest.mark.parametrize("json_", [(), ("--json",)], ids=["", "--json"])
+    def test_a_run_that_is_not_whole_says_so_by_its_exit_code(self, command: Command, json_: tuple[str, ...]) -> None:
+        """75, as `rl` has it, however little it came to: a script had taken an empty result for a whole one."""
+        answer = command("run", "ring", "--set", "horizon_s=60", "--timeout", "0.000001", *json_, code=RESUMABLE)
+
+        assert "" == answer.stderr
+        if json_:
+            assert (False, 0) == (json.loads(answer.stdout)["complete"], json.loads(answer.stdout)["intervals"])
 
     def test_resume_elsewhere_and_longer(self, command: Command, tmp_path: Path) -> None:
         """A finished run goes on towards a later horizon, into a file of its own."""
