@@ -13,6 +13,7 @@ import numpy as np
 from arz.engine.measures import Measures
 from arz.engine.simulator import Simulator
 from arz.errors import Invalid, Unstable
+from arz.memory import installed
 from arz.result import MEASURED, Array, Held, Result, of_one_world
 from arz.world.scenario import Scenario
 
@@ -22,6 +23,8 @@ whatever the time limit, so that a run with a stop passes the same times as one 
 
 _DUST: Final = 1e-9
 """Times that differ by no more than this share are one: what rounding leaves."""
+
+GB: Final = 1e9
 
 _ROOM: Final = 64
 """Rows that there is room for at first."""
@@ -96,6 +99,15 @@ def _check_continues(scenario: Scenario, earlier: Result, dtype: str | None, eve
         raise Invalid("resume", problem, f"keep horizon_s = {horizon:g}, or run the scenario from its start")
 
 
+def _require_room(scenario: Scenario, intervals: int, every_s: float, bytes_each: int) -> None:
+    """Refuses, before anything is computed, a run that would tell more than the memory of this machine holds."""
+    needed, there = intervals * bytes_each, installed()
+    if needed > there:
+        problem = f"is {scenario.horizon_s:g} s: what is told of {intervals:,} intervals takes {needed / GB:,.3g} GB, and there are {there / GB:,.3g}"
+        less = ", or keep no states of cells (fields=false)" if scenario.fields else ""
+        raise Invalid("horizon_s", problem, f"tell about fewer and longer intervals than {every_s:g} s (every_s, --every){less}")
+
+
 def _advance(simulator: Simulator, log: "_Log", clock: "_Clock", progress: Callable[[float, float], object] | None) -> bool:
     """Works piece by piece up to the horizon; False if it had to stop before."""
     for start, end in log.intervals():
@@ -152,6 +164,7 @@ class _Log:
         shapes = {name: getattr(form, name)[0] for name in MEASURED} | {"times_s": np.zeros(())}
         if scenario.fields:
             shapes |= _cells(simulator)
+        _require_room(scenario, self._total, every_s, sum(one.nbytes for one in shapes.values()))
         # Arrays that grow where they are: fields may fill half of the memory, too much to gather them first and join them then.
         self._rows = {name: np.zeros((self._done, *one.shape), one.dtype) for name, one in shapes.items()}
         if earlier is not None:

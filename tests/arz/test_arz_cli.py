@@ -27,7 +27,7 @@ from tests.arz.results import assert_same
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 280.0
-ENDLESS = ("run", "grid", "--set", "horizon_s=1e7", "--set", "fields=false", "--every", "60")
+ENDLESS = ("run", "grid", "-o", "n=4", "-o", "m=4", "--set", "horizon_s=1e7", "--set", "fields=false", "--every", "60")
 
 Command = Callable[..., Result]
 
@@ -78,6 +78,10 @@ class TestMistakes:
             (("run", "ring", "--set", "network.roads[0].length_m=-4"), "network.roads[0].length_m: is -4"),
             (("run", "ring", "--set", "network.roads[0].limit_kmh=13.9e3"), "network.roads[0].limit_kmh"),
             (("run", "ring", "--set", "physics.closure=nope"), "physics.closure"),
+            (
+                ("run", "corridor", "--set", "horizon_s=1e12"),
+                "horizon_s: is 1000000000000.0; it should be less than or equal to 31622400, in seconds",
+            ),
             (("run", "ring", "--timeout", "soon"), "is no time above 0"),
             (("run", "ring", "--timeout", "0"), "is no time above 0"),
             (("run", "ring", "--device", "abacus"), "abacus"),

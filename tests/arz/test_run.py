@@ -11,9 +11,10 @@ import pytest
 
 import arz
 from arz.errors import Invalid, Unstable
+from arz.memory import installed
 from arz.result import MEASURED, QUANTITIES, Result
 from arz.running import run
-from arz.world.scenario import Scenario
+from arz.world.scenario import LONGEST_S, Scenario
 from arz.world.scenarios.registry import scenario
 from tests.arz.results import assert_same
 
@@ -186,9 +187,25 @@ class TestStops:
 
     def test_a_horizon_that_nobody_will_see(self) -> None:
         """Memory is taken for what has happened, not for what might."""
-        result = run(scenario("corridor", horizon_s=1e12), stop=after(2))
+        result = run(scenario("ring", horizon_s=LONGEST_S), stop=after(2))
 
         assert 2 == len(result.times_s)
+
+    @pytest.mark.parametrize("fields", [True, False])
+    def test_more_than_fits_into_memory(self, monkeypatch: pytest.MonkeyPatch, fields: bool) -> None:
+        """Refused before anything is computed, with what it would take and the way out; it had filled the memory for hours."""
+        day = scenario("ring", horizon_s=86400.0, fields=fields)
+        monkeypatch.setattr("arz.running.installed", lambda: 500_000)
+        with pytest.raises(Invalid, match=r"5,760 intervals takes .* GB, and there are 0\.0005; .*--every") as caught:
+            run(day, stop=after(0))
+
+        assert "horizon_s" == caught.value.path
+        assert fields == ("fields=false" in caught.value.remedy)
+        run(day, every_s=3600.0, stop=after(0))
+
+    def test_memory(self) -> None:
+        """That of this machine holds more than this program."""
+        assert 100_000_000 < installed() < 1e15
 
     def test_more_rows_than_at_first(self) -> None:
         """Rows keep their order and numbers as there come more of them."""
