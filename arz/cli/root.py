@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from arz.cli.words import counted
 from arz.errors import ArzError, Invalid, Unstable
 
 # Which file and function hold each command; the order is that of `python -m arz --help`.
@@ -111,7 +112,7 @@ def _wrong_use(problem: click.UsageError) -> Told:
 
 def in_short(problem: Invalid) -> str:
     """The first fault of an input, and how many more there are."""
-    more = f" (and {len(problem.others)} more faults)" if problem.others else ""
+    more = f" (and {counted(len(problem.others), 'more fault')})" if problem.others else ""
     return f"{problem.path}: {problem.problem}; {problem.remedy}{more}"
 
 

@@ -73,7 +73,7 @@ class TestMistakes:
             (("run", "ring", "-o", "nope=1"), "nope: is no option of the scenario 'ring'"),
             (("run", "ring", "-o", "nope"), "write it as NAME=VALUE"),
             (("run", "ring", "--set", "demand.nope=1"), "there is no field 'nope': choose among inflows, scale"),
-            (("run", "ring", "--set", "network.roads[3].lanes=1"), "network.roads has 1 items"),
+            (("run", "ring", "--set", "network.roads[3].lanes=1"), "network.roads has 1 item: count from 0"),
             (("run", "ring", "--set", "seed.nope=1"), "seed has no fields"),
             (("run", "ring", "--set", "network.roads[0].length_m=-4"), "network.roads[0].length_m: is -4"),
             (("run", "ring", "--set", "network.roads[0].limit_kmh=13.9e3"), "network.roads[0].limit_kmh"),
@@ -90,6 +90,8 @@ class TestMistakes:
             (("run", "ring", "--out", "nowhere/result.npz"), "there is no folder"),
             (("run", "--resume", "nope.npz"), "is not there"),
             (("run", "ring", "--resume", "nope.npz"), "one of the two"),
+            (("run", "."), ".: is a folder"),
+            (("show", "."), ".: is a folder"),
             (("show", "nope"), "there is no scenario named 'nope'"),
             (("show", "nope.npz"), "is not there"),
             (("show", "ring", "--plot", "x"), "--plot draws results"),
@@ -129,6 +131,51 @@ class TestMistakes:
         answer = command(name, "bad.json", code=2)
 
         assert 1 == len(answer.stderr.splitlines()), answer.stderr
+
+    @pytest.mark.parametrize("name", ["run", "show"])
+    def test_a_fault_is_told_with_its_file(self, command: Command, tmp_path: Path, name: str) -> None:
+        """Of a field within it, of the whole, and of a network that is shown; it had named the field alone."""
+        fields = json.loads(scenario("ring").model_dump_json())
+        for file, held, said in (
+            ("field.json", fields | {"horizon_s": -1}, "field.json: horizon_s: is -1"),
+            ("cut.json", None, "cut.json: "),
+            ("absent.json", {"name": "x"}, "absent.json: network: is missing; give it\n"),
+        ):
+            (tmp_path / file).write_text("{" if held is None else json.dumps(held))
+            assert command(name, f"./{file}", code=2).stderr.startswith(f"arz: ./{said}")
+        (tmp_path / "roads.json").write_text(json.dumps(fields["network"] | {"nodes": []}))
+        assert command("show", "roads.json", code=2).stderr.startswith("arz: roads.json: nodes: ")
+
+    def test_a_network_is_not_taken_for_a_scenario(self, command: Command, tmp_path: Path) -> None:
+        """It is told what a scenario has besides, instead of `network: is missing`."""
+        scenario("ring").network.save(tmp_path / "town.json")
+        for name in ("run", "bench"):
+            told = command(name, "town.json", code=2).stderr
+            assert told.startswith("arz: town.json: is a road network, and a scenario says also which demand it has: ")
+            assert "docs/how/bring-your-own-network.md" in told
+
+    def test_a_result_is_not_taken_for_a_scenario(self, command: Command, tmp_path: Path) -> None:
+        """It is told what can be done with it, instead of an error of UTF-8."""
+        (tmp_path / "twin.npz").write_bytes(b"PK\x03\x04\xff")
+        told = command("run", "twin.npz", code=2).stderr
+
+        assert "twin.npz: is a result, no scenario: `python -m arz show twin.npz` shows it" in told
+        assert "`python -m arz run --resume twin.npz` goes on" in told
+
+    def test_several_faults_and_one_more(self, command: Command, tmp_path: Path) -> None:
+        """`1 more faults` it said."""
+        (tmp_path / "two.json").write_text(json.dumps({"nope": 1}))
+
+        assert "(and 2 more faults)" in command("run", "two.json", code=2).stderr
+        (tmp_path / "one.json").write_text(json.dumps({"name": "x"} | {"nope": 1}))
+        assert "(and 1 more fault)" in command("run", "one.json", code=2).stderr
+
+    def test_no_advice_to_run_what_a_file_holds(self, command: Command, tmp_path: Path) -> None:
+        """Of what it does not know, numpy advises to load it as a pickle."""
+        for held in (b"nothing", b"\x80\x04N."):
+            (tmp_path / "bad.npz").write_bytes(held)
+            told = command("show", "bad.npz", code=2).stderr
+            assert told == "arz: bad.npz: is no result, or a damaged one (no archive of arrays); run the scenario again\n"
 
     def test_a_result_of_nothing(self, command: Command, tmp_path: Path) -> None:
         """A damaged result is told as one."""
@@ -365,6 +412,19 @@ class TestValidate:
         assert (["other"], True) == ([row["case"] for row in data["rows"]], data["ok"])
         assert "| other | a promise | 0.5" in (tmp_path / "page.md").read_text()
         assert f"1 case, {data['bounds']} of {data['bounds']} bounds kept" in answer.stdout
+
+    def test_a_beginning_that_one_name_has(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Names hold commas and spaces: a beginning will do, and several names are parted by semicolons."""
+        names = ("leak, order 1", "leak, order 2", "ring")
+        known = tuple(Case(name, Group("Group", ""), "a promise", lambda: [Figure("error", 0.5, at_most=1.0)]) for name in names)
+        monkeypatch.setattr("arz.validate.registry.cases", lambda: known)
+        rows = json.loads(command("validate", "ri", "leak, order 2", "--json").stdout)["rows"]
+
+        assert ["leak, order 2", "ring"] == [row["case"] for row in rows]
+        assert "known: leak, order 1; leak, order 2; ring\n" in command("validate", "nope", code=2).stderr
+        told = command("validate", "leak", code=2).stderr
+        assert told == "arz: case: 'leak' is how 2 names begin; choose among leak, order 1; leak, order 2\n"
+        assert "validate 'leak, order 2'" in command("validate", "--help").stdout
 
     def test_a_miss_is_a_failure(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         """A bound that is not kept is told, and the exit code is 1."""
