@@ -122,7 +122,7 @@ class Result:
     every_s: float
     complete: bool
     wall_s: float
-    """Time that the computation took, of all parts of a resumed run together."""
+    """Time that the computation took, compiling left out, of all parts of a resumed run together."""
 
     @property
     def time_s(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from arz.compiling import watched
 from arz.engine.measures import Measures
 from arz.engine.simulator import Simulator
 from arz.errors import Invalid, Unstable
@@ -42,6 +43,7 @@ def run(
     timeout_seconds: float | None = None,
     resume: Result | Mapping[str, Held] | None = None,
     progress: Callable[[float, float], object] | None = None,
+    compiling: Callable[[], object] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Result:
     """Computes the scenario up to its horizon: the same scenario gives the same bits.
@@ -50,6 +52,7 @@ def run(
     float64. After `timeout_seconds`, compiling included, or as soon as `stop()` is true, the run ends with what it has: the result's
     `complete` is False. Given that result as `resume`, a run goes on from there, also towards a later horizon, and its result covers
     the whole; a bare snapshot gives the rest alone. `progress(time_s, horizon_s)` is called after every 15 simulated seconds at most.
+    `compiling()` is called when the solver begins to be compiled, which takes a minute, if it is not yet on this machine.
 
     A run that goes wrong raises Unstable; its `result` holds the whole intervals before, and the last sound state.
     """
@@ -64,19 +67,25 @@ def run(
     if not 0 < every_s < math.inf:
         raise Invalid("every_s", f"is {every_s:g}, no length of an interval", f"give seconds above 0, such as {scenario.decision_s:g}")
     dtype = dtype or "float32"
-    simulator = Simulator(scenario, device=device, dtype=dtype)
-    form = simulator.reset()
-    snapshot = resume.snapshot if isinstance(resume, Result) else resume
-    if snapshot is not None:
-        simulator.restore(dict(snapshot))
-    log = _Log(scenario, simulator, form, every_s, earlier)
-    wall_s = earlier.wall_s if earlier is not None else 0.0
-    try:
-        complete = _advance(simulator, log, _Clock(began, timeout_seconds, stop), progress)
-    except Unstable as problem:
-        problem.result = log.result(simulator, dtype=dtype, wall_s=wall_s + time.monotonic() - began, complete=False)
-        raise
-    return log.result(simulator, dtype=dtype, wall_s=wall_s + time.monotonic() - began, complete=complete)
+    before_s = earlier.wall_s if earlier is not None else 0.0
+    with watched(compiling) as compiler:
+        simulator = Simulator(scenario, device=device, dtype=dtype)
+        form = simulator.reset()
+        snapshot = resume.snapshot if isinstance(resume, Result) else resume
+        if snapshot is not None:
+            simulator.restore(dict(snapshot))
+        log = _Log(scenario, simulator, form, every_s, earlier)
+
+        def result(*, complete: bool) -> Result:
+            wall_s = before_s + time.monotonic() - began - compiler.seconds
+            return log.result(simulator, dtype=dtype, wall_s=wall_s, complete=complete)
+
+        try:
+            complete = _advance(simulator, log, _Clock(began, timeout_seconds, stop), progress)
+        except Unstable as problem:
+            problem.result = result(complete=False)
+            raise
+        return result(complete=complete)
 
 
 def _check_continues(scenario: Scenario, earlier: Result, dtype: str | None, every_s: float | None) -> None:

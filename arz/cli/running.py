@@ -83,6 +83,7 @@ def run_scenario(
                 timeout_seconds=timeout_seconds,
                 resume=earlier,
                 progress=bar,
+                compiling=bar.compiling,
                 stop=lambda: bool(came),
             )
         except Unstable as problem:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -196,9 +197,10 @@ class TestRun:
 
     def test_a_name(self, command: Command, tmp_path: Path) -> None:
         """The result is that of `run`."""
+        expected = run(scenario("ring", fill=0.2, horizon_s=45.0))
         answer = command("run", "ring", "-o", "fill=0.2", "--set", "horizon_s=45", "--out", "ring.npz")
 
-        assert_same(run(scenario("ring", fill=0.2, horizon_s=45.0)), RunResult.load(tmp_path / "ring.npz"))
+        assert_same(expected, RunResult.load(tmp_path / "ring.npz"))
         assert "complete" in answer.stdout
         assert "" == answer.stderr
 
@@ -235,6 +237,29 @@ class TestRun:
         command("run", "ring", "--set", "horizon_s=30", "--out", out)
 
         assert (tmp_path / out).is_dir()
+
+    def test_the_compiler_is_told_of(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In a line where there is no terminal, too: for a minute nothing had been said."""
+
+        def compiles(*given: Any, compiling: Callable[[], object], **more: Any) -> RunResult:
+            compiling()
+            return run(*given, **more)
+
+        monkeypatch.setattr("arz.running.run", compiles)
+        answer = command("run", "ring", "--set", "horizon_s=30", "--json")
+
+        assert answer.stderr == "compiling the solver for this machine, once, which may take a minute\n"
+        assert json.loads(answer.stdout)["complete"]
+
+    def test_rounding_is_nothing_to_a_person(self, command: Command, tmp_path: Path) -> None:
+        """The table shows 0 where 1.119e-08 vehicles wait; the JSON has the number."""
+        command("run", "one_road", "--set", "horizon_s=30", "--out", "road.npz")
+        result = RunResult.load(tmp_path / "road.npz")
+        replace(result, waiting=np.full_like(result.waiting, 1.119e-08), queue=result.queue * 0 - 1e-12).save("road.npz")
+
+        said = command("show", "road.npz").stdout
+        assert "e-" not in said.partition("ledger")[0]
+        assert 1.119e-08 == pytest.approx(json.loads(command("show", "road.npz", "--json").stdout)["vehicles"]["car"]["waiting"])
 
     def test_timeout_and_resume(self, command: Command, tmp_path: Path) -> None:
         """A run that had no time is incomplete, says how to go on, and goes on."""
@@ -320,6 +345,7 @@ class TestSignals:
 
     def test_nothing_on_a_pipe(self, tmp_path: Path) -> None:
         """Progress is for terminals: the answer stands alone, without colour or control characters."""
+        run(scenario("one_road", horizon_s=15.0))  # compiled by now, of which there would be a line
         code, out, err = done(tmp_path, "run", "one_road", "--set", "horizon_s=3600")
 
         assert (0, "") == (code, err)

@@ -2,14 +2,19 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
+from numba.extending import register_jitable
 
 import arz
+from arz.compiling import watched
+from arz.engine.simulator import Simulator
 from arz.errors import Invalid, Unstable
 from arz.memory import installed
 from arz.result import MEASURED, QUANTITIES, Result
@@ -168,6 +173,54 @@ class TestSameBits:
 
         assert straight.times_s[4:].tolist() == rest.times_s.tolist()
         np.testing.assert_array_equal(straight.cell_density[4:], rest.cell_density)  # type: ignore[index]
+
+
+class Slow(Simulator):
+    """One for which something has to be compiled, wherever the tests run."""
+
+    compiled_s = 0.0
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        began = time.monotonic()
+        numba.njit(_halved)(8)
+        Slow.compiled_s = time.monotonic() - began
+        super().__init__(*given, **more)
+
+
+def _halved(number: int) -> Any:
+    return _half(number) + 1
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def _half(number: int) -> int:
+    return number // 2
+
+
+class TestCompiling:
+    """The compiler's work is told, and is no part of the time that a run takes."""
+
+    def test_told_once_and_not_counted(self, monkeypatch: pytest.MonkeyPatch, corridor: Scenario, straight: Result) -> None:
+        """It had been in `wall_s`: a run of seconds told that it took a minute."""
+        said: list[str] = []
+        monkeypatch.setattr("arz.running.Simulator", Slow)
+        began = time.monotonic()
+        result = run(corridor, compiling=lambda: said.append("compiling"))
+
+        assert ["compiling"] == said
+        assert 0 < result.wall_s < time.monotonic() - began - Slow.compiled_s / 2
+        assert_same(straight, result)
+
+    def test_code_that_is_kept(self, corridor: Scenario, straight: Result) -> None:
+        """Nothing is said where nothing is compiled."""
+        del straight
+        run(corridor, compiling=lambda: pytest.fail("nothing is to be compiled"), stop=after(1))
+
+    def test_another_thread(self) -> None:
+        """What another thread compiles is its own time."""
+        with watched() as compiler, ThreadPoolExecutor(1) as pool:
+            assert 5 == pool.submit(lambda: numba.njit(_halved)(8)).result()
+
+        assert 0.0 == compiler.seconds
 
 
 class TestStops:
