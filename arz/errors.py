@@ -17,7 +17,8 @@ class Unknown(ArzError, KeyError):
         super().__init__(what, name, self.known)
 
     def __str__(self) -> str:
-        return f"there is no {self.what} named {self.name!r}; known: {', '.join(self.known)}"
+        apart = "; " if any("," in name for name in self.known) else ", "
+        return f"there is no {self.what} named {self.name!r}; known: {apart.join(self.known)}"
 
 
 class Invalid(ArzError, ValueError):

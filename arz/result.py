@@ -64,6 +64,8 @@ MEASURED: Final = tuple(name for name, quantity in QUANTITIES.items() if quantit
 _IDS: Final = ("classes", "roads", "entries", "outlets", "signals")
 _GRID: Final = ("cell_road", "cell_from_m", "cell_length_m", "piece_road", "piece_cell", "piece_from_m", "piece_length_m")
 _PLAIN: Final = ("dtype", "every_s", "complete", "wall_s", *_IDS, "notes")
+_ARCHIVE: Final = b"PK\x03\x04"
+"""What a file of arrays begins with."""
 _DAMAGE: Final = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
@@ -120,7 +122,7 @@ class Result:
     every_s: float
     complete: bool
     wall_s: float
-    """Time that the computation took, of all parts of a resumed run together."""
+    """Time that the computation took, compiling left out, of all parts of a resumed run together."""
 
     @property
     def time_s(self) -> float:
@@ -284,10 +286,19 @@ def _parts(ledger: Ledger) -> dict[str, Any]:
 
 def _arrays(path: PathLike) -> dict[str, Array]:
     with open(path, "rb") as file:
+        # numpy takes whatever is no archive for a pickle, and advises to load it as one, which may run code.
+        if file.read(len(_ARCHIVE)) != _ARCHIVE:
+            raise ValueError("no archive of arrays")
+        file.seek(0)
         archive = np.load(file, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("one array alone")  # noqa: TRY004 - the file is wrong, not the caller's type
-        return {name: archive[name] for name in archive.files}
+        return {name: _plain(archive, name) for name in archive.files}
+
+
+def _plain(archive: Mapping[str, Array], name: str) -> Array:
+    try:
+        return archive[name]
+    except ValueError:
+        raise ValueError(f"{name} is no whole array of numbers or text") from None
 
 
 def _write_whole(place: Path, arrays: Mapping[str, Array]) -> None:

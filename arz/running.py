@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from arz.compiling import watched
 from arz.engine.measures import Measures
 from arz.engine.simulator import Simulator
 from arz.errors import Invalid, Unstable
+from arz.memory import installed
 from arz.result import MEASURED, Array, Held, Result, of_one_world
 from arz.world.scenario import Scenario
 
@@ -22,6 +24,8 @@ whatever the time limit, so that a run with a stop passes the same times as one 
 
 _DUST: Final = 1e-9
 """Times that differ by no more than this share are one: what rounding leaves."""
+
+GB: Final = 1e9
 
 _ROOM: Final = 64
 """Rows that there is room for at first."""
@@ -39,6 +43,7 @@ def run(
     timeout_seconds: float | None = None,
     resume: Result | Mapping[str, Held] | None = None,
     progress: Callable[[float, float], object] | None = None,
+    compiling: Callable[[], object] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Result:
     """Computes the scenario up to its horizon: the same scenario gives the same bits.
@@ -47,6 +52,7 @@ def run(
     float64. After `timeout_seconds`, compiling included, or as soon as `stop()` is true, the run ends with what it has: the result's
     `complete` is False. Given that result as `resume`, a run goes on from there, also towards a later horizon, and its result covers
     the whole; a bare snapshot gives the rest alone. `progress(time_s, horizon_s)` is called after every 15 simulated seconds at most.
+    `compiling()` is called when the solver begins to be compiled, which takes a minute, if it is not yet on this machine.
 
     A run that goes wrong raises Unstable; its `result` holds the whole intervals before, and the last sound state.
     """
@@ -61,19 +67,25 @@ def run(
     if not 0 < every_s < math.inf:
         raise Invalid("every_s", f"is {every_s:g}, no length of an interval", f"give seconds above 0, such as {scenario.decision_s:g}")
     dtype = dtype or "float32"
-    simulator = Simulator(scenario, device=device, dtype=dtype)
-    form = simulator.reset()
-    snapshot = resume.snapshot if isinstance(resume, Result) else resume
-    if snapshot is not None:
-        simulator.restore(dict(snapshot))
-    log = _Log(scenario, simulator, form, every_s, earlier)
-    wall_s = earlier.wall_s if earlier is not None else 0.0
-    try:
-        complete = _advance(simulator, log, _Clock(began, timeout_seconds, stop), progress)
-    except Unstable as problem:
-        problem.result = log.result(simulator, dtype=dtype, wall_s=wall_s + time.monotonic() - began, complete=False)
-        raise
-    return log.result(simulator, dtype=dtype, wall_s=wall_s + time.monotonic() - began, complete=complete)
+    before_s = earlier.wall_s if earlier is not None else 0.0
+    with watched(compiling) as compiler:
+        simulator = Simulator(scenario, device=device, dtype=dtype)
+        form = simulator.reset()
+        snapshot = resume.snapshot if isinstance(resume, Result) else resume
+        if snapshot is not None:
+            simulator.restore(dict(snapshot))
+        log = _Log(scenario, simulator, form, every_s, earlier)
+
+        def result(*, complete: bool) -> Result:
+            wall_s = before_s + time.monotonic() - began - compiler.seconds
+            return log.result(simulator, dtype=dtype, wall_s=wall_s, complete=complete)
+
+        try:
+            complete = _advance(simulator, log, _Clock(began, timeout_seconds, stop), progress)
+        except Unstable as problem:
+            problem.result = result(complete=False)
+            raise
+        return result(complete=complete)
 
 
 def _check_continues(scenario: Scenario, earlier: Result, dtype: str | None, every_s: float | None) -> None:
@@ -94,6 +106,15 @@ def _check_continues(scenario: Scenario, earlier: Result, dtype: str | None, eve
     if goal != horizon and reached > uncut * (1 + _DUST):
         problem = f"has reached {reached:g} s, in an interval that another horizon cuts elsewhere"
         raise Invalid("resume", problem, f"keep horizon_s = {horizon:g}, or run the scenario from its start")
+
+
+def _require_room(scenario: Scenario, intervals: int, every_s: float, bytes_each: int) -> None:
+    """Refuses, before anything is computed, a run that would tell more than the memory of this machine holds."""
+    needed, there = intervals * bytes_each, installed()
+    if needed > there:
+        problem = f"is {scenario.horizon_s:g} s: what is told of {intervals:,} intervals takes {needed / GB:,.3g} GB, and there are {there / GB:,.3g}"
+        less = ", or keep no states of cells (fields=false)" if scenario.fields else ""
+        raise Invalid("horizon_s", problem, f"tell about fewer and longer intervals than {every_s:g} s (every_s, --every){less}")
 
 
 def _advance(simulator: Simulator, log: "_Log", clock: "_Clock", progress: Callable[[float, float], object] | None) -> bool:
@@ -152,6 +173,7 @@ class _Log:
         shapes = {name: getattr(form, name)[0] for name in MEASURED} | {"times_s": np.zeros(())}
         if scenario.fields:
             shapes |= _cells(simulator)
+        _require_room(scenario, self._total, every_s, sum(one.nbytes for one in shapes.values()))
         # Arrays that grow where they are: fields may fill half of the memory, too much to gather them first and join them then.
         self._rows = {name: np.zeros((self._done, *one.shape), one.dtype) for name, one in shapes.items()}
         if earlier is not None:

@@ -167,7 +167,7 @@ def lines(outcome: Outcome, reference: str | None = None) -> tuple[list[Line], s
     named = hardest.name if reference is None else reference
     base = next((row for row in outcome.rows if row.name == named), None)
     if base is None:
-        raise Invalid("reference", f"is {named!r}, which is no row", f"choose among {', '.join(row.name for row in outcome.rows)}")
+        raise no_row(named, [row.name for row in outcome.rows])
     made = [_line(row.name, row.kind, int(bool(row.group)), row.measures, base) for row in outcome.rows]
     for group in dict.fromkeys(row.group for row in outcome.rows if row.group):
         members = [row for row in outcome.rows if row.group == group]
@@ -175,6 +175,11 @@ def lines(outcome: Outcome, reference: str | None = None) -> tuple[list[Line], s
             mean = {name: tuple(np.mean([row.measures[name] for row in members], axis=0).tolist()) for name in members[0].measures}
             made.append(_line(f"{group}: all {len(members)} seeds", members[0].kind, len(members), mean, base))
     return made, named
+
+
+def no_row(reference: str, known: Sequence[str]) -> Invalid:
+    """The refusal of a reference: names of rows hold commas themselves."""
+    return Invalid("reference", f"is {reference!r}, which is no row", f"choose among {'; '.join(known)}")
 
 
 def _line(name: str, kind: str, trainings: int, measures: dict[str, tuple[float, ...]], base: Row) -> Line:

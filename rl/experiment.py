@@ -240,6 +240,28 @@ def candidates(base: Controller, tuning: dict[str, tuple[JsonValue, ...]]) -> li
     return [type(base)(**{**base.model_dump(), **dict(zip(tuning, values, strict=True))}) for values in every]
 
 
+def title(controller: Controller) -> str:
+    """The kind of a rule, and what is not as it comes."""
+    kind = str(getattr(controller, "kind", "")).replace("_", "-")
+    fields = {name: value for name, value in controller.model_dump(exclude_defaults=True).items() if name != "kind"}
+    return (
+        f"{kind} ({', '.join(f'{name} {value:g}' if isinstance(value, float) else f'{name} {value}' for name, value in fields.items())})"
+        if fields
+        else kind
+    )
+
+
+def trained_title(experiment: Experiment, seed: int) -> str:
+    """What the row of a training is called."""
+    return f"{experiment.training.algorithm.kind}, seed {seed}"
+
+
+def row_titles(experiment: Experiment) -> list[str]:
+    """Whatever a row of its table may be called, before anything is measured: a rule that is tuned has one of several names."""
+    rules = [each for base in experiment.baselines for each in (base, *candidates(base, experiment.tuning.get(base.kind, {})))]
+    return list(dict.fromkeys([*map(title, rules), *(trained_title(experiment, seed) for seed in experiment.seeds)]))
+
+
 # -- presets
 
 _SIGNALS: Final = (FixedTime(), Webster(), Actuated(), MaxPressure())

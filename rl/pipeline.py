@@ -14,7 +14,7 @@ from rl.controllers.base import Controller
 from rl.controllers.registry import AnyController
 from rl.errors import NotKept, RlError
 from rl.evaluate import Bounds, Day
-from rl.experiment import Experiment, candidates
+from rl.experiment import Experiment, candidates, title, trained_title
 from rl.scores import METRICS
 from rl.train import Policy, Pulse, Window
 from simcache.series import Items, Series
@@ -201,13 +201,15 @@ def evaluate(experiment: Experiment, trainings: Sequence[Trained], say: Say, bea
         rows.append((baseline(experiment, rule, first, count), ""))
         say(f"{rows[-1][0].name}: {_result(rows[-1][0])}")
         beat(len(rows))
-    clock, kind = Clock(experiment.evaluation.timeout_seconds), experiment.training.algorithm.kind
+    clock = Clock(experiment.evaluation.timeout_seconds)
     for training_ in trainings:
         if not training_.windows:
             continue
         number, asked = picked(experiment, training_, clock)
         whole &= asked
-        rows.append((policy(experiment, training_.windows[number].policy, f"{kind}, seed {training_.seed}", first, count, clock), kind))
+        name = trained_title(experiment, training_.seed)
+        learned = policy(experiment, training_.windows[number].policy, name, first, count, clock)
+        rows.append((learned, experiment.training.algorithm.kind))
         say(f"{rows[-1][0].name}, checkpoint {number + 1} of {len(training_.windows)}: {_result(rows[-1][0])}")
         beat(len(rows))
     return outcome(experiment, rows, complete=whole)
@@ -249,17 +251,6 @@ def ground(experiment: Experiment, days: Sequence[int]) -> Ground:
         horizon_s=world.horizon_s,
         decision_s=world.decision_s,
         days=tuple(days),
-    )
-
-
-def title(controller: Controller) -> str:
-    """The kind of a rule, and what is not as it comes."""
-    kind = str(getattr(controller, "kind", "")).replace("_", "-")
-    fields = {name: value for name, value in controller.model_dump(exclude_defaults=True).items() if name != "kind"}
-    return (
-        f"{kind} ({', '.join(f'{name} {value:g}' if isinstance(value, float) else f'{name} {value}' for name, value in fields.items())})"
-        if fields
-        else kind
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from arz.cli.options import emit, is_file, json_option, option_option, scenario_of, set_option
+from arz.cli.options import emit, is_network, json_option, loaded, option_option, scenario_of, set_option
 from arz.cli.root import Told
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def show(target: str, options: Sequence[str], changes: Sequence[str], limit: int
 
     from arz.cli.tables import network_lines, scenario_lines
 
-    if _is_network(target):
+    if is_network(target):
         from arz.world.network import Network
 
-        network = Network.load(target)
+        network = loaded(Network, target)
         emit(network.model_dump(mode="json"), lambda: network_lines(network, limit), as_json=as_json)
         return
     scenario = scenario_of(target, options, changes)
@@ -74,17 +74,3 @@ def _draw(result: "Result", folder: str) -> dict[str, str | None]:
             pictures[name] = None
             click.echo(f"arz: {name} is not drawn: {problem}", err=True)
     return pictures
-
-
-def _is_network(target: str) -> bool:
-    """Whether this file holds roads at its top: a scenario has them in its network."""
-    if not is_file(target) or not os.path.isfile(target):
-        return False
-    import json
-
-    try:
-        with open(target, encoding="utf-8") as file:
-            held = json.load(file)
-    except (OSError, ValueError):
-        return False  # what is wrong with it is told where it is read as a scenario
-    return isinstance(held, dict) and "roads" in held and "network" not in held

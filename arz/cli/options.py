@@ -4,13 +4,17 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from arz.cli.root import Told
+from arz.cli.words import counted
+from arz.errors import Invalid
 
 if TYPE_CHECKING:
+    from arz.world.record import Record
     from arz.world.scenario import Scenario
 
 _SHOWN = 12
@@ -50,12 +54,47 @@ def scenario_of(target: str, options: Sequence[str], changes: Sequence[str]) -> 
     if is_file(target):
         if options:
             raise Told("--option is for ready scenarios, and this is a file: use --set")
-        made = Scenario.load(_existing(target))
+        made = loaded(Scenario, _with_demand(_existing(target)))
     else:
         from arz.world.scenarios.registry import scenario
 
         made = scenario(target, **pairs("--option", options))
     return changed(made, pairs("--set", changes))
+
+
+Kind = TypeVar("Kind", bound="Record")
+
+
+def loaded(kind: type[Kind], path: str) -> Kind:
+    """The record in a file; what is wrong with it is told with the name of the file."""
+    try:
+        return kind.load(Path(path))
+    except Invalid as problem:
+        # What concerns the whole file has its name, or that of the record, for a path.
+        where = path if problem.path in (kind.__name__, str(Path(path))) else f"{path}: {problem.path}"
+        raise Invalid(where, problem.problem, problem.remedy, problem.others) from None
+
+
+def is_network(target: str) -> bool:
+    """Whether this file holds roads at its top: a scenario has them in its network."""
+    if not is_file(target) or not os.path.isfile(target):
+        return False
+    try:
+        with open(target, encoding="utf-8") as file:
+            held = json.load(file)
+    except (OSError, ValueError):
+        return False  # what is wrong with it is told where it is read as a scenario
+    return isinstance(held, dict) and "roads" in held and "network" not in held
+
+
+def _with_demand(path: str) -> str:
+    """The path, unless the file holds a result, or a network alone."""
+    if path.endswith(".npz"):
+        raise Told(f"{path}: is a result, no scenario: `python -m arz show {path}` shows it, `python -m arz run --resume {path}` goes on")
+    if is_network(path):
+        remedy = '{"name": …, "network": …, "demand": {"inflows": […]}, "horizon_s": …}, as docs/how/bring-your-own-network.md shows'
+        raise Told(f"{path}: is a road network, and a scenario says also which demand it has: write {remedy}")
+    return path
 
 
 def changed(scenario: "Scenario", changes: Mapping[str, Any]) -> "Scenario":
@@ -69,6 +108,8 @@ def changed(scenario: "Scenario", changes: Mapping[str, Any]) -> "Scenario":
 
 
 def _existing(target: str) -> str:
+    if os.path.isdir(target):
+        raise Told(f"{target}: is a folder: name a file in it")
     if not os.path.isfile(target):
         raise Told(f"{target}: there is no such file: check the path")
     return target
@@ -96,7 +137,7 @@ def _put(fields: Any, path: str, value: Any) -> None:
         where = f"--set {path}: "
         if isinstance(holder, list):
             if not step.isdecimal() or int(step) >= len(holder):
-                raise Told(f"{where}{'.'.join(steps[:depth])} has {len(holder)} items: give a number from 0 to {len(holder) - 1}")
+                raise Told(f"{where}{'.'.join(steps[:depth])} has {counted(len(holder), 'item')}: count from 0")
         elif not isinstance(holder, dict):
             raise Told(f"{where}{'.'.join(steps[:depth])} has no fields: leave out .{step}")
         elif step not in holder:

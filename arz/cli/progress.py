@@ -1,4 +1,4 @@
-"""How far long work has come: one line that moves on a terminal, nothing on a pipe."""
+"""How far long work has come: one line that moves on a terminal; on a pipe nothing but that the compiler works."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ _PAUSE = 0.1
 
 
 class Bar:
-    """Progress on stderr with the time left, drawn ten times a second at most; says nothing unless stderr is a terminal."""
+    """Progress on stderr with the time left, drawn ten times a second at most, and only if stderr is a terminal."""
 
     def __init__(self, what: str, unit: Callable[[float], str] = span) -> None:
         self._what = what
@@ -20,10 +20,20 @@ class Bar:
         self._terminal = sys.stderr.isatty()
         self._last = -_PAUSE
         self._first: tuple[float, float] | None = None
-        self._drawn = self._terminal
+        self._drawn = False
         if self._terminal:
-            # On a new machine the compiler works for a minute before anything moves.
-            click.echo(f"{what}: preparing", err=True, nl=False)
+            self._prepare()
+
+    def _prepare(self) -> None:
+        self._drawn = True
+        click.echo(f"{self._what}: preparing", err=True, nl=False)
+
+    def compiling(self) -> None:
+        """On a new machine the compiler works before anything moves: that is said in a line, also where there is no terminal."""
+        self.clear()
+        click.echo("compiling the solver for this machine, once, which may take a minute", err=True)
+        if self._terminal:
+            self._prepare()
 
     def __call__(self, done: float, total: float) -> None:
         now = time.monotonic()

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from arz.validate.base import Table
 
 
-@click.command(name="validate", epilog="Example: python -m arz validate --out validation.md --out validation.json")
+@click.command(name="validate", epilog="Example: python -m arz validate 'leak, order 2' transmission --out validation.md")
 @click.argument("cases", nargs=-1, metavar="[CASE]...")
 @click.option("--out", "outs", multiple=True, metavar="FILE", help="Write the table there: as a page (.md) or as data (.json).")
 @json_option
 def validate_solver(cases: Sequence[str], outs: Sequence[str], *, as_json: bool) -> None:
     """Hold the solver against exact solutions, balances and limits.
 
-    Every figure is computed here and now, of all cases or of those named; all of them take some minutes. The exit code is 1 if a bound is
-    not kept.
+    Every figure is computed here and now, of all cases or of those named; all of them take some minutes. A CASE is a name, in quotes because
+    it has spaces, or a beginning that only one name has. The exit code is 1 if a bound is not kept.
     """
     for out in outs:
         if not out.endswith((".md", ".json")):

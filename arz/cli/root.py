@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from arz.cli.words import counted
 from arz.errors import ArzError, Invalid, Unstable
 
 # Which file and function hold each command; the order is that of `python -m arz --help`.
@@ -22,6 +23,8 @@ COMMANDS: Final = {
 }
 
 
+RESUMABLE: Final = 75
+"""The exit code of a run that a time limit ended before its end, and that --resume goes on with (EX_TEMPFAIL)."""
 _AS_JSON: Final = "arz.json"
 
 
@@ -109,7 +112,7 @@ def _wrong_use(problem: click.UsageError) -> Told:
 
 def in_short(problem: Invalid) -> str:
     """The first fault of an input, and how many more there are."""
-    more = f" (and {len(problem.others)} more faults)" if problem.others else ""
+    more = f" (and {counted(len(problem.others), 'more fault')})" if problem.others else ""
     return f"{problem.path}: {problem.problem}; {problem.remedy}{more}"
 
 
@@ -119,5 +122,6 @@ def main() -> None:
     """Traffic on road networks by the Aw-Rascle-Zhang equations.
 
     A scenario is the name of a ready one (`python -m arz list scenarios`) or a JSON file; a result is the npz file of a run.
-    Exit codes: 0 done, 1 the run failed, 2 wrong use or bad input, 130 and 143 stopped by SIGINT and SIGTERM.
+    Exit codes: 0 done, 1 the run failed, 2 wrong use or bad input, 75 a time limit came before the end (--resume goes on), 130 and 143
+    stopped by SIGINT and SIGTERM.
     """

@@ -12,7 +12,7 @@ import click
 
 from arz.cli.options import changed, device_option, emit, json_option, option_option, pairs, scenario_of, set_option
 from arz.cli.progress import Bar
-from arz.cli.root import Told
+from arz.cli.root import RESUMABLE, Told
 from arz.cli.tables import result_lines, summary
 from arz.cli.words import Span
 
@@ -31,7 +31,9 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
     "--out", metavar="PATH", help="Where the result goes: NAME.npz (whole), NAME.zarr, or a folder of CSV tables named with a / at its end."
 )
 @click.option("--every", "every_s", type=Span(), metavar="TIME", help="How often to tell about it; else at every decision.")
-@click.option("--timeout", "timeout_seconds", type=Span(), metavar="TIME", help="Stop after so long, with what there is by then.")
+@click.option(
+    "--timeout", "timeout_seconds", type=Span(), metavar="TIME", help="Stop after so long, with what there is by then (exit code 75)."
+)
 @click.option(
     "--resume", "resume_path", metavar="RESULT.npz", help="Go on where this result stopped; it is its own --out unless told otherwise."
 )
@@ -53,8 +55,8 @@ def run_scenario(
 ) -> None:
     """Run a scenario and print what became of it.
 
-    SCENARIO is the name of a ready one or a JSON file. A run that is stopped, by --timeout or a signal, writes what it has; with --resume
-    it goes on from there, bit for bit as if it had never stopped.
+    SCENARIO is the name of a ready one or a JSON file. A run that is stopped, by --timeout or a signal, writes what it has, and does not
+    exit with 0; with --resume it goes on from there, bit for bit as if it had never stopped.
     """
     if (target is None) == (resume_path is None):
         raise Told("name a scenario, or a result with --resume: one of the two")
@@ -81,6 +83,7 @@ def run_scenario(
                 timeout_seconds=timeout_seconds,
                 resume=earlier,
                 progress=bar,
+                compiling=bar.compiling,
                 stop=lambda: bool(came),
             )
         except Unstable as problem:
@@ -94,6 +97,8 @@ def run_scenario(
     emit(summary(result) | {"out": place}, lambda: [*result_lines(result, roads=None), *_onward(result, place)], as_json=as_json)
     if came and not result.complete:
         raise SystemExit(128 + came[0])
+    if not result.complete:
+        raise SystemExit(RESUMABLE)
 
 
 def _continued(earlier: "Result", options: Sequence[str], changes: Sequence[str]) -> "Scenario":

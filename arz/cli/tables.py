@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _KM = 1000.0
 _HOUR = 3600.0
 _KMH = 3.6
+DUST = 1e-6
+"""Less than so many vehicles, kilometres or hours is nothing to a person."""
 
 
 def network_lines(network: "Network", roads: int) -> list[str]:
@@ -116,7 +118,12 @@ def note_lines(notes: Sequence[str]) -> list[str]:
 
 
 def _cell(value: float | None) -> str:
-    return "-" if value is None else number(value)
+    return "-" if value is None else _amount(value)
+
+
+def _amount(value: float) -> str:
+    """As a number, but for what is left of nothing by rounding."""
+    return number(value if abs(value) >= DUST else 0.0)
 
 
 def _totals(result: "Result", k: int) -> dict[str, float | None]:
@@ -149,11 +156,11 @@ def _road_lines(result: "Result", roads: int) -> list[str]:
     rows = [
         (
             result.roads[at],
-            number(flow[at]),
-            number(density[at]),
+            _amount(flow[at]),
+            _amount(density[at]),
             number(distance[at] / spent[at] * _KMH) if spent[at] else "-",
-            number(queue[at]),
-            number(delay[at]),
+            _amount(queue[at]),
+            _amount(delay[at]),
         )
         for at in (-delay).argsort(kind="stable")
     ]

@@ -17,6 +17,8 @@ FULLEST_LANE_VEH_PER_H = 10_000.0
 """More than motorcycles could ever be; who gives more gives vehicles a day."""
 HASTE = 2.0
 """How many times V_max a vehicle may drive at the start before its speed looks like km/h."""
+LONGEST_S = 366 * 24 * 3600.0
+"""A year: longer than any study of traffic, so whoever gives more gives another unit."""
 ROUNDING = 1e-9
 
 PerClass = Annotated[tuple[DensityVehPerM, ...], Field(min_length=1, max_length=2)]
@@ -75,7 +77,7 @@ class Scenario(Record):
     demand: Demand = Demand()
     actuators: tuple[AnyActuator, ...] = ()
     initial: Initial = Initial()
-    horizon_s: Positive = 3600.0
+    horizon_s: Annotated[float, Field(gt=0, le=LONGEST_S)] = 3600.0
     decision_s: Positive = 15.0
     """How long controls hold: measures are taken, and controls may change, at its multiples."""
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0

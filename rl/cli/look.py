@@ -7,6 +7,7 @@ import click
 from rl.cli.loading import load
 from rl.cli.options import experiment_of, set_option
 from rl.cli.root import Told
+from rl.cli.store import tell_store
 from simcache.cli.options import emit, json_option
 from simcache.cli.words import table
 
@@ -51,6 +52,7 @@ def show(target: str, changes: Sequence[str]) -> None:
 def check(target: str, changes: Sequence[str], *, as_json: bool) -> None:
     """Ask the task five questions before anybody learns from it, such as whether red holds and whether control matters."""
     experiment = experiment_of(target, changes)
+    tell_store()
     load()
     from rl.cached import findings
 

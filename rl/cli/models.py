@@ -7,6 +7,8 @@ import click
 
 from rl.cli.options import experiment_of, require_folder, say, set_option
 from rl.cli.root import Told
+from rl.cli.store import take_store
+from simcache.cli.words import counted
 
 
 @click.command(epilog="Example: rl export quick --to policy.npz")
@@ -35,9 +37,12 @@ def export(target: str, place: str, seed: int | None, checkpoint: str | None, ch
     require_folder("--to", place)
     experiment = experiment_of(target, changes, seeds=() if seed is None else (seed,), **{"evaluation.pick": checkpoint})
     wanted = experiment.seeds[0]
+    take_store()
     run = pipeline.series(experiment, wanted)
     if run.stored < experiment.windows:
-        raise Told(f"seed {wanted} has {run.stored} of {experiment.windows} windows: run `rl train {target} --seed {wanted}` first", 1)
+        raise Told(
+            f"seed {wanted} has {run.stored} of {counted(experiment.windows, 'window')}: run `rl train {target} --seed {wanted}` first", 1
+        )
     trained = pipeline.train(experiment, wanted)
     number, _ = pipeline.picked(experiment, trained, pipeline.Clock(None))
     if place.endswith(".zip"):

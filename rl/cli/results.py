@@ -10,6 +10,7 @@ import click
 from rl.cli.loading import load
 from rl.cli.options import experiment_of, require_folder, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
+from rl.cli.store import tell_store
 from simcache.cli.options import emit, json_option
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def evaluate(target: str, out: str | None, changes: Sequence[str], *, as_json: b
     """Measure the baselines and every training on the held-out days; what is not trained yet is trained first."""
     require_folder("--out", out)
     experiment = experiment_of(target, changes)
+    tell_store()
     with resumable():
         outcome = outcome_of(experiment)
     _require_rows(outcome, target)
@@ -49,10 +51,16 @@ def compare(targets: Sequence[str], reference: str | None, picture: str | None, 
     demand or horizon differ are refused.
     """
     from rl.compare import together
+    from rl.experiment import Experiment
 
     require_folder("--picture", picture)
+    asked = [_asked(target) for target in targets]
+    if reference is not None:
+        _require_reference(reference, asked, targets)
+    if any(isinstance(one, Experiment) for one in asked):
+        tell_store()
     with resumable():
-        each = [_outcome(target) for target in targets]
+        each = [outcome_of(one) if isinstance(one, Experiment) else one for one in asked]
     for one, target in zip(each, targets, strict=True):
         _require_rows(one, target)
     outcome = together(each, targets)
@@ -78,6 +86,7 @@ def run_all(targets: Sequence[str], jobs: int, *, everything: bool, as_json: boo
     if not names:
         raise Told("name experiments, or say --all")
     experiments = [experiment_of(name) for name in names]
+    tell_store()
     with resumable():
         outcomes = _all(experiments, jobs)
     for each, outcome in zip(experiments, outcomes, strict=True):
@@ -122,7 +131,8 @@ def outcome_of(experiment: "Experiment", clock: "Clock | None" = None) -> "Outco
     return pipeline.measured(experiment, say, clock)
 
 
-def _outcome(target: str) -> "Outcome":
+def _asked(target: str) -> "Outcome | Experiment":
+    """The result in this file, or the experiment that is still to be measured."""
     from rl.compare import Outcome, load
 
     if target.endswith(".json") and Path(target).is_file():
@@ -132,7 +142,20 @@ def _outcome(target: str) -> "Outcome":
             held = None  # then it is no result; read as an experiment, it is told what is wrong with it
         if isinstance(held, dict) and held.keys() >= Outcome.model_fields.keys() - {"complete"}:
             return load(target)
-    return outcome_of(experiment_of(target))
+    return experiment_of(target)
+
+
+def _require_reference(reference: str, asked: Sequence["Outcome | Experiment"], targets: Sequence[str]) -> None:
+    """Refused, before anything is trained, where no row can have this name; a name that an earlier target has goes with its own target."""
+    from rl.compare import no_row
+    from rl.experiment import Experiment, row_titles
+
+    known: list[str] = []
+    for one, target in zip(asked, targets, strict=True):
+        names = row_titles(one) if isinstance(one, Experiment) else [row.name for row in one.rows]
+        known += [name for name in names if name not in known] + [f"{name} ({target})" for name in names if name in known]
+    if reference not in known:
+        raise no_row(reference, known)
 
 
 def _require_rows(outcome: "Outcome", target: str) -> None:

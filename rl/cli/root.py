@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 import simcache.cli.root
+from simcache.cli.words import counted
 
 # Which file holds each command, and after a colon under which name if it is another; the order is that of `rl --help`.
 COMMANDS: Final = {
@@ -49,7 +50,7 @@ class Commands(simcache.cli.root.Commands):
         except click.UsageError as problem:
             raise _wrong_use(problem) from None
         except Invalid as problem:
-            more = f" (and {len(problem.others)} more faults)" if problem.others else ""
+            more = f" (and {counted(len(problem.others), 'more fault')})" if problem.others else ""
             raise Told(f"{problem.path}: {problem.problem}; {problem.remedy}{more}") from None
         except (ArzError, RlError, CacheError) as problem:
             raise Told(str(problem)) from None
@@ -78,6 +79,8 @@ def main() -> None:
     """Learn to control traffic, and compare what was learned with the best rules.
 
     An EXPERIMENT is the name of a preset (`rl list`) or a JSON or TOML file; `rl show quick` prints one to begin with. Everything computed
-    is kept in the store (SIMCACHE_STORE, or the project's): the same command again computes nothing, with more steps it computes the rest.
+    is kept in the store: SIMCACHE_STORE, else `store` of the nearest simcache.toml above this folder, else the user cache. The same command
+    again computes nothing, with more steps it computes the rest.
+
     Exit codes: 0 done, 1 failed, 2 wrong use or bad input, 75 ended before its end (the same command goes on), 130 stopped by Ctrl-C.
     """

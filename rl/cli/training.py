@@ -1,8 +1,9 @@
 """`plan`, `train` and `watch`: how much fits, the training itself, and a view of one that runs."""
 
+import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,11 +11,13 @@ import click
 from rl.cli.loading import load
 from rl.cli.options import experiment_of, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
+from rl.cli.store import take_store, tell_store
 from simcache.cli.options import emit, json_option
-from simcache.cli.words import Span
+from simcache.cli.words import Span, counted
 
 if TYPE_CHECKING:
     from rl.experiment import Experiment
+    from rl.setting import Setting
     from rl.train import Window
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -39,6 +42,7 @@ def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Seq
     Two windows of the first training are computed (and kept, if they are not there yet); the median of the newest is the rate.
     """
     experiment = experiment_of(target, changes)
+    tell_store()
     load()
     from rl import pipeline
     from rl.budget import fit, rate, span
@@ -66,8 +70,8 @@ def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Seq
     emit(
         {"deadline_s": limit, "steps_per_s": measured.steps_per_s, "steps": fits.steps, "enough": fits.enough, "reserve_s": fits.reserve_s},
         lambda: [
-            f"{measured.steps_per_s:,.0f} steps/s, the median of {measured.windows} windows (compiling left out)",
-            f"before {span(limit)} are over: {fits.steps:,} of {steps:,} steps for each of {len(experiment.seeds)} trainings, in {span(fits.training_s)}",
+            f"{measured.steps_per_s:,.0f} steps/s, the median of {counted(measured.windows, 'window')} (compiling left out)",
+            f"before {span(limit)} are over: {fits.steps:,} of {steps:,} steps for each of {counted(len(experiment.seeds), 'training')}, in {span(fits.training_s)}",
             f"kept back: {span(fits.reserve_s)} for a checkpoint, the evaluation, and a tenth of everything",
             f"next: rl train {target}" + ("" if fits.enough else f" --steps {max(fits.steps, 1)} (or go on in another session)"),
         ],
@@ -111,12 +115,34 @@ def train(
     command goes on, and the numbers are those of a training without a stop, bit for bit.
     """
     experiment = experiment_of(target, changes, steps=steps, seeds=tuple(seeds))
-    click.echo(experiment.model_dump_json(), err=True)  # what this run is, before anything is computed
+    say(experiment.model_dump_json() if as_json else in_short(experiment))  # what this run is, before anything is computed
+    tell_store()
     with resumable():
         answers = _train(experiment, deadline_s or experiment.deadline.timeout_seconds, beat_s, unchecked=unchecked)
     emit(answers, lambda: [_told(answer) for answer in answers], as_json=as_json)
     if not all(answer["complete"] for answer in answers):
         raise Told("the deadline came before the last step; the same command goes on", RESUMABLE)
+
+
+def in_short(experiment: "Experiment") -> str:
+    """What is trained, in a line: the kinds, and whatever else is not the default, as --set takes it."""
+    seeds = f"seed{'s' * (len(experiment.seeds) > 1)} {', '.join(map(str, experiment.seeds))}"
+    said = [*unusual(experiment.task, "task."), *unusual(experiment.training, "training.")]
+    return f"{experiment.name}: {experiment.steps:,} steps, {seeds}; {' '.join(said)}"
+
+
+def unusual(setting: "Setting", path: str = "") -> Iterator[str]:
+    """The fields within that are not as they come, each with its path; of what has a kind that one too."""
+    from rl.setting import Setting
+
+    plain = setting.model_dump(mode="json")
+    for name, field in type(setting).model_fields.items():
+        held = getattr(setting, name)
+        within = list(unusual(held, f"{path}{name}.")) if isinstance(held, Setting) else []
+        if within:
+            yield from within
+        elif name == "kind" or held != field.get_default(call_default_factory=True):
+            yield f"{path}{name}={held if isinstance(held, str) else json.dumps(plain[name])}"
 
 
 def _train(experiment: "Experiment", deadline_s: float | None, beat_s: float, *, unchecked: bool) -> list[dict[str, Any]]:
@@ -146,7 +172,11 @@ def _told(answer: dict[str, Any]) -> str:
 
     if not answer["reward"]:
         return f"seed {answer['seed']}: no window in time"
-    done = f"{answer['computed']} of {answer['windows']} windows computed in {span(answer['seconds'])}" if answer["computed"] else "loaded"
+    done = (
+        f"{answer['computed']} of {counted(answer['windows'], 'window')} computed in {span(answer['seconds'])}"
+        if answer["computed"]
+        else "loaded"
+    )
     return f"seed {answer['seed']}: {answer['steps']:,} steps, {done}; reward {spark(answer['reward'])} {answer['reward'][-1]:.4f}"
 
 
@@ -159,6 +189,7 @@ def _told(answer: dict[str, Any]) -> str:
 def watch(target: str, seeds: Sequence[int], every_s: float, *, once: bool, changes: Sequence[str]) -> None:
     """Look at a training that goes on, here or elsewhere on this store: its curve, its rate, the time left. It computes nothing."""
     experiment = experiment_of(target, changes, seeds=tuple(seeds))
+    take_store()
     moving = not once and sys.stdout.isatty()
     drawn = 0
     while True:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from arz.cli import main
 from arz.cli.kinds import KINDS
-from arz.cli.root import COMMANDS
+from arz.cli.root import COMMANDS, RESUMABLE
 from arz.result import Result as RunResult
 from arz.running import run
 from arz.validate.base import Case, Figure, Group
@@ -27,7 +28,7 @@ from tests.arz.results import assert_same
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 280.0
-ENDLESS = ("run", "grid", "--set", "horizon_s=1e7", "--set", "fields=false", "--every", "60")
+ENDLESS = ("run", "grid", "-o", "n=4", "-o", "m=4", "--set", "horizon_s=1e7", "--set", "fields=false", "--every", "60")
 
 Command = Callable[..., Result]
 
@@ -73,11 +74,15 @@ class TestMistakes:
             (("run", "ring", "-o", "nope=1"), "nope: is no option of the scenario 'ring'"),
             (("run", "ring", "-o", "nope"), "write it as NAME=VALUE"),
             (("run", "ring", "--set", "demand.nope=1"), "there is no field 'nope': choose among inflows, scale"),
-            (("run", "ring", "--set", "network.roads[3].lanes=1"), "network.roads has 1 items"),
+            (("run", "ring", "--set", "network.roads[3].lanes=1"), "network.roads has 1 item: count from 0"),
             (("run", "ring", "--set", "seed.nope=1"), "seed has no fields"),
             (("run", "ring", "--set", "network.roads[0].length_m=-4"), "network.roads[0].length_m: is -4"),
             (("run", "ring", "--set", "network.roads[0].limit_kmh=13.9e3"), "network.roads[0].limit_kmh"),
             (("run", "ring", "--set", "physics.closure=nope"), "physics.closure"),
+            (
+                ("run", "corridor", "--set", "horizon_s=1e12"),
+                "horizon_s: is 1000000000000.0; it should be less than or equal to 31622400, in seconds",
+            ),
             (("run", "ring", "--timeout", "soon"), "is no time above 0"),
             (("run", "ring", "--timeout", "0"), "is no time above 0"),
             (("run", "ring", "--device", "abacus"), "abacus"),
@@ -86,6 +91,8 @@ class TestMistakes:
             (("run", "ring", "--out", "nowhere/result.npz"), "there is no folder"),
             (("run", "--resume", "nope.npz"), "is not there"),
             (("run", "ring", "--resume", "nope.npz"), "one of the two"),
+            (("run", "."), ".: is a folder"),
+            (("show", "."), ".: is a folder"),
             (("show", "nope"), "there is no scenario named 'nope'"),
             (("show", "nope.npz"), "is not there"),
             (("show", "ring", "--plot", "x"), "--plot draws results"),
@@ -126,6 +133,51 @@ class TestMistakes:
 
         assert 1 == len(answer.stderr.splitlines()), answer.stderr
 
+    @pytest.mark.parametrize("name", ["run", "show"])
+    def test_a_fault_is_told_with_its_file(self, command: Command, tmp_path: Path, name: str) -> None:
+        """Of a field within it, of the whole, and of a network that is shown; it had named the field alone."""
+        fields = json.loads(scenario("ring").model_dump_json())
+        for file, held, said in (
+            ("field.json", fields | {"horizon_s": -1}, "field.json: horizon_s: is -1"),
+            ("cut.json", None, "cut.json: "),
+            ("absent.json", {"name": "x"}, "absent.json: network: is missing; give it\n"),
+        ):
+            (tmp_path / file).write_text("{" if held is None else json.dumps(held))
+            assert command(name, f"./{file}", code=2).stderr.startswith(f"arz: ./{said}")
+        (tmp_path / "roads.json").write_text(json.dumps(fields["network"] | {"nodes": []}))
+        assert command("show", "roads.json", code=2).stderr.startswith("arz: roads.json: nodes: ")
+
+    def test_a_network_is_not_taken_for_a_scenario(self, command: Command, tmp_path: Path) -> None:
+        """It is told what a scenario has besides, instead of `network: is missing`."""
+        scenario("ring").network.save(tmp_path / "town.json")
+        for name in ("run", "bench"):
+            told = command(name, "town.json", code=2).stderr
+            assert told.startswith("arz: town.json: is a road network, and a scenario says also which demand it has: ")
+            assert "docs/how/bring-your-own-network.md" in told
+
+    def test_a_result_is_not_taken_for_a_scenario(self, command: Command, tmp_path: Path) -> None:
+        """It is told what can be done with it, instead of an error of UTF-8."""
+        (tmp_path / "twin.npz").write_bytes(b"PK\x03\x04\xff")
+        told = command("run", "twin.npz", code=2).stderr
+
+        assert "twin.npz: is a result, no scenario: `python -m arz show twin.npz` shows it" in told
+        assert "`python -m arz run --resume twin.npz` goes on" in told
+
+    def test_several_faults_and_one_more(self, command: Command, tmp_path: Path) -> None:
+        """`1 more faults` it said."""
+        (tmp_path / "two.json").write_text(json.dumps({"nope": 1}))
+
+        assert "(and 2 more faults)" in command("run", "two.json", code=2).stderr
+        (tmp_path / "one.json").write_text(json.dumps({"name": "x"} | {"nope": 1}))
+        assert "(and 1 more fault)" in command("run", "one.json", code=2).stderr
+
+    def test_no_advice_to_run_what_a_file_holds(self, command: Command, tmp_path: Path) -> None:
+        """Of what it does not know, numpy advises to load it as a pickle."""
+        for held in (b"nothing", b"\x80\x04N."):
+            (tmp_path / "bad.npz").write_bytes(held)
+            told = command("show", "bad.npz", code=2).stderr
+            assert told == "arz: bad.npz: is no result, or a damaged one (no archive of arrays); run the scenario again\n"
+
     def test_a_result_of_nothing(self, command: Command, tmp_path: Path) -> None:
         """A damaged result is told as one."""
         (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04nothing")
@@ -145,9 +197,10 @@ class TestRun:
 
     def test_a_name(self, command: Command, tmp_path: Path) -> None:
         """The result is that of `run`."""
+        expected = run(scenario("ring", fill=0.2, horizon_s=45.0))
         answer = command("run", "ring", "-o", "fill=0.2", "--set", "horizon_s=45", "--out", "ring.npz")
 
-        assert_same(run(scenario("ring", fill=0.2, horizon_s=45.0)), RunResult.load(tmp_path / "ring.npz"))
+        assert_same(expected, RunResult.load(tmp_path / "ring.npz"))
         assert "complete" in answer.stdout
         assert "" == answer.stderr
 
@@ -185,14 +238,46 @@ class TestRun:
 
         assert (tmp_path / out).is_dir()
 
+    def test_the_compiler_is_told_of(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In a line where there is no terminal, too: for a minute nothing had been said."""
+
+        def compiles(*given: Any, compiling: Callable[[], object], **more: Any) -> RunResult:
+            compiling()
+            return run(*given, **more)
+
+        monkeypatch.setattr("arz.running.run", compiles)
+        answer = command("run", "ring", "--set", "horizon_s=30", "--json")
+
+        assert answer.stderr == "compiling the solver for this machine, once, which may take a minute\n"
+        assert json.loads(answer.stdout)["complete"]
+
+    def test_rounding_is_nothing_to_a_person(self, command: Command, tmp_path: Path) -> None:
+        """The table shows 0 where 1.119e-08 vehicles wait; the JSON has the number."""
+        command("run", "one_road", "--set", "horizon_s=30", "--out", "road.npz")
+        result = RunResult.load(tmp_path / "road.npz")
+        replace(result, waiting=np.full_like(result.waiting, 1.119e-08), queue=result.queue * 0 - 1e-12).save("road.npz")
+
+        said = command("show", "road.npz").stdout
+        assert "e-" not in said.partition("ledger")[0]
+        assert 1.119e-08 == pytest.approx(json.loads(command("show", "road.npz", "--json").stdout)["vehicles"]["car"]["waiting"])
+
     def test_timeout_and_resume(self, command: Command, tmp_path: Path) -> None:
         """A run that had no time is incomplete, says how to go on, and goes on."""
-        answer = command("run", "corridor", "--set", "horizon_s=60", "--timeout", "0.000001", "--out", "part.npz")
+        answer = command("run", "corridor", "--set", "horizon_s=60", "--timeout", "0.000001", "--out", "part.npz", code=RESUMABLE)
         assert "go on with: python -m arz run --resume part.npz" in answer.stdout
         assert not RunResult.load(tmp_path / "part.npz").complete
         command("run", "--resume", "part.npz")
 
         assert_same(run(scenario("corridor", horizon_s=60.0)), RunResult.load(tmp_path / "part.npz"))
+
+    @pytest.mark.parametrize("json_", [(), ("--json",)], ids=["", "--json"])
+    def test_a_run_that_is_not_whole_says_so_by_its_exit_code(self, command: Command, json_: tuple[str, ...]) -> None:
+        """75, as `rl` has it, however little it came to: a script had taken an empty result for a whole one."""
+        answer = command("run", "ring", "--set", "horizon_s=60", "--timeout", "0.000001", *json_, code=RESUMABLE)
+
+        assert "" == answer.stderr
+        if json_:
+            assert (False, 0) == (json.loads(answer.stdout)["complete"], json.loads(answer.stdout)["intervals"])
 
     def test_resume_elsewhere_and_longer(self, command: Command, tmp_path: Path) -> None:
         """A finished run goes on towards a later horizon, into a file of its own."""
@@ -260,6 +345,7 @@ class TestSignals:
 
     def test_nothing_on_a_pipe(self, tmp_path: Path) -> None:
         """Progress is for terminals: the answer stands alone, without colour or control characters."""
+        run(scenario("one_road", horizon_s=15.0))  # compiled by now, of which there would be a line
         code, out, err = done(tmp_path, "run", "one_road", "--set", "horizon_s=3600")
 
         assert (0, "") == (code, err)
@@ -352,6 +438,19 @@ class TestValidate:
         assert (["other"], True) == ([row["case"] for row in data["rows"]], data["ok"])
         assert "| other | a promise | 0.5" in (tmp_path / "page.md").read_text()
         assert f"1 case, {data['bounds']} of {data['bounds']} bounds kept" in answer.stdout
+
+    def test_a_beginning_that_one_name_has(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Names hold commas and spaces: a beginning will do, and several names are parted by semicolons."""
+        names = ("leak, order 1", "leak, order 2", "ring")
+        known = tuple(Case(name, Group("Group", ""), "a promise", lambda: [Figure("error", 0.5, at_most=1.0)]) for name in names)
+        monkeypatch.setattr("arz.validate.registry.cases", lambda: known)
+        rows = json.loads(command("validate", "ri", "leak, order 2", "--json").stdout)["rows"]
+
+        assert ["leak, order 2", "ring"] == [row["case"] for row in rows]
+        assert "known: leak, order 1; leak, order 2; ring\n" in command("validate", "nope", code=2).stderr
+        told = command("validate", "leak", code=2).stderr
+        assert told == "arz: case: 'leak' is how 2 names begin; choose among leak, order 1; leak, order 2\n"
+        assert "validate 'leak, order 2'" in command("validate", "--help").stdout
 
     def test_a_miss_is_a_failure(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         """A bound that is not kept is told, and the exit code is 1."""

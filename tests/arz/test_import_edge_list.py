@@ -141,6 +141,12 @@ def test_kilometres_are_noticed(tmp_path: Path) -> None:
         read(table(tmp_path, HEADER + ROWS.replace("210.5", "0.2105").replace("9.7", "0.0097").replace("120", "0.12")))
 
 
+def test_a_length_below_nothing_is_no_length_in_kilometres(tmp_path: Path) -> None:
+    """It is told with its line."""
+    with pytest.raises(Invalid, match=r"line 2, column length: a road cannot be -3 m long"):
+        read(table(tmp_path, "u,v,length\na,b,-3\n"))
+
+
 def test_a_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
     """Latin letters of an old spreadsheet are not guessed."""
     path = tmp_path / "edges.csv"

@@ -161,7 +161,7 @@ def test_unknown_words_are_refused(tmp_path: Path) -> None:
         read(path, "shape")
     with pytest.raises(Unknown, match="known: open, turn"):
         read(path, dead_ends="shut")  # type: ignore[arg-type]
-    with pytest.raises(Invalid, match="give kind= one of osm: an extract of OpenStreetMap"):
+    with pytest.raises(Invalid, match=r"say which \(kind=, or --kind on the command line\): osm: an extract of OpenStreetMap"):
         read(_written(tmp_path / "map.txt", b"?"))
 
 

@@ -2,18 +2,24 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
+from numba.extending import register_jitable
 
 import arz
+from arz.compiling import watched
+from arz.engine.simulator import Simulator
 from arz.errors import Invalid, Unstable
+from arz.memory import installed
 from arz.result import MEASURED, QUANTITIES, Result
 from arz.running import run
-from arz.world.scenario import Scenario
+from arz.world.scenario import LONGEST_S, Scenario
 from arz.world.scenarios.registry import scenario
 from tests.arz.results import assert_same
 
@@ -169,6 +175,54 @@ class TestSameBits:
         np.testing.assert_array_equal(straight.cell_density[4:], rest.cell_density)  # type: ignore[index]
 
 
+class Slow(Simulator):
+    """One for which something has to be compiled, wherever the tests run."""
+
+    compiled_s = 0.0
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        began = time.monotonic()
+        numba.njit(_halved)(8)
+        Slow.compiled_s = time.monotonic() - began
+        super().__init__(*given, **more)
+
+
+def _halved(number: int) -> Any:
+    return _half(number) + 1
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def _half(number: int) -> int:
+    return number // 2
+
+
+class TestCompiling:
+    """The compiler's work is told, and is no part of the time that a run takes."""
+
+    def test_told_once_and_not_counted(self, monkeypatch: pytest.MonkeyPatch, corridor: Scenario, straight: Result) -> None:
+        """It had been in `wall_s`: a run of seconds told that it took a minute."""
+        said: list[str] = []
+        monkeypatch.setattr("arz.running.Simulator", Slow)
+        began = time.monotonic()
+        result = run(corridor, compiling=lambda: said.append("compiling"))
+
+        assert ["compiling"] == said
+        assert 0 < result.wall_s < time.monotonic() - began - Slow.compiled_s / 2
+        assert_same(straight, result)
+
+    def test_code_that_is_kept(self, corridor: Scenario, straight: Result) -> None:
+        """Nothing is said where nothing is compiled."""
+        del straight
+        run(corridor, compiling=lambda: pytest.fail("nothing is to be compiled"), stop=after(1))
+
+    def test_another_thread(self) -> None:
+        """What another thread compiles is its own time."""
+        with watched() as compiler, ThreadPoolExecutor(1) as pool:
+            assert 5 == pool.submit(lambda: numba.njit(_halved)(8)).result()
+
+        assert 0.0 == compiler.seconds
+
+
 class TestStops:
     """A run ends when it is told to."""
 
@@ -186,9 +240,25 @@ class TestStops:
 
     def test_a_horizon_that_nobody_will_see(self) -> None:
         """Memory is taken for what has happened, not for what might."""
-        result = run(scenario("corridor", horizon_s=1e12), stop=after(2))
+        result = run(scenario("ring", horizon_s=LONGEST_S), stop=after(2))
 
         assert 2 == len(result.times_s)
+
+    @pytest.mark.parametrize("fields", [True, False])
+    def test_more_than_fits_into_memory(self, monkeypatch: pytest.MonkeyPatch, fields: bool) -> None:
+        """Refused before anything is computed, with what it would take and the way out; it had filled the memory for hours."""
+        day = scenario("ring", horizon_s=86400.0, fields=fields)
+        monkeypatch.setattr("arz.running.installed", lambda: 500_000)
+        with pytest.raises(Invalid, match=r"5,760 intervals takes .* GB, and there are 0\.0005; .*--every") as caught:
+            run(day, stop=after(0))
+
+        assert "horizon_s" == caught.value.path
+        assert fields == ("fields=false" in caught.value.remedy)
+        run(day, every_s=3600.0, stop=after(0))
+
+    def test_memory(self) -> None:
+        """That of this machine holds more than this program."""
+        assert 100_000_000 < installed() < 1e15
 
     def test_more_rows_than_at_first(self) -> None:
         """Rows keep their order and numbers as there come more of them."""

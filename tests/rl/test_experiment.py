@@ -12,8 +12,7 @@ from arz import ArzError, Invalid
 from rl.algorithms import Dqn
 from rl.compare import load as outcome_of
 from rl.compare import told
-from rl.experiment import MOST_SEEDS, PRESETS, Evaluation, Experiment, Training, candidates, changed, load, read
-from rl.pipeline import title
+from rl.experiment import MOST_SEEDS, PRESETS, Evaluation, Experiment, Training, candidates, changed, load, read, title
 
 QUICK = PRESETS["quick"]
 

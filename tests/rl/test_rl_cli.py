@@ -14,12 +14,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rl import pipeline
+from rl.algorithms import Normalise
 from rl.cached import training
 from rl.cli import main
 from rl.cli.root import COMMANDS, RESUMABLE
+from rl.cli.training import unusual
+from rl.experiment import Experiment, Training, changed
 from simcache import Cache, cached
 from simcache.cli.words import Span
-from tests.rl.small import small
+from tests.rl.small import FIELDS, small
 
 ROOT = Path(__file__).parents[2]
 Command = Callable[..., Result]
@@ -149,6 +152,75 @@ def test_train_load_extend_watch_and_export(command: Command, tmp_path: Path) ->
     assert PPO.load(tmp_path / "model.zip", device="cpu").policy is not None
 
 
+def test_a_training_begins_with_what_is_not_the_default(command: Command) -> None:
+    """In a line for people, whose changes can be copied; 1.5 kB of JSON are for who asks for JSON."""
+    told = command("train", "small.json", "--unchecked", "--set", "training.algorithm.gamma=0.9").stderr.splitlines()[0]
+    task = (
+        'task.scenario=corridor task.options={"crossings": 1} task.horizon_s=150.0 task.observation.kind=detectors task.action.kind=phase'
+    )
+
+    assert told.startswith(f"small: 40 steps, seed 1; {task} task.agents=shared training.algorithm.net=[8] training.algorithm.gamma=0.9 ")
+    assert len(told) < 450
+    said = dict(part.split("=", 1) for part in told.replace(": 1", ":1").split("; ")[1].split(" "))
+    assert "ppo" == said["training.algorithm.kind"]
+    again = changed(Experiment(), {name: json.loads(held) if held[0] in "[{0123456789" else held for name, held in said.items()})
+    same = small(training={**FIELDS["training"], "algorithm": {**FIELDS["training"]["algorithm"], "gamma": 0.9}})
+    assert (same.task, same.training) == (again.task, again.training)
+    asked = command("train", "small.json", "--unchecked", "--set", "training.algorithm.gamma=0.9", "--json").stderr.splitlines()[0]
+    assert same == Experiment.load(asked)
+
+
+def test_what_is_there_only_if_it_is_asked_for_is_told() -> None:
+    """A part that is left out by default, and whose own fields are all as they come."""
+    told = list(unusual(Training(normalise=Normalise()), "training."))
+
+    assert 2 == len(told)
+    assert told[1].startswith('training.normalise={"')
+
+
+def test_one_window_is_one_window(command: Command) -> None:
+    """It said `1 windows`."""
+    asked = command("train", "small.json", "--unchecked", "--steps", "20").stdout
+
+    assert "seed 1: 20 steps, 1 of 1 window computed in " in asked
+    assert "has 1 of 2 windows: run" in command("export", "small.json", "--to", "x.npz", code=1).stderr
+
+
+def test_results_are_kept_in_the_store_of_the_project(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the settings above the current folder, where SIMCACHE_STORE is not set, and the command says so; they had gone to the user's cache."""
+    monkeypatch.delenv("SIMCACHE_STORE")
+    (tmp_path / "simcache.toml").write_text('store = "mine"\ndurable = true\n', encoding="utf-8")
+    (below := tmp_path / "below").mkdir()
+    monkeypatch.chdir(below)
+    place = tmp_path / "mine"
+    done = command("train", "../small.json", "--unchecked", "--json")
+
+    assert f"results are kept in {place}" in done.stderr.splitlines()
+    assert len(list((place / "entries").rglob("*.json"))) == 2
+    assert "40 of 40 steps" in command("watch", "../small.json", "--once").stdout
+    assert not os.environ.keys() & {"SIMCACHE_STORE", "SIMCACHE_FAR", "SIMCACHE_DURABLE", "SIMCACHE_TRUST"}
+
+    monkeypatch.setenv("SIMCACHE_STORE", str(tmp_path / "asked"))
+    assert "nothing stored yet" in command("watch", "../small.json", "--once").stdout
+
+
+def test_without_a_project_results_go_to_the_cache_of_the_user(command: Command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they did, and the command says where that is."""
+    monkeypatch.delenv("SIMCACHE_STORE")
+    place = home / ".cache" / "simcache" / "store"
+
+    assert f"results are kept in {place}" in command("train", "small.json", "--unchecked").stderr.splitlines()
+    assert len(list((place / "entries").rglob("*.json"))) == 2
+
+
+def test_a_far_store_whose_name_holds_a_comma_is_refused(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that a command starts would take it for two."""
+    monkeypatch.delenv("SIMCACHE_STORE")
+    (tmp_path / "simcache.toml").write_text('far = ["one,two"]\n', encoding="utf-8")
+
+    assert "one,two holds a comma" in command("train", "small.json", code=2).stderr
+
+
 def test_evaluate_and_compare(command: Command, tmp_path: Path) -> None:
     """One table with intervals, as text and as JSON; what was measured on other days is refused."""
     command("evaluate", "small.json", "--out", "one.json")
@@ -161,6 +233,22 @@ def test_evaluate_and_compare(command: Command, tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text(small(evaluation={"days": 4, "validation_days": 2}).model_dump_json(), encoding="utf-8")
     refused = command("compare", "one.json", "other.json", code=2)
     assert "cannot be compared: days" in refused.stderr
+
+
+def test_a_reference_that_no_row_can_be_is_refused_before_anything_is_trained(command: Command, tmp_path: Path) -> None:
+    """It was refused after hours; each of these names one row may have, and whatever a row is called afterwards is among them."""
+    done = command("compare", "small.json", "--reference", "foo", code=2)
+    known = "fixed-time; webster; webster (stretch 0.8); ppo, seed 1"
+
+    assert done.stderr == f"rl: reference: is 'foo', which is no row; choose among {known}\n"
+    assert not (tmp_path / "store" / "entries").exists()
+    command("evaluate", "small.json", "--out", "one.json")
+    rows = [row["name"] for row in json.loads((tmp_path / "one.json").read_text())["rows"]]
+    assert set(rows) <= set(known.split("; "))
+    (tmp_path / "two.json").write_text((tmp_path / "one.json").read_text().replace("ppo", "a2c"))
+    told = command("compare", "one.json", "two.json", "--reference", "foo", code=2).stderr
+    assert "; ".join([*rows, "a2c, seed 1"]) in told
+    assert "fixed-time (two.json)" in told
 
 
 def test_a_comparison_that_is_not_whole_says_so(command: Command, tmp_path: Path) -> None:
@@ -290,8 +378,13 @@ def started(place: Path, *arguments: str, program: tuple[str, ...] = ("-m", "rl"
 
 
 @pytest.mark.timeout(300)  # on a machine that has compiled nothing yet, they wait for the compiler
-def test_several_at_once_compute_each_key_once(command: Command, tmp_path: Path) -> None:
-    """`rl run --jobs 2`: processes of their own; what they share is computed by one of them, and a second run, here, computes nothing."""
+def test_several_at_once_compute_each_key_once(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rl run --jobs 2`: processes of their own, with one store, that of the project; what they share is computed by one of them.
+
+    A second run, here, computes nothing.
+    """
+    monkeypatch.delenv("SIMCACHE_STORE")
+    (tmp_path / "simcache.toml").write_text('store = "store"\n', encoding="utf-8")
     for name, seeds in (("one", [1, 2]), ("other", [2, 3])):
         (tmp_path / f"{name}.json").write_text(small(name=name, seeds=seeds).model_dump_json(), encoding="utf-8")
 

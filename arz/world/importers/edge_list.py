@@ -28,7 +28,8 @@ def read(path: str) -> Draft:
     table = list(rows(path, ("u", "v", "length")))
     if not table:
         raise refused(path, "", "the table holds no edges", "add a line for each road")
-    if max(row.number("length") for row in table) < _KILOMETRES_M:
+    lengths = [row.number("length") for row in table]
+    if min(lengths) > 0 and max(lengths) < _KILOMETRES_M:
         problem = f"no road is {_KILOMETRES_M:g} long, which looks like kilometres"
         raise refused(path, "column length", problem, "give metres")
     lines = _lines(draft, table)

@@ -41,4 +41,4 @@ def _importer(file: str, kind: str | None) -> Importer:
         if importer.claims(file):
             return importer
     known = ", ".join(f"{importer.name}: {importer.says}" for importer in IMPORTERS)
-    raise Invalid(file, "the name does not tell what kind of file it is", f"give kind= one of {known}")
+    raise Invalid(file, "the name does not tell what kind of file it is", f"say which (kind=, or --kind on the command line): {known}")
