@@ -89,11 +89,13 @@ def _together(stores: "list[Store]", *, heartbeat: bool, as_json: bool) -> None:
 
 def _rerun(store: "Store", count: int, *, heartbeat: bool) -> "RerunReport":
     from simcache.cache import Cache
+    from simcache.cli.aside import printing_aside
     from simcache.cli.functions import find
     from simcache.upkeep.rerun import rerun
 
     bar = Bar("computing again", heartbeat=heartbeat, unit=lambda number: f"{number:.0f}")
-    report = rerun(Cache(store), count, find, progress=bar)
+    with printing_aside():
+        report = rerun(Cache(store), count, find, progress=bar)
     bar.clear()
     return report
 

@@ -22,6 +22,19 @@ from tests.simcache.stored import environment, files_under, keep, keep_segment, 
 
 FILL = "import model as m; m.travel(m.Road(10.0)); m.travel(m.Road(20.0)); m.grid(4); m.walk(2)[:6]"
 
+LOUD = """
+import ctypes, os, subprocess, sys
+from simcache import cached
+print("importing")
+
+@cached
+def f() -> int:
+    print("in f")
+    subprocess.run([sys.executable, "-c", "print('from a child')"])
+    ctypes.CDLL(None).puts(b"from C")
+    return 5
+"""
+
 Run = Callable[..., Result]
 
 
@@ -464,6 +477,26 @@ class TestCall:
         assert {"array": "torch.bfloat16", **ones} == plain(torch.ones(2, dtype=torch.bfloat16, requires_grad=True))
         assert {"array": "torch.float32", "shape": [2]} == plain(torch.ones(2).to_sparse())
         assert 1.5 == plain(torch.tensor(1.5, requires_grad=True))
+
+    @pytest.mark.skipif(os.name == "nt", reason="the C library is called by its POSIX name")
+    def test_what_the_function_prints_is_not_the_answer(self, tmp_path: Path) -> None:
+        """By Python, by C or by a child, while it is imported and computed: it goes to stderr, and stdout has the answer alone."""
+        (project(tmp_path) / "loud.py").write_text(LOUD)
+        done = [simcache(tmp_path, "call", "loud:f", *more) for more in (("--json",), ())]
+        again = simcache(tmp_path, "verify", "--rerun", "1", "--json")
+
+        assert [0, 0, 0] == [one.returncode for one in (*done, again)], again.stderr
+        assert (5, "5\n") == (json.loads(done[0].stdout)["value"], done[1].stdout)
+        assert ["same"] == [one["outcome"] for one in json.loads(again.stdout)["rerun"]["reruns"]]
+        said = ["from C", "from a child", "importing", "in f"]
+        assert [said, ["importing"], said] == [sorted(one.stderr.splitlines()) for one in (*done, again)]
+
+    def test_what_a_function_prints_before_it_raises(self, tmp_path: Path) -> None:
+        """Is not in the document that tells the error either."""
+        (project(tmp_path) / "loud.py").write_text(LOUD.replace("return 5", "raise ValueError('no')"))
+        done = simcache(tmp_path, "call", "loud:f", "--json")
+
+        assert (1, True) == (done.returncode, "raised ValueError: no" in json.loads(done.stdout)["error"]), done
 
     def test_store(self, tmp_path: Path) -> None:
         """--store says where results are kept."""
