@@ -81,14 +81,15 @@ def _told(report: "SyncReport", only: Sequence[str]) -> Sequence[str]:
     for found in report.divergences[:_SHOWN]:
         lines += divergence(found)
     if report.stopped:
-        lines.append(f"{click.style('stopped', fg='red')}: {report.stopped}; run it again to go on where it stopped")
+        again = "" if report.closed else "; run it again to go on where it stopped"
+        lines.append(f"{click.style('stopped', fg='red')}: {report.stopped}{again}")
     return lines
 
 
 def _moved(one: "Moved", way: str, report: "SyncReport") -> str:
     where = f"from {one.source}" if way == "received" else f"to {one.target}"
     if not one.entries and not one.blobs:
-        return f"nothing new {where}"
+        return f"nothing new {where}" if report.complete else f"nothing was {way} {where}"
     verb = f"would be {way}" if report.dry_run else way
     return f"{verb} {counted(one.entries, 'entry', 'entries')}, {counted(one.blobs, 'blob')}, {size(one.bytes)} {where} in {span(report.seconds)}"
 
