@@ -13,7 +13,7 @@ from simcache.cli.words import Size, Span, counted, size, span
 if TYPE_CHECKING:
     from simcache.stores.base import Store
     from simcache.upkeep.prune import PruneReport
-    from simcache.upkeep.rerun import RerunReport
+    from simcache.upkeep.rerun import Rerun, RerunReport
     from simcache.upkeep.verify import VerifyReport
 
 _SHOWN = 20
@@ -155,14 +155,20 @@ def _advice(report: "VerifyReport", *, repaired: bool) -> str:
 
 def _reruns(report: "RerunReport") -> Sequence[str]:
     lines = []
+    left_out: dict[tuple[str, str], list[Rerun]] = {}
     for one in report.reruns:
-        said = {"same": "same bytes", "skipped": "not compared"}.get(one.outcome, _red(one.outcome))
-        lines.append(f"{said}: {one.function} {one.entry}{': ' if one.reason else ''}{one.reason}".replace("  ", " "))
+        if one.outcome == "skipped":
+            left_out.setdefault((one.function, one.reason), []).append(one)
+        else:
+            said = "same bytes" if one.outcome == "same" else _red(one.outcome)
+            lines.append(f"{said}: {one.function} {one.entry}{': ' if one.reason else ''}{one.reason}")
+    for (function, reason), alike in left_out.items():
+        which = alike[0].entry if len(alike) == 1 and alike[0].entry else f"({counted(sum(one.results for one in alike), 'result')})"
+        lines.append(f"not compared: {function} {which}: {reason}")
     differ = sum(one.outcome in ("differs", "failed") for one in report.reruns)
-    return [
-        *lines,
-        f"computed {report.computed} of {report.asked} again: {f'{differ} differ or fail' if differ else 'all the same' if report.computed else 'nothing compared'}",
-    ]
+    came = f"{differ} differ or fail" if differ else "all the same" if report.computed else "nothing compared"
+    others = f"; {report.left_out} left out, for the reasons above" if report.left_out else ""
+    return [*lines, f"computed {report.computed} of {report.there} again: {came}{others}"]
 
 
 @click.command(epilog='Example: simcache prune --max-size 5GB --keep "arz.baseline*" --dry-run')

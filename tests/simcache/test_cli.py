@@ -74,7 +74,7 @@ class TestForReal:
         [
             (("--version",), 0, "simcache 0.1.0"),
             (("verify",), 0, "sound"),
-            (("verify", "--rerun", "4"), 0, "computed 4 of 4 again: all the same"),
+            (("verify", "--rerun", "4"), 0, "computed 4 of 5 again: all the same"),
             (("ls", "model.travel", "--json"), 0, '"total": 2'),
             (("call", "model:travel", "-"), 0, "30.0"),
             (("show", "0123456789"), 1, "nothing is stored under 0123456789"),
@@ -360,6 +360,23 @@ class TestCare:
         plain = json.loads(run("verify", "--json", code=1).output)
 
         assert (False, ["corrupt"]) == (plain["sound"], [problem["kind"] for problem in plain["problems"]])
+
+    def test_rerun_that_compares_nothing(self, run: Run, cache: Cache) -> None:
+        """Is exit code 1; results that are left out for one reason are one line, which has no stray space."""
+        for number in range(3):
+            keep(cache, number, number, function="dc.ann")
+        lines = run("verify", "--rerun", "20", code=1).output.splitlines()
+
+        assert [
+            "sound",
+            "not compared: dc.ann (3 results): no module dc can be imported from here (a script cannot be, nor a notebook)",
+            "computed 0 of 3 again: nothing compared; 3 left out, for the reasons above",
+        ] == lines[1:]
+
+    def test_rerun_of_some(self, filled: Path) -> None:
+        """It is said how many there are, not how many were asked for."""
+        assert "computed 2 of 5 again: all the same" in simcache(filled, "verify", "--rerun", "2").stdout
+        assert "computed 5 of 5 again: all the same" in simcache(filled, "verify", "--rerun", "20").stdout
 
     def test_repair_from(self, run: Run, cache: Cache, tmp_path: Path) -> None:
         """A repair from another store mends, and the next verify is well."""
