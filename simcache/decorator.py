@@ -395,7 +395,9 @@ class Cached(Generic[P, R]):
         return self.cache.forget(self.name, self.key(*args, **kwargs))
 
     def withdraw(self, *args: Any, reason: str, **kwargs: Any) -> int:
-        """Take the stored results of a call back everywhere, for a reason; the next call computes anew."""
+        """Take the stored results of a call back everywhere, for a reason; the next call computes anew. How many there were."""
+        if not reason.strip():
+            raise ValueError("reason is empty: say why in a few words, for whoever finds the result withdrawn")
         cache = self.cache
         entries = cache.entries(self.name, self.key(*args, **kwargs))
         if entries:

@@ -216,10 +216,10 @@ def _freed(report: "PruneReport") -> Sequence[str]:
 def forget(key: str, store_url: str | None, *, as_json: bool) -> None:
     """Delete the results of one key here.
 
-    Other stores keep theirs.
+    KEY is at least the first four digits of the key. Other stores keep theirs.
     """
     store = opened(store_url)
-    entries = chosen(store, key)
+    entries = chosen(store, key, to_change=True)
     for entry in entries:
         store.delete(entry.name)
     first = entries[0]
@@ -236,18 +236,22 @@ def forget(key: str, store_url: str | None, *, as_json: bool) -> None:
 def withdraw(key: str, reason: str, store_url: str | None, *, as_json: bool) -> None:
     """Take results back everywhere.
 
-    They are served no more, here and wherever this store is synced to. KEY takes all results of a key back, KEY.DIGEST one of several.
+    They are served no more, here and wherever this store is synced to. KEY takes all results of a key back, KEY.DIGEST one of several; at least the first four digits of each are needed.
     """
     from simcache.cache import Cache
     from simcache.provenance import made_now
+    from simcache.upkeep.divergences import in_service
 
     if not reason.strip():
         raise click.UsageError("--reason is empty: say why in a few words")
     store = opened(store_url)
-    entries = [entry for entry in chosen(store, key) if entry.kind != "withdrawn"]
+    cache = Cache(store)
+    asked = chosen(store, key, to_change=True)
+    served = {entry.name for entry in in_service(cache.find(asked[0].key))}  # a tombstone has another digest than what it takes back
+    entries = [entry for entry in asked if entry.name in served]
     if not entries:
-        raise Told(f"{key} is withdrawn already", 1)
-    tombstone = Cache(store).withdraw(entries, made_now(0.0, (), source=None), reason.strip())
+        raise Told(f"{key} is withdrawn already: `simcache show {asked[0].key}` tells why", 1)
+    tombstone = cache.withdraw(entries, made_now(0.0, (), source=None), reason.strip())
     first = entries[0]
     plain = {"function": first.function, "key": first.key, "withdrawn": list(tombstone.withdraws), "reason": reason.strip()}
     said = f"withdrew {counted(len(entries), 'entry', 'entries')} of {first.function} {first.key}: the next call computes again"

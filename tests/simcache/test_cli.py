@@ -431,6 +431,33 @@ class TestCare:
         assert "--reason" in run("withdraw", wrong.key, code=2).output
         assert "empty" in run("withdraw", wrong.key, "--reason", " ", code=2).output
 
+    @pytest.mark.parametrize("command", [("forget",), ("withdraw", "--reason", "wrong")], ids=lambda command: command[0])
+    def test_a_digit_is_too_little_to_change_anything(self, run: Run, cache: Cache, command: tuple[str, ...]) -> None:
+        """As of git, four digits are needed, though one may be unique; looking needs no more than one."""
+        entry = keep(cache, 1, 1)
+        short = [entry.key[:1], entry.key[:3], f"{entry.key}.{entry.digest[:3]}"]
+
+        for name in short:
+            assert f"{name} is too short: give at least 4 digits" in run(*command, name, code=2).output
+            run("show", name)
+        assert [entry] == list(cache.all_entries())
+        assert "1 entry" in run(*command, f"{entry.key[:4]}.{entry.digest[:4]}").output
+
+    def test_withdrawn_twice(self, run: Run, cache: Cache, tmp_path: Path) -> None:
+        """The second time nothing is written, and the answer is no; a result that was made since can be withdrawn."""
+        entry = keep(cache, 1, 1)
+        run("withdraw", entry.key, "--reason", "bad road")
+        before = files_under(tmp_path / "store")
+
+        for name in (entry.key, f"{entry.key}.{entry.digest}"):
+            assert (
+                f"{name} is withdrawn already: `simcache show {entry.key}` tells why"
+                in run("withdraw", name, "--reason", "x", code=1).output
+            )
+        assert before == files_under(tmp_path / "store")
+        new = keep(cache, 1, 2)
+        assert [new.digest] == json.loads(run("withdraw", entry.key, "--reason", "bad too", "--json").output)["withdrawn"]
+
     def test_progress(self, run: Run, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
         """A heartbeat tells how far it is, on stderr."""
         from simcache.cli import progress
