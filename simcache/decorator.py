@@ -18,7 +18,7 @@ from simcache.identity.fingerprint import CodeVersions, Fingerprint, fingerprint
 from simcache.identity.key import make_key
 from simcache.model import Entry, blob_of, form_of
 from simcache.named_tuple import NamedTuple
-from simcache.settings import Settings, load
+from simcache.settings import Settings, load, misnamed
 from simcache.stores.base import Store
 
 if typing.TYPE_CHECKING:
@@ -434,7 +434,11 @@ def _cache_of(settings: Settings) -> Cache:
     """One cache of this process for equal settings."""
     name = (settings.store, settings.far, settings.durable, settings.trust)
     if name not in _caches:
-        _caches[name] = Cache(settings.store, far=settings.far, durable=settings.durable, trust=settings.trust)
+        strangers = {place: said for place in settings.far if (said := misnamed(settings, place))}
+        for said in strangers.values():
+            warn(f"a far store is left out: {said}", RuntimeWarning)
+        far = [place for place in settings.far if place not in strangers]
+        _caches[name] = Cache(settings.store, far=far, durable=settings.durable, trust=settings.trust)
     return _caches[name]
 
 

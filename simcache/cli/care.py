@@ -54,7 +54,7 @@ def verify(
         raise click.UsageError("--from fetches good copies, so it goes with --repair")
     if others and (repair or reruns):
         raise click.UsageError("--with only looks, so it goes neither with --repair nor with --rerun")
-    store = opened_to_mend(place_of(place or store_url))
+    store = opened_to_mend(place_of(store_url if place is None else place))
     if others:
         _together([store, *(opened(other, remote=True) for other in others)], heartbeat=progress, as_json=as_json)
         return

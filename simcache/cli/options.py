@@ -27,11 +27,14 @@ def place_of(url: str | None) -> str:
     """The path or URL of a store, as asked for: a name of a remote, a place, or none for that of the settings."""
     from pathlib import Path
 
+    from simcache.errors import BadSettings
     from simcache.settings import load, located
 
     settings = load()
     if url is None:
         return settings.store
+    if not url:
+        raise BadSettings("store", "the path is empty; name a folder or a URL")
     return settings.remotes.get(url) or located(url, Path.cwd())
 
 

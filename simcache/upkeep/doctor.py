@@ -9,7 +9,7 @@ from typing import Literal
 
 from simcache.errors import CacheError, Corrupt, FormatTooNew, NotAStore, StoreReadOnly
 from simcache.model import Json
-from simcache.settings import Settings
+from simcache.settings import Settings, misnamed
 from simcache.stores.base import Store
 from simcache.stores.git import GitFailed, Place, Repository, lfs_is_there, place_of
 from simcache.stores.lfs_objects import NO_LFS
@@ -60,7 +60,8 @@ def doctor(held: Settings, place: str | None = None, *, network: bool = True, no
             findings += _git(root, held)
     ours = set() if near is None else _entries_of(near)
     for name, url in sorted({**held.remotes, **{url: url for url in held.far if url not in held.remotes.values()}}.items()):
-        findings += _remote(ours, name, url, network=network)
+        said = misnamed(held, url)
+        findings += [Finding("problem", f"remote {name}", said)] if said else _remote(ours, name, url, network=network)
     return DoctorReport(store, tuple(findings))
 
 

@@ -214,6 +214,16 @@ def test_without_git(tmp_path: Path) -> None:
     assert ["fine", "fine"] == [finding.kind for finding in doctor(load(tmp_path, {})).findings]
 
 
+def test_a_far_store_that_is_the_name_of_no_remote(tmp_path: Path) -> None:
+    """It is told which names there are."""
+    (tmp_path / "simcache.toml").write_text('store = "store"\nfar = ["lap"]\n[remotes]\nlab = "lab"\n')
+    for name in ("store", "lab"):
+        keep(Cache(tmp_path / name), 1, [1])
+    [found] = problems(doctor(load(tmp_path, {})))
+
+    assert found.says.startswith(f"no remote is called lap (there are: lab), and {tmp_path / 'lap'} is not there")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
 class TestPermissions:
     """A store that this user may not write or read, as `simcache doctor` tells it."""

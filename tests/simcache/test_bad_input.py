@@ -266,6 +266,15 @@ class TestStores:
         with pytest.raises(BadSettings):
             Cache(url)
 
+    def test_a_far_store_that_is_the_name_of_no_remote(self, programs: Programs) -> None:
+        """A bare word that is neither a remote nor a folder: it is told which remotes there are, and no result is lost."""
+        programs.write("model.py", "from simcache import cached\n@cached\ndef f(n):\n    return n\nprint(f(1))\n")
+        programs.write("simcache.toml", 'store = "store"\nfar = ["lap"]\n[remotes]\nlab = "/mnt/lab"\n')
+        out, err = finish(programs.start("model.py"))
+
+        assert "1" == out.strip()
+        assert f"a far store is left out: no remote is called lap (there are: lab), and {programs.folder / 'lap'} is not there" in err
+
     def test_a_far_store_that_is_not_there(self, tmp_path: Path) -> None:
         """A forgotten mount or a mistyped path costs no result, and is said."""
         with pytest.warns(RuntimeWarning, match="a far store is left out: .*nothing is not a simcache store: nothing is there"):
@@ -665,16 +674,16 @@ class TestSettingsFiles:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("store = 5\n", "simcache.toml: store: must be a str, and is 5"),
+            ("store = 5\n", 'simcache.toml: store: must be a text in quotes, as in store = "store", and is 5'),
             ('store = ""\n', "simcache.toml: store: is empty"),
             ('store = "a\\u0000"\n', r"simcache.toml: store: holds the character \u0000, which no path has"),
             ('far = ["a\\u0000"]\n', r"simcache.toml: far[0]: holds the character \u0000, which no path has"),
             ('[remotes]\nlab = "\\u0000"\n', r"simcache.toml: remotes.lab: holds the character \u0000, which no path has"),
             ('stroe = "x"\n', "simcache.toml: stroe: there is no such setting: there are store, far"),
             ("store = \n", "simcache.toml: is no TOML"),
-            ('far = "x"\n', "simcache.toml: far: must be a list"),
+            ('far = "x"\n', "simcache.toml: far: must be a list of texts in quotes"),
             ("far = [5]\n", "simcache.toml: far[0]: must be a path or a URL"),
-            ('durable = "yes"\n', "simcache.toml: durable: must be a bool"),
+            ('durable = "yes"\n', "simcache.toml: durable: must be true or false, without quotes, and is 'yes'"),
             ('store = "nonsense://x"\n', "nonsense://x: no kind of store is called 'nonsense'"),
             ('store = "model.py"\n', "model.py is not a simcache store: it is a file"),
         ],

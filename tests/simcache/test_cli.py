@@ -88,6 +88,11 @@ class TestForReal:
             (("call", "model:broken", "-"), 2, "the function has no such argument"),
             (("call", "model:walk"), 2, "step: is needed"),
             (("call", "model"), 2, "module:function"),
+            (("--json", "ls"), 2, "simcache COMMAND --json`"),
+            (("remote", "--json", "ls"), 2, "simcache remote COMMAND --json`"),
+            (("ls", "--store", ""), 2, "store: the path is empty; name a folder or a URL"),
+            (("verify", ""), 2, "store: the path is empty; name a folder or a URL"),
+            (("call", "model:travel", "-", "--store", ""), 2, "store: the path is empty; name a folder or a URL"),
         ],
     )
     def test_one_line(self, filled: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
@@ -97,7 +102,21 @@ class TestForReal:
         assert (code, True) == (done.returncode, said in done.stdout + done.stderr), done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         assert "\x1b" not in done.stdout + done.stderr
-        assert not code or not done.stdout
+        assert not code or not done.stdout or "--json" in arguments
+
+    @pytest.mark.parametrize("arguments", [("verify", "."), ("ls", "--store", ".")], ids=" ".join)
+    def test_the_folder_above_a_store(self, filled: Path, arguments: tuple[str, ...]) -> None:
+        """Whoever names the project is told which store in it may be meant, not how to make one."""
+        done = simcache(filled, *arguments)
+
+        assert 2 == done.returncode
+        assert done.stderr.endswith(f"and no simcache.json; did you mean {filled / 'store'}?\n"), done.stderr
+
+    def test_a_folder_that_is_no_store(self, tmp_path: Path) -> None:
+        """That a store can be made in an empty folder is no help to who looks for one."""
+        (tmp_path / "notes.txt").write_text("x")
+
+        assert simcache(tmp_path, "verify", ".").stderr.endswith("and no simcache.json; check the path\n")
 
     @pytest.mark.parametrize(
         ("text", "said"),
