@@ -632,7 +632,19 @@ class TestCommand:
 
         assert 0 == done.returncode, done.stderr
         assert done.stdout.startswith("would be sent 2 entries")
+        assert f"would make the store {folder / 'lab'}, where there was none" == done.stdout.splitlines()[1]
         assert not (folder / "lab").exists()
+
+    @pytest.mark.parametrize("arguments", [("--to", "./typo"), ("--from", "store", "--store", "typo")], ids=" ".join)
+    def test_a_store_that_is_made_is_told(self, folder: Path, arguments: tuple[str, ...]) -> None:
+        """A slip of the finger makes a store of its own: the report says so, once."""
+        filled(LocalStore(folder / "lab"), 1)
+        done = simcache(folder, "sync", *arguments)
+        again = [simcache(folder, "sync", *arguments, *more) for more in ((), ("--json",))]
+
+        assert (0, f"made the store {folder / 'typo'}, where there was none") == (done.returncode, done.stdout.splitlines()[-1]), done
+        assert "made the store" not in again[0].stdout
+        assert [] == json.loads(again[1].stdout)["made"]
 
     def test_a_glob_that_nothing_matches(self, folder: Path) -> None:
         """Says so, with exit code 1; one whose results are all there is well."""

@@ -91,6 +91,7 @@ class TestForReal:
             (("--json", "ls"), 2, "simcache COMMAND --json`"),
             (("remote", "--json", "ls"), 2, "simcache remote COMMAND --json`"),
             (("ls", "--store", ""), 2, "store: the path is empty; name a folder or a URL"),
+            (("init", "--store", ""), 2, "store: the path is empty; name a folder or a URL"),
             (("verify", ""), 2, "store: the path is empty; name a folder or a URL"),
             (("call", "model:travel", "-", "--store", ""), 2, "store: the path is empty; name a folder or a URL"),
         ],
