@@ -73,6 +73,8 @@ class Cached(Generic[P, R]):
         self._default: tuple[str | None, Cache] | None = None
         self._into: object = _UNKNOWN
         self._known_hints: Mapping[str, object] | None = None  # no cached_property: before Python 3.12 it has a lock, and a fork may come
+        self._files: Mapping[str, object] | None = None
+        """The parameters that are annotated as files; not known before the first call."""
         self._source: str | None = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
         note_loaded()
 
@@ -168,6 +170,12 @@ class Cached(Generic[P, R]):
         code = self.fingerprint()
         versions = self._versions()
         keyed = self._binder.keyed(arguments)
+        if self._files is None:
+            self._files = _annotated_files(self.compute, self._binder.signature)
+        if self._files:
+            from simcache.codecs.bare import refuse_bare_paths
+
+            refuse_bare_paths(self._files, keyed)
         return make_key(self.name, code.version, keyed, versions), [code, *versions.used]
 
     def _versions(self) -> CodeVersions:
@@ -557,6 +565,19 @@ def _result_type(function: Callable[..., Any]) -> object:
     from simcache.codecs.reach import result_type
 
     return result_type(function)
+
+
+def _annotated_files(function: Callable[..., Any], signature: inspect.Signature) -> Mapping[str, object]:
+    """The parameters that are annotated as files; most functions have none, and need not load what finds them.
+
+    Before the class is loaded no annotation can be it, but a text may name it.
+    """
+    texts = [parameter.annotation for parameter in signature.parameters.values() if isinstance(parameter.annotation, str)]
+    if "simcache.codecs.file" not in sys.modules and not any("File" in text or "Folder" in text for text in texts):
+        return {}
+    from simcache.codecs.bare import annotated_files
+
+    return annotated_files(function, signature)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, object]:

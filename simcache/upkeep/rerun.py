@@ -162,10 +162,11 @@ def _again(cache: Cache, entry: Entry, function: Recomputable) -> Rerun:
         return outcome("skipped", f"its code has changed since (version {entry.code[:8]} then, {version[:8]} now)")
     try:
         bound = _arguments(cache, entry, function)
+        key = function.key(*bound.args, **bound.kwargs)
     except (CacheError, TypeError) as problem:
         return outcome("skipped", str(problem))
     try:
-        if (key := function.key(*bound.args, **bound.kwargs)) != entry.key:
+        if key != entry.key:
             return outcome(
                 "skipped", f"its arguments cannot be rebuilt exactly, or the code of one has changed: their key is {key[:8]} now"
             )

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simcache.cache import Cache
+from simcache.codecs.file import File
 from simcache.decorator import cached
 from simcache.errors import CacheError, Corrupt, FormatTooNew, NotAStore
 from simcache.model import Entry, blob_name, entry_digest, entry_prefix, folder_of, pointer_oid, record_of
@@ -704,6 +705,19 @@ class TestRerun:
 
         assert ["skipped"] == [one.outcome for one in report.reruns]
         assert report.reruns[0].reason.startswith("its argument values was too large")
+
+    def test_an_argument_that_has_no_key_any_more(self, cache: Cache) -> None:
+        """A bare path was keyed by its name once where a File is annotated: what came of it is left out, and not called wrong."""
+
+        @cached(cache=cache, version="1")
+        def size(p: str) -> int:
+            return 1
+
+        size("f.txt")
+        size.compute.__annotations__["p"] = File
+        report = rerun(cache, 9, Finder(cached(cache=cache, version="1")(size.compute)))
+
+        assert [("skipped", True)] == [(one.outcome, "is only a name: pass File('f.txt')" in one.reason) for one in report.reruns]
 
     def test_an_argument_that_cannot_be_read(self, cache: Cache, root: Path) -> None:
         """Its bytes are damaged, or gone: it is the argument that is told, not the stored value."""
