@@ -18,7 +18,7 @@ from simcache.identity.fingerprint import CodeVersions, Fingerprint, fingerprint
 from simcache.identity.key import make_key
 from simcache.model import Entry, blob_of, form_of
 from simcache.named_tuple import NamedTuple
-from simcache.settings import Settings, load
+from simcache.settings import Settings, load, misnamed
 from simcache.stores.base import Store
 
 if typing.TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Cached(Generic[P, R]):
         self._default: tuple[str | None, Cache] | None = None
         self._into: object = _UNKNOWN
         self._known_hints: Mapping[str, object] | None = None  # no cached_property: before Python 3.12 it has a lock, and a fork may come
+        self._files: Mapping[str, object] | None = None
+        """The parameters that are annotated as files; not known before the first call."""
         self._source: str | None = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
         note_loaded()
 
@@ -168,6 +170,12 @@ class Cached(Generic[P, R]):
         code = self.fingerprint()
         versions = self._versions()
         keyed = self._binder.keyed(arguments)
+        if self._files is None:
+            self._files = _annotated_files(self.compute, self._binder.signature)
+        if self._files:
+            from simcache.codecs.bare import refuse_bare_paths
+
+            refuse_bare_paths(self._files, keyed)
         return make_key(self.name, code.version, keyed, versions), [code, *versions.used]
 
     def _versions(self) -> CodeVersions:
@@ -395,7 +403,9 @@ class Cached(Generic[P, R]):
         return self.cache.forget(self.name, self.key(*args, **kwargs))
 
     def withdraw(self, *args: Any, reason: str, **kwargs: Any) -> int:
-        """Take the stored results of a call back everywhere, for a reason; the next call computes anew."""
+        """Take the stored results of a call back everywhere, for a reason; the next call computes anew. How many there were."""
+        if not reason.strip():
+            raise ValueError("reason is empty: say why in a few words, for whoever finds the result withdrawn")
         cache = self.cache
         entries = cache.entries(self.name, self.key(*args, **kwargs))
         if entries:
@@ -432,7 +442,11 @@ def _cache_of(settings: Settings) -> Cache:
     """One cache of this process for equal settings."""
     name = (settings.store, settings.far, settings.durable, settings.trust)
     if name not in _caches:
-        _caches[name] = Cache(settings.store, far=settings.far, durable=settings.durable, trust=settings.trust)
+        strangers = {place: said for place in settings.far if (said := misnamed(settings, place))}
+        for said in strangers.values():
+            warn(f"a far store is left out: {said}", RuntimeWarning)
+        far = [place for place in settings.far if place not in strangers]
+        _caches[name] = Cache(settings.store, far=far, durable=settings.durable, trust=settings.trust)
     return _caches[name]
 
 
@@ -551,6 +565,19 @@ def _result_type(function: Callable[..., Any]) -> object:
     from simcache.codecs.reach import result_type
 
     return result_type(function)
+
+
+def _annotated_files(function: Callable[..., Any], signature: inspect.Signature) -> Mapping[str, object]:
+    """The parameters that are annotated as files; most functions have none, and need not load what finds them.
+
+    Before the class is loaded no annotation can be it, but a text may name it.
+    """
+    texts = [parameter.annotation for parameter in signature.parameters.values() if isinstance(parameter.annotation, str)]
+    if "simcache.codecs.file" not in sys.modules and not any("File" in text or "Folder" in text for text in texts):
+        return {}
+    from simcache.codecs.bare import annotated_files
+
+    return annotated_files(function, signature)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, object]:

@@ -154,6 +154,8 @@ class Series(Generic[T]):
                 raise TypeError(f"a series has a whole number of items, and {number!r} is none")
             if number < 0:
                 raise ValueError(f"a series has no {number} items: ask for 0 or more")
+        if deadline is not None and not hasattr(deadline, "__float__"):
+            raise TypeError(f"a deadline is a number of seconds, as in deadline=3600, and {deadline!r} is none")
         if deadline is not None and math.isnan(deadline):
             raise ValueError("a deadline is a number of seconds, and nan is none")
         until = None if deadline is None else time.monotonic() + deadline

@@ -13,7 +13,13 @@ from simcache.named_tuple import NamedTuple
 
 FILE = "simcache.toml"
 _URL = r"[A-Za-z][A-Za-z0-9+.-]+:"
-_FIELDS = {"store": str, "far": list, "durable": bool, "trust": bool, "remotes": dict}
+_FIELDS: Mapping[str, tuple[type, str]] = {
+    "store": (str, 'a text in quotes, as in store = "store"'),
+    "far": (list, 'a list of texts in quotes, as in far = ["/mnt/lab/store"]'),
+    "durable": (bool, "true or false, without quotes"),
+    "trust": (bool, "true or false, without quotes"),
+    "remotes": (dict, 'a table: [remotes], and below it a line NAME = "URL" for each'),
+}
 _NUL = r"holds the character \u0000, which no path has: write the name without it"
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -72,6 +78,15 @@ def located(store: str, base: str | os.PathLike[str]) -> str:
     return os.path.normpath(os.path.join(base, os.path.expanduser(store)))
 
 
+def misnamed(held: Settings, place: str) -> str:
+    """Why a store of `far` is not there, if it may be meant as the name of a remote; empty otherwise."""
+    base = os.getcwd() if held.file is None else os.path.dirname(held.file)
+    if os.path.dirname(place) != base or place in held.remotes.values() or os.path.lexists(place):
+        return ""
+    name, known = os.path.basename(place), ", ".join(sorted(held.remotes)) or "none"
+    return f"no remote is called {name} (there are: {known}), and {place} is not there: `simcache remote add {name} URL` gives a store the name"
+
+
 def _nearest(folder: str) -> tuple[dict[str, Any], str | None]:
     """The settings in the nearest file, from this folder upwards, and that file."""
     while True:
@@ -112,8 +127,9 @@ def _check(table: Mapping[str, Any], where: str) -> None:
     for name, value in table.items():
         if name not in _FIELDS:
             raise BadSettings(f"{where}: {name}", f"there is no such setting: there are {', '.join(_FIELDS)}")
-        if not isinstance(value, _FIELDS[name]):
-            raise BadSettings(f"{where}: {name}", f"must be a {_FIELDS[name].__name__}, and is {value!r}")
+        kind, wanted = _FIELDS[name]
+        if not isinstance(value, kind):
+            raise BadSettings(f"{where}: {name}", f"must be {wanted}, and is {value!r}")
     if table.get("store") == "":
         raise BadSettings(f"{where}: store", 'is empty: name a folder, as in store = "store"')
     if "\0" in table.get("store", ""):

@@ -34,7 +34,7 @@ def call(target: str, arguments: str, items: int | None, store_url: str | None, 
 
     ARGS.json is a file with one JSON object, an argument a name, or - for standard input; without it there are no
     arguments. They are converted to the annotated types, dataclasses and pydantic models too. Modules of the current
-    folder can be named. With --json the answer says whether it was a hit, and how long it took.
+    folder can be named. What they print goes to stderr. With --json the answer says whether it was a hit, and how long it took.
     """
     import os
 
@@ -43,24 +43,26 @@ def call(target: str, arguments: str, items: int | None, store_url: str | None, 
     given = _given(arguments)
 
     from simcache.cli.arguments import Unfit, bound
+    from simcache.cli.aside import printing_aside
     from simcache.cli.functions import cached_at, hints_of, where
     from simcache.errors import CacheError
 
-    function = cached_at(target)
-    try:
-        ready = bound(function.compute, hints_of(function), given)
-    except Unfit as problem:
-        raise Told(str(problem)) from None
-    began = time.perf_counter()
-    try:
-        value, hit = _called(function, ready, items)
-    except (click.ClickException, CacheError):
-        raise
-    except (Exception, SystemExit) as problem:  # the user's own code may raise anything
-        raise Told(f"{target} raised {type(problem).__name__}: {problem} ({where(problem)})", 1) from None
-    seconds = time.perf_counter() - began
-    form = _shown(value)
-    answer = {"function": function.name, "key": _key(function, ready), "hit": hit, "seconds": round(seconds, 6), "value": form}
+    with printing_aside():
+        function = cached_at(target)
+        try:
+            ready = bound(function.compute, hints_of(function), given)
+        except Unfit as problem:
+            raise Told(str(problem)) from None
+        began = time.perf_counter()
+        try:
+            value, hit = _called(function, ready, items)
+        except (click.ClickException, CacheError):
+            raise
+        except (Exception, SystemExit) as problem:  # the user's own code may raise anything
+            raise Told(f"{target} raised {type(problem).__name__}: {problem} ({where(problem)})", 1) from None
+        seconds = time.perf_counter() - began
+        form = _shown(value)
+        answer = {"function": function.name, "key": _key(function, ready), "hit": hit, "seconds": round(seconds, 6), "value": form}
     emit(answer, lambda: [document(form)], as_json=as_json)
 
 

@@ -13,7 +13,7 @@ from simcache.cli.words import Size, Span, counted, size, span
 if TYPE_CHECKING:
     from simcache.stores.base import Store
     from simcache.upkeep.prune import PruneReport
-    from simcache.upkeep.rerun import RerunReport
+    from simcache.upkeep.rerun import Rerun, RerunReport
     from simcache.upkeep.verify import VerifyReport
 
 _SHOWN = 20
@@ -54,7 +54,7 @@ def verify(
         raise click.UsageError("--from fetches good copies, so it goes with --repair")
     if others and (repair or reruns):
         raise click.UsageError("--with only looks, so it goes neither with --repair nor with --rerun")
-    store = opened_to_mend(place_of(place or store_url))
+    store = opened_to_mend(place_of(store_url if place is None else place))
     if others:
         _together([store, *(opened(other, remote=True) for other in others)], heartbeat=progress, as_json=as_json)
         return
@@ -89,11 +89,13 @@ def _together(stores: "list[Store]", *, heartbeat: bool, as_json: bool) -> None:
 
 def _rerun(store: "Store", count: int, *, heartbeat: bool) -> "RerunReport":
     from simcache.cache import Cache
+    from simcache.cli.aside import printing_aside
     from simcache.cli.functions import find
     from simcache.upkeep.rerun import rerun
 
     bar = Bar("computing again", heartbeat=heartbeat, unit=lambda number: f"{number:.0f}")
-    report = rerun(Cache(store), count, find, progress=bar)
+    with printing_aside():
+        report = rerun(Cache(store), count, find, progress=bar)
     bar.clear()
     return report
 
@@ -153,14 +155,20 @@ def _advice(report: "VerifyReport", *, repaired: bool) -> str:
 
 def _reruns(report: "RerunReport") -> Sequence[str]:
     lines = []
+    left_out: dict[tuple[str, str], list[Rerun]] = {}
     for one in report.reruns:
-        said = {"same": "same bytes", "skipped": "not compared"}.get(one.outcome, _red(one.outcome))
-        lines.append(f"{said}: {one.function} {one.entry}{': ' if one.reason else ''}{one.reason}".replace("  ", " "))
+        if one.outcome == "skipped":
+            left_out.setdefault((one.function, one.reason), []).append(one)
+        else:
+            said = "same bytes" if one.outcome == "same" else _red(one.outcome)
+            lines.append(f"{said}: {one.function} {one.entry}{': ' if one.reason else ''}{one.reason}")
+    for (function, reason), alike in left_out.items():
+        which = alike[0].entry if len(alike) == 1 and alike[0].entry else f"({counted(sum(one.results for one in alike), 'result')})"
+        lines.append(f"not compared: {function} {which}: {reason}")
     differ = sum(one.outcome in ("differs", "failed") for one in report.reruns)
-    return [
-        *lines,
-        f"computed {report.computed} of {report.asked} again: {f'{differ} differ or fail' if differ else 'all the same' if report.computed else 'nothing compared'}",
-    ]
+    came = f"{differ} differ or fail" if differ else "all the same" if report.computed else "nothing compared"
+    others = f"; {report.left_out} left out, for the reasons above" if report.left_out else ""
+    return [*lines, f"computed {report.computed} of {report.there} again: {came}{others}"]
 
 
 @click.command(epilog='Example: simcache prune --max-size 5GB --keep "arz.baseline*" --dry-run')
@@ -208,10 +216,10 @@ def _freed(report: "PruneReport") -> Sequence[str]:
 def forget(key: str, store_url: str | None, *, as_json: bool) -> None:
     """Delete the results of one key here.
 
-    Other stores keep theirs.
+    KEY is at least the first four digits of the key. Other stores keep theirs.
     """
     store = opened(store_url)
-    entries = chosen(store, key)
+    entries = chosen(store, key, to_change=True)
     for entry in entries:
         store.delete(entry.name)
     first = entries[0]
@@ -228,18 +236,22 @@ def forget(key: str, store_url: str | None, *, as_json: bool) -> None:
 def withdraw(key: str, reason: str, store_url: str | None, *, as_json: bool) -> None:
     """Take results back everywhere.
 
-    They are served no more, here and wherever this store is synced to. KEY takes all results of a key back, KEY.DIGEST one of several.
+    They are served no more, here and wherever this store is synced to. KEY takes all results of a key back, KEY.DIGEST one of several; at least the first four digits of each are needed.
     """
     from simcache.cache import Cache
     from simcache.provenance import made_now
+    from simcache.upkeep.divergences import in_service
 
     if not reason.strip():
         raise click.UsageError("--reason is empty: say why in a few words")
     store = opened(store_url)
-    entries = [entry for entry in chosen(store, key) if entry.kind != "withdrawn"]
+    cache = Cache(store)
+    asked = chosen(store, key, to_change=True)
+    served = {entry.name for entry in in_service(cache.find(asked[0].key))}  # a tombstone has another digest than what it takes back
+    entries = [entry for entry in asked if entry.name in served]
     if not entries:
-        raise Told(f"{key} is withdrawn already", 1)
-    tombstone = Cache(store).withdraw(entries, made_now(0.0, (), source=None), reason.strip())
+        raise Told(f"{key} is withdrawn already: `simcache show {asked[0].key}` tells why", 1)
+    tombstone = cache.withdraw(entries, made_now(0.0, (), source=None), reason.strip())
     first = entries[0]
     plain = {"function": first.function, "key": first.key, "withdrawn": list(tombstone.withdraws), "reason": reason.strip()}
     said = f"withdrew {counted(len(entries), 'entry', 'entries')} of {first.function} {first.key}: the next call computes again"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simcache.upkeep.divergences import Divergence
 
 _DIGITS = 32
+_ENOUGH = 4
 _SHOWN = 5
 
 store_option = click.option("--store", "store_url", metavar="PATH|URL", help="The store; else the one of the settings above this folder.")
@@ -26,11 +27,14 @@ def place_of(url: str | None) -> str:
     """The path or URL of a store, as asked for: a name of a remote, a place, or none for that of the settings."""
     from pathlib import Path
 
+    from simcache.errors import BadSettings
     from simcache.settings import load, located
 
     settings = load()
     if url is None:
         return settings.store
+    if not url:
+        raise BadSettings("store", "the path is empty; name a folder or a URL")
     return settings.remotes.get(url) or located(url, Path.cwd())
 
 
@@ -79,13 +83,20 @@ def _takes_unicode() -> bool:
     return (getattr(sys.stdout, "encoding", "") or "").lower().replace("-", "") == "utf8"
 
 
-def chosen(store: Store, name: str) -> list[Entry]:
-    """The entries of the one key that begins so; `KEY.DIGEST` is one entry of it. Told if there are none, or several keys."""
+def chosen(store: Store, name: str, *, to_change: bool = False) -> list[Entry]:
+    """The entries of the one key that begins so; `KEY.DIGEST` is one entry of it. Told if there are none, or several keys.
+
+    Whoever is going to change them gives at least four digits: a shorter beginning is too easily that of another key by a slip.
+    """
     from simcache.cache import Cache
 
     key, _, digest = name.lower().partition(".")
     if not key or len(key) > _DIGITS or any(letter not in "0123456789abcdef" for letter in key + digest):
         raise Told(f"{name!r} is no key: it has up to 32 digits 0-9 and a-f; `simcache ls` lists the keys")
+    if to_change and not (len(key) >= _ENOUGH and (not digest or len(digest) >= _ENOUGH)):
+        raise Told(
+            f"{name} is too short: give at least {_ENOUGH} digits of a key (and of a digest); `simcache ls {key}` lists what begins so"
+        )
     entries = [entry for entry in Cache(store).find(key) if entry.digest.startswith(digest)]
     keys = list(dict.fromkeys((entry.function, entry.key) for entry in entries))
     if not keys:

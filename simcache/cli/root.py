@@ -126,6 +126,10 @@ class Commands(click.Group):
         """What went wrong, as one line."""
         try:
             yield
+        except click.NoSuchOption as problem:
+            if problem.option_name == "--json" and problem.ctx is not None and isinstance(problem.ctx.command, click.Group):
+                raise self.told(f"put --json after the command, as in `{problem.ctx.command_path} COMMAND --json`") from None
+            raise
         except Missing as problem:
             raise self.told(str(problem), 1) from None
         except CacheError as problem:

@@ -10,6 +10,7 @@ from simcache.cli.progress import Bar
 from simcache.cli.words import counted, size, span
 
 if TYPE_CHECKING:
+    from simcache.stores.base import Store
     from simcache.upkeep.doctor import DoctorReport
     from simcache.upkeep.sync import Moved, SyncReport, Way
 
@@ -45,7 +46,6 @@ def sync(
     REMOTE is a name that `simcache remote` lists, a path or a URL. `sync REMOTE` moves both ways what the other side lacks. Every byte is checked before its result can be seen; what is damaged is refused by name, and the rest goes on. Ended at any moment and run again, it moves only what is missing.
     """
     from simcache.settings import load
-    from simcache.stores.registry import open_store
     from simcache.upkeep.sync import sync as exchange
 
     ways: dict[Way, str | None] = {"both": remote, "to": to, "from": from_}
@@ -57,21 +57,37 @@ def sync(
         if way != "from":
             raise click.UsageError("a kernel's output is only read: --from kaggle --kernel OWNER/NAME")
         place = f"kaggle-kernel://{kernel}"
-    near = open_store(place_of(store_url))
-    far = open_store(known_place(place), create=way != "from")
+    near, near_is_new = _opened_or_new(place_of(store_url), create=True)
+    far, far_is_new = _opened_or_new(known_place(place), create=way != "from")
     moving, publishing = Bar(f"syncing with {place}", heartbeat=progress), Bar(f"publishing to {place}", heartbeat=progress)
     report = exchange(near, far, way, only=only, jobs=jobs, trust=load().trust, dry_run=dry_run, progress=moving, publishing=publishing)
     moving.clear()
     publishing.clear()
-    emit(report.to_json(), lambda: _told(report, only), as_json=as_json)
+    gave = [(far_is_new, report.sent), (near_is_new, report.received)]
+    made = [moved.target for is_new, moved in gave if is_new and moved is not None and moved.entries + moved.blobs]
+    emit({**report.to_json(), "made": made}, lambda: _told(report, only, made), as_json=as_json)
     if not (report.complete and report.matched):
         raise click.exceptions.Exit(1)
 
 
-def _told(report: "SyncReport", only: Sequence[str]) -> Sequence[str]:
+def _opened_or_new(url: str, *, create: bool) -> "tuple[Store, bool]":
+    """A store, and whether nothing is there yet, so that the first write makes it; with `create=False` something must be there."""
+    from simcache.errors import NotAStore
+    from simcache.stores.registry import open_store
+
+    try:
+        return open_store(url, create=False), False
+    except NotAStore:
+        if not create:
+            raise
+        return open_store(url), True
+
+
+def _told(report: "SyncReport", only: Sequence[str], made: Sequence[str]) -> Sequence[str]:
     if not report.matched:
         return [f"nothing on either side matches --only {' --only '.join(only)}: `simcache ls` lists functions and keys"]
     lines = [_moved(one, way, report) for way, one in (("received", report.received), ("sent", report.sent)) if one is not None]
+    lines += [f"{'would make' if report.dry_run else 'made'} the store {place}, where there was none" for place in made]
     if report.published:
         verb = "would be published" if report.dry_run else "published"
         lines.append(f"{verb} {counted(report.published, 'entry', 'entries')} that an earlier sync had sent")
@@ -81,14 +97,15 @@ def _told(report: "SyncReport", only: Sequence[str]) -> Sequence[str]:
     for found in report.divergences[:_SHOWN]:
         lines += divergence(found)
     if report.stopped:
-        lines.append(f"{click.style('stopped', fg='red')}: {report.stopped}; run it again to go on where it stopped")
+        again = "" if report.closed else "; run it again to go on where it stopped"
+        lines.append(f"{click.style('stopped', fg='red')}: {report.stopped}{again}")
     return lines
 
 
 def _moved(one: "Moved", way: str, report: "SyncReport") -> str:
     where = f"from {one.source}" if way == "received" else f"to {one.target}"
     if not one.entries and not one.blobs:
-        return f"nothing new {where}"
+        return f"nothing new {where}" if report.complete else f"nothing was {way} {where}"
     verb = f"would be {way}" if report.dry_run else way
     return f"{verb} {counted(one.entries, 'entry', 'entries')}, {counted(one.blobs, 'blob')}, {size(one.bytes)} {where} in {span(report.seconds)}"
 

@@ -32,7 +32,8 @@ from simcache.stores.packs import (
 
 INDEX = "index.simidx"
 _INDEX_AT_MOST = 256 * 1024 * 1024
-_URL = re.compile(r"kaggle://([a-z0-9][a-z0-9-]{0,49})/([a-z0-9][a-z0-9-]{4,48}[a-z0-9])", re.ASCII)
+_OWNER = re.compile(r"[a-z0-9][a-z0-9-]{0,49}", re.ASCII)
+_URL = re.compile(rf"kaggle://({_OWNER.pattern})/([a-z0-9][a-z0-9-]{{4,48}}[a-z0-9])", re.ASCII)
 _WRITER = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?", re.ASCII)
 _SLUG_AT_MOST = 50
 _FORBIDDEN, _NOT_FOUND = 403, 404
@@ -91,7 +92,13 @@ def shelf_of(url: str) -> "KaggleShelf":
     place, _, query = url.partition("?")
     match = _URL.fullmatch(place)
     if match is None:
-        raise BadSettings(url, "a Kaggle store is kaggle://owner/slug; a slug has 6 to 50 small letters, digits and hyphens")
+        owner = place.removeprefix("kaggle://").partition("/")[0]
+        wrong = "a slug has 6 to 50 small letters, digits and hyphens"
+        if not _OWNER.fullmatch(owner):
+            wrong = (
+                f"the owner is a user name as Kaggle writes it in addresses, of small letters, digits and hyphens, and {owner!r} is none"
+            )
+        raise BadSettings(url, f"a Kaggle store is kaggle://owner/slug; {wrong}")
     options = dict(parse_qsl(query))
     unknown = set(options) - {"writer", "pause", "wait"}
     if unknown:

@@ -59,13 +59,17 @@ def check_format(root: str, data: bytes | bytearray) -> None:
         raise FormatTooNew(root, found, FORMAT)
 
 
-def check_names(root: str, names: Collection[str], *, create: bool) -> None:
-    """Raise NotAStore unless an unmarked place that holds these names is a store without its mark, or may become one."""
+def check_names(root: str, names: Collection[str], *, create: bool, inside: str = "") -> None:
+    """Raise NotAStore unless an unmarked place that holds these names is a store without its mark, or may become one.
+
+    `inside` is a store that lies in it, which may be the one that is meant.
+    """
     if not {*_TOPS, FORMAT_FILE}.isdisjoint(names):  # the mark may have come this very moment
         return
     others = sorted(name for name in names if not name.startswith("."))
     if others:
-        raise NotAStore(root, f"it holds other things ({others[0]}, …) and no {FORMAT_FILE}; name an empty or a new folder")
+        what = f"did you mean {inside}?" if inside else "name an empty or a new folder" if create else "check the path"
+        raise NotAStore(root, f"it holds other things ({others[0]}, …) and no {FORMAT_FILE}; {what}")
     if not create:
         raise NotAStore(root, "nothing is there; check the path, or make a store with `simcache init`")
 
@@ -77,7 +81,8 @@ def _check_unmarked(root: str, *, create: bool) -> None:
         names = []
     except OSError as problem:
         raise Unavailable(root, f"the folder cannot be read ({problem.strerror})") from problem
-    check_names(root, names, create=create)
+    inside = (os.path.join(root, name) for name in sorted(names) if os.path.isfile(os.path.join(root, name, FORMAT_FILE)))
+    check_names(root, names, create=create, inside=next(inside, ""))
 
 
 def _format_in(root: str, data: bytes | bytearray) -> int:

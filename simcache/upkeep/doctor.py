@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from simcache.errors import CacheError, Corrupt, FormatTooNew, NotAStore
+from simcache.errors import CacheError, Corrupt, FormatTooNew, NotAStore, StoreReadOnly
 from simcache.model import Json
-from simcache.settings import Settings
+from simcache.settings import Settings, misnamed
 from simcache.stores.base import Store
 from simcache.stores.git import GitFailed, Place, Repository, lfs_is_there, place_of
 from simcache.stores.lfs_objects import NO_LFS
@@ -58,8 +58,10 @@ def doctor(held: Settings, place: str | None = None, *, network: bool = True, no
         findings += _near(near, time.time() if now is None else now)
         if (root := root_of(near)) is not None:
             findings += _git(root, held)
+    ours = set() if near is None else _entries_of(near)
     for name, url in sorted({**held.remotes, **{url: url for url in held.far if url not in held.remotes.values()}}.items()):
-        findings += _remote(near, name, url, network=network)
+        said = misnamed(held, url)
+        findings += [Finding("problem", f"remote {name}", said)] if said else _remote(ours, name, url, network=network)
     return DoctorReport(store, tuple(findings))
 
 
@@ -99,22 +101,62 @@ def _opened(url: str, about: str, findings: list[Finding], *, mend: str) -> Stor
 
 def _near(near: Store, now: float) -> Iterator[Finding]:
     root = root_of(near)
-    if root is not None and not os.access(root, os.W_OK):
-        yield Finding("problem", "store", f"{root} may not be written: what is computed is not kept", f"chmod u+w {_shell(root)}")
-    pointers = _pointers(near)
+    closed = None if root is None else _closed_to_writers(near, root)
+    if closed is not None:
+        yield closed
+    try:
+        pointers, ahead = _pointers(near), _from_the_future(near, now)
+    except CacheError as problem:
+        yield Finding("problem", "store", f"what it holds is not served: {problem}", "" if root is None else _opened_by(root))
+        return
     if pointers:
         yield Finding(
             "problem", "store", f"of {_blobs(pointers)} only the Git LFS pointer is here: their results are computed again", "git lfs pull"
         )
-    ahead = _from_the_future(near, now)
     for host, seconds in sorted(ahead.items()):
         says = f"{host} made results {seconds / 60:.0f} min ahead of this machine's clock: which of two results is the first is not sure"
         yield Finding("problem", "clock", says, "timedatectl set-ntp true")
     if root is not None and abs(skew := _file_clock(root)) > _FILE_SKEW:
         says = f"the file server of {root} is {skew:.0f} s off this machine's clock: what is young may be taken for old"
         yield Finding("problem", "clock", says, "timedatectl set-ntp true")
-    if not pointers and not ahead:
-        yield Finding("fine", "store", f"{near.url} can be read")
+    if not pointers and not ahead and closed is None:
+        yield Finding("fine", "store", f"{near.url} can be read{'' if root is None else ' and written'}")
+
+
+def _closed_to_writers(near: Store, root: str) -> Finding | None:
+    """What keeps writers from their work, found by doing it: bytes are kept and deleted again; None if nothing does.
+
+    They land in one of many folders, so of the others it is asked whether they may be written, and of the file with the locks.
+    """
+    reason, mend = "", _opened_by(root)
+    try:
+        near.delete(near.put_blob([f"simcache doctor {os.urandom(16).hex()}".encode()]).name)
+    except StoreReadOnly as problem:
+        reason = problem.reason
+    except (CacheError, OSError) as problem:  # a disk that is full, a file where a folder should be
+        reason, mend = str(problem), f"simcache prune --store {_shell(root)}"
+    else:
+        folders = (folder for top in (".local", "blobs", "entries") for folder, _, _ in os.walk(os.path.join(root, top)))
+        needed = [os.path.join(root, ".local", "locks", name) for name in _names_in(os.path.join(root, ".local", "locks"))]
+        closed = next((path for path in (*folders, *needed) if not os.access(path, os.W_OK)), None)
+        reason = "" if closed is None else f"Permission denied: {closed}"
+    says = f"{root} cannot be written: what is computed is not kept ({reason})"
+    return Finding("problem", "store", says, mend) if reason else None
+
+
+def _names_in(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
+
+
+def _opened_by(root: str) -> str:
+    """The command that lets this user read and write the whole store; where only somebody else may do that, one that names another store."""
+    own = not hasattr(os, "geteuid") or os.stat(root).st_uid == os.geteuid()
+    return f"chmod -R u+rwX {_shell(root)}" if own and not _only_read(root) else "export SIMCACHE_STORE=FOLDER"
+
+
+def _only_read(root: str) -> bool:
+    """Whether the file system is mounted read-only."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(root).f_flag & os.ST_RDONLY)
 
 
 def _pointers(near: Store) -> int:
@@ -213,8 +255,16 @@ def _lfs(repository: Repository, where: Place) -> Iterator[Finding]:
 # the others
 
 
-def _remote(near: Store | None, name: str, url: str, *, network: bool) -> list[Finding]:
-    """Whether a remote can be asked, and what the two sides lack of each other."""
+def _entries_of(near: Store) -> set[str] | None:
+    """The names of the entries here; None if they cannot be listed, which is told of the store."""
+    try:
+        return {listed for names in contents(near).entries() for listed in names}
+    except CacheError:
+        return None
+
+
+def _remote(ours: set[str] | None, name: str, url: str, *, network: bool) -> list[Finding]:
+    """Whether a remote can be asked, and what the two sides lack of each other, where it is known what is here."""
     about = f"remote {name}"
     findings: list[Finding] = []
     if not network and url.partition(":")[0].lower() in ASKED_WHEN_OPENED:
@@ -230,7 +280,8 @@ def _remote(near: Store | None, name: str, url: str, *, network: bool) -> list[F
     except (CacheError, OSError) as problem:
         mend = "git fetch" if isinstance(problem, GitFailed) else ""  # by hand Git asks for what is missing: a password, a key
         return [Finding("problem", about, f"it cannot be asked: {problem}", mend)]
-    ours = set() if near is None else {listed for names in contents(near).entries() for listed in names}
+    if ours is None:
+        return [Finding("fine", about, f"{url} has {len(theirs):,} entries")]
     if missing := len(ours - theirs):
         findings.append(
             Finding("problem", about, f"it is stale: it lacks {missing:,} of the entries here", f"simcache sync --to {_shell(name)}")

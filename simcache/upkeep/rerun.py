@@ -5,7 +5,8 @@ import copy
 import inspect
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, Protocol
@@ -33,6 +34,8 @@ class Rerun(Report):
     outcome: Literal["same", "differs", "failed", "skipped"]
     reason: str
     seconds: float
+    results: int = 1
+    """Of how many results this is told: one, or all of a function that cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,24 @@ class RerunReport(Report):
     """What came of computing some results again."""
 
     asked: int
+    there: int
+    """How many results could have been asked for: those that are served."""
     reruns: tuple[Rerun, ...]
 
     @property
     def sound(self) -> bool:
-        """No result differed, and none failed."""
-        return all(one.outcome in ("same", "skipped") for one in self.reruns)
+        """At least one result was compared, none differed, and none failed."""
+        return self.computed > 0 and all(one.outcome in ("same", "skipped") for one in self.reruns)
 
     @property
     def computed(self) -> int:
         """How many were computed."""
         return sum(one.outcome != "skipped" for one in self.reruns)
+
+    @property
+    def left_out(self) -> int:
+        """How many could not be compared; of each the reason is told."""
+        return sum(one.results for one in self.reruns if one.outcome == "skipped")
 
 
 class NotFound(CacheError):
@@ -63,6 +73,10 @@ class NotFound(CacheError):
 
     def __str__(self) -> str:
         return f"{self.function} cannot be computed here: {self.reason}"
+
+
+class _NotHad(CacheError):
+    """An argument of a stored call that cannot be had again; says which, and why."""
 
 
 class Recomputable(Protocol):
@@ -96,43 +110,45 @@ def rerun(cache: Cache, count: int, find: Callable[[str], Recomputable], progres
     arguments were too large to be written down.
     """
     reruns: list[Rerun] = []
-    waiting = {function: _newest_first(cache, function) for function in sorted(_functions(cache))}
+    stored = _newest_first(cache)
+    there = sum(map(len, stored.values()))
+    waiting = {function: deque(entries) for function, entries in sorted(stored.items())}
     found: dict[str, Recomputable] = {}
     computed = 0
     while waiting and computed < count:
-        for function in list(waiting):
+        for function, entries in list(waiting.items()):
             if computed >= count:
                 break
-            entry = next(waiting[function], None)
-            if entry is None:
+            if not entries:
                 del waiting[function]
                 continue
             if function not in found:
                 try:
                     found[function] = find(function)
                 except NotFound as problem:
-                    reruns.append(Rerun(function, "", "skipped", problem.reason, 0.0))
+                    reruns.append(Rerun(function, "", "skipped", problem.reason, 0.0, len(entries)))
                     del waiting[function]
                     continue
-            reruns.append(_again(cache, entry, found[function]))
+            reruns.append(_again(cache, entries.popleft(), found[function]))
             if reruns[-1].outcome != "skipped":
                 computed += 1
                 if progress is not None:
-                    progress(computed, count)
-    return RerunReport(count, tuple(reruns))
+                    progress(computed, min(count, there))
+    return RerunReport(count, there, tuple(reruns))
 
 
-def _functions(cache: Cache) -> set[str]:
-    return {entry.function for entry in cache.all_entries() if entry.kind != "withdrawn"}
-
-
-def _newest_first(cache: Cache, function: str) -> Iterator[Entry]:
-    entries = [entry for entry in cache.all_entries(function) if entry.function == function]
-    by_key: dict[str, list[Entry]] = {}
-    for entry in entries:
-        by_key.setdefault(entry.key, []).append(entry)
-    served = [entry for group in by_key.values() for entry in in_service(group)]
-    yield from sorted(served, key=lambda entry: (entry.made.at, entry.digest), reverse=True)
+def _newest_first(cache: Cache) -> dict[str, list[Entry]]:
+    """The results that are served, of each function."""
+    by_key: dict[tuple[str, str], list[Entry]] = {}
+    for entry in cache.all_entries():
+        by_key.setdefault((entry.function, entry.key), []).append(entry)
+    served: dict[str, list[Entry]] = {}
+    for (function, _), group in by_key.items():
+        if entries := in_service(group):
+            served.setdefault(function, []).extend(entries)
+    for entries in served.values():
+        entries.sort(key=lambda entry: (entry.made.at, entry.digest), reverse=True)
+    return served
 
 
 def _again(cache: Cache, entry: Entry, function: Recomputable) -> Rerun:
@@ -146,10 +162,11 @@ def _again(cache: Cache, entry: Entry, function: Recomputable) -> Rerun:
         return outcome("skipped", f"its code has changed since (version {entry.code[:8]} then, {version[:8]} now)")
     try:
         bound = _arguments(cache, entry, function)
+        key = function.key(*bound.args, **bound.kwargs)
     except (CacheError, TypeError) as problem:
         return outcome("skipped", str(problem))
     try:
-        if (key := function.key(*bound.args, **bound.kwargs)) != entry.key:
+        if key != entry.key:
             return outcome(
                 "skipped", f"its arguments cannot be rebuilt exactly, or the code of one has changed: their key is {key[:8]} now"
             )
@@ -162,18 +179,23 @@ def _again(cache: Cache, entry: Entry, function: Recomputable) -> Rerun:
 
 
 def _arguments(cache: Cache, entry: Entry, function: Recomputable) -> inspect.BoundArguments:
-    """The recorded arguments of a call; Undecodable names one that was only recognised, not written down."""
+    """The recorded arguments of a call; _NotHad names one that cannot be had again."""
     arguments = {name: _argument(cache, entry, name, recorded, function.hints.get(name)) for name, recorded in entry.arguments.items()}
     signature = inspect.signature(function.compute)
     return inspect.BoundArguments(signature, arguments)
 
 
 def _argument(cache: Cache, entry: Entry, name: str, recorded: Json, hint: object) -> object:
-    if "json" in recorded:
-        return decode({"codec": "json"}, memoryview(json.dumps(recorded["json"]).encode()), hint)
-    if "describe" in recorded and is_safe(recorded["describe"]):
-        return decode(recorded["describe"], cache.content(entry, recorded), hint)
-    raise Undecodable(f"the argument {name} was too large or of too special a type to be written down: {recorded.get('text', '')}")
+    try:
+        if "json" in recorded:
+            return decode({"codec": "json"}, memoryview(json.dumps(recorded["json"]).encode()), hint)
+        if "describe" in recorded and is_safe(recorded["describe"]):
+            return decode(recorded["describe"], cache.content(entry, recorded), hint)
+    except Undecodable as problem:
+        raise _NotHad(f"its argument {name} cannot be read: {problem.reason}") from problem
+    except CacheError as problem:
+        raise _NotHad(f"its argument {name} cannot be read: {problem}") from problem
+    raise _NotHad(f"its argument {name} was too large or of too special a type to be written down: {recorded.get('text', '')}")
 
 
 def _value(entry: Entry, function: Recomputable, bound: inspect.BoundArguments) -> str:

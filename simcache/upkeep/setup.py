@@ -57,6 +57,8 @@ def init(folder: str | os.PathLike[str] = ".", store: str | None = None, *, git:
 
     With `git`, set the store up to be shared through Git too: attributes, the programs of Git LFS, a remote called git.
     """
+    if store == "":
+        raise BadSettings("store", "the path is empty; name a folder or a URL")
     base = Path(folder).absolute()
     made: list[str] = []
     found: list[str] = []

@@ -14,6 +14,7 @@ from simcache.cache import runs_no_code
 from simcache.errors import BadSettings, CacheError, Corrupt, Missing, StoreReadOnly, Unavailable, Untrusted
 from simcache.model import Blob, Entry, Json, blob_name, check_name, digest_in_name, key_in_name
 from simcache.stores.base import Store
+from simcache.stores.registry import scheme_of
 from simcache.upkeep.contents import contents
 from simcache.upkeep.divergences import Divergence, divergences
 from simcache.upkeep.looks import Looks
@@ -80,6 +81,8 @@ class SyncReport(Report):
     """What was damaged, dangerous or not to be had; everything else was moved."""
     stopped: str
     """Why it ended before all was moved; empty if it did not. What was moved stays, and the next run moves the rest."""
+    closed: str
+    """The store that takes no writes, which is why it ended: running again does not help before that is mended; empty otherwise."""
     divergences: tuple[Divergence, ...]
     """Results that arrived and differ from what the near store had under their key."""
     matched: bool
@@ -112,7 +115,8 @@ def sync(
 
     Blobs go before the entries that name them, so both sides are sound at every moment, and a run that was cut is completed by
     the next one, which moves only what is still missing. A thing that is damaged, or a pickle from a store that is not trusted
-    (unless `trust`), is refused by name, and the rest goes on. Raises if a side cannot be asked at all.
+    (unless `trust`), is refused by name, and the rest goes on. Raises if a side cannot be asked at all, and StoreReadOnly if nothing
+    could be moved because a side takes no writes.
 
     A far side that lists its names page by page is asked for its entries alone, which are the fewest, where these are still those of
     a sync within a day that found or left both sides the same. What it has lost since is moved by the first sync after that day, or
@@ -143,6 +147,9 @@ def sync(
     if not dry_run:
         for plan in plans:
             run.move(plan, sum(plan.bytes for plan in plans))
+        if run.closed is not None and not any(plan.arrived or plan.moved for plan in plans):
+            far.settle()
+            raise StoreReadOnly(run.closed.store, f"{run.closed.reason}; {_to_open(run.closed.store)}")
         _finish(run, far, published=sending is not None, told=publishing)
         if looks is not None and not run.refused and not run.stopped and (names := here.after(receiving)) == there.after(sending):
             looks.note(names)
@@ -155,6 +162,7 @@ def sync(
         published=len(waiting),
         refused=tuple(run.refused),
         stopped=run.stopped,
+        closed="" if run.closed is None else run.closed.store,
         divergences=tuple(_contradictions(near, here, receiving.arrived)) if receiving is not None else (),
         matched=matched,
         dry_run=dry_run,
@@ -245,6 +253,8 @@ class _Run:
         self.refused: list[Refused] = []
         self.stopped = ""
         self.target_failed = False
+        self.closed: StoreReadOnly | None = None
+        """That the target takes no writes, if that is why it failed."""
         self._only = only
         self._jobs = jobs
         self._trust = trust
@@ -334,7 +344,10 @@ class _Run:
                 self._put(plan, arrival.name, arrival.data)
         except _TargetFailed as problem:
             self.target_failed = True
-            self.stop(f"{plan.target.store.url} takes no more: {problem}")
+            if isinstance(problem.__cause__, StoreReadOnly):
+                self.closed = problem.__cause__
+            said = f"{plan.target.store.url} takes no {'more' if self.closed is None else 'writes'}: {problem}"
+            self.stop(said if self.closed is None else f"{said}; {_to_open(self.closed.store)}")
         except (CacheError, OSError, ValueError) as problem:
             self._refuse(plan.source.store, arrival.name, problem)
         else:
@@ -454,6 +467,15 @@ def _contradictions(near: Store, before: _Held, arrived: Sequence[_Arrival]) -> 
                 continue  # damaged: `verify` names it
         found += divergences(entries, lambda sha: bytes(near.get(blob_name(sha))))
     return found
+
+
+def _to_open(store: str) -> str:
+    """What to do about a store that takes no writes: running again does not help."""
+    if scheme_of(store):
+        return "ask whoever owns it for the right to write"
+    from shlex import quote
+
+    return f"`simcache doctor --store {quote(store)}` tells what opens it"
 
 
 def _may_pass(problem: Exception) -> bool:

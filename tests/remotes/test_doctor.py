@@ -17,7 +17,7 @@ from simcache.stores.local import LocalStore
 from simcache.upkeep.doctor import DoctorReport, Finding, doctor
 from simcache.upkeep.sync import sync
 from tests.remotes.parties import Party, a_bare_repository, a_clone, first_clone, has_lfs
-from tests.simcache.stored import keep
+from tests.simcache.stored import keep, long, unprivileged
 
 LFS = pytest.mark.skipif(not has_lfs(), reason="git-lfs is not installed: `apt-get install git-lfs`")
 
@@ -212,3 +212,71 @@ def test_without_git(tmp_path: Path) -> None:
     sync(LocalStore(tmp_path / "store"), LocalStore(tmp_path / "lab"))
 
     assert ["fine", "fine"] == [finding.kind for finding in doctor(load(tmp_path, {})).findings]
+
+
+def test_a_far_store_that_is_the_name_of_no_remote(tmp_path: Path) -> None:
+    """It is told which names there are."""
+    (tmp_path / "simcache.toml").write_text('store = "store"\nfar = ["lap"]\n[remotes]\nlab = "lab"\n')
+    for name in ("store", "lab"):
+        keep(Cache(tmp_path / name), 1, [1])
+    [found] = problems(doctor(load(tmp_path, {})))
+
+    assert found.says.startswith(f"no remote is called lap (there are: lab), and {tmp_path / 'lap'} is not there")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+class TestPermissions:
+    """A store that this user may not write or read, as `simcache doctor` tells it."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Path:
+        (tmp_path / "simcache.toml").write_text('store = "store"\n[remotes]\nlab = "lab"\n')
+        keep(Cache(tmp_path / "store"), 1, long(1))
+        sync(LocalStore(tmp_path / "store"), LocalStore(tmp_path / "lab"))
+        return tmp_path / "store"
+
+    def told(self, store: Path) -> list[dict[str, str]]:
+        """The problems that are found of the store, and what else there is is well."""
+        done = unprivileged(store.parent, "doctor", "--json")
+        findings = json.loads(done.stdout)["findings"]
+        wrong = [finding for finding in findings if finding["kind"] == "problem"]
+        assert (bool(wrong), "") == (bool(done.returncode), done.stderr), done
+        assert {"store"} >= {finding["about"] for finding in wrong}
+        return wrong
+
+    @pytest.mark.parametrize("closed", ["", ".local/tmp", "blobs", "entries/model.f", "blobs/*", "entries/model.f/*", ".local"])
+    def test_a_store_that_takes_no_writes_is_told_with_what_mends_it(self, store: Path, closed: str) -> None:
+        """Whatever a writer needs and may not write: the folder itself, or one deep in it; the command lets results be stored again."""
+        for path in store.glob(closed) if closed else [store]:
+            subprocess.run(["chmod", "-R", "a-w", path], check=True)
+        [finding] = self.told(store)
+
+        assert f"chmod -R u+rwX {store}" == finding["mend"]
+        assert "what is computed is not kept (Permission denied" in finding["says"]
+        subprocess.run(["sh", "-c", finding["mend"]], check=True)
+        assert [] == self.told(store)
+
+    def test_the_folder_alone_is_not_enough(self, store: Path) -> None:
+        """After `chmod u+w STORE` the folders in it are closed still, and the doctor does not call that fine."""
+        subprocess.run(["chmod", "-R", "a-w", store], check=True)
+        store.chmod(0o755)
+
+        assert 1 == len(self.told(store))
+        subprocess.run(["chmod", "-R", "u+w", store], check=True)
+
+    @pytest.mark.parametrize("closed", ["entries", "blobs"])
+    def test_a_folder_that_cannot_be_read_is_a_finding(self, store: Path, closed: str) -> None:
+        """Not the end of the looking: it is a problem of the store, and nothing is said of what the remote has more."""
+        (store / closed).chmod(0)
+        told = self.told(store)
+        subprocess.run(["sh", "-c", told[-1]["mend"]], check=True)
+
+        assert f"{store / closed} is not available: the folder cannot be listed" in told[-1]["says"]
+        assert [] == self.told(store)
+
+    def test_nothing_is_left_of_the_trial(self, store: Path) -> None:
+        """The bytes that were kept to see whether they can be are gone again."""
+        held = {path for path in store.rglob("*") if path.is_file()}
+        self.told(store)
+
+        assert held == {path for path in store.rglob("*") if path.is_file()}

@@ -786,6 +786,11 @@ class TestMistakes:
         with pytest.raises(BadSettings):
             open_store(url)
 
+    def test_a_wrong_owner_is_told_as_that(self, home: Path) -> None:
+        """Not as a wrong slug, which is well."""
+        with pytest.raises(BadSettings, match="the owner is a user name as Kaggle writes it in addresses, .*, and 'YOU' is none"):
+            open_store("kaggle://YOU/my-results")
+
     def test_no_credentials(self, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without credentials one line says where to put them."""
         monkeypatch.delenv("KAGGLE_USERNAME")

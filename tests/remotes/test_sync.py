@@ -28,7 +28,7 @@ from simcache.upkeep.verify import verify
 from tests.remotes.parties import a_party, a_project
 from tests.simcache import faulty
 from tests.simcache.killed import die_at
-from tests.simcache.stored import files_under, keep, simcache, value_blob
+from tests.simcache.stored import files_under, keep, simcache, unprivileged, value_blob
 
 ONCE = Patience(tries=1)
 SOON = Patience(tries=3, first=0.001)
@@ -632,7 +632,19 @@ class TestCommand:
 
         assert 0 == done.returncode, done.stderr
         assert done.stdout.startswith("would be sent 2 entries")
+        assert f"would make the store {folder / 'lab'}, where there was none" == done.stdout.splitlines()[1]
         assert not (folder / "lab").exists()
+
+    @pytest.mark.parametrize("arguments", [("--to", "./typo"), ("--from", "store", "--store", "typo")], ids=" ".join)
+    def test_a_store_that_is_made_is_told(self, folder: Path, arguments: tuple[str, ...]) -> None:
+        """A slip of the finger makes a store of its own: the report says so, once."""
+        filled(LocalStore(folder / "lab"), 1)
+        done = simcache(folder, "sync", *arguments)
+        again = [simcache(folder, "sync", *arguments, *more) for more in ((), ("--json",))]
+
+        assert (0, f"made the store {folder / 'typo'}, where there was none") == (done.returncode, done.stdout.splitlines()[-1]), done
+        assert "made the store" not in again[0].stdout
+        assert [] == json.loads(again[1].stdout)["made"]
 
     def test_a_glob_that_nothing_matches(self, folder: Path) -> None:
         """Says so, with exit code 1; one whose results are all there is well."""
@@ -693,14 +705,45 @@ class TestCommand:
         assert [line for line in done.stdout.splitlines() if line.startswith(f"refused {entry.name}")]
         assert "received 1 entry" in done.stdout
 
-    @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
-    def test_a_folder_that_may_not_be_written(self, folder: Path) -> None:
-        """Said in one line."""
-        (folder / "lab").mkdir(mode=0o500)
-        done = simcache(folder, "sync", "lab")
+    @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+    @pytest.mark.parametrize(("way", "closed"), [("--to", "lab"), ("--from", "store")])
+    def test_a_side_that_takes_no_writes(self, folder: Path, way: str, closed: str) -> None:
+        """Exit code 2, as of everything that cannot begin: nothing is called new or old, and what opens it is said; not to run it again."""
+        assert 0 == simcache(folder, "sync", "lab").returncode
+        filled(LocalStore(folder / ("store" if way == "--to" else "lab")), 3)
+        subprocess.run(["chmod", "-R", "a-w", folder / closed], check=True)
+        done = unprivileged(folder, "sync", way, "lab")
+        subprocess.run(["chmod", "-R", "u+w", folder / closed], check=True)
 
-        assert 1 == done.returncode
-        assert "stopped" in done.stdout
+        assert (2, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done
+        assert f"simcache: the store {folder / closed} cannot be written: Permission denied" in done.stderr
+        assert done.stderr.endswith(f"; `simcache doctor --store {folder / closed}` tells what opens it\n")
+        assert 0 == unprivileged(folder, "sync", way, "lab").returncode
+
+    @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+    def test_a_side_that_takes_no_writes_after_the_other_did(self, folder: Path) -> None:
+        """What was received stays, which is exit code 1; that nothing was sent, and what opens the other side, is said."""
+        filled(LocalStore(folder / "lab"), 3)
+        subprocess.run(["chmod", "-R", "a-w", folder / "lab"], check=True)
+        done = unprivileged(folder, "sync", "lab")
+        subprocess.run(["chmod", "-R", "u+w", folder / "lab"], check=True)
+
+        received, sent, stopped = done.stdout.splitlines()
+        assert 1 == done.returncode, done
+        assert received.startswith("received 1 entry")
+        assert f"nothing was sent to {folder / 'lab'}" == sent
+        assert stopped.startswith(f"stopped: {folder / 'lab'} takes no writes: Permission denied")
+        assert stopped.endswith(f"; `simcache doctor --store {folder / 'lab'}` tells what opens it")
+
+    @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+    def test_a_side_that_takes_no_writes_and_needs_none(self, folder: Path) -> None:
+        """Both sides have the same: that is well, whoever may write there."""
+        assert 0 == simcache(folder, "sync", "lab").returncode
+        subprocess.run(["chmod", "-R", "a-w", folder / "lab"], check=True)
+        done = unprivileged(folder, "sync", "lab")
+        subprocess.run(["chmod", "-R", "u+w", folder / "lab"], check=True)
+
+        assert (0, "") == (done.returncode, done.stderr)
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
     def test_a_full_disk(self, folder: Path) -> None:

@@ -125,6 +125,22 @@ def simcache(folder: Path, *arguments: str, stdin: str = "", **variables: str) -
     )
 
 
+UNPRIVILEGED = """
+import ctypes, os, struct, sys
+if os.geteuid() == 0:  # give up every capability, and with them the right to pass over permissions
+    if ctypes.CDLL(None, use_errno=True).capset(struct.pack("Ii", 0x20080522, 0), bytes(24)):
+        sys.exit("capset failed")
+from simcache.cli import main
+main(prog_name="simcache")
+"""
+
+
+def unprivileged(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command for real, by somebody who may not pass over the permissions of files."""
+    command = [sys.executable, "-c", UNPRIVILEGED, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment(folder))
+
+
 def environment(folder: Path) -> dict[str, str]:
     """The environment of a child, in which nothing of the user's own is found."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SIMCACHE_")}

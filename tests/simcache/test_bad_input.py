@@ -1,6 +1,7 @@
 """What a user can get wrong, and what a machine can refuse: each is said once, with what, which and the next step."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -9,12 +10,14 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 
+import simcache  # noqa: F401 - an annotation that is a text names it
 from simcache.cache import Cache
+from simcache.codecs.file import File, Folder
 from simcache.decorator import cached
 from simcache.errors import BadSettings, CacheError, FormatTooNew, NotAStore, NotStored, Unkeyable
 from simcache.model import entry_digest
@@ -85,6 +88,90 @@ class TestArguments:
             assert str(caught.value).startswith(f"{path} cannot be part of a key: ")
             assert ": " in caught.value.reason or "," in caught.value.reason
         assert [] == made
+
+    @pytest.mark.parametrize(
+        ("annotation", "given", "path", "meant"),
+        [
+            (File, "f.txt", "p", "File('f.txt')"),
+            ("File", "f.txt", "p", "File('f.txt')"),
+            ("simcache.File", "f.txt", "p", "File('f.txt')"),
+            (File, Path("f.txt"), "p", "File('f.txt')"),
+            (File | None, "f.txt", "p", "File('f.txt')"),
+            (Annotated[File, "a table"], "f.txt", "p", "File('f.txt')"),
+            (Folder, "data", "p", "Folder('data')"),
+            (list[File], [File("f.txt"), "f.txt"], "p[1]", "File('f.txt')"),
+            (tuple[int, File], (1, "f.txt"), "p[1]", "File('f.txt')"),
+            (dict[str, File], {"a": "f.txt"}, "p['a']", "File('f.txt')"),
+            (list[File] | File, ["f.txt"], "p[0]", "File('f.txt')"),
+        ],
+        ids=str,
+    )
+    def test_a_bare_path_is_no_file(
+        self, cache: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, annotation: object, given: object, path: str, meant: str
+    ) -> None:
+        """Where a File is annotated its content is to count; of a bare path only the name would, and an edited file would be served stale."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "f.txt").write_text("one")
+        made: list[object] = []
+
+        def n(p: object) -> int:
+            made.append(p)
+            return 1
+
+        n.__annotations__["p"] = annotation
+        f = cached(cache=cache)(n)
+        for call in (f, f.key, f.explain, f.entry):
+            with pytest.raises(Unkeyable, match=rf"only a name: pass {re.escape(meant)}$") as caught:
+                call(given)
+            assert path == caught.value.path
+        assert [] == made
+
+    @pytest.mark.parametrize(
+        ("annotation", "given"),
+        [
+            (File, File("f.txt")),
+            (File | str, "f.txt"),
+            (File | None, None),
+            (list[File] | list[str], ["f.txt"]),
+            (dict[str, File], {"f.txt": File("f.txt")}),
+            (str, "f.txt"),
+            (Path, Path("f.txt")),
+        ],
+        ids=str,
+    )
+    def test_a_path_where_a_name_will_do(
+        self, cache: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, annotation: object, given: object
+    ) -> None:
+        """Is the author's will, and a File is one."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "f.txt").write_text("one")
+
+        def n(p: object) -> int:
+            return 1
+
+        n.__annotations__["p"] = annotation
+
+        assert 1 == cached(cache=cache)(n)(given)
+
+    def test_bare_paths_among_many(self, cache: Cache) -> None:
+        """Arguments in a row, by any name, and of a series; one that is ignored is not part of the key."""
+
+        @cached(cache=cache, ignore=("log",))
+        def f(*tables: File, log: File | None = None, **more: File) -> int:
+            return 1
+
+        @cached(cache=cache)
+        def numbers(p: File) -> Iterator[int]:
+            yield 1
+
+        name: Any = "f.txt"  # a type checker would say so, too
+        with pytest.raises(Unkeyable, match=r"^tables\[0\] cannot be part of a key: the content of a File is to count"):
+            f(name)
+        with pytest.raises(Unkeyable, match=r"^more\['table'\]"):
+            f(table=name)
+        with pytest.raises(Unkeyable, match="^p cannot"):
+            numbers(name)
+        assert 1 == f(log=name)
 
     def test_it_is_a_type_error_too(self, cache: Cache) -> None:
         """Code that expects the ordinary class for a wrong argument works; so does code that expects ours."""
@@ -265,6 +352,15 @@ class TestStores:
         """Refused by name, with what can be opened."""
         with pytest.raises(BadSettings):
             Cache(url)
+
+    def test_a_far_store_that_is_the_name_of_no_remote(self, programs: Programs) -> None:
+        """A bare word that is neither a remote nor a folder: it is told which remotes there are, and no result is lost."""
+        programs.write("model.py", "from simcache import cached\n@cached\ndef f(n):\n    return n\nprint(f(1))\n")
+        programs.write("simcache.toml", 'store = "store"\nfar = ["lap"]\n[remotes]\nlab = "/mnt/lab"\n')
+        out, err = finish(programs.start("model.py"))
+
+        assert "1" == out.strip()
+        assert f"a far store is left out: no remote is called lap (there are: lab), and {programs.folder / 'lap'} is not there" in err
 
     def test_a_far_store_that_is_not_there(self, tmp_path: Path) -> None:
         """A forgotten mount or a mistyped path costs no result, and is said."""
@@ -665,16 +761,16 @@ class TestSettingsFiles:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("store = 5\n", "simcache.toml: store: must be a str, and is 5"),
+            ("store = 5\n", 'simcache.toml: store: must be a text in quotes, as in store = "store", and is 5'),
             ('store = ""\n', "simcache.toml: store: is empty"),
             ('store = "a\\u0000"\n', r"simcache.toml: store: holds the character \u0000, which no path has"),
             ('far = ["a\\u0000"]\n', r"simcache.toml: far[0]: holds the character \u0000, which no path has"),
             ('[remotes]\nlab = "\\u0000"\n', r"simcache.toml: remotes.lab: holds the character \u0000, which no path has"),
             ('stroe = "x"\n', "simcache.toml: stroe: there is no such setting: there are store, far"),
             ("store = \n", "simcache.toml: is no TOML"),
-            ('far = "x"\n', "simcache.toml: far: must be a list"),
+            ('far = "x"\n', "simcache.toml: far: must be a list of texts in quotes"),
             ("far = [5]\n", "simcache.toml: far[0]: must be a path or a URL"),
-            ('durable = "yes"\n', "simcache.toml: durable: must be a bool"),
+            ('durable = "yes"\n', "simcache.toml: durable: must be true or false, without quotes, and is 'yes'"),
             ('store = "nonsense://x"\n', "nonsense://x: no kind of store is called 'nonsense'"),
             ('store = "model.py"\n', "model.py is not a simcache store: it is a file"),
         ],

@@ -22,6 +22,19 @@ from tests.simcache.stored import environment, files_under, keep, keep_segment, 
 
 FILL = "import model as m; m.travel(m.Road(10.0)); m.travel(m.Road(20.0)); m.grid(4); m.walk(2)[:6]"
 
+LOUD = """
+import ctypes, os, subprocess, sys
+from simcache import cached
+print("importing")
+
+@cached
+def f() -> int:
+    print("in f")
+    subprocess.run([sys.executable, "-c", "print('from a child')"])
+    ctypes.CDLL(None).puts(b"from C")
+    return 5
+"""
+
 Run = Callable[..., Result]
 
 
@@ -61,7 +74,7 @@ class TestForReal:
         [
             (("--version",), 0, "simcache 0.1.0"),
             (("verify",), 0, "sound"),
-            (("verify", "--rerun", "4"), 0, "computed 4 of 4 again: all the same"),
+            (("verify", "--rerun", "4"), 0, "computed 4 of 5 again: all the same"),
             (("ls", "model.travel", "--json"), 0, '"total": 2'),
             (("call", "model:travel", "-"), 0, "30.0"),
             (("show", "0123456789"), 1, "nothing is stored under 0123456789"),
@@ -75,6 +88,12 @@ class TestForReal:
             (("call", "model:broken", "-"), 2, "the function has no such argument"),
             (("call", "model:walk"), 2, "step: is needed"),
             (("call", "model"), 2, "module:function"),
+            (("--json", "ls"), 2, "simcache COMMAND --json`"),
+            (("remote", "--json", "ls"), 2, "simcache remote COMMAND --json`"),
+            (("ls", "--store", ""), 2, "store: the path is empty; name a folder or a URL"),
+            (("init", "--store", ""), 2, "store: the path is empty; name a folder or a URL"),
+            (("verify", ""), 2, "store: the path is empty; name a folder or a URL"),
+            (("call", "model:travel", "-", "--store", ""), 2, "store: the path is empty; name a folder or a URL"),
         ],
     )
     def test_one_line(self, filled: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
@@ -84,7 +103,21 @@ class TestForReal:
         assert (code, True) == (done.returncode, said in done.stdout + done.stderr), done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         assert "\x1b" not in done.stdout + done.stderr
-        assert not code or not done.stdout
+        assert not code or not done.stdout or "--json" in arguments
+
+    @pytest.mark.parametrize("arguments", [("verify", "."), ("ls", "--store", ".")], ids=" ".join)
+    def test_the_folder_above_a_store(self, filled: Path, arguments: tuple[str, ...]) -> None:
+        """Whoever names the project is told which store in it may be meant, not how to make one."""
+        done = simcache(filled, *arguments)
+
+        assert 2 == done.returncode
+        assert done.stderr.endswith(f"and no simcache.json; did you mean {filled / 'store'}?\n"), done.stderr
+
+    def test_a_folder_that_is_no_store(self, tmp_path: Path) -> None:
+        """That a store can be made in an empty folder is no help to who looks for one."""
+        (tmp_path / "notes.txt").write_text("x")
+
+        assert simcache(tmp_path, "verify", ".").stderr.endswith("and no simcache.json; check the path\n")
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -348,6 +381,23 @@ class TestCare:
 
         assert (False, ["corrupt"]) == (plain["sound"], [problem["kind"] for problem in plain["problems"]])
 
+    def test_rerun_that_compares_nothing(self, run: Run, cache: Cache) -> None:
+        """Is exit code 1; results that are left out for one reason are one line, which has no stray space."""
+        for number in range(3):
+            keep(cache, number, number, function="dc.ann")
+        lines = run("verify", "--rerun", "20", code=1).output.splitlines()
+
+        assert [
+            "sound",
+            "not compared: dc.ann (3 results): no module dc can be imported from here (a script cannot be, nor a notebook)",
+            "computed 0 of 3 again: nothing compared; 3 left out, for the reasons above",
+        ] == lines[1:]
+
+    def test_rerun_of_some(self, filled: Path) -> None:
+        """It is said how many there are, not how many were asked for."""
+        assert "computed 2 of 5 again: all the same" in simcache(filled, "verify", "--rerun", "2").stdout
+        assert "computed 5 of 5 again: all the same" in simcache(filled, "verify", "--rerun", "20").stdout
+
     def test_repair_from(self, run: Run, cache: Cache, tmp_path: Path) -> None:
         """A repair from another store mends, and the next verify is well."""
         entry = keep(cache, 1, long("one"))
@@ -400,6 +450,33 @@ class TestCare:
         assert "bad road" in run("show", wrong.key).output
         assert "--reason" in run("withdraw", wrong.key, code=2).output
         assert "empty" in run("withdraw", wrong.key, "--reason", " ", code=2).output
+
+    @pytest.mark.parametrize("command", [("forget",), ("withdraw", "--reason", "wrong")], ids=lambda command: command[0])
+    def test_a_digit_is_too_little_to_change_anything(self, run: Run, cache: Cache, command: tuple[str, ...]) -> None:
+        """As of git, four digits are needed, though one may be unique; looking needs no more than one."""
+        entry = keep(cache, 1, 1)
+        short = [entry.key[:1], entry.key[:3], f"{entry.key}.{entry.digest[:3]}"]
+
+        for name in short:
+            assert f"{name} is too short: give at least 4 digits" in run(*command, name, code=2).output
+            run("show", name)
+        assert [entry] == list(cache.all_entries())
+        assert "1 entry" in run(*command, f"{entry.key[:4]}.{entry.digest[:4]}").output
+
+    def test_withdrawn_twice(self, run: Run, cache: Cache, tmp_path: Path) -> None:
+        """The second time nothing is written, and the answer is no; a result that was made since can be withdrawn."""
+        entry = keep(cache, 1, 1)
+        run("withdraw", entry.key, "--reason", "bad road")
+        before = files_under(tmp_path / "store")
+
+        for name in (entry.key, f"{entry.key}.{entry.digest}"):
+            assert (
+                f"{name} is withdrawn already: `simcache show {entry.key}` tells why"
+                in run("withdraw", name, "--reason", "x", code=1).output
+            )
+        assert before == files_under(tmp_path / "store")
+        new = keep(cache, 1, 2)
+        assert [new.digest] == json.loads(run("withdraw", entry.key, "--reason", "bad too", "--json").output)["withdrawn"]
 
     def test_progress(self, run: Run, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
         """A heartbeat tells how far it is, on stderr."""
@@ -464,6 +541,26 @@ class TestCall:
         assert {"array": "torch.bfloat16", **ones} == plain(torch.ones(2, dtype=torch.bfloat16, requires_grad=True))
         assert {"array": "torch.float32", "shape": [2]} == plain(torch.ones(2).to_sparse())
         assert 1.5 == plain(torch.tensor(1.5, requires_grad=True))
+
+    @pytest.mark.skipif(os.name == "nt", reason="the C library is called by its POSIX name")
+    def test_what_the_function_prints_is_not_the_answer(self, tmp_path: Path) -> None:
+        """By Python, by C or by a child, while it is imported and computed: it goes to stderr, and stdout has the answer alone."""
+        (project(tmp_path) / "loud.py").write_text(LOUD)
+        done = [simcache(tmp_path, "call", "loud:f", *more) for more in (("--json",), ())]
+        again = simcache(tmp_path, "verify", "--rerun", "1", "--json")
+
+        assert [0, 0, 0] == [one.returncode for one in (*done, again)], again.stderr
+        assert (5, "5\n") == (json.loads(done[0].stdout)["value"], done[1].stdout)
+        assert ["same"] == [one["outcome"] for one in json.loads(again.stdout)["rerun"]["reruns"]]
+        said = ["from C", "from a child", "importing", "in f"]
+        assert [said, ["importing"], said] == [sorted(one.stderr.splitlines()) for one in (*done, again)]
+
+    def test_what_a_function_prints_before_it_raises(self, tmp_path: Path) -> None:
+        """Is not in the document that tells the error either."""
+        (project(tmp_path) / "loud.py").write_text(LOUD.replace("return 5", "raise ValueError('no')"))
+        done = simcache(tmp_path, "call", "loud:f", "--json")
+
+        assert (1, True) == (done.returncode, "raised ValueError: no" in json.loads(done.stdout)["error"]), done
 
     def test_store(self, tmp_path: Path) -> None:
         """--store says where results are kept."""

@@ -844,6 +844,16 @@ class TestCare:
         f(1), f(2)
         assert [(1, 2), (2, 2), (1, 2)] == made
 
+    def test_withdraw_for_no_reason(self, cache: Cache) -> None:
+        """Is refused, as by the command: whoever finds the result withdrawn must learn why."""
+        f, _ = counted(cache)
+        f(1)
+        for reason in ("", " "):
+            with pytest.raises(ValueError, match="reason is empty: say why"):
+                f.withdraw(1, reason=reason)
+
+        assert f.entry(1) is not None
+
     def test_withdraw(self, cache: Cache) -> None:
         """A result that was wrong is served no more; the reason stands in the store, and the next result is served."""
         f, made = counted(cache)

@@ -206,6 +206,14 @@ class TestPrefix:
             ask(numbers.call())
         assert [] == numbers.made
 
+    def test_a_deadline_is_in_seconds(self, cache: Cache) -> None:
+        """A text with a unit is the command's, and no number here."""
+        numbers = counted(cache)
+
+        with pytest.raises(TypeError, match="a deadline is a number of seconds, as in deadline=3600, and '1h' is none"):
+            numbers.call().take(3, deadline="1h")
+        assert [] == numbers.made
+
     def test_from_a_number_on(self, cache: Cache) -> None:
         """`first` leaves out what comes before, of stored and of computed items."""
         run = counted(cache).call()

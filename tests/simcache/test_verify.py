@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simcache.cache import Cache
+from simcache.codecs.file import File
 from simcache.decorator import cached
 from simcache.errors import CacheError, Corrupt, FormatTooNew, NotAStore
 from simcache.model import Entry, blob_name, entry_digest, entry_prefix, folder_of, pointer_oid, record_of
@@ -666,7 +667,31 @@ class TestRerun:
 
         assert {("script.f", "skipped"), (one.name, "skipped")} == {(run.function, run.outcome) for run in report.reruns}
         assert any("code has changed" in run.reason for run in report.reruns)
-        assert (True, 0) == (report.sound, report.computed)
+        assert (0, 2, 2) == (report.computed, report.left_out, report.there)
+
+    def test_nothing_compared_is_not_sound(self, cache: Cache) -> None:
+        """Whoever asks for a proof and gets none is told so: nothing was there, or all was left out."""
+        empty = rerun(cache, 9, Finder())
+        keep(cache, 1, 1, function="script.f")
+        left_out = rerun(cache, 9, Finder())
+
+        assert [(False, 0, 0), (False, 1, 1)] == [(report.sound, report.there, report.left_out) for report in (empty, left_out)]
+
+    def test_how_many_there_are(self, cache: Cache) -> None:
+        """What is there is counted, not what is asked for; withdrawn results are not there, and a function that is gone takes all its results."""
+
+        @cached(cache=cache)
+        def one(n: int) -> int:
+            return n
+
+        for n in range(3):
+            one(n)
+            keep(cache, n, n, function="script.f")
+        one.withdraw(0, reason="a test")
+        report = rerun(cache, 20, Finder(one))
+
+        assert (20, 5, 2, 3) == (report.asked, report.there, report.computed, report.left_out)
+        assert report.sound
 
     def test_arguments_not_written_down(self, cache: Cache) -> None:
         """A result whose argument was only recognised is left out."""
@@ -679,7 +704,35 @@ class TestRerun:
         report = rerun(cache, 9, Finder(total))
 
         assert ["skipped"] == [one.outcome for one in report.reruns]
-        assert "values" in report.reruns[0].reason
+        assert report.reruns[0].reason.startswith("its argument values was too large")
+
+    def test_an_argument_that_has_no_key_any_more(self, cache: Cache) -> None:
+        """A bare path was keyed by its name once where a File is annotated: what came of it is left out, and not called wrong."""
+
+        @cached(cache=cache, version="1")
+        def size(p: str) -> int:
+            return 1
+
+        size("f.txt")
+        size.compute.__annotations__["p"] = File
+        report = rerun(cache, 9, Finder(cached(cache=cache, version="1")(size.compute)))
+
+        assert [("skipped", True)] == [(one.outcome, "is only a name: pass File('f.txt')" in one.reason) for one in report.reruns]
+
+    def test_an_argument_that_cannot_be_read(self, cache: Cache, root: Path) -> None:
+        """Its bytes are damaged, or gone: it is the argument that is told, not the stored value."""
+
+        @cached(cache=cache)
+        def total(values: np.ndarray) -> float:
+            return float(values.sum())
+
+        total(np.zeros(1 << 12))
+        [entry] = cache.all_entries()
+        blob = entry.blobs[entry.arguments["values"]["blob"]]
+        (root / blob.name).unlink()
+        report = rerun(cache, 9, Finder(total))
+
+        assert [f"its argument values cannot be read: nothing is stored under {blob.name}"] == [one.reason for one in report.reruns]
 
     def test_spread_over_functions(self, cache: Cache) -> None:
         """A few results are taken from all functions, the newest first, the same every time."""
