@@ -55,11 +55,12 @@ class Comparison(Report):
 
 
 def why(cache: Cache, entry: Entry) -> Comparison:
-    """Why this result was computed instead of taken from another one: what differs from the nearest that was made before."""
-    others = [
-        other for other in islice(cache.all_entries(entry.function), _LOOKED_AT) if other.key != entry.key and other.kind != "withdrawn"
-    ]
-    before = [other for other in others if other.made.at < entry.made.at] or others
+    """Why this result was computed instead of taken from another one: what differs from the nearest that was made before.
+
+    `old` is None if none was: it is the first of its function here.
+    """
+    others = (other for other in cache.all_entries(entry.function) if other.key != entry.key and other.kind != "withdrawn")
+    before = list(islice((other for other in others if other.made.at < entry.made.at), _LOOKED_AT))
     if not before:
         return Comparison(None, side(entry), same_key=False, same_bytes=None, changes=())
     arguments, parts = cache.arguments_of(entry), cache.parts_of(entry)

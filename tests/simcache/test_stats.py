@@ -172,6 +172,22 @@ class TestWhy:
         """The first result has nothing to be compared with."""
         assert None is why(cache, keep(cache, 1, 1)).old
 
+    def test_first_of_several(self, cache: Cache) -> None:
+        """The first result is not compared with one that was made after it."""
+        first = keep(cache, 1, 1, at=day(1))
+        keep(cache, 2, 2, at=day(2))
+
+        assert (None, ()) == ((report := why(cache, first)).old, report.changes)
+
+    def test_earlier_result_behind_thousands_of_later_ones(self, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+        """That only so many results are compared does not make a result the first."""
+        monkeypatch.setattr("simcache.upkeep.compare._LOOKED_AT", 3)
+        old, new = keep(cache, "old", 1, at=day(1)), keep(cache, "new", 2, at=day(2))
+        for number in range(20):
+            keep(cache, number, number, at=day(3))
+
+        assert f"{old.key}.{old.digest}" == getattr(why(cache, new).old, "entry", None)
+
 
 class TestDiff:
     """Two results side by side."""
