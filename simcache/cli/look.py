@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simcache.chain import items_named
 from simcache.cli.options import chosen, emit, json_option, opened, record, served_first, store_option
 from simcache.cli.words import counted, moment, size, span, table
 
@@ -105,7 +106,7 @@ def _entry_lines(entry: "Entry", *, withdrawn: bool) -> list[str]:
     made = entry.made
     what: str = entry.kind
     if entry.segment is not None:
-        what = f"items {entry.segment.start} to {entry.segment.stop - 1}" if entry.segment.length else "no items"
+        what = items_named(entry.segment.start, entry.segment.stop)
         what += ", and there it ends" if entry.segment.ended else ""
     lines = [f"{what}{' (withdrawn)' if withdrawn else ''}: {entry.key}.{entry.digest}"]
     packages = ", ".join(f"{name} {version}" for name, version in sorted(made.packages.items()))

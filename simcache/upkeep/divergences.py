@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
-from simcache.chain import longest_chain
+from simcache.chain import items_named, longest_chain
 from simcache.errors import CacheError
 from simcache.model import Blob, Entry, Json, Segment, form_of
 from simcache.upkeep.report import Report
@@ -72,12 +72,11 @@ def gap(entries: Sequence[Entry]) -> str | None:
     segments = [(entry, entry.segment) for entry in in_service(entries) if entry.segment is not None]
     chain = longest_chain([entry for entry, _ in segments])
     reach = max((segment.stop for entry, segment in segments if entry in chain), default=0)
-    beyond = [segment.start for _, segment in segments if segment.start > reach]
-    if not beyond:
+    beyond = min((segment.start for _, segment in segments if segment.start > reach), default=reach)
+    if beyond == reach:
         return None
-    return (
-        f"{entries[0].function} {entries[0].key}: items {reach} to {min(beyond) - 1} are missing; those from {min(beyond)} on wait for them"
-    )
+    are, them = ("is", "it") if beyond - reach == 1 else ("are", "them")
+    return f"{entries[0].function} {entries[0].key}: {items_named(reach, beyond)} {are} missing; those from {beyond} on wait for {them}"
 
 
 def _identity(entry: Entry) -> str:

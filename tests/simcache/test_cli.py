@@ -357,6 +357,16 @@ class TestCare:
         assert "fetched from" in run("verify", "--repair", "--from", "other").output
         assert "sound" in run("verify", "store").output
 
+    def test_one_is_not_several(self, run: Run, cache: Cache) -> None:
+        """One blob belongs to no result, and is young; one entry has its own bytes; one item is no range."""
+        entry = keep_segment(cache, 1, 0, ["alone"])
+
+        assert "\nitem 0: " in run("show", entry.key).output
+        assert "deleted 1 entry of" in (said := run("forget", entry.key).output)
+        assert "frees its bytes" in said
+        assert "1 blob belongs to no result" in run("verify").output
+        assert "1 blob without a result is less than" in run("prune").output
+
     def test_divergence(self, run: Run, cache: Cache) -> None:
         """Who made which."""
         keep(cache, 1, 1.0, host="one")
