@@ -9,6 +9,7 @@ import click
 
 from simcache.cli.root import Told, answering
 from simcache.cli.words import moment, printable
+from simcache.errors import CacheError, Corrupt
 from simcache.model import Entry, Json
 from simcache.stores.base import Store
 
@@ -80,20 +81,33 @@ def _takes_unicode() -> bool:
 
 
 def chosen(store: Store, name: str) -> list[Entry]:
-    """The entries of the one key that begins so; `KEY.DIGEST` is one entry of it. Told if there are none, or several keys."""
+    """The entries of the one key that begins so; `KEY.DIGEST` is one entry of it. Told if there are none, or several keys.
+
+    Those that cannot be read are said on stderr, and Told where there are no others.
+    """
     from simcache.cache import Cache
 
     key, _, digest = name.lower().partition(".")
     if not key or len(key) > _DIGITS or any(letter not in "0123456789abcdef" for letter in key + digest):
         raise Told(f"{name!r} is no key: it has up to 32 digits 0-9 and a-f; `simcache ls` lists the keys")
-    entries = [entry for entry in Cache(store).find(key) if entry.digest.startswith(digest)]
+    problems: list[CacheError] = []
+    entries = Cache(store).find(key, digest, problems)
     keys = list(dict.fromkeys((entry.function, entry.key) for entry in entries))
+    if not keys and problems:
+        raise Told(_unreadable(problems[0]), 1)
     if not keys:
         raise Told(f"nothing is stored under {name} in {store.url}: `simcache ls` lists what is", 1)
     if len(keys) > 1:
         listed = "; ".join(f"{one} {function}" for function, one in keys[:_SHOWN])
         raise Told(f"{len(keys)} keys begin with {name}: {listed}{'; …' if len(keys) > _SHOWN else ''}: give more digits", 1)
+    for problem in problems:
+        click.echo(f"simcache: left out: {printable(_unreadable(problem))}", err=True)
     return entries
+
+
+def _unreadable(problem: CacheError) -> str:
+    mend = ": `simcache verify --repair` sets it aside, with `--from STORE` it fetches a good copy" if isinstance(problem, Corrupt) else ""
+    return f"{problem}{mend}"
 
 
 def served_first(entries: Sequence[Entry]) -> Entry:

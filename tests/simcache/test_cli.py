@@ -297,6 +297,34 @@ class TestLook:
 
         assert [other.digest] == [entry["digest"] for entry in plain["entries"]]
 
+    @pytest.mark.parametrize("command", ["show {}", "why {}", "diff {} {}", "forget {}", "withdraw {} --reason wrong"])
+    def test_damaged_entry_is_not_told_as_nothing(self, run: Run, cache: Cache, tmp_path: Path, command: str) -> None:
+        """Of a key whose entry is damaged, which `ls` lists, every command says that, and what mends it."""
+        entry = keep(cache, 1, "one", host="here")
+        path = tmp_path / "store" / entry.name
+        path.write_bytes(path.read_bytes().replace(b'"here"', b'"hera"'))
+        before = files_under(tmp_path / "store")
+        said = run(*command.replace("{}", entry.key[:8]).split(), code=1).stderr
+
+        assert 1 == json.loads(run("ls", "--json").output)["total"]
+        assert (
+            f"{entry.name} is damaged: the content does not match the digest in the name: `simcache verify --repair` sets it aside" in said
+        )
+        assert 1 == len(said.splitlines())
+        assert before == files_under(tmp_path / "store")
+
+    @pytest.mark.parametrize("command", ["show {}", "why {}", "diff {} {}", "forget {}", "withdraw {} --reason wrong"])
+    def test_damaged_entry_among_others_is_told(self, run: Run, cache: Cache, tmp_path: Path, command: str) -> None:
+        """The sound results of a key are the answer, and stderr says that one is left out."""
+        entry, damaged = keep(cache, 1, "one"), keep(cache, 1, "two", host="there")
+        (tmp_path / "store" / damaged.name).write_bytes(b"{")
+        said = run(*command.replace("{}", entry.key[:8]).split()).stderr
+
+        told = (
+            f"simcache: left out: {damaged.name} is damaged: the content does not match the digest in the name: `simcache verify --repair`"
+        )
+        assert {True} == {line.startswith(told) for line in said.splitlines()}
+
     def test_stats(self, run: Run, cache: Cache) -> None:
         """A line a function and one for all."""
         keep(cache, 1, 1)
