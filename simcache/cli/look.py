@@ -13,6 +13,7 @@ from simcache.cli.words import counted, moment, size, span, table
 if TYPE_CHECKING:
     from simcache.cache import Cache
     from simcache.model import Entry, Json
+    from simcache.stores.base import Store
     from simcache.upkeep.listing import Listing
     from simcache.upkeep.stats import StatsReport
 
@@ -34,15 +35,14 @@ def ls(pattern: str | None, function: str | None, limit: int, order: Any, store_
     """
     from simcache.upkeep.listing import listing
 
-    report = listing(opened(store_url), pattern, function=function, limit=limit or None, order=order)
-    emit(report.to_json(), lambda: _rows(report), as_json=as_json)
+    store = opened(store_url)
+    report = listing(store, pattern, function=function, limit=limit or None, order=order)
+    emit(report.to_json(), lambda: _rows(report) if report.total else [_nothing(store, pattern, function)], as_json=as_json)
     if not report.total:
         raise click.exceptions.Exit(1)
 
 
 def _rows(report: "Listing") -> Sequence[str]:
-    if not report.total:
-        return [f"{report.store}: no such results"]
     rows = [
         (row.key, row.function, _kind(row.kind, row.items, row.results), moment(row.at), size(row.size), span(row.seconds), row.host)
         for row in report.rows
@@ -51,6 +51,21 @@ def _rows(report: "Listing") -> Sequence[str]:
     if len(report.rows) < report.total:
         lines.append(f"… {report.total - len(report.rows)} more: --limit 0 shows all")
     return lines
+
+
+def _nothing(store: "Store", pattern: str | None, function: str | None) -> str:
+    """Why a listing is empty, and the next step."""
+    from simcache.upkeep.listing import listing, near_name
+
+    functions = {row.function for row in listing(store).rows}
+    if not functions and any(store.names("entries/")):
+        return f"{store.url}: no such results, no entry here can be read: `simcache verify` says why"
+    if not functions:
+        return f"{store.url}: nothing is stored here: results of `@cached` functions that use this store come here, and `simcache sync` brings others'"
+    asked = pattern if function is None or function in functions else function
+    near = near_name(asked or "", functions)
+    step = f"did you mean {near}?" if near else "`simcache stats` lists the functions"
+    return f"{store.url}: no such results, for no function is called so and no key begins so: {step}"
 
 
 def _kind(kind: str, items: int | None, results: int) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from operator import attrgetter
@@ -100,6 +100,15 @@ def listing(
         rows.sort(key=attrgetter("key"), reverse=True)  # twice by one text or number: faster than once by pairs
         rows.sort(key=attrgetter({"time": "at", "size": "size", "seconds": "seconds"}[order]), reverse=True)
     return Listing(store.url, tuple(rows if limit is None else rows[:limit]), len(rows))
+
+
+def near_name(asked: str, functions: Iterable[str]) -> str:
+    """Of some functions and their modules the one that somebody may have meant; empty if none is near."""
+    from difflib import get_close_matches
+
+    meant = {name: function for function in sorted(functions) for name in (function.rpartition(".")[2], function)}
+    meant |= {module: module for module in sorted({function.rpartition(".")[0] for function in functions} - {""})}
+    return next((meant[name] for name in get_close_matches(asked, meant, 1)), "")
 
 
 def _matches(row: Row, pattern: str) -> bool:

@@ -272,6 +272,39 @@ class TestLook:
         assert (0, []) == tuple(json.loads(run("ls", "zzz", "--json", code=1).output)[name] for name in ("total", "rows"))
         assert 1 == json.loads(run("ls", "--limit", "1", "--json").output)["total"]
 
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("modle.walk",), "no function is called so and no key begins so: did you mean model.walk?"),
+            (("wakl",), "did you mean model.walk?"),
+            (("--function", "model.wal"), "did you mean model.walk?"),
+            (("modell",), "did you mean model?"),
+            (("zzz",), "no function is called so and no key begins so: `simcache stats` lists the functions"),
+            (("zzz", "--function", "model.walk"), "no function is called so and no key begins so"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_ls_of_a_slip_tells_what_is_near(self, run: Run, cache: Cache, arguments: tuple[str, ...], said: str) -> None:
+        """A name that is not there is told with one that is like it, or with where the names are."""
+        for function in ("model.walk", "other.grid"):
+            keep(cache, function, 1, function=function)
+
+        assert said in run("ls", *arguments, code=1).output
+
+    @pytest.mark.parametrize("arguments", [(), ("model.walk",)], ids=["all", "one"])
+    def test_ls_of_an_empty_store_says_that_it_is_empty(self, run: Run, cache: Cache, arguments: tuple[str, ...]) -> None:
+        """Whatever is asked for, with what puts something there."""
+        cache.forget("model.f", keep(cache, 1, 1).key)
+        said = "nothing is stored here: results of `@cached` functions that use this store come here, and `simcache sync` brings others'"
+
+        assert f"{cache.near.url}: {said}\n" == run("ls", *arguments, code=1).output
+
+    def test_ls_of_damaged_entries_alone_is_not_told_as_empty(self, run: Run, cache: Cache, tmp_path: Path) -> None:
+        """A store of which nothing can be read is not empty."""
+        (tmp_path / "store" / keep(cache, 1, 1).name).write_bytes(b"{")
+
+        assert "no entry here can be read: `simcache verify` says why" in run("ls", code=1).output
+
     def test_show(self, run: Run, cache: Cache) -> None:
         """The arguments, who made it, where the value is, and the value itself if it is plain."""
         entry = keep(cache, 1, {"a": 1.5}, arguments={"road": 3})
