@@ -40,12 +40,15 @@ _SEGMENT = re.compile(rb'"segment":\[([0-9]+),([0-9]+),')
 
 
 class Row(NamedTuple):
-    """The results of one key: one value (or several that contradict each other), or a series. A tuple, for there are thousands."""
+    """The results of one key that are served: one value (or several that contradict each other), or a series.
+
+    Where all are withdrawn, they are those that were. A tuple, for there are thousands.
+    """
 
     function: str
     key: str
     kind: str
-    """`value`, `series` or `withdrawn`."""
+    """`value`, `series`, or `withdrawn` where none of them is served."""
     at: str
     """When the newest of them was made."""
     seconds: float
@@ -54,9 +57,9 @@ class Row(NamedTuple):
     """Bytes of the blobs that they name, shared ones counted for each, and of the values that they hold themselves."""
     host: str
     results: int
-    """How many entries there are."""
+    """How many entries these are."""
     items: int | None
-    """Up to which item a series has segments."""
+    """How many items of a series a reader gets: those from the first one on that none is missing between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,10 @@ class Fields(NamedTuple):
     host: str
     seconds: float
     size: int
-    stop: int | None
-    """The number of the item after a segment's last one."""
+    segment: tuple[int, int] | None
+    """The numbers of a segment's first item and of the item after its last one."""
+    withdraws: tuple[str, ...]
+    """The digests that a tombstone takes back."""
 
 
 def listing(
@@ -120,34 +125,45 @@ def _rows(held: Contents, function: str | None) -> Iterator[Row]:
     for names in held.entries():
         if folder is not None and not names[0].startswith(folder):
             continue
-        several: dict[str, list[Fields]] = {}
+        several: dict[str, list[tuple[str, Fields]]] = {}
         texts: dict[bytes, str] = {}
         for name in names:
             if (fields := fields_of(held, name, texts)) is not None:
-                several.setdefault(name[-54:-22], []).append(fields)
+                several.setdefault(name[-54:-22], []).append((name, fields))
         for key, found in several.items():
             yield _row(key, found)
 
 
-def _row(key: str, found: list[Fields]) -> Row:
-    if len(found) == 1 and found[0].stop is None:
-        only = found[0]
+def _row(key: str, found: list[tuple[str, Fields]]) -> Row:
+    if len(found) == 1 and found[0][1].segment is None:
+        only = found[0][1]
         return Row(only.function, key, only.kind, only.at, only.seconds, only.size, only.host, 1, None)
-    results = [fields for fields in found if fields.kind != "withdrawn"] or found
+    withdrawn = {digest for _, fields in found for digest in fields.withdraws}
+    all_results = [(name, fields) for name, fields in found if fields.kind != "withdrawn"]
+    served = [fields for name, fields in all_results if name[-21:-5] not in withdrawn]
+    results = served or [fields for _, fields in all_results or found]
     newest = max(results, key=attrgetter("at"))
-    stops = [fields.stop for fields in results if fields.stop is not None]
-    withdrawn = len(found) > len(results) and not stops
+    segments = [fields.segment for fields in served if fields.segment is not None]
     return Row(
         newest.function,
         key,
-        "series" if stops else "withdrawn" if withdrawn else newest.kind,
+        "series" if segments else newest.kind if served else "withdrawn",
         newest.at,
         sum(fields.seconds for fields in results),
         sum(fields.size for fields in results),
         newest.host,
         len(results),
-        max(stops, default=None),
+        _reach(segments) if segments else None,
     )
+
+
+def _reach(segments: list[tuple[int, int]]) -> int:
+    """How far the longest chain of segments goes (`chain.py` has the rule), by their numbers alone."""
+    reached = {0}
+    for start, stop in sorted(segments):
+        if start in reached:
+            reached.add(stop)
+    return max(reached)
 
 
 def fields_of(held: Contents, name: str, texts: dict[bytes, str] | None = None) -> Fields | None:
@@ -160,6 +176,8 @@ def fields_of(held: Contents, name: str, texts: dict[bytes, str] | None = None) 
         if match is None:
             return _slowly(Entry.from_bytes(name, data))
         function, kind, at, host, seconds = match.groups()
+        if kind == b"withdrawn":
+            return _slowly(Entry.from_bytes(name, data))
         segment = _SEGMENT.search(data, match.end()) if kind == b"segment" else None
         return Fields(
             texts.get(function) or _text(function, texts),
@@ -168,7 +186,8 @@ def fields_of(held: Contents, name: str, texts: dict[bytes, str] | None = None) 
             texts.get(host) or _text(host, texts),
             float(seconds),
             sum(map(int, _SIZE.findall(data, data.rfind(b'"blobs":[', 0, place), place + 1))) + _inlined(data, match.end()),
-            None if segment is None else int(segment[1]) + int(segment[2]),
+            None if segment is None else (int(segment[1]), int(segment[1]) + int(segment[2])),
+            (),
         )
     except (CacheError, ValueError):
         return None
@@ -191,5 +210,5 @@ def _text(quoted: bytes, texts: dict[bytes, str]) -> str:
 
 def _slowly(entry: Entry) -> Fields:
     size = sum(blob.size for blob in entry.blobs) + held_in({"value": entry.value, "state": entry.state})
-    stop = None if entry.segment is None else entry.segment.stop
-    return Fields(entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, size, stop)
+    segment = None if entry.segment is None else (entry.segment.start, entry.segment.stop)
+    return Fields(entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, size, segment, entry.withdraws)

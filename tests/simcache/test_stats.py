@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simcache.cache import Cache
 from simcache.decorator import cached
-from simcache.model import INLINE
+from simcache.model import INLINE, Entry
 from simcache.provenance import made_now
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
@@ -33,6 +33,10 @@ def cache(root: Path) -> Cache:
 
 def day(number: int) -> str:
     return f"2026-01-{number:02}T00:00:00.000000Z"
+
+
+def take_back(cache: Cache, *entries: Entry) -> None:
+    cache.withdraw(entries, made_now(0.0, (), source=None), 'wrong, said "withdraws":["0"]')
 
 
 class TestStats:
@@ -108,6 +112,41 @@ class TestListing:
         cache.withdraw([entry], made_now(0.0, (), source=None), "wrong")
 
         assert ["withdrawn"] == [row.kind for row in listing(cache.near).rows]
+
+    def test_withdrawn_and_computed_again_is_listed_as_served(self, cache: Cache) -> None:
+        """The row is made of what is served: neither the withdrawn result nor what takes it back counts."""
+        wrong = keep(cache, 1, "wrong", at=day(1), host="there")
+        take_back(cache, wrong)
+        keep(cache, 1, "right, and longer", at=day(2))
+        [row] = listing(cache.near).rows
+
+        assert ("value", 1, day(2), "here", 0.5) == (row.kind, row.results, row.at, row.host, row.seconds)
+
+    def test_withdrawn_series_is_listed_as_withdrawn(self, cache: Cache) -> None:
+        """A series of which nothing is served has no items."""
+        take_back(cache, keep_segment(cache, 1, 0, [1, 2]), keep_segment(cache, 1, 2, [3]))
+        [row] = listing(cache.near).rows
+
+        assert ("withdrawn", None, 2) == (row.kind, row.items, row.results)
+
+    def test_series_computed_again_is_as_large_as_before(self, cache: Cache) -> None:
+        """Segments that are withdrawn are part of neither its size nor its time."""
+        segments = [keep_segment(cache, 1, 0, [1, 2]), keep_segment(cache, 1, 2, [3])]
+        [before] = listing(cache.near).rows
+        take_back(cache, *segments)
+        keep_segment(cache, 1, 0, [1, 2], host="there")
+        keep_segment(cache, 1, 2, [4], host="there")
+        [row] = listing(cache.near).rows
+
+        assert before._replace(at=row.at, host="there") == row
+
+    def test_items_are_those_that_a_reader_gets(self, cache: Cache) -> None:
+        """Where segments overlap, or wait for others before them, `items` is how far the longest chain from 0 goes."""
+        for start, stop in ((0, 4), (0, 6), (4, 8), (8, 9), (6, 7), (12, 20)):
+            keep_segment(cache, 1, start, list(range(start, stop)))
+        keep_segment(cache, 2, 3, [4])
+
+        assert {9, 0} == {row.items for row in listing(cache.near).rows}
 
     def test_damaged_entries_are_passed_over(self, cache: Cache, root: Path) -> None:
         """A listing shows what can be read."""
