@@ -32,6 +32,9 @@ def ls(pattern: str | None, function: str | None, limit: int, order: Any, store_
     """List results, the newest first.
 
     PATTERN is a function (with * and ?), a module, or the beginning of a key. Exit code 1 if there are none.
+
+    A row is what one key serves; withdrawn results are listed where there are no others. Its size is that of the values, states,
+    arguments and lists of functions that it names, each counted once in a row, not that of the entries themselves.
     """
     from simcache.upkeep.listing import listing
 
@@ -161,7 +164,11 @@ def _place(entry: "Entry", described: "Json") -> str:
 @store_option
 @json_option
 def stats(store_url: str | None, *, as_json: bool) -> None:
-    """Count results, bytes, hits and time saved."""
+    """Count results, bytes, hits and time saved.
+
+    Counted is what lies there, withdrawn results too. The bytes of a function are those that `ls` lists, and what several of its results share counts once; the
+    total is what the whole store takes, the entries themselves included.
+    """
     from simcache.upkeep.stats import stats as count
 
     report = count(opened(store_url))

@@ -34,7 +34,9 @@ _FIELDS = re.compile(
     + rb'),"packages":\{[^{}]*\},'
     rb'"platform":' + _TEXT + rb',"python":' + _TEXT + rb',"seconds":([0-9.e+-]+),'
 )
+_BLOBS = b'"blobs":['
 _SIZE = re.compile(rb",([0-9]+)\]")
+_BLOB = re.compile(rb'\["([0-9a-f]{64})","[0-9a-f]{32}",([0-9]+)\]')
 _INLINE = b'"inline":"'
 _SEGMENT = re.compile(rb'"segment":\[([0-9]+),([0-9]+),')
 
@@ -54,7 +56,10 @@ class Row(NamedTuple):
     seconds: float
     """How long all of them took."""
     size: int
-    """Bytes of the blobs that they name, shared ones counted for each, and of the values that they hold themselves."""
+    """Bytes of the blobs that they name, each once, and of the values that they hold themselves.
+
+    What several keys share (the list of the functions behind them, a large argument) counts for each of them.
+    """
     host: str
     results: int
     """How many entries these are."""
@@ -79,7 +84,10 @@ class Fields(NamedTuple):
     at: str
     host: str
     seconds: float
-    size: int
+    held: int
+    """Bytes of values that it holds itself."""
+    blobs: bytes
+    """The blobs that it names, as JSON."""
     segment: tuple[int, int] | None
     """The numbers of a segment's first item and of the item after its last one."""
     withdraws: tuple[str, ...]
@@ -137,7 +145,7 @@ def _rows(held: Contents, function: str | None) -> Iterator[Row]:
 def _row(key: str, found: list[tuple[str, Fields]]) -> Row:
     if len(found) == 1 and found[0][1].segment is None:
         only = found[0][1]
-        return Row(only.function, key, only.kind, only.at, only.seconds, only.size, only.host, 1, None)
+        return Row(only.function, key, only.kind, only.at, only.seconds, _size(only), only.host, 1, None)
     withdrawn = {digest for _, fields in found for digest in fields.withdraws}
     all_results = [(name, fields) for name, fields in found if fields.kind != "withdrawn"]
     served = [fields for name, fields in all_results if name[-21:-5] not in withdrawn]
@@ -150,11 +158,20 @@ def _row(key: str, found: list[tuple[str, Fields]]) -> Row:
         "series" if segments else newest.kind if served else "withdrawn",
         newest.at,
         sum(fields.seconds for fields in results),
-        sum(fields.size for fields in results),
+        _size_together(results),
         newest.host,
         len(results),
         _reach(segments) if segments else None,
     )
+
+
+def _size(only: Fields) -> int:
+    return only.held + sum(map(int, _SIZE.findall(only.blobs)))
+
+
+def _size_together(results: list[Fields]) -> int:
+    blobs = {sha: int(size) for fields in results for sha, size in _BLOB.findall(fields.blobs)}
+    return sum(fields.held for fields in results) + sum(blobs.values())
 
 
 def _reach(segments: list[tuple[int, int]]) -> int:
@@ -185,7 +202,8 @@ def fields_of(held: Contents, name: str, texts: dict[bytes, str] | None = None) 
             at[1:-1].decode() if b"\\" not in at else _text(at, texts),
             texts.get(host) or _text(host, texts),
             float(seconds),
-            sum(map(int, _SIZE.findall(data, data.rfind(b'"blobs":[', 0, place), place + 1))) + _inlined(data, match.end()),
+            _inlined(data, match.end()),
+            data[data.rfind(_BLOBS, 0, place) + len(_BLOBS) - 1 : place + 1],
             None if segment is None else (int(segment[1]), int(segment[1]) + int(segment[2])),
             (),
         )
@@ -209,6 +227,7 @@ def _text(quoted: bytes, texts: dict[bytes, str]) -> str:
 
 
 def _slowly(entry: Entry) -> Fields:
-    size = sum(blob.size for blob in entry.blobs) + held_in({"value": entry.value, "state": entry.state})
+    held = held_in({"value": entry.value, "state": entry.state})
+    blobs = json.dumps(entry.blobs, separators=(",", ":")).encode()
     segment = None if entry.segment is None else (entry.segment.start, entry.segment.stop)
-    return Fields(entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, size, segment, entry.withdraws)
+    return Fields(entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, held, blobs, segment, entry.withdraws)

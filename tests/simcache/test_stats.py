@@ -18,7 +18,7 @@ from simcache.stores.memory import MemoryStore
 from simcache.upkeep.compare import diff, why
 from simcache.upkeep.listing import listing
 from simcache.upkeep.stats import stats
-from tests.simcache.stored import files_under, keep, keep_segment
+from tests.simcache.stored import files_under, keep, keep_segment, long
 
 
 @pytest.fixture
@@ -139,6 +139,15 @@ class TestListing:
         [row] = listing(cache.near).rows
 
         assert before._replace(at=row.at, host="there") == row
+
+    def test_size_is_that_of_stats(self, cache: Cache) -> None:
+        """What several segments share counts once in their row, as it does in `stats`."""
+        for start in range(0, 30, 10):
+            keep_segment(cache, 1, start, [long("same")] * 2 + [start] * 8, state=start)
+        [row], [counted] = listing(cache.near).rows, stats(cache.near).functions
+
+        assert counted.bytes == row.size
+        assert sum(blob.size for blob in cache.find(row.key)[0].blobs) < row.size
 
     def test_items_are_those_that_a_reader_gets(self, cache: Cache) -> None:
         """Where segments overlap, or wait for others before them, `items` is how far the longest chain from 0 goes."""
