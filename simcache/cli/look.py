@@ -1,13 +1,13 @@
 """`ls`, `show`, `stats`: what is in a store."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from simcache.chain import items_named
-from simcache.cli.options import chosen, emit, json_option, opened, record, served_first, store_option
+from simcache.cli.options import chosen, emit, json_option, names_a_key, opened, record, store_option
 from simcache.cli.words import counted, moment, size, span, table
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simcache.model import Entry, Json
     from simcache.stores.base import Store
     from simcache.upkeep.listing import Listing
+    from simcache.upkeep.served import Served
     from simcache.upkeep.stats import StatsReport
 
 _LIMIT = 50
@@ -85,34 +86,47 @@ def _kind(kind: str, items: int | None, results: int) -> str:
 def show(key: str, store_url: str | None, *, with_value: bool, as_json: bool) -> None:
     """Show the results of one key.
 
-    Its first digits are enough.
+    Its first digits are enough. The value of a series is all items that are stored of it from the first one on; KEY.DIGEST names
+    one segment, whose items are shown alone.
     """
     from simcache.cache import Cache
+    from simcache.upkeep.divergences import in_service
+    from simcache.upkeep.served import served
 
     store = opened(store_url)
     entries = chosen(store, key)
     cache = Cache(store)
-    plain: dict[str, Any] = {"key": entries[0].key, "function": entries[0].function, "entries": [record(entry) for entry in entries]}
+    of_key = entries if names_a_key(key) else cache.find(entries[0].key)
+    in_use = {entry.name for entry in in_service(of_key)}
+    result = served(entries, whole=names_a_key(key))
+    plain: dict[str, Any] = {"key": result.first.key, "function": result.first.function, "entries": [record(entry) for entry in entries]}
     if with_value:
-        plain["value"] = _plain_value(cache, served_first(entries))
-    emit(plain, lambda: _shown(cache, entries, with_value=with_value), as_json=as_json)
+        plain |= {"value": _plain_value(cache, result), "withdrawn": result.first.name not in in_use}
+    if with_value and result.is_series:
+        plain |= {"items": [result.start, result.stop], "stored": served(of_key).stop if in_use else 0}
+    emit(plain, lambda: [*_shown(cache, entries, result.first, in_use), *_value_lines(plain)], as_json=as_json)
 
 
-def _shown(cache: "Cache", entries: Sequence["Entry"], *, with_value: bool) -> Sequence[str]:
+def _value_lines(plain: "Json") -> Sequence[str]:
+    if "value" not in plain:
+        return []
+    what = "value"
+    if "items" in plain:
+        start, stop = plain["items"]
+        what += f", {items_named(start, stop)} of {plain['stored']:,}"
+    return [f"{what}{', withdrawn' if plain['withdrawn'] else ''}:", json.dumps(plain["value"], ensure_ascii=False)]
+
+
+def _shown(cache: "Cache", entries: Sequence["Entry"], first: "Entry", in_use: Container[str]) -> Sequence[str]:
     from simcache.identity.difference import shown
-    from simcache.upkeep.divergences import in_service
 
-    first = served_first(entries)
     lines = [f"{first.function} {first.key}", f"code {first.code}"]
     lines += [f"  {name} = {shown(held.get('json', {'$recorded': held}))}{_note(held)}" for name, held in cache.arguments_of(first).items()]
-    served = {entry.name for entry in in_service(entries)}
     for entry in sorted(entries, key=lambda entry: (entry.segment.start if entry.segment else 0, entry.made.at)):
-        lines += _entry_lines(entry, withdrawn=entry.kind != "withdrawn" and entry.name not in served)
+        lines += _entry_lines(entry, withdrawn=entry.kind != "withdrawn" and entry.name not in in_use)
     parts = cache.parts_of(first)
     if parts:
         lines.append(f"code followed: {', '.join(sorted(parts))}")
-    if with_value:
-        lines += ["value:", json.dumps(_plain_value(cache, first), ensure_ascii=False)]
     return lines
 
 
@@ -142,17 +156,21 @@ def _entry_lines(entry: "Entry", *, withdrawn: bool) -> list[str]:
     return lines
 
 
-def _plain_value(cache: "Cache", entry: "Entry") -> Any:
-    """The value as the JSON that it is stored as; a note in its place if it is no plain data."""
-    described = entry.value
-    if described is None:
-        return None
-    length = entry.named(described).size
-    if described["codec"] != "json":
-        return f"({described['codec']}, {size(length)}: not plain data; load it in Python)"
+def _plain_value(cache: "Cache", result: "Served") -> Any:
+    """The value, or the items of a series, as the JSON that it is stored as; a note in its place if it is no plain data."""
+    held = result.chain if result.is_series else (result.first,)
+    described = [(entry, entry.value) for entry in held if entry.value is not None]
+    if not described:
+        return [] if result.is_series else None
+    length = sum(entry.named(value).size for entry, value in described)
+    other = next((value["codec"] for _, value in described if value["codec"] != "json"), None)
+    if other is not None:
+        return f"({other}, {size(length)}: not plain data; load it in Python)"
     if length > _LONGEST * 250:
-        return f"({size(length)} of JSON: see {_place(entry, described)})"
-    return json.loads(bytes(cache.content(entry, described)))
+        more = f" and {counted(len(described) - 1, 'other segment')}" if len(described) > 1 else ""
+        return f"({size(length)} of JSON: see {_place(*described[0])}{more})"
+    values = [json.loads(bytes(cache.content(entry, value))) for entry, value in described]
+    return [item for items in values for item in items] if result.is_series else values[0]
 
 
 def _place(entry: "Entry", described: "Json") -> str:

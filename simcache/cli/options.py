@@ -110,6 +110,11 @@ def _unreadable(problem: CacheError) -> str:
     return f"{problem}{mend}"
 
 
+def names_a_key(name: str) -> bool:
+    """Whether this is the beginning of a key, and not `KEY.DIGEST`."""
+    return not name.partition(".")[2]
+
+
 def served_first(entries: Sequence[Entry]) -> Entry:
     """Of the entries of one key the one that is served; of withdrawn ones the last."""
     from simcache.upkeep.divergences import in_service

@@ -315,6 +315,42 @@ class TestLook:
         assert value_blob(keep(cache, 2, long("two"))) in run("show", key_of(2)).output
         assert (entry.digest, {"a": 1.5}) == (plain["entries"][0]["digest"], plain["value"])
 
+    def test_show_of_a_series_is_all_of_it(self, run: Run, cache: Cache) -> None:
+        """The value is the items of all segments in a row; of one that is named its own, and which these are."""
+        segments = [keep_segment(cache, 1, start, list(range(start, min(start + 5, 12)))) for start in (0, 5, 10)]
+        named = f"{segments[1].key[:8]}.{segments[1].digest[:6]}"
+        whole, one = (json.loads(run("show", name, "--value", "--json").output) for name in (segments[0].key, named))
+
+        assert (list(range(12)), [0, 12], 12) == (whole["value"], whole["items"], whole["stored"])
+        assert ([5, 6, 7, 8, 9], [5, 10], 12) == (one["value"], one["items"], one["stored"])
+        assert f"value, items 0 to 11 of 12:\n{list(range(12))}\n" in run("show", segments[0].key, "--value").output
+        assert "value, items 5 to 9 of 12:\n[5, 6, 7, 8, 9]\n" in run("show", named, "--value").output
+
+    @pytest.mark.parametrize(
+        ("items", "said"),
+        [
+            ([[0.5], {"cells": b"x" * 5000}, 1], "(tree, 5.09 kB: not plain data; load it in Python)"),
+            (["x" * 400_000] * 3, "(1.2 MB of JSON: see blobs/"),
+        ],
+        ids=["no plain data", "long"],
+    )
+    def test_show_of_a_series_that_is_not_printed(self, run: Run, cache: Cache, items: list[object], said: str) -> None:
+        """Of items that are no plain data, or too much of it, the size of all is told."""
+        for number, item in enumerate(items):
+            keep_segment(cache, 1, number, [item])
+
+        assert json.loads(run("show", key_of(1), "--value", "--json").output)["value"].startswith(said)
+
+    def test_show_of_a_withdrawn_result(self, run: Run, cache: Cache) -> None:
+        """Its arguments and value are told with what takes it back."""
+        entry = keep(cache, 1, 7, arguments={"road": 3})
+        run("withdraw", entry.key, "--reason", "bad road")
+        text = run("show", entry.key, "--value").output
+
+        assert all(said in text for said in ("road = 3", "value (withdrawn): ", "bad road", "value, withdrawn:\n7\n"))
+        assert "value (withdrawn): " in run("show", f"{entry.key}.{entry.digest}").output
+        assert json.loads(run("show", entry.key, "--value", "--json").output)["withdrawn"]
+
     def test_ambiguous(self, run: Run, cache: Cache) -> None:
         """A prefix of several keys lists them."""
         entries = [keep(cache, number, number) for number in range(40)]
