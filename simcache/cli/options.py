@@ -15,6 +15,7 @@ from simcache.stores.base import Store
 
 if TYPE_CHECKING:
     from simcache.upkeep.divergences import Divergence
+    from simcache.upkeep.served import Served
 
 _DIGITS = 32
 _SHOWN = 5
@@ -110,16 +111,16 @@ def _unreadable(problem: CacheError) -> str:
     return f"{problem}{mend}"
 
 
+def answer(store: Store, name: str) -> "Served":
+    """What the key that begins so answers; of `KEY.DIGEST` that entry alone. Told as by `chosen`."""
+    from simcache.upkeep.served import served
+
+    return served(chosen(store, name), whole=names_a_key(name))
+
+
 def names_a_key(name: str) -> bool:
     """Whether this is the beginning of a key, and not `KEY.DIGEST`."""
     return not name.partition(".")[2]
-
-
-def served_first(entries: Sequence[Entry]) -> Entry:
-    """Of the entries of one key the one that is served; of withdrawn ones the last."""
-    from simcache.upkeep.divergences import in_service
-
-    return next(iter(in_service(entries)), entries[-1])
 
 
 def record(entry: Entry) -> Json:

@@ -433,6 +433,31 @@ class TestReasons:
         assert all(said in text for said in ("value: 2.0, was 1.0", "different bytes", "not reproducible"))
         assert json.loads(run("diff", one.key, one.key, "--json").output)["same_bytes"]
 
+    def test_diff_of_series_looks_at_all_items(self, run: Run, cache: Cache) -> None:
+        """Segments beyond the first one count, and how they are cut does not; both lengths and the first difference are told."""
+        for start in (0, 2, 4):
+            keep_segment(cache, "old", start, [start, start + 1])
+        new = [keep_segment(cache, "new", 0, [0, 1, 2]), keep_segment(cache, "new", 3, [3, 9, 5, 6])]
+        text = run("diff", key_of("old"), key_of("new")).output
+        plain = json.loads(run("diff", key_of("old"), key_of("new"), "--json").output)
+
+        assert all(said in text for said in ("model.f, 6 items, made", "model.f, 7 items, made", "  item 4: 9, was 4\n"))
+        assert "the items have different bytes: item 4 is the first that differs\n" in text
+        assert (False, 4, [0, 6], [0, 7]) == (plain["same_bytes"], plain["first_difference"], plain["old"]["items"], plain["new"]["items"])
+        assert "model.f, items 0 to 2, made" in (one := run("diff", key_of("old"), f"{new[0].key}.{new[0].digest}").output)
+        assert one.endswith("the items have the same bytes\n")
+
+    def test_diff_of_a_series_that_goes_on(self, run: Run, cache: Cache) -> None:
+        """Of two series that differ in length alone the shorter is a beginning of the longer."""
+        for name, last in (("old", 3), ("new", 5)):
+            keep_segment(cache, name, 0, [1, 2])
+            keep_segment(cache, name, 2, list(range(3, last + 1)))
+        there, back = run("diff", key_of("old"), key_of("new")).output, run("diff", key_of("new"), key_of("old")).output
+
+        assert there.endswith("the old one is a beginning of the other: all items that it has have the same bytes\n")
+        assert back.endswith("the new one is a beginning of the other: all items that it has have the same bytes\n")
+        assert "model.f, 3 items, made" in there
+
 
 class TestCare:
     """verify, prune, forget, withdraw."""
