@@ -79,6 +79,7 @@ class Listing(Report):
 class Fields(NamedTuple):
     """What a listing reads of one entry."""
 
+    name: str
     function: str
     kind: str
     at: str
@@ -133,23 +134,23 @@ def _rows(held: Contents, function: str | None) -> Iterator[Row]:
     for names in held.entries():
         if folder is not None and not names[0].startswith(folder):
             continue
-        several: dict[str, list[tuple[str, Fields]]] = {}
+        several: dict[str, list[Fields]] = {}
         texts: dict[bytes, str] = {}
         for name in names:
             if (fields := fields_of(held, name, texts)) is not None:
-                several.setdefault(name[-54:-22], []).append((name, fields))
+                several.setdefault(name[-54:-22], []).append(fields)
         for key, found in several.items():
             yield _row(key, found)
 
 
-def _row(key: str, found: list[tuple[str, Fields]]) -> Row:
-    if len(found) == 1 and found[0][1].segment is None:
-        only = found[0][1]
+def _row(key: str, found: list[Fields]) -> Row:
+    if len(found) == 1 and found[0].segment is None:
+        only = found[0]
         return Row(only.function, key, only.kind, only.at, only.seconds, _size(only), only.host, 1, None)
-    withdrawn = {digest for _, fields in found for digest in fields.withdraws}
-    all_results = [(name, fields) for name, fields in found if fields.kind != "withdrawn"]
-    served = [fields for name, fields in all_results if name[-21:-5] not in withdrawn]
-    results = served or [fields for _, fields in all_results or found]
+    withdrawn = {digest for fields in found for digest in fields.withdraws}
+    all_results = [fields for fields in found if fields.kind != "withdrawn"]
+    served = [fields for fields in all_results if fields.name[-21:-5] not in withdrawn]
+    results = served or all_results or found
     newest = max(results, key=attrgetter("at"))
     segments = [fields.segment for fields in served if fields.segment is not None]
     return Row(
@@ -191,12 +192,13 @@ def fields_of(held: Contents, name: str, texts: dict[bytes, str] | None = None) 
         place = data.rfind(_CODE)
         match = _FIELDS.match(data, place) if place >= 0 else None
         if match is None:
-            return _slowly(Entry.from_bytes(name, data))
+            return _slowly(name, Entry.from_bytes(name, data))
         function, kind, at, host, seconds = match.groups()
         if kind == b"withdrawn":
-            return _slowly(Entry.from_bytes(name, data))
+            return _slowly(name, Entry.from_bytes(name, data))
         segment = _SEGMENT.search(data, match.end()) if kind == b"segment" else None
         return Fields(
+            name,
             texts.get(function) or _text(function, texts),
             kind.decode(),
             at[1:-1].decode() if b"\\" not in at else _text(at, texts),
@@ -226,8 +228,10 @@ def _text(quoted: bytes, texts: dict[bytes, str]) -> str:
     return text
 
 
-def _slowly(entry: Entry) -> Fields:
+def _slowly(name: str, entry: Entry) -> Fields:
     held = held_in({"value": entry.value, "state": entry.state})
     blobs = json.dumps(entry.blobs, separators=(",", ":")).encode()
     segment = None if entry.segment is None else (entry.segment.start, entry.segment.stop)
-    return Fields(entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, held, blobs, segment, entry.withdraws)
+    return Fields(
+        name, entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, held, blobs, segment, entry.withdraws
+    )
