@@ -31,6 +31,7 @@ from simcache.model import (
     Made,
     Segment,
     check_name,
+    digest_in_name,
     entry_digest,
     entry_prefix,
     folder_of,
@@ -266,19 +267,27 @@ class Cache:
 
     def all_entries(self, function: str | None = None) -> Iterator[Entry]:
         """Every sound entry near, in no order; damaged ones are passed over (`simcache verify` names them)."""
-        return self._sound(listed.name for listed in self.near.list(f"entries/{folder_of(function)}/" if function else "entries/"))
+        folder = f"entries/{folder_of(function)}/" if function else "entries/"
+        return self._sound(listed.name for listed in self.near.list(folder))
 
-    def find(self, key: str) -> list[Entry]:
-        """The entries whose key begins with this text, earliest made first."""
-        names = (listed.name for listed in self.near.list("entries/") if key_in_name(listed.name).startswith(key))
-        return sorted(self._sound(names), key=lambda entry: (entry.made.at, entry.digest))
+    def find(self, key: str, digest: str = "", problems: list[CacheError] | None = None) -> list[Entry]:
+        """The entries whose key and digest begin so, earliest made first; `problems` hears of those that cannot be read."""
+        names = (
+            listed.name
+            for listed in self.near.list("entries/")
+            if key_in_name(listed.name).startswith(key) and digest_in_name(listed.name).startswith(digest)
+        )
+        return sorted(self._sound(names, problems), key=lambda entry: (entry.made.at, entry.digest))
 
-    def _sound(self, names: Iterable[str]) -> Iterator[Entry]:
+    def _sound(self, names: Iterable[str], problems: list[CacheError] | None = None) -> Iterator[Entry]:
         for name in names:
             try:
                 yield Entry.from_bytes(name, self.near.get(name))
-            except (Corrupt, Missing, FormatTooNew, Unavailable):
-                continue
+            except Missing:
+                continue  # deleted since it was listed
+            except (Corrupt, FormatTooNew, Unavailable) as problem:
+                if problems is not None:
+                    problems.append(problem)
 
     def arguments_of(self, entry: Entry) -> dict[str, Json]:
         """What an entry recorded of each argument, with the bytes of the larger ones fetched."""

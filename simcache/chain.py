@@ -35,6 +35,13 @@ def range_of(entry: Entry) -> Segment:
     return entry.segment
 
 
+def items_named(start: int, stop: int) -> str:
+    """A range of items in words: `items 0 to 4`, `item 3`, `no items`."""
+    if stop - start == 1:
+        return f"item {start}"
+    return f"items {start} to {stop - 1}" if stop > start else "no items"
+
+
 def reach_of(chain: Sequence[Entry]) -> int:
     return range_of(chain[-1]).stop if chain else 0
 

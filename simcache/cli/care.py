@@ -127,7 +127,7 @@ def _notes(report: "VerifyReport") -> list[str]:
         count = len(report.unavailable)
         notes.append(f"{counted(count, 'blob')} unavailable: only a Git LFS pointer is here; `git lfs pull` brings the content")
     if report.unreferenced:
-        notes.append(f"{counted(report.unreferenced, 'blob')} belong to no result: `simcache prune` frees them")
+        notes.append(f"{counted(report.unreferenced, 'blob belongs', 'blobs belong')} to no result: `simcache prune` frees them")
     if report.unfinished:
         notes.append(
             f"{counted(report.unfinished, 'unfinished file')} of writers, living or dead: harmless, dead ones are swept by the next write"
@@ -166,7 +166,7 @@ def _reruns(report: "RerunReport") -> Sequence[str]:
         which = alike[0].entry if len(alike) == 1 and alike[0].entry else f"({counted(sum(one.results for one in alike), 'result')})"
         lines.append(f"not compared: {function} {which}: {reason}")
     differ = sum(one.outcome in ("differs", "failed") for one in report.reruns)
-    came = f"{differ} differ or fail" if differ else "all the same" if report.computed else "nothing compared"
+    came = counted(differ, "differs or fails", "differ or fail") if differ else "all the same" if report.computed else "nothing compared"
     others = f"; {report.left_out} left out, for the reasons above" if report.left_out else ""
     return [*lines, f"computed {report.computed} of {report.there} again: {came}{others}"]
 
@@ -202,7 +202,7 @@ def _freed(report: "PruneReport") -> Sequence[str]:
         lines.append(f"{counted(report.unfinished, 'unfinished file')} of dead writers went")
     if report.kept_young:
         lines.append(
-            f"note: {counted(report.kept_young, 'blob')} without a result are less than an hour old and may belong to a writer: left for the next time"
+            f"note: {counted(report.kept_young, 'blob without a result is', 'blobs without a result are')} less than an hour old and may belong to a writer: left for the next time"
         )
     if report.busy:
         lines.append(f"note: {counted(len(report.busy), 'series', 'series')} being computed right now: left alone")
@@ -224,7 +224,7 @@ def forget(key: str, store_url: str | None, *, as_json: bool) -> None:
         store.delete(entry.name)
     first = entries[0]
     plain = {"function": first.function, "key": first.key, "deleted": [entry.name for entry in entries]}
-    said = f"deleted {counted(len(entries), 'entry', 'entries')} of {first.function} {first.key}; `simcache prune` frees their bytes"
+    said = f"deleted {counted(len(entries), 'entry', 'entries')} of {first.function} {first.key}; `simcache prune` frees {'its' if len(entries) == 1 else 'their'} bytes"
     emit(plain, lambda: [said], as_json=as_json)
 
 

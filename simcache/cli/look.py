@@ -1,18 +1,21 @@
 """`ls`, `show`, `stats`: what is in a store."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcache.cli.options import chosen, emit, json_option, opened, record, served_first, store_option
+from simcache.chain import items_named
+from simcache.cli.options import chosen, emit, json_option, names_a_key, opened, record, store_option
 from simcache.cli.words import counted, moment, size, span, table
 
 if TYPE_CHECKING:
     from simcache.cache import Cache
     from simcache.model import Entry, Json
+    from simcache.stores.base import Store
     from simcache.upkeep.listing import Listing
+    from simcache.upkeep.served import Served
     from simcache.upkeep.stats import StatsReport
 
 _LIMIT = 50
@@ -30,18 +33,20 @@ def ls(pattern: str | None, function: str | None, limit: int, order: Any, store_
     """List results, the newest first.
 
     PATTERN is a function (with * and ?), a module, or the beginning of a key. Exit code 1 if there are none.
+
+    A row is what one key serves; withdrawn results are listed where there are no others. Its size is that of the values, states,
+    arguments and lists of functions that it names, each counted once in a row, not that of the entries themselves.
     """
     from simcache.upkeep.listing import listing
 
-    report = listing(opened(store_url), pattern, function=function, limit=limit or None, order=order)
-    emit(report.to_json(), lambda: _rows(report), as_json=as_json)
+    store = opened(store_url)
+    report = listing(store, pattern, function=function, limit=limit or None, order=order)
+    emit(report.to_json(), lambda: _rows(report) if report.total else [_nothing(store, pattern, function)], as_json=as_json)
     if not report.total:
         raise click.exceptions.Exit(1)
 
 
 def _rows(report: "Listing") -> Sequence[str]:
-    if not report.total:
-        return [f"{report.store}: no such results"]
     rows = [
         (row.key, row.function, _kind(row.kind, row.items, row.results), moment(row.at), size(row.size), span(row.seconds), row.host)
         for row in report.rows
@@ -50,6 +55,21 @@ def _rows(report: "Listing") -> Sequence[str]:
     if len(report.rows) < report.total:
         lines.append(f"… {report.total - len(report.rows)} more: --limit 0 shows all")
     return lines
+
+
+def _nothing(store: "Store", pattern: str | None, function: str | None) -> str:
+    """Why a listing is empty, and the next step."""
+    from simcache.upkeep.listing import listing, near_name
+
+    functions = {row.function for row in listing(store).rows}
+    if not functions and any(store.names("entries/")):
+        return f"{store.url}: no such results, no entry here can be read: `simcache verify` says why"
+    if not functions:
+        return f"{store.url}: nothing is stored here: results of `@cached` functions that use this store come here, and `simcache sync` brings others'"
+    asked = pattern if function is None or function in functions else function
+    near = near_name(asked or "", functions)
+    step = f"did you mean {near}?" if near else "`simcache stats` lists the functions"
+    return f"{store.url}: no such results, for no function is called so and no key begins so: {step}"
 
 
 def _kind(kind: str, items: int | None, results: int) -> str:
@@ -66,34 +86,47 @@ def _kind(kind: str, items: int | None, results: int) -> str:
 def show(key: str, store_url: str | None, *, with_value: bool, as_json: bool) -> None:
     """Show the results of one key.
 
-    Its first digits are enough.
+    Its first digits are enough. The value of a series is all items that are stored of it from the first one on; KEY.DIGEST names
+    one segment, whose items are shown alone.
     """
     from simcache.cache import Cache
+    from simcache.upkeep.divergences import in_service
+    from simcache.upkeep.served import served
 
     store = opened(store_url)
     entries = chosen(store, key)
     cache = Cache(store)
-    plain: dict[str, Any] = {"key": entries[0].key, "function": entries[0].function, "entries": [record(entry) for entry in entries]}
+    of_key = entries if names_a_key(key) else cache.find(entries[0].key)
+    in_use = {entry.name for entry in in_service(of_key)}
+    result = served(entries, whole=names_a_key(key))
+    plain: dict[str, Any] = {"key": result.first.key, "function": result.first.function, "entries": [record(entry) for entry in entries]}
     if with_value:
-        plain["value"] = _plain_value(cache, served_first(entries))
-    emit(plain, lambda: _shown(cache, entries, with_value=with_value), as_json=as_json)
+        plain |= {"value": _plain_value(cache, result), "withdrawn": result.first.name not in in_use}
+    if with_value and result.is_series:
+        plain |= {"items": [result.start, result.stop], "stored": served(of_key).stop if in_use else 0}
+    emit(plain, lambda: [*_shown(cache, entries, result.first, in_use), *_value_lines(plain)], as_json=as_json)
 
 
-def _shown(cache: "Cache", entries: Sequence["Entry"], *, with_value: bool) -> Sequence[str]:
+def _value_lines(plain: "Json") -> Sequence[str]:
+    if "value" not in plain:
+        return []
+    what = "value"
+    if "items" in plain:
+        start, stop = plain["items"]
+        what += f", {items_named(start, stop)} of {plain['stored']:,}"
+    return [f"{what}{', withdrawn' if plain['withdrawn'] else ''}:", json.dumps(plain["value"], ensure_ascii=False)]
+
+
+def _shown(cache: "Cache", entries: Sequence["Entry"], first: "Entry", in_use: Container[str]) -> Sequence[str]:
     from simcache.identity.difference import shown
-    from simcache.upkeep.divergences import in_service
 
-    first = served_first(entries)
     lines = [f"{first.function} {first.key}", f"code {first.code}"]
     lines += [f"  {name} = {shown(held.get('json', {'$recorded': held}))}{_note(held)}" for name, held in cache.arguments_of(first).items()]
-    served = {entry.name for entry in in_service(entries)}
     for entry in sorted(entries, key=lambda entry: (entry.segment.start if entry.segment else 0, entry.made.at)):
-        lines += _entry_lines(entry, withdrawn=entry.kind != "withdrawn" and entry.name not in served)
+        lines += _entry_lines(entry, withdrawn=entry.kind != "withdrawn" and entry.name not in in_use)
     parts = cache.parts_of(first)
     if parts:
         lines.append(f"code followed: {', '.join(sorted(parts))}")
-    if with_value:
-        lines += ["value:", json.dumps(_plain_value(cache, first), ensure_ascii=False)]
     return lines
 
 
@@ -105,7 +138,7 @@ def _entry_lines(entry: "Entry", *, withdrawn: bool) -> list[str]:
     made = entry.made
     what: str = entry.kind
     if entry.segment is not None:
-        what = f"items {entry.segment.start} to {entry.segment.stop - 1}" if entry.segment.length else "no items"
+        what = items_named(entry.segment.start, entry.segment.stop)
         what += ", and there it ends" if entry.segment.ended else ""
     lines = [f"{what}{' (withdrawn)' if withdrawn else ''}: {entry.key}.{entry.digest}"]
     packages = ", ".join(f"{name} {version}" for name, version in sorted(made.packages.items()))
@@ -123,17 +156,21 @@ def _entry_lines(entry: "Entry", *, withdrawn: bool) -> list[str]:
     return lines
 
 
-def _plain_value(cache: "Cache", entry: "Entry") -> Any:
-    """The value as the JSON that it is stored as; a note in its place if it is no plain data."""
-    described = entry.value
-    if described is None:
-        return None
-    length = entry.named(described).size
-    if described["codec"] != "json":
-        return f"({described['codec']}, {size(length)}: not plain data; load it in Python)"
+def _plain_value(cache: "Cache", result: "Served") -> Any:
+    """The value, or the items of a series, as the JSON that it is stored as; a note in its place if it is no plain data."""
+    held = result.chain if result.is_series else (result.first,)
+    described = [(entry, entry.value) for entry in held if entry.value is not None]
+    if not described:
+        return [] if result.is_series else None
+    length = sum(entry.named(value).size for entry, value in described)
+    other = next((value["codec"] for _, value in described if value["codec"] != "json"), None)
+    if other is not None:
+        return f"({other}, {size(length)}: not plain data; load it in Python)"
     if length > _LONGEST * 250:
-        return f"({size(length)} of JSON: see {_place(entry, described)})"
-    return json.loads(bytes(cache.content(entry, described)))
+        more = f" and {counted(len(described) - 1, 'other segment')}" if len(described) > 1 else ""
+        return f"({size(length)} of JSON: see {_place(*described[0])}{more})"
+    values = [json.loads(bytes(cache.content(entry, value))) for entry, value in described]
+    return [item for items in values for item in items] if result.is_series else values[0]
 
 
 def _place(entry: "Entry", described: "Json") -> str:
@@ -145,7 +182,11 @@ def _place(entry: "Entry", described: "Json") -> str:
 @store_option
 @json_option
 def stats(store_url: str | None, *, as_json: bool) -> None:
-    """Count results, bytes, hits and time saved."""
+    """Count results, bytes, hits and time saved.
+
+    Counted is what lies there, withdrawn results too. The bytes of a function are those that `ls` lists, and what several of its results share counts once; the
+    total is what the whole store takes, the entries themselves included.
+    """
     from simcache.upkeep.stats import stats as count
 
     report = count(opened(store_url))

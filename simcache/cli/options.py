@@ -9,11 +9,13 @@ import click
 
 from simcache.cli.root import Told, answering
 from simcache.cli.words import moment, printable
+from simcache.errors import CacheError, Corrupt
 from simcache.model import Entry, Json
 from simcache.stores.base import Store
 
 if TYPE_CHECKING:
     from simcache.upkeep.divergences import Divergence
+    from simcache.upkeep.served import Served
 
 _DIGITS = 32
 _ENOUGH = 4
@@ -86,7 +88,8 @@ def _takes_unicode() -> bool:
 def chosen(store: Store, name: str, *, to_change: bool = False) -> list[Entry]:
     """The entries of the one key that begins so; `KEY.DIGEST` is one entry of it. Told if there are none, or several keys.
 
-    Whoever is going to change them gives at least four digits: a shorter beginning is too easily that of another key by a slip.
+    Those that cannot be read are said on stderr, and Told where there are no others. Whoever is going to change them gives at least
+    four digits: a shorter beginning is too easily that of another key by a slip.
     """
     from simcache.cache import Cache
 
@@ -97,21 +100,36 @@ def chosen(store: Store, name: str, *, to_change: bool = False) -> list[Entry]:
         raise Told(
             f"{name} is too short: give at least {_ENOUGH} digits of a key (and of a digest); `simcache ls {key}` lists what begins so"
         )
-    entries = [entry for entry in Cache(store).find(key) if entry.digest.startswith(digest)]
+    problems: list[CacheError] = []
+    entries = Cache(store).find(key, digest, problems)
     keys = list(dict.fromkeys((entry.function, entry.key) for entry in entries))
+    if not keys and problems:
+        raise Told(_unreadable(problems[0]), 1)
     if not keys:
         raise Told(f"nothing is stored under {name} in {store.url}: `simcache ls` lists what is", 1)
     if len(keys) > 1:
         listed = "; ".join(f"{one} {function}" for function, one in keys[:_SHOWN])
         raise Told(f"{len(keys)} keys begin with {name}: {listed}{'; …' if len(keys) > _SHOWN else ''}: give more digits", 1)
+    for problem in problems:
+        click.echo(f"simcache: left out: {printable(_unreadable(problem))}", err=True)
     return entries
 
 
-def served_first(entries: Sequence[Entry]) -> Entry:
-    """Of the entries of one key the one that is served; of withdrawn ones the last."""
-    from simcache.upkeep.divergences import in_service
+def _unreadable(problem: CacheError) -> str:
+    mend = ": `simcache verify --repair` sets it aside, with `--from STORE` it fetches a good copy" if isinstance(problem, Corrupt) else ""
+    return f"{problem}{mend}"
 
-    return next(iter(in_service(entries)), entries[-1])
+
+def answer(store: Store, name: str) -> "Served":
+    """What the key that begins so answers; of `KEY.DIGEST` that entry alone. Told as by `chosen`."""
+    from simcache.upkeep.served import served
+
+    return served(chosen(store, name), whole=names_a_key(name))
+
+
+def names_a_key(name: str) -> bool:
+    """Whether this is the beginning of a key, and not `KEY.DIGEST`."""
+    return not name.partition(".")[2]
 
 
 def record(entry: Entry) -> Json:

@@ -7,12 +7,11 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
-from simcache.chain import longest_chain
+from simcache.chain import items_named, longest_chain
 from simcache.errors import CacheError
-from simcache.model import Blob, Entry, Json, Segment, form_of
+from simcache.model import Blob, Buffer, Entry, Json, Segment, form_of
+from simcache.upkeep.leaves import tree_of
 from simcache.upkeep.report import Report
-
-_LEAVES = ("$array", "$raw", "$tensor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +71,11 @@ def gap(entries: Sequence[Entry]) -> str | None:
     segments = [(entry, entry.segment) for entry in in_service(entries) if entry.segment is not None]
     chain = longest_chain([entry for entry, _ in segments])
     reach = max((segment.stop for entry, segment in segments if entry in chain), default=0)
-    beyond = [segment.start for _, segment in segments if segment.start > reach]
-    if not beyond:
+    beyond = min((segment.start for _, segment in segments if segment.start > reach), default=reach)
+    if beyond == reach:
         return None
-    return (
-        f"{entries[0].function} {entries[0].key}: items {reach} to {min(beyond) - 1} are missing; those from {min(beyond)} on wait for them"
-    )
+    are, them = ("is", "it") if beyond - reach == 1 else ("are", "them")
+    return f"{entries[0].function} {entries[0].key}: {items_named(reach, beyond)} {are} missing; those from {beyond} on wait for {them}"
 
 
 def _identity(entry: Entry) -> str:
@@ -122,31 +120,9 @@ def _items(entry: Entry, read: Callable[[str], bytes]) -> list[str] | None:
         return None
     content = entry.content(described)
     data = read(content.sha256) if isinstance(content, Blob) else content
-    begin, length = described.get("json", (0, len(data)))
-    tree = json.loads(data[begin : begin + length])
-    ends = sorted({begin, *_offsets(tree)}) if described["codec"] == "tree" else []
-    return [json.dumps(_placeless(item, data, ends), sort_keys=True) for item in tree]
+    return [json.dumps(item, sort_keys=True) for item in tree_of(described, data, by_digest)]
 
 
-def _offsets(tree: Any) -> list[int]:
-    if isinstance(tree, list):
-        return [offset for part in tree for offset in _offsets(part)]
-    if isinstance(tree, dict):
-        if len(tree) == 1 and next(iter(tree)) in _LEAVES:
-            return [next(iter(tree.values()))[0]]
-        return [offset for part in tree.values() for offset in _offsets(part)]
-    return []
-
-
-def _placeless(tree: Any, data: bytes, ends: Sequence[int]) -> Any:
-    """The tree with the digest of each array in the place of its offset. Between two offsets lie the bytes and zeros, as many for equal sizes."""
-    if isinstance(tree, list):
-        return [_placeless(part, data, ends) for part in tree]
-    if not isinstance(tree, dict):
-        return tree
-    if len(tree) == 1 and (tag := next(iter(tree))) in _LEAVES:
-        offset, *rest = tree[tag]
-        empty = rest[0] == 0 if tag == "$raw" else 0 in rest[1]
-        end = offset if empty else next(end for end in ends if end > offset)
-        return {tag: [sha256(data[offset:end]).hexdigest(), *rest]}
-    return {name: _placeless(part, data, ends) for name, part in tree.items()}
+def by_digest(tag: str, rest: list[Any], memory: Buffer) -> Json:
+    """A leaf as its digest, wherever in its blob it lies."""
+    return {tag: [sha256(memory).hexdigest(), *rest]}

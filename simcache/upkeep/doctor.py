@@ -111,7 +111,10 @@ def _near(near: Store, now: float) -> Iterator[Finding]:
         return
     if pointers:
         yield Finding(
-            "problem", "store", f"of {_blobs(pointers)} only the Git LFS pointer is here: their results are computed again", "git lfs pull"
+            "problem",
+            "store",
+            f"of {_counted(pointers, 'blob', 'blobs')} only the Git LFS pointer is here: what needs it is computed again",
+            "git lfs pull",
         )
     for host, seconds in sorted(ahead.items()):
         says = f"{host} made results {seconds / 60:.0f} min ahead of this machine's clock: which of two results is the first is not sure"
@@ -164,8 +167,8 @@ def _pointers(near: Store) -> int:
     return sum(1 for _ in held.blobs()) - sum(1 for _ in held.blob_names())
 
 
-def _blobs(count: int) -> str:
-    return "1 blob" if count == 1 else f"{count:,} blobs"
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _from_the_future(near: Store, now: float) -> Mapping[str, float]:
@@ -236,7 +239,7 @@ def _seen(repository: Repository, where: Place, *, meant: bool) -> Iterator[Find
         yield Finding("problem", "git", says, "simcache init --git")
     loose = repository.run("ls-files", "--others", "--exclude-standard", "-z", "--", f"{folder}entries").count(b"\0")
     if loose and not ignored:
-        says = f"{loose:,} {'entry is' if loose == 1 else 'entries are'} not known to Git: nobody else gets them"
+        says = f"{_counted(loose, 'entry is', 'entries are')} not known to Git: nobody else gets them"
         yield Finding("problem", "git", says, "simcache sync --to git" if meant else f"git add {_shell(folder)} && git commit -m results")
 
 
@@ -287,8 +290,9 @@ def _remote(ours: set[str] | None, name: str, url: str, *, network: bool) -> lis
             Finding("problem", about, f"it is stale: it lacks {missing:,} of the entries here", f"simcache sync --to {_shell(name)}")
         )
     if missing := len(theirs - ours):
-        findings.append(Finding("problem", about, f"it has {missing:,} entries that are not here", f"simcache sync --from {_shell(name)}"))
-    return findings or [Finding("fine", about, f"{url} has the same {len(theirs):,} entries")]
+        says = f"it has {_counted(missing, 'entry that is', 'entries that are')} not here"
+        findings.append(Finding("problem", about, says, f"simcache sync --from {_shell(name)}"))
+    return findings or [Finding("fine", about, f"{url} has the same {_counted(len(theirs), 'entry', 'entries')}")]
 
 
 def _shell(text: str) -> str:

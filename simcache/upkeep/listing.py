@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from operator import attrgetter
@@ -34,29 +34,37 @@ _FIELDS = re.compile(
     + rb'),"packages":\{[^{}]*\},'
     rb'"platform":' + _TEXT + rb',"python":' + _TEXT + rb',"seconds":([0-9.e+-]+),'
 )
+_BLOBS = b'"blobs":['
 _SIZE = re.compile(rb",([0-9]+)\]")
+_BLOB = re.compile(rb'\["([0-9a-f]{64})","[0-9a-f]{32}",([0-9]+)\]')
 _INLINE = b'"inline":"'
 _SEGMENT = re.compile(rb'"segment":\[([0-9]+),([0-9]+),')
 
 
 class Row(NamedTuple):
-    """The results of one key: one value (or several that contradict each other), or a series. A tuple, for there are thousands."""
+    """The results of one key that are served: one value (or several that contradict each other), or a series.
+
+    Where all are withdrawn, they are those that were. A tuple, for there are thousands.
+    """
 
     function: str
     key: str
     kind: str
-    """`value`, `series` or `withdrawn`."""
+    """`value`, `series`, or `withdrawn` where none of them is served."""
     at: str
     """When the newest of them was made."""
     seconds: float
     """How long all of them took."""
     size: int
-    """Bytes of the blobs that they name, shared ones counted for each, and of the values that they hold themselves."""
+    """Bytes of the blobs that they name, each once, and of the values that they hold themselves.
+
+    What several keys share (the list of the functions behind them, a large argument) counts for each of them.
+    """
     host: str
     results: int
-    """How many entries there are."""
+    """How many entries these are."""
     items: int | None
-    """Up to which item a series has segments."""
+    """How many items of a series a reader gets: those from the first one on that none is missing between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +79,20 @@ class Listing(Report):
 class Fields(NamedTuple):
     """What a listing reads of one entry."""
 
+    name: str
     function: str
     kind: str
     at: str
     host: str
     seconds: float
-    size: int
-    stop: int | None
-    """The number of the item after a segment's last one."""
+    held: int
+    """Bytes of values that it holds itself."""
+    blobs: bytes
+    """The blobs that it names, as JSON."""
+    segment: tuple[int, int] | None
+    """The numbers of a segment's first item and of the item after its last one."""
+    withdraws: tuple[str, ...]
+    """The digests that a tombstone takes back."""
 
 
 def listing(
@@ -102,6 +116,15 @@ def listing(
     return Listing(store.url, tuple(rows if limit is None else rows[:limit]), len(rows))
 
 
+def near_name(asked: str, functions: Iterable[str]) -> str:
+    """Of some functions and their modules the one that somebody may have meant; empty if none is near."""
+    from difflib import get_close_matches
+
+    meant = {name: function for function in sorted(functions) for name in (function.rpartition(".")[2], function)}
+    meant |= {module: module for module in sorted({function.rpartition(".")[0] for function in functions} - {""})}
+    return next((meant[name] for name in get_close_matches(asked, meant, 1)), "")
+
+
 def _matches(row: Row, pattern: str) -> bool:
     return fnmatchcase(row.function, pattern) or row.key.startswith(pattern) or fnmatchcase(row.function, f"{pattern}.*")
 
@@ -121,24 +144,44 @@ def _rows(held: Contents, function: str | None) -> Iterator[Row]:
 
 
 def _row(key: str, found: list[Fields]) -> Row:
-    if len(found) == 1 and found[0].stop is None:
+    if len(found) == 1 and found[0].segment is None:
         only = found[0]
-        return Row(only.function, key, only.kind, only.at, only.seconds, only.size, only.host, 1, None)
-    results = [fields for fields in found if fields.kind != "withdrawn"] or found
+        return Row(only.function, key, only.kind, only.at, only.seconds, _size(only), only.host, 1, None)
+    withdrawn = {digest for fields in found for digest in fields.withdraws}
+    all_results = [fields for fields in found if fields.kind != "withdrawn"]
+    served = [fields for fields in all_results if fields.name[-21:-5] not in withdrawn]
+    results = served or all_results or found
     newest = max(results, key=attrgetter("at"))
-    stops = [fields.stop for fields in results if fields.stop is not None]
-    withdrawn = len(found) > len(results) and not stops
+    segments = [fields.segment for fields in served if fields.segment is not None]
     return Row(
         newest.function,
         key,
-        "series" if stops else "withdrawn" if withdrawn else newest.kind,
+        "series" if segments else newest.kind if served else "withdrawn",
         newest.at,
         sum(fields.seconds for fields in results),
-        sum(fields.size for fields in results),
+        _size_together(results),
         newest.host,
         len(results),
-        max(stops, default=None),
+        _reach(segments) if segments else None,
     )
+
+
+def _size(only: Fields) -> int:
+    return only.held + sum(map(int, _SIZE.findall(only.blobs)))
+
+
+def _size_together(results: list[Fields]) -> int:
+    blobs = {sha: int(size) for fields in results for sha, size in _BLOB.findall(fields.blobs)}
+    return sum(fields.held for fields in results) + sum(blobs.values())
+
+
+def _reach(segments: list[tuple[int, int]]) -> int:
+    """How far the longest chain of segments goes (`chain.py` has the rule), by their numbers alone."""
+    reached = {0}
+    for start, stop in sorted(segments):
+        if start in reached:
+            reached.add(stop)
+    return max(reached)
 
 
 def fields_of(held: Contents, name: str, texts: dict[bytes, str] | None = None) -> Fields | None:
@@ -149,17 +192,22 @@ def fields_of(held: Contents, name: str, texts: dict[bytes, str] | None = None) 
         place = data.rfind(_CODE)
         match = _FIELDS.match(data, place) if place >= 0 else None
         if match is None:
-            return _slowly(Entry.from_bytes(name, data))
+            return _slowly(name, Entry.from_bytes(name, data))
         function, kind, at, host, seconds = match.groups()
+        if kind == b"withdrawn":
+            return _slowly(name, Entry.from_bytes(name, data))
         segment = _SEGMENT.search(data, match.end()) if kind == b"segment" else None
         return Fields(
+            name,
             texts.get(function) or _text(function, texts),
             kind.decode(),
             at[1:-1].decode() if b"\\" not in at else _text(at, texts),
             texts.get(host) or _text(host, texts),
             float(seconds),
-            sum(map(int, _SIZE.findall(data, data.rfind(b'"blobs":[', 0, place), place + 1))) + _inlined(data, match.end()),
-            None if segment is None else int(segment[1]) + int(segment[2]),
+            _inlined(data, match.end()),
+            data[data.rfind(_BLOBS, 0, place) + len(_BLOBS) - 1 : place + 1],
+            None if segment is None else (int(segment[1]), int(segment[1]) + int(segment[2])),
+            (),
         )
     except (CacheError, ValueError):
         return None
@@ -180,7 +228,10 @@ def _text(quoted: bytes, texts: dict[bytes, str]) -> str:
     return text
 
 
-def _slowly(entry: Entry) -> Fields:
-    size = sum(blob.size for blob in entry.blobs) + held_in({"value": entry.value, "state": entry.state})
-    stop = None if entry.segment is None else entry.segment.stop
-    return Fields(entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, size, stop)
+def _slowly(name: str, entry: Entry) -> Fields:
+    held = held_in({"value": entry.value, "state": entry.state})
+    blobs = json.dumps(entry.blobs, separators=(",", ":")).encode()
+    segment = None if entry.segment is None else (entry.segment.start, entry.segment.stop)
+    return Fields(
+        name, entry.function, entry.kind, entry.made.at, entry.made.host, entry.made.seconds, held, blobs, segment, entry.withdraws
+    )

@@ -82,11 +82,8 @@ def _mend(store: Store, kind: str, name: str, naming: Sequence[Naming], source: 
         return ""
     parts = [f"set aside as {aside}"] if aside else []
     if lost:
-        parts.append(
-            f"with {len(lost)} {'entry' if len(lost) == 1 else 'entries'} that had no other value"
-            if parts
-            else f"{len(lost)} entries set aside"
-        )
+        entries = "1 entry" if len(lost) == 1 else f"{len(lost)} entries"
+        parts.append(f"with {entries} that had no other value" if parts else f"{entries} set aside")
     return " ".join(parts)
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Literal, Protocol
 
 from simcache.cache import Cache
-from simcache.chain import longest_chain
+from simcache.chain import items_named, longest_chain
 from simcache.codecs.registry import decode, encode, is_safe
 from simcache.errors import CacheError, Undecodable, Unstorable
 from simcache.model import Entry, Json, blob_of, form_of
@@ -225,7 +225,7 @@ def _segment(cache: Cache, entry: Entry, function: Recomputable, bound: inspect.
         return f"it ends after item {segment.start + len(steps) - 1}, and had {segment.stop} items"
     items = [step.item if isinstance(step, Step) else step for step in steps]
     into = None if function.into is None else list[function.into]  # type: ignore[name-defined]
-    what = f"items {segment.start} to {segment.stop - 1}"
+    what = items_named(segment.start, segment.stop)
     if differing := _differing(entry, entry.value, items, function.codec, into, what):
         return differing
     if entry.state is None or not steps or not isinstance(steps[-1], Step):

@@ -16,6 +16,7 @@ class FunctionStats(Report):
 
     function: str
     entries: int
+    """All that lie there: withdrawn ones and what takes them back too, until `prune` or `forget` removes them."""
     bytes: int
     """Of the blobs that its entries name, each once, and of the values that they hold themselves."""
     seconds: float

@@ -112,7 +112,7 @@ def pointers(party: Party) -> None:
         (without_attributes, "git", "no attributes keep Git"),
         (a_new_result, "remote git", "it lacks 1 of the entries here"),
         (a_new_result, "git", "1 entry is not known to Git"),
-        (a_result_elsewhere, "remote git", "1 entries that are not here"),
+        (a_result_elsewhere, "remote git", "it has 1 entry that is not here"),
         pytest.param(without_hooks, "git-lfs", "not set up in this clone", marks=LFS),
         pytest.param(pointers, "store", "only the Git LFS pointer is here", marks=LFS),
     ],

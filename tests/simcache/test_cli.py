@@ -305,6 +305,39 @@ class TestLook:
         assert (0, []) == tuple(json.loads(run("ls", "zzz", "--json", code=1).output)[name] for name in ("total", "rows"))
         assert 1 == json.loads(run("ls", "--limit", "1", "--json").output)["total"]
 
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("modle.walk",), "no function is called so and no key begins so: did you mean model.walk?"),
+            (("wakl",), "did you mean model.walk?"),
+            (("--function", "model.wal"), "did you mean model.walk?"),
+            (("modell",), "did you mean model?"),
+            (("zzz",), "no function is called so and no key begins so: `simcache stats` lists the functions"),
+            (("zzz", "--function", "model.walk"), "no function is called so and no key begins so"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_ls_of_a_slip_tells_what_is_near(self, run: Run, cache: Cache, arguments: tuple[str, ...], said: str) -> None:
+        """A name that is not there is told with one that is like it, or with where the names are."""
+        for function in ("model.walk", "other.grid"):
+            keep(cache, function, 1, function=function)
+
+        assert said in run("ls", *arguments, code=1).output
+
+    @pytest.mark.parametrize("arguments", [(), ("model.walk",)], ids=["all", "one"])
+    def test_ls_of_an_empty_store_says_that_it_is_empty(self, run: Run, cache: Cache, arguments: tuple[str, ...]) -> None:
+        """Whatever is asked for, with what puts something there."""
+        cache.forget("model.f", keep(cache, 1, 1).key)
+        said = "nothing is stored here: results of `@cached` functions that use this store come here, and `simcache sync` brings others'"
+
+        assert f"{cache.near.url}: {said}\n" == run("ls", *arguments, code=1).output
+
+    def test_ls_of_damaged_entries_alone_is_not_told_as_empty(self, run: Run, cache: Cache, tmp_path: Path) -> None:
+        """A store of which nothing can be read is not empty."""
+        (tmp_path / "store" / keep(cache, 1, 1).name).write_bytes(b"{")
+
+        assert "no entry here can be read: `simcache verify` says why" in run("ls", code=1).output
+
     def test_show(self, run: Run, cache: Cache) -> None:
         """The arguments, who made it, where the value is, and the value itself if it is plain."""
         entry = keep(cache, 1, {"a": 1.5}, arguments={"road": 3})
@@ -314,6 +347,42 @@ class TestLook:
         assert all(said in text for said in ("road = 3", "on here", "9 B, in the entry", '{"a": 1.5}', "code followed: model:f"))
         assert value_blob(keep(cache, 2, long("two"))) in run("show", key_of(2)).output
         assert (entry.digest, {"a": 1.5}) == (plain["entries"][0]["digest"], plain["value"])
+
+    def test_show_of_a_series_is_all_of_it(self, run: Run, cache: Cache) -> None:
+        """The value is the items of all segments in a row; of one that is named its own, and which these are."""
+        segments = [keep_segment(cache, 1, start, list(range(start, min(start + 5, 12)))) for start in (0, 5, 10)]
+        named = f"{segments[1].key[:8]}.{segments[1].digest[:6]}"
+        whole, one = (json.loads(run("show", name, "--value", "--json").output) for name in (segments[0].key, named))
+
+        assert (list(range(12)), [0, 12], 12) == (whole["value"], whole["items"], whole["stored"])
+        assert ([5, 6, 7, 8, 9], [5, 10], 12) == (one["value"], one["items"], one["stored"])
+        assert f"value, items 0 to 11 of 12:\n{list(range(12))}\n" in run("show", segments[0].key, "--value").output
+        assert "value, items 5 to 9 of 12:\n[5, 6, 7, 8, 9]\n" in run("show", named, "--value").output
+
+    @pytest.mark.parametrize(
+        ("items", "said"),
+        [
+            ([[0.5], {"cells": b"x" * 5000}, 1], "(tree, 5.09 kB: not plain data; load it in Python)"),
+            (["x" * 400_000] * 3, "(1.2 MB of JSON: see blobs/"),
+        ],
+        ids=["no plain data", "long"],
+    )
+    def test_show_of_a_series_that_is_not_printed(self, run: Run, cache: Cache, items: list[object], said: str) -> None:
+        """Of items that are no plain data, or too much of it, the size of all is told."""
+        for number, item in enumerate(items):
+            keep_segment(cache, 1, number, [item])
+
+        assert json.loads(run("show", key_of(1), "--value", "--json").output)["value"].startswith(said)
+
+    def test_show_of_a_withdrawn_result(self, run: Run, cache: Cache) -> None:
+        """Its arguments and value are told with what takes it back."""
+        entry = keep(cache, 1, 7, arguments={"road": 3})
+        run("withdraw", entry.key, "--reason", "bad road")
+        text = run("show", entry.key, "--value").output
+
+        assert all(said in text for said in ("road = 3", "value (withdrawn): ", "bad road", "value, withdrawn:\n7\n"))
+        assert "value (withdrawn): " in run("show", f"{entry.key}.{entry.digest}").output
+        assert json.loads(run("show", entry.key, "--value", "--json").output)["withdrawn"]
 
     def test_ambiguous(self, run: Run, cache: Cache) -> None:
         """A prefix of several keys lists them."""
@@ -329,6 +398,34 @@ class TestLook:
         plain = json.loads(run("show", f"{other.key[:8]}.{other.digest[:6]}", "--json").output)
 
         assert [other.digest] == [entry["digest"] for entry in plain["entries"]]
+
+    @pytest.mark.parametrize("command", ["show {}", "why {}", "diff {} {}", "forget {}", "withdraw {} --reason wrong"])
+    def test_damaged_entry_is_not_told_as_nothing(self, run: Run, cache: Cache, tmp_path: Path, command: str) -> None:
+        """Of a key whose entry is damaged, which `ls` lists, every command says that, and what mends it."""
+        entry = keep(cache, 1, "one", host="here")
+        path = tmp_path / "store" / entry.name
+        path.write_bytes(path.read_bytes().replace(b'"here"', b'"hera"'))
+        before = files_under(tmp_path / "store")
+        said = run(*command.replace("{}", entry.key[:8]).split(), code=1).stderr
+
+        assert 1 == json.loads(run("ls", "--json").output)["total"]
+        assert (
+            f"{entry.name} is damaged: the content does not match the digest in the name: `simcache verify --repair` sets it aside" in said
+        )
+        assert 1 == len(said.splitlines())
+        assert before == files_under(tmp_path / "store")
+
+    @pytest.mark.parametrize("command", ["show {}", "why {}", "diff {} {}", "forget {}", "withdraw {} --reason wrong"])
+    def test_damaged_entry_among_others_is_told(self, run: Run, cache: Cache, tmp_path: Path, command: str) -> None:
+        """The sound results of a key are the answer, and stderr says that one is left out."""
+        entry, damaged = keep(cache, 1, "one"), keep(cache, 1, "two", host="there")
+        (tmp_path / "store" / damaged.name).write_bytes(b"{")
+        said = run(*command.replace("{}", entry.key[:8]).split()).stderr
+
+        told = (
+            f"simcache: left out: {damaged.name} is damaged: the content does not match the digest in the name: `simcache verify --repair`"
+        )
+        assert {True} == {line.startswith(told) for line in said.splitlines()}
 
     def test_stats(self, run: Run, cache: Cache) -> None:
         """A line a function and one for all."""
@@ -369,6 +466,31 @@ class TestReasons:
         assert all(said in text for said in ("value: 2.0, was 1.0", "different bytes", "not reproducible"))
         assert json.loads(run("diff", one.key, one.key, "--json").output)["same_bytes"]
 
+    def test_diff_of_series_looks_at_all_items(self, run: Run, cache: Cache) -> None:
+        """Segments beyond the first one count, and how they are cut does not; both lengths and the first difference are told."""
+        for start in (0, 2, 4):
+            keep_segment(cache, "old", start, [start, start + 1])
+        new = [keep_segment(cache, "new", 0, [0, 1, 2]), keep_segment(cache, "new", 3, [3, 9, 5, 6])]
+        text = run("diff", key_of("old"), key_of("new")).output
+        plain = json.loads(run("diff", key_of("old"), key_of("new"), "--json").output)
+
+        assert all(said in text for said in ("model.f, 6 items, made", "model.f, 7 items, made", "  item 4: 9, was 4\n"))
+        assert "the items have different bytes: item 4 is the first that differs\n" in text
+        assert (False, 4, [0, 6], [0, 7]) == (plain["same_bytes"], plain["first_difference"], plain["old"]["items"], plain["new"]["items"])
+        assert "model.f, items 0 to 2, made" in (one := run("diff", key_of("old"), f"{new[0].key}.{new[0].digest}").output)
+        assert one.endswith("the items have the same bytes\n")
+
+    def test_diff_of_a_series_that_goes_on(self, run: Run, cache: Cache) -> None:
+        """Of two series that differ in length alone the shorter is a beginning of the longer."""
+        for name, last in (("old", 3), ("new", 5)):
+            keep_segment(cache, name, 0, [1, 2])
+            keep_segment(cache, name, 2, list(range(3, last + 1)))
+        there, back = run("diff", key_of("old"), key_of("new")).output, run("diff", key_of("new"), key_of("old")).output
+
+        assert there.endswith("the old one is a beginning of the other: all items that it has have the same bytes\n")
+        assert back.endswith("the new one is a beginning of the other: all items that it has have the same bytes\n")
+        assert "model.f, 3 items, made" in there
+
 
 class TestCare:
     """verify, prune, forget, withdraw."""
@@ -406,6 +528,16 @@ class TestCare:
 
         assert "fetched from" in run("verify", "--repair", "--from", "other").output
         assert "sound" in run("verify", "store").output
+
+    def test_one_is_not_several(self, run: Run, cache: Cache) -> None:
+        """One blob belongs to no result, and is young; one entry has its own bytes; one item is no range."""
+        entry = keep_segment(cache, 1, 0, ["alone"])
+
+        assert "\nitem 0: " in run("show", entry.key).output
+        assert "deleted 1 entry of" in (said := run("forget", entry.key).output)
+        assert "frees its bytes" in said
+        assert "1 blob belongs to no result" in run("verify").output
+        assert "1 blob without a result is less than" in run("prune").output
 
     def test_divergence(self, run: Run, cache: Cache) -> None:
         """Who made which."""

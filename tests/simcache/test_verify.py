@@ -377,6 +377,13 @@ class TestDivergences:
         assert report.sound
         assert ["items 2 to 4 are missing"] == [said.partition(": ")[2].partition(";")[0] for said in report.gaps]
 
+    def test_gap_of_one(self, cache: Cache) -> None:
+        """One item is missing, not several."""
+        keep_segment(cache, 1, 0, [1, 2], state=2)
+        keep_segment(cache, 1, 3, [4], state=4)
+
+        assert ["item 2 is missing; those from 3 on wait for it"] == [said.partition(": ")[2] for said in verify(cache.near).gaps]
+
 
 class TestRepair:
     """What is damaged goes to quarantine, what can be fetched is fetched, what still serves stays."""

@@ -1,0 +1,44 @@
+"""The leaves of a stored tree (arrays, tensors, long bytes): what lies at their places, so that trees can be compared without them."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from simcache.model import Buffer, Json
+
+Leaf: TypeAlias = Callable[[str, list[Any], Buffer], Any]
+"""Makes something of a leaf: of its tag, of what stands there beside its offset, and of its bytes (with the zeros after them)."""
+
+_TAGS = ("$array", "$raw", "$tensor")
+
+
+def tree_of(described: Json, data: Buffer, leaf: Leaf) -> Any:
+    """The tree of a value of the codecs json and tree, each leaf replaced by what `leaf` makes of it."""
+    view = memoryview(data)
+    begin, length = described.get("json", (0, view.nbytes))
+    tree = json.loads(bytes(view[begin : begin + length]))
+    return _replaced(tree, view, sorted({begin, *_offsets(tree)}), leaf) if described["codec"] == "tree" else tree
+
+
+def _offsets(tree: Any) -> list[int]:
+    if isinstance(tree, list):
+        return [offset for part in tree for offset in _offsets(part)]
+    if isinstance(tree, dict):
+        if len(tree) == 1 and next(iter(tree)) in _TAGS:
+            return [next(iter(tree.values()))[0]]
+        return [offset for part in tree.values() for offset in _offsets(part)]
+    return []
+
+
+def _replaced(tree: Any, data: memoryview, ends: Sequence[int], leaf: Leaf) -> Any:
+    """Between two offsets lie the bytes of one leaf and zeros, as many for equal sizes."""
+    if isinstance(tree, list):
+        return [_replaced(part, data, ends, leaf) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if len(tree) == 1 and (tag := next(iter(tree))) in _TAGS:
+        offset, *rest = tree[tag]
+        empty = rest[0] == 0 if tag == "$raw" else 0 in rest[1]
+        end = offset if empty else next((end for end in ends if end > offset), data.nbytes)
+        return leaf(tag, rest, data[offset:end])
+    return {name: _replaced(part, data, ends, leaf) for name, part in tree.items()}
