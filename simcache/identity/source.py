@@ -7,18 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from simcache.identity.counters import counted
 from simcache.identity.effects import Effects
+from simcache.identity.hints import reads_annotations
 from simcache.identity.library import LibraryState
 from simcache.identity.link import further, is_link, is_of_module, link_to
-from simcache.identity.normal import FUNCTIONS, Normal, called, is_blind, unquoted, words
+from simcache.identity.normal import FUNCTIONS, Normal, called, declares, is_blind, unquoted, words
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
 from simcache.identity.reading import Reading
 from simcache.identity.statements import at_import, calls_of, flattened, made_with, only_called, read_at_import, setting_up
 from simcache.identity.told import class_constants, default_constants, told
 
-_READS_ANNOTATIONS = frozenset("__annotations__ annotation get_annotations get_type_hints getfullargspec signature".split())
-_READS_HINTS = frozenset("beartype typechecked validate_arguments validate_call".split())
-"""Decorators of others that read the annotations of what they are given: in a function, of whatever it is given."""
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
 _NESTS = 6000
 """Calls within calls while a text is read."""
@@ -45,7 +43,7 @@ class _Reader:
     """Takes a module apart, statement by statement, and puts it together again name by name."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self.statements = list(flattened(tree.body))
+        self.statements = list(_without_declarations(list(flattened(tree.body))))
         self.tree = tree
         self.cached_names = _cached_names(self.statements)
         self.normal = Normal(self.cached_names)
@@ -165,7 +163,7 @@ class _Reader:
             plain[1],
             changes=plain[2],
             simple=len(parts) == 1,
-            reads_annotations=not inside.isdisjoint(_READS_ANNOTATIONS) or not _inside(last).isdisjoint(_READS_HINTS),
+            reads_annotations=reads_annotations(parts, inside, last),
             asks_subclasses="__subclasses__" in inside,
             reads_outside=any(self.reading.has(run) for part in parts for run in self._at_import(part)),
             chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in ast.walk(part)),
@@ -304,6 +302,12 @@ def _cached_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
     return frozenset(names)
 
 
+def _without_declarations(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements without `K: int` where another one gives K its value."""
+    bound = bindings(statement for statement in statements if not declares(statement))[0]
+    return (statement for statement in statements if not declares(statement) or bound.isdisjoint(bindings([statement])[0]))
+
+
 def _changes_of(node: ast.stmt, fills: Mapping[str, tuple[int, ...]]) -> set[str]:
     reach = Reach(fills=fills)
     reach.visit(node)
@@ -317,10 +321,6 @@ def _filled_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, .
     for statement in function.body:
         reach.visit(statement)
     return tuple(index for index, name in enumerate(names) if name in reach.changed)
-
-
-def _inside(function: ast.stmt | None) -> set[str]:
-    return words(function.body) if isinstance(function, FUNCTIONS) else set()
 
 
 def _changes_its_instance(method: ast.stmt) -> bool:

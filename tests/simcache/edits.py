@@ -4832,6 +4832,158 @@ same("a cast's place: a comment for the type checker", """
         return x  <<# type: ignore=># noqa: E501>>
 """)
 
+same("a local variable is declared before it is assigned", """
+    def g(x):
+        <<=>n: int>>
+        n = x + 1
+        return n
+    @cached
+    def f(x): return g(x)
+""")
+same("a local variable is declared in a loop", """
+    def g(x):
+        for i in range(x):
+            <<=>n: int>>
+            n = i + 1
+        return n
+    @cached
+    def f(x): return g(x)
+""")
+same("a local variable is declared and never used", """
+    def g(x):
+        <<=>n: int>>
+        return x
+    @cached
+    def f(x): return g(x)
+""")
+changes("a declaration makes a name local", """
+    n = 2
+    def g(x):
+        <<=>n: int>>
+        return n
+    @cached
+    def f(x): return g(x)
+""")
+changes("a declaration makes a captured name local", """
+    def g(x):
+        n = 2
+        def h():
+            <<=>n: int>>
+            return n
+        return h()
+    @cached
+    def f(x): return g(x)
+""")
+same("a constant is declared before it is assigned", """
+    <<=>K: int>>
+    K = 2
+    @cached
+    def f(x): return x * K
+""")
+same("a constant is declared after it is assigned", """
+    K = [2]
+    <<=>K: list>>
+    @cached
+    def f(x): return x * K[0]
+""")
+same("a constant that is chosen is declared", """
+    import sys
+    <<=>K: int>>
+    if sys.maxsize > 3:
+        K = 2
+    else:
+        K = 3
+    @cached
+    def f(x): return x * K
+""")
+same("a constant is declared where it is chosen", """
+    import sys
+    if sys.maxsize > 3:
+        <<=>K: int>>
+        K = 2
+    else:
+        K = 3
+    @cached
+    def f(x): return x * K
+""")
+same("a name that a function sets is declared", """
+    K: <<int=>float>>
+    def prepare():
+        global K
+        K = 2
+    @cached
+    def f(x):
+        prepare()
+        return x * K
+""")
+same("an attribute is declared before it is assigned", """
+    class P:
+        def __init__(self, x):
+            <<=>self.k: int>>
+            self.k = x
+    @cached
+    def f(x): return P(x).k
+""")
+changes("a field without a value is declared in a class", """
+    from dataclasses import dataclass
+    @dataclass
+    class P:
+        k: int
+        <<=>n: int = 5>>
+    @cached
+    def f(x): return repr(P(x))
+""")
+for _name, _text in (
+    ("at once", "inspect.signature(fn).bind(*a)\n        return fn(*a)"),
+    ("and completed with defaults", "given = inspect.signature(fn).bind(*a)\n        given.apply_defaults()\n        return fn(*given.args, **given.kwargs)"),
+    ("by a signature that is kept", "signature = inspect.signature(fn)\n        given = signature.bind(*a)\n        return fn(*given.arguments.values())"),
+    ("whose names are asked", "names = list(inspect.signature(fn).parameters)\n        return fn(**dict(zip(names, a)))"),
+    ("whose defaults are asked", "sig = inspect.signature(fn)\n        given = {n: p.default for n, p in sig.parameters.items() if p.default is not p.empty}\n        return fn(*a, **given) if 'x' in sig.parameters and len(sig.parameters) else 0"),
+):
+    same(f"a hint while arguments are bound to a signature {_name}", f"""
+import inspect
+def checked(fn):
+    def inner(*a):
+        {_text}
+    return inner
+@checked
+def g(x<<=>: int>>): return x
+@cached
+def f(x): return g(x)
+""")
+same("a hint while arguments are bound to a signature of the decorator", """
+    from inspect import signature
+    def checked(fn):
+        names = tuple(signature(fn).parameters)
+        def inner(*a): return fn(**dict(zip(names, a)))
+        return inner
+    @checked
+    def g(x<<=>: int>>): return x
+    @cached
+    def f(x): return g(x)
+""")
+for _name, _text in (
+    ("shown", "str(inspect.signature(fn))"),
+    ("kept and shown", "str([sig for sig in (inspect.signature(fn),)])"),
+    ("kept under a name and shown", "f'{(sig := inspect.signature(fn))}'"),
+    ("asked for its parameters, which are shown", "str(inspect.signature(fn).parameters)"),
+    ("asked for each of its parameters, which are shown", "str([str(p) for p in inspect.signature(fn).parameters.values()])"),
+    ("asked for one of its parameters, which is shown", "str(inspect.signature(fn).parameters['x'])"),
+    ("asked for one of its hints", "str(inspect.signature(fn).parameters['x'].annotation)"),
+    ("asked for one of its hints by a text", "str(getattr(inspect.signature(fn).parameters['x'], 'annotation'))"),
+    ("asked by another name", "str((lambda ask=inspect.signature: ask(fn))())"),
+    ("bound, and what is bound is shown with it", "str(inspect.signature(fn).bind(1).signature)"),
+    ("bound, and what is bound is handed on", "show(inspect.signature(fn).bind(1))"),
+):
+    changes(f"a hint while a signature is {_name}", f"""
+import inspect
+def show(bound): return str(bound.signature)
+def hinted(fn): return {_text}
+def g(x<<=>: int>>): return x
+@cached
+def f(x): return hinted(g)
+""")
+
 # ---------------------------------------------------------------- edits that must keep the key: what is not reached
 
 same("another function in the file changes", """
