@@ -3713,6 +3713,409 @@ changes("a function hidden by a star in a module that is imported late", """
     def g(x): return x + <<10=>20>>
 """)
 
+for _name, _text in (
+    ("in a loop", """
+        class A: pass
+        class B: pass
+        for kind in (A, B):
+            kind.k = <<2=>3>>
+    """),
+    ("in a loop over a dict of classes", """
+        class A: pass
+        class B: pass
+        KINDS = {"a": A, "b": B}
+        for name, kind in KINDS.items():
+            kind.k = name + "<<x=>y>>"
+    """),
+    ("by a function of another module", """
+        from pkg.other import tag
+        class B: pass
+        tag(B, k=<<2=>3>>)
+        == pkg/other.py
+        def tag(kind, **given):
+            for name, value in given.items(): setattr(kind, name, value)
+    """),
+    ("by the body of a function of another module", """
+        from pkg.other import tag
+        class B: pass
+        for kind in (B,):
+            tag(kind)
+        == pkg/other.py
+        def tag(kind): kind.k = <<2=>3>>
+    """),
+    ("by a function that takes as many as it is given", """
+        class A: pass
+        class B: pass
+        def tag(*kinds):
+            for i, kind in enumerate(kinds): kind.k = i + <<2=>3>>
+        tag(A, B)
+    """),
+    ("by a function of the module whose result is kept", """
+        class B: pass
+        def tag(kind, k):
+            kind.k = k
+            return kind
+        C = tag(B, <<2=>3>>)
+    """),
+    ("by a class method", """
+        class B:
+            @classmethod
+            def setup(cls, k): cls.k = k
+        B.setup(<<2=>3>>)
+    """),
+    ("by the first of two calls", """
+        class B:
+            @classmethod
+            def setup(cls, k):
+                cls.k = k
+                return cls
+            @classmethod
+            def freeze(cls): pass
+        B.setup(<<2=>3>>).freeze()
+    """),
+    ("by a class method of a base class elsewhere", """
+        from pkg.other import Base
+        class B(Base): pass
+        B.setup(<<2=>3>>)
+        == pkg/other.py
+        class Base:
+            @classmethod
+            def setup(cls, k): cls.k = k
+    """),
+    ("by making an instance", """
+        class B:
+            def __init__(self, k): type(self).k = k
+        B(<<2=>3>>)
+    """),
+    ("in a loop over those built upon another", """
+        class Base: pass
+        class B(Base): pass
+        for i, kind in enumerate(Base.__subclasses__()):
+            kind.k = i + <<2=>3>>
+    """),
+    ("in a comprehension", """
+        class A: pass
+        class B: pass
+        [setattr(kind, "k", i + <<2=>3>>) for i, kind in enumerate([A, B])]
+    """),
+    ("under another name", """
+        class B: k = 1
+        C = B
+        C.k = <<2=>3>>
+    """),
+    ("where it is imported", """
+        from pkg.other import B
+        B.k = <<2=>3>>
+        == pkg/other.py
+        class B: k = 1
+    """),
+    ("by a class method, where it is imported", """
+        from pkg.other import B
+        B.setup(<<2=>3>>)
+        == pkg/other.py
+        class B:
+            @classmethod
+            def setup(cls, k): cls.k = k
+    """),
+    ("in a module that is imported beside it", """
+        from pkg.other import B
+        import pkg.setting
+        == pkg/other.py
+        class B: k = 1
+        == pkg/setting.py
+        from pkg.other import B
+        B.k = <<2=>3>>
+    """),
+    ("in a module that is imported beside it, which names it first", """
+        from pkg.other import B
+        import pkg.setting
+        == pkg/other.py
+        class B: pass
+        == pkg/setting.py
+        from pkg.other import B
+        B.k = <<2=>3>>
+    """),
+):
+    _head, *_others = dedent(_text).lstrip("\n").split("== ")
+    changes(f"a class's attribute is set {_name}", f"""{_head}
+@cached
+def f(x): return B.k * x
+{''.join('== ' + other for other in _others)}""")
+for _name, _text, _needs in (
+    ("a class method fills", """
+        class A:
+            T = {}
+            @classmethod
+            def put(cls, k): cls.T["k"] = k
+        A.put(<<2=>3>>)
+    """, ()),
+    ("is changed under another name", """
+        class A: T = {"k": 1}
+        T = A.T
+        T["k"] = <<2=>3>>
+    """, ()),
+    ("is handed to a function of another module", """
+        from pkg.other import fill
+        class A: T = {}
+        fill(A.T, <<2=>3>>)
+        == pkg/other.py
+        def fill(table, k): table["k"] = k
+    """, ()),
+    ("another module fills", """
+        from pkg.other import A
+        import pkg.setting
+        == pkg/other.py
+        class A: T = {}
+        == pkg/setting.py
+        from pkg.other import A
+        A.T["k"] = <<2=>3>>
+    """, ()),
+    ("another module fills, inside", """
+        from pkg.other import A
+        import pkg.setting
+        class B(A): pass
+        == pkg/other.py
+        class A: T = {"k": 1, "rows": [1]}
+        == pkg/setting.py
+        from pkg.other import A
+        A.T["rows"].append(<<2=>3>>)
+    """, ()),
+    ("of numpy is changed by one of its rows", """
+        import numpy as np
+        class A: T = {"k": np.zeros((3, 3))}
+        row = A.T["k"][0]
+        row[:] = <<2=>3>>
+    """, ("numpy",)),
+):
+    _head, *_others = dedent(_text).lstrip("\n").split("== ")
+    changes(f"a class's table that {_name}", f"""{_head}
+@cached
+def f(x): return str(A.T) * x
+{''.join('== ' + other for other in _others)}""", needs=_needs)
+changes("a class's array is changed by one of its rows", """
+    import numpy as np
+    class A: W = np.zeros((3, 3))
+    row = A.W[0]
+    row[:] = <<2=>3>>
+    @cached
+    def f(x): return float(A.W.sum()) * x
+""", needs=("numpy",))
+changes("members of an enumeration are given attributes in a loop", """
+    from enum import Enum
+    class E(Enum):
+        A = 1
+        B = 2
+    for member, weight in zip(E, (5, <<6=>7>>)):
+        member.weight = weight
+    @cached
+    def f(x): return E.B.weight * x
+""")
+changes("functions are given attributes in a loop", """
+    def a(x): return x
+    def b(x): return x
+    for i, g in enumerate((a, b)):
+        g.k = i + <<2=>3>>
+    @cached
+    def f(x): return b(x) * b.k
+""")
+changes("a function is given attributes by a function of another module", """
+    from pkg.other import tag
+    def b(x): return x
+    tag(b, k=<<2=>3>>)
+    @cached
+    def f(x): return b(x) * b.k
+    == pkg/other.py
+    def tag(function, **given): vars(function).update(given)
+""")
+for _name, _text in (
+    ("that a decorator puts there", """
+        from pkg.bus import BUS
+        @BUS.on("tick")
+        def scale(x): return x * <<2=>3>>
+    """),
+    ("that it is given", """
+        from pkg.bus import BUS
+        def scale(x): return x * <<2=>3>>
+        BUS.on("tick")(scale)
+    """),
+    ("that is given to another of its methods", """
+        from pkg.bus import BUS
+        def scale(x): return x * <<2=>3>>
+        BUS.put("tick", scale)
+    """),
+):
+    changes(f"an imported instance runs what is its own module's {_name}", f"""{dedent(_text).lstrip()}
+@cached
+def f(x): return BUS.emit("tick", x)
+== pkg/bus.py
+class Bus:
+    def __init__(self): self.handlers = {{"tick": []}}
+    def on(self, event): return lambda handler: self.put(event, handler)
+    def put(self, event, handler):
+        self.handlers[event].append(handler)
+        return handler
+    def emit(self, event, x): return [handler(x) for handler in self.handlers[event]]
+BUS = Bus()
+""")
+changes("an imported instance is set up", """
+    from pkg.settings import S
+    S.configure(dt=<<2=>3>>)
+    @cached
+    def f(x): return S.dt * x
+    == pkg/settings.py
+    class Settings:
+        dt = 1
+        def configure(self, **given):
+            for name, value in given.items(): setattr(self, name, value)
+    S = Settings()
+""")
+for _name, _text in (
+    ("an instance is made and kept", """
+        class A:
+            def __init__(self, n): self.n = n
+            def run(self, x): return x * 2
+        ONE = A(<<1=>2>>)
+        ONE.n = <<5=>6>>
+    """),
+    ("an instance is made by a class method and kept", """
+        class A:
+            @classmethod
+            def of(cls, n): return cls()
+            def run(self, x): return x * 2
+        ONE = A.of(<<1=>2>>)
+    """),
+    ("a table of it is made", """
+        class A:
+            def run(self, x): return x * 2
+        ROWS = [A() for row in range(<<3=>4>>)]
+        ROWS.append(<<A()=>1>>)
+    """),
+    ("others are registered beside it", """
+        from pkg.other import LAWS
+        class A:
+            def run(self, x): return x * 2
+        class B:
+            def run(self, x): return x * <<2=>3>>
+        LAWS.register("a", A)
+        LAWS.register("b", B)
+        == pkg/other.py
+        class Laws(dict):
+            def register(self, name, law): self[name] = law
+        LAWS = Laws()
+    """),
+    ("the project's logger is told of it", """
+        from pkg.other import LOG
+        class A:
+            def run(self, x):
+                LOG.debug(x)
+                return x * 2
+        LOG.info("%s <<is there=>has come>>", A)
+        == pkg/other.py
+        import logging
+        LOG = logging.getLogger("pkg")
+    """),
+    ("a module is imported that draws it", """
+        from pkg import other
+        class A:
+            def run(self, x): return other.twice(x)
+        other.draw(<<2=>3>>)
+        == pkg/other.py
+        def twice(x): return x * 2
+        def draw(n): pass
+    """),
+    ("its name is shown", """
+        class A:
+            def run(self, x): return x * 2
+        repr((A, <<1=>2>>))
+    """),
+    ("it remembers what it is asked", """
+        class A:
+            seen = {}
+            def run(self, x):
+                seen = self.seen
+                seen[x] = x * 2
+                return seen[x]
+        OTHER = <<1=>2>>
+    """),
+    ("it remembers by a helper what it is asked", """
+        from pkg.other import remember
+        class A:
+            seen = {}
+            def run(self, x):
+                remember(self.seen, x)
+                return self.seen[x]
+        OTHER = <<1=>2>>
+        == pkg/other.py
+        def remember(table, x): table[x] = x * 2
+    """),
+    ("a class of another module that is built upon it remembers", """
+        from pkg.other import B
+        class A(B):
+            def run(self, x):
+                self.seen.setdefault(x, []).append(x * 2)
+                return x * 2
+        OTHER = <<1=>2>>
+        == pkg/other.py
+        class B: seen = {}
+    """),
+    ("a function of another module logs there", """
+        from pkg.other import B, note
+        class A(B):
+            def run(self, x):
+                note(x)
+                return x * 2
+        OTHER = <<1=>2>>
+        == pkg/other.py
+        class B: log = []
+        def note(x): B.log.append(x)
+    """),
+    ("it has abstract methods, and others are registered with it", """
+        from abc import ABC, abstractmethod
+        class Base(ABC):
+            @abstractmethod
+            def run(self, x): pass
+        class A(Base):
+            def run(self, x): return x * 2 if isinstance(self, Base) else 0
+        OTHER = <<1=>2>>
+    """),
+    ("it is a dataclass that keeps a table of defaults", """
+        from dataclasses import dataclass
+        from typing import ClassVar
+        from functools import cached_property, lru_cache
+        @dataclass
+        class A:
+            n: int = 1
+            table: ClassVar[dict] = {"a": 2}
+            @cached_property
+            def two(self): return self.table["a"]
+            @staticmethod
+            @lru_cache
+            def twice(x): return x * 2
+            def run(self, x): return self.twice(x) + 0 * self.two
+        OTHER = <<1=>2>>
+    """),
+):
+    _head, *_others = dedent(_text).lstrip("\n").split("== ")
+    same(f"a class is used, and {_name}", f"""{_head}
+@cached
+def f(x): return A().run(x)
+{''.join('== ' + other for other in _others)}""")
+for _name, _text in (
+    ("a partial of it is made and kept", "from functools import partial\nh = partial(g, y=<<2=>3>>)"),
+    ("what it gives is shown", "repr(g(<<2=>3>>))"),
+    ("it is called for what it does", "g(<<2=>3>>)"),
+    ("others are put into a list beside it", "def h(x): return <<2=>3>>\nLAWS = []\nLAWS.append(g)\nLAWS.append(h)"),
+    ("what it gives is kept", "T = g(<<2=>3>>)\nT += 1"),
+    ("a table of its values is changed", "T = [g(2), g(3)]\nT.append(<<2=>3>>)"),
+    ("its name is part of a dict that is made anew", "T = dict(zip('ab', map(g, (1, 2))))\nT['a'] = <<2=>3>>"),
+):
+    same(f"a function is used, and {_name}", f"""
+def g(x, y=1): return x + y
+{_text}
+@cached
+def f(x): return g(x)
+""")
+
 # ---------------------------------------------------------------- what a module sets in libraries
 
 for _name, _setup, _shown, _needs in (
