@@ -7,13 +7,15 @@ from simcache.identity.link import taken_apart
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.reach import bindings
 
-_SETTERS = ("disable", "enable", "set", "use_")
+_SETTERS = ("add_", "disable", "enable", "register", "set", "unregister", "use_")
+"""How what sets something is named, or is given code that the library then runs (`yaml.add_constructor`)."""
 _SEEDERS = ("fix", "init", "manual", "reset", "seed", "set")
 _INERT = frozenset(
     "atexit faulthandler gc logging matplotlib multiprocessing os rich seaborn signal simcache socket sys threading tqdm warnings".split()
 )
 """What is set there is not what a function returns, or is found there by other ways."""
-_INERT_NAMES = frozenset({"set_printoptions", "set_string_function"})
+_INERT_NAMES = ("register_dataclass", "register_pytree", "register_static", "set_printoptions", "set_string_function")
+"""How that is named which sets nothing but looks, or is found by the type alone that it is given."""
 _ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 _RANDOM = frozenset({"jax", "numpy", "random", "tensorflow", "torch"})
 
@@ -35,6 +37,11 @@ class LibraryState:
         """Of each function of the module the statements that do so when it is called."""
 
     def note(self, statement: ast.stmt) -> None:
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+            for decorator in statement.decorator_list:
+                for library in sorted(self._set_by_call(decorator, {**self.aliases, **self.links})):
+                    made = ast.Name(statement.name, ast.Load())
+                    self.set.setdefault(library, []).extend(_said([decorator, made]))
         if isinstance(statement, FUNCTIONS):
             self.inside[statement.name] = self._in_function(statement)
         elif not isinstance(statement, ast.ClassDef):
@@ -79,14 +86,23 @@ class LibraryState:
             for target in _targets(statement):
                 found |= set() if isinstance(target, ast.Name) else self._behind(_root(target), links)
         if isinstance(statement, (*_ASSIGNMENTS, ast.Expr)) and isinstance(statement.value, ast.Call):
-            root, _, rest = called(statement.value).partition(".")
-            names = [rest.rpartition(".")[2]] if rest else [taken_apart(link).chain for link in links.get(root, ())]
-            seeds = any(map(_is_seeder, names))
-            if seeds or rest.endswith("config.update") or any(name.startswith(_SETTERS) and name not in _INERT_NAMES for name in names):
-                there = self._behind(root, links)
-                # A helper of somebody seeds all of them.
-                found |= there | (_RANDOM if seeds and root in links and there.isdisjoint(_RANDOM) else set())
+            found |= self._set_by_call(statement.value, links)
         return found
+
+    def _set_by_call(self, call: ast.expr, links: Links) -> set[str]:
+        """The libraries in which a call, or a decorator, sets something."""
+        root, _, rest = called(call).partition(".")
+        names = [rest.rpartition(".")[2]] if rest else [taken_apart(link).chain for link in links.get(root, ())]
+        seeds = any(map(_is_seeder, names))
+        if (
+            seeds
+            or rest.endswith("config.update")
+            or any(name.startswith(_SETTERS) and not name.startswith(_INERT_NAMES) for name in names)
+        ):
+            there = self._behind(root, links)
+            # A helper of somebody seeds all of them.
+            return there | (_RANDOM if seeds and root in links and there.isdisjoint(_RANDOM) else set())
+        return set()
 
     def _behind(self, root: str, links: Links) -> set[str]:
         """The libraries that an imported name may come from."""

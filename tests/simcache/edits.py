@@ -4207,6 +4207,45 @@ main()
 def f(x): return random.random()
 """)
 
+for _name, _setup, _shown, _needs in (
+    ("an environment", "import gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': <<2=>3>>}\ngym.register(id='Ring-v0', entry_point=Ring)", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
+    ("an environment, what it is made with", "import gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def __init__(self, k): self.k = k\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': self.k}\ngym.register(id='Ring-v0', entry_point=Ring, kwargs={'k': <<2=>3>>})", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
+    ("an environment, by the place of its class", "import gymnasium as gym\nfrom gymnasium.envs.registration import register\nregister(id='Ring-v0', entry_point='pkg.ring:Ring')\n== pkg/ring.py\nimport gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': <<2=>3>>}\n", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
+    ("an accessor of data frames", "import pandas as pd\n@pd.api.extensions.register_dataframe_accessor('roads')\nclass Roads:\n    def __init__(self, df): self.df = df\n    def flow(self): return float(self.df.a.sum()) * <<2=>3>>", "pd.DataFrame({'a': [x]}).roads.flow()", ("pandas",)),
+    ("a constructor of YAML", "import yaml\ndef made(loader, node): return int(node.value) * <<2=>3>>\nyaml.SafeLoader.add_constructor('!k', made)", "yaml.safe_load(f'!k {x}')", ("yaml",)),
+    ("a hook of torch", "import torch\nfrom torch.nn.modules.module import register_module_forward_hook\ndef hook(module, given, result): return result * <<2=>3>>\nhandle = register_module_forward_hook(hook)", "float(torch.nn.Identity()(torch.tensor(float(x))))", ("torch",)),
+    ("a codec", "import codecs\ndef twice(text, errors='strict'): return text * <<2=>3>>, len(text)\ndef find(name): return {'twice': codecs.CodecInfo(twice, twice)}.get(name)\ncodecs.register(find)", "codecs.encode(str(x), 'twice')", ()),
+    ("how a class is taken apart", "import torch\nfrom torch.utils import _pytree\nclass Road:\n    def __init__(self, k): self.k = k\n_pytree.register_pytree_node(Road, lambda road: ([road.k * <<2=>3>>], None), lambda held, _: Road(*held))", "_pytree.tree_map(float, Road(x)).k", ("torch",)),
+    ("a codec, by a decorator", "import codecs\ndef twice(text, errors='strict'): return text * <<2=>3>>, len(text)\n@codecs.register\ndef find(name): return {'twice': codecs.CodecInfo(twice, twice)}.get(name)", "codecs.encode(str(x), 'twice')", ()),
+    ("what codecs do with errors, by a function that does it", "import codecs\ndef mend(problem): return '?' * <<2=>3>>, problem.end\ndef prepare():\n    codecs.register_error('mend', mend)\nprepare()", "codecs.encode('é', 'ascii', 'mend')", ()),
+    ("a way to take copies", "import copy, copyreg\nclass Road:\n    k = 1\ndef reduced(road): return made, ()\ndef made():\n    road = Road()\n    road.k = <<2=>3>>\n    return road\ncopyreg.pickle(Road, reduced)", "copy.copy(Road()).k", ()),
+    ("a type that counts as another, under a condition", "from collections import abc\nclass Road: pass\n<<if abc:\n    abc.Sequence.register(Road)=>>>", "isinstance(Road(), abc.Sequence)", ()),
+    ("an adapter of a database", "import sqlite3\nclass Road: pass\ndef told(road): return <<'a'=>'b'>>\nsqlite3.register_adapter(Road, told)", "sqlite3.connect(':memory:').execute('select ?', (Road(),)).fetchone()[0]", ()),
+):
+    _head, *_others = _setup.split("== ")
+    changes(f"what a module registers in a library: {_name}", f"""{_head}
+@cached
+def f(x): return {_shown}
+{''.join('== ' + other for other in _others)}""", needs=_needs)
+for _name, _setup in (
+    ("what is done at the end", "import atexit\natexit.register(str, <<'a'=>'b'>>)"),
+    ("what is done at the end, by a decorator", "import atexit\n@atexit.register\ndef bye(): str(<<'a'=>'b'>>)"),
+    ("something in a library that is not reached", "import codecs\ncodecs.register(lambda name: <<None=>0>>)"),
+    ("options of a command line", "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--lanes', help=<<'a'=>'b'>>)"),
+):
+    same(f"what a module registers in a library: {_name}", f"""import math
+{_setup}
+@cached
+def f(x): return math.sqrt(x)
+""")
+same("what a module registers in a library: how a class is taken apart that is not reached", """
+    import torch
+    class Road:
+        def __init__(self, k): self.k = k
+    torch.utils._pytree.register_pytree_node(Road, lambda road: ([road.k * <<2=>3>>], None), lambda held, _: Road(*held))
+    @cached
+    def f(x): return float(torch.tensor(x * 2))
+""", needs=("torch",))
 # ---------------------------------------------------------------- what arguments bring along
 
 changes("a method of a plain instance given as an argument", """
