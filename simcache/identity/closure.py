@@ -32,6 +32,9 @@ from simcache.identity.modules import Module, compiled_as_written, is_of_python,
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
 
+_CATCH_WARNINGS = ("Warning", "Exception")
+"""How what a function catches is named if it may be a warning that is made an error."""
+
 
 class Closure:
     """Everything that one function or class can reach, piece by piece."""
@@ -156,6 +159,8 @@ class Closure:
 
     def resolve(self, module: Module, reach: str) -> str:
         """Follow one reach from a module; what it leads to, as text."""
+        if reach.endswith(_CATCH_WARNINGS):
+            self.state(module, "warnings")
         if is_link(reach):
             return self.taken(module, *target(module, reach))
         root, *attributes = reach.split(".")

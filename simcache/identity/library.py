@@ -9,6 +9,7 @@ from simcache.identity.reach import bindings
 
 _SETTERS = ("add_", "disable", "enable", "register", "set", "unregister", "use_")
 """How what sets something is named, or is given code that the library then runs (`yaml.add_constructor`)."""
+_FILTERS = frozenset({"filterwarnings", "resetwarnings", "simplefilter"})
 _SEEDERS = ("fix", "init", "manual", "reset", "seed", "set")
 _INERT = frozenset(
     "atexit faulthandler gc logging matplotlib multiprocessing os rich seaborn signal simcache socket sys threading tqdm warnings".split()
@@ -35,6 +36,11 @@ class LibraryState:
         self.set: Setting = {}
         self.inside: dict[str, Setting] = {}
         """Of each function of the module the statements that do so when it is called."""
+
+    def settings(self) -> Setting:
+        """All that is set, by library; filters of warnings only if one makes errors of them, for no result depends on what is shown."""
+        errors = any(map(_may_make_errors, self.set.get("warnings", ())))
+        return {library: statements for library, statements in self.set.items() if errors or library != "warnings"}
 
     def note(self, statement: ast.stmt) -> None:
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
@@ -102,11 +108,26 @@ class LibraryState:
             there = self._behind(root, links)
             # A helper of somebody seeds all of them.
             return there | (_RANDOM if seeds and root in links and there.isdisjoint(_RANDOM) else set())
-        return set()
+        return {"warnings"} & _libraries(root, links) if not _FILTERS.isdisjoint(names) else set()
 
     def _behind(self, root: str, links: Links) -> set[str]:
-        """The libraries that an imported name may come from."""
-        return {link.module.partition(".")[0] for link in map(taken_apart, links.get(root, ())) if link.level == 0} - _INERT
+        """The libraries that an imported name may come from, and in which something counts."""
+        return _libraries(root, links) - _INERT
+
+
+def _libraries(root: str, links: Links) -> set[str]:
+    """The libraries that an imported name may come from."""
+    return {link.module.partition(".")[0] for link in map(taken_apart, links.get(root, ())) if link.level == 0}
+
+
+def _may_make_errors(statement: ast.stmt) -> bool:
+    """Whether it may be a filter by which warnings are raised."""
+    for call in ast.walk(statement):
+        if isinstance(call, ast.Call):
+            action = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "action")]
+            if any(not isinstance(part, ast.Constant) or part.value == "error" for part in action):
+                return True
+    return False
 
 
 def _is_seeder(name: str) -> bool:

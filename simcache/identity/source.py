@@ -90,7 +90,7 @@ class _Reader:
         listed = tuple(map(str, exports)) if isinstance(exports, (list, tuple)) else None
         nested = self._nested()
         taken = {*self.stars, *_taken(names, [*names.values(), *nested.values()])}
-        settings = {f"state of {name}": parts for name, parts in self.libraries.set.items()}
+        settings = {f"state of {name}": parts for name, parts in self.libraries.settings().items()}
         settings |= {f"setup of {name}": parts for name, parts in self.setups.items()}
         libraries = {name: self._described("library", parts, None) for name, parts in sorted(settings.items())}
         whole = digest_of(*texts)

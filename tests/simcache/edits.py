@@ -4246,6 +4246,47 @@ same("what a module registers in a library: how a class is taken apart that is n
     @cached
     def f(x): return float(torch.tensor(x * 2))
 """, needs=("torch",))
+for _name, _before in (
+    ("they are hidden", 'warnings.simplefilter("<<ignore=>error>>")'),
+    ("nothing is said of them", '<<=>warnings.simplefilter("error")>>'),
+    ("they are filtered by kind", 'warnings.filterwarnings(action=<<"once"=>"error">>, category=UserWarning)'),
+    ("all are errors but some", 'warnings.simplefilter("error")\nwarnings.filterwarnings("ignore", message="<<x=>y>>")'),
+):
+    changes(f"warnings are made errors where {_name}", f"""
+import warnings
+{_before}
+@cached
+def f(x):
+    try: warnings.warn("x")
+    except UserWarning: return 2
+    return 1
+""")
+changes("warnings are made errors, and a library's are caught", """
+    import warnings
+    import ast
+    warnings.simplefilter("<<ignore=>error>>")
+    @cached
+    def f(x):
+        try: compile("1 is 1", "", "exec")
+        except (SyntaxWarning, SyntaxError): return 2
+        return 1
+""")
+same("other warnings are hidden", """
+    import warnings
+    warnings.filterwarnings("ignore", message="<<a=>b>>")
+    @cached
+    def f(x):
+        try: warnings.warn("x")
+        except UserWarning: return 2
+        return 1
+""")
+same("warnings are made errors where none is caught", """
+    import math, warnings
+    warnings.simplefilter("<<ignore=>error>>")
+    @cached
+    def f(x): return math.sqrt(x)
+""")
+
 # ---------------------------------------------------------------- what arguments bring along
 
 changes("a method of a plain instance given as an argument", """
