@@ -36,6 +36,8 @@ class Again:
         self._states: list[tuple[str, Module, str, Piece]] = []
         self._readers: set[str] = set()
         """Functions and classes that may read files or the environment."""
+        self._filled: set[str] = set()
+        """Attributes whose objects are changed in place by code that is reached."""
         self._reads_annotations = False
         self._asks_subclasses = False
         self._annotated: set[str] = set()
@@ -47,6 +49,7 @@ class Again:
         self._entered.append((node, module, piece))
         self._reads_annotations |= piece.reads_annotations
         self._asks_subclasses |= piece.asks_subclasses
+        self._filled.update(piece.filled)
         if piece.reads or (piece.kind == "data" and piece.reads_outside):
             self._readers.add(node)
         if piece.state:
@@ -71,6 +74,11 @@ class Again:
         for node, module, name, piece in self._states:
             if piece.kind == "data" and not any(f"{module.name}:{changer}" in running for changer in piece.changed_by):
                 self._as_it_stands(node, module, name)
+        for node, module, piece in list(self._entered):
+            if piece.kind == "class" and piece.fixed and (tables := f"{node} tables") not in self._settled:
+                self._settled.add(tables)
+                if told := self.closure.loaded.tables(module.now(), node.partition(":")[2], piece, self._filled):
+                    self._add(node, told)
         reading = self.closure.made.leading_to(self._readers)
         for made, node, module, name in self.computed:
             if made in reading:

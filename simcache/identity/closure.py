@@ -32,6 +32,9 @@ from simcache.identity.modules import Module, compiled_as_written, is_of_python,
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
 
+_CATCH_WARNINGS = ("Warning", "Exception")
+"""How what a function catches is named if it may be a warning that is made an error."""
+
 
 class Closure:
     """Everything that one function or class can reach, piece by piece."""
@@ -156,6 +159,8 @@ class Closure:
 
     def resolve(self, module: Module, reach: str) -> str:
         """Follow one reach from a module; what it leads to, as text."""
+        if reach.endswith(_CATCH_WARNINGS):
+            self.state(module, "warnings")
         if is_link(reach):
             return self.taken(module, *target(module, reach))
         root, *attributes = reach.split(".")
@@ -174,12 +179,12 @@ class Closure:
             return self.piece(module, root, piece)
         self.check_absent(module, piece)
         self.resolving.add((module.name, root))
-        targets = []
-        for link in piece.links:
-            absolute, names = target(module, link)
-            targets.append(self.taken(module, absolute, [*names, *chain]))
+        places = [target(module, link) for link in piece.links]
+        targets = [self.taken(module, absolute, [*names, *chain]) for absolute, names in places]
         self.resolving.discard((module.name, root))
         text = "|".join(targets)
+        if ":" in text and all(self.module(".".join([absolute, *names])) is None for absolute, names in places):
+            self.setting(module, f"setup of {root}")
         return text + self.loaded.imported(module, root, piece)
 
     def unbound(self, module: Module, root: str, chain: list[str]) -> str:
@@ -225,14 +230,21 @@ class Closure:
     def taken(self, module: Module, name: str, chain: list[str]) -> str:
         """What an import in a module leads to; where it is a library, what the module and the packages around it set there counts too."""
         if self.module(name) is None:
-            state = f"state of {name.partition('.')[0]}"
-            around = accumulate(module.name.split(".")[:-1], "{}.{}".format)
-            for setting in (module, *filter(None, map(self.module, around))):
-                piece = setting.file.summary.libraries.get(state)
-                _check_piece(setting, state, piece)
-                if piece is not None:
-                    self.piece(setting, state, piece)
+            self.state(module, name.partition(".")[0])
         return self.imported(name, chain)
+
+    def state(self, module: Module, library: str) -> None:
+        """What a module and the packages around it set in a library."""
+        around = accumulate(module.name.split(".")[:-1], "{}.{}".format)
+        for setting in (module, *filter(None, map(self.module, around))):
+            self.setting(setting, f"state of {library}")
+
+    def setting(self, module: Module, name: str) -> None:
+        """What the statements of a module set elsewhere, if there is anything of this name."""
+        piece = module.file.summary.libraries.get(name)
+        _check_piece(module, name, piece)
+        if piece is not None:
+            self.piece(module, name, piece)
 
     def imported(self, name: str, chain: list[str]) -> str:
         """What an import of `name` and then `.chain` leads to."""

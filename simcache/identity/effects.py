@@ -1,11 +1,12 @@
 """What a statement at module level may change besides the names that it binds: objects that it hands to others, and their other names."""
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from simcache.identity.link import taken_apart
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.piece import FILLERS
+from simcache.identity.statements import at_once, bound_in
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FRESH = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.JoinedStr, ast.Constant, ast.Lambda)
@@ -19,6 +20,7 @@ _METHODS_ASK = frozenset(
     "all any argmax argmin argsort as_posix astype copy count cumsum decode diff dot encode endswith exists format index is_dir is_file "
     "joinpath keys lower max mean min resolve round split startswith std strip sum tobytes tolist upper var with_name with_suffix".split()
 )
+_LOGS = frozenset("critical debug error exception info warning".split())
 _MAKES_FIXED = frozenset("bool bytes complex float frozenset int len range str".split())
 _TAKEN_MAKES_FIXED = frozenset("decimal.Decimal fractions.Fraction os.getenv pathlib.Path pathlib.PurePath re.compile".split())
 _STAYS_FIXED = frozenset("absolute encode expanduser format joinpath lower replace resolve strip upper with_name with_suffix".split())
@@ -38,7 +40,7 @@ class Effects:
 
     def note(self, statement: ast.stmt) -> None:
         """Remember which names a statement gives to objects that have one already, or to their parts, and which to what never changes."""
-        for targets, source in () if isinstance(statement, (*FUNCTIONS, ast.ClassDef)) else _bound(statement):
+        for targets, source in bound_in(statement):
             names = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
             self.fixed -= names
             if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is source and self._is_fixed(source):
@@ -52,7 +54,7 @@ class Effects:
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             calls = [decorator for decorator in statement.decorator_list if isinstance(decorator, ast.Call)]
         else:
-            calls = [node for node in _at_once(statement) if isinstance(node, ast.Call)]
+            calls = [node for node in at_once(statement) if isinstance(node, ast.Call)]
         return self.all_of(name for call in calls for name in self._handed(call))
 
     def all_of(self, names: Iterable[str]) -> set[str]:
@@ -74,7 +76,7 @@ class Effects:
         if isinstance(node, (ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.IfExp, ast.Tuple)):
             return all(self._is_fixed(part) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
         if isinstance(node, ast.Attribute):
-            return self._is_fixed(node.value) or self._is_of_pure(chain_of(node).partition(".")[0])
+            return self._is_fixed(node.value) or self.is_pure(chain_of(node).partition(".")[0])
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Attribute) and node.func.attr in _STAYS_FIXED:
                 return self._is_fixed(node.func.value)
@@ -85,24 +87,26 @@ class Effects:
             return all(f"{link.module}.{link.chain or rest}" in _TAKEN_MAKES_FIXED for link in map(taken_apart, links))
         return False
 
-    def _is_of_pure(self, name: str) -> bool:
+    def is_pure(self, name: str) -> bool:
         links = self.links.get(name, ())
         return bool(links) and all(taken_apart(link).module.partition(".")[0] in _PURE_MODULES for link in links)
 
     def _handed(self, node: ast.Call) -> set[str]:
         """What a call may change: what it is given, and what its method belongs to."""
-        if self._asks(node):
+        if self.asks(node):
             return set()
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         return set().union(*map(self._given, [*given, node.func]))
 
-    def _asks(self, node: ast.Call) -> bool:
+    def asks(self, node: ast.Call) -> bool:
         root, _, rest = called(node).partition(".")
         name, known = (node.func.attr, _METHODS_ASK) if isinstance(node.func, ast.Attribute) else (root, _FUNCTIONS_ASK)
         links = self.links.get(root, ())
+        if rest and name in _LOGS:
+            return True
         if rest and links:
             random = "random" in rest.split(".")[:-1]
-            return self._is_of_pure(root) and not random and name not in FILLERS and all(keyword.arg != "out" for keyword in node.keywords)
+            return self.is_pure(root) and not random and name not in FILLERS and all(keyword.arg != "out" for keyword in node.keywords)
         return name in known
 
     def _given(self, node: ast.AST | None) -> set[str]:
@@ -115,28 +119,7 @@ class Effects:
             return self._given(node.value)
         if isinstance(node, ast.Call):
             # What numpy makes of an array may be a view of it.
-            return set().union(*map(self._given, node.args)) if self._is_of_pure(called(node).partition(".")[0]) else self._handed(node)
+            return set().union(*map(self._given, node.args)) if self.is_pure(called(node).partition(".")[0]) else self._handed(node)
         if isinstance(node, _COMPREHENSIONS):
             return set().union(*(self._given(generator.iter) for generator in node.generators))
         return set().union(*map(self._given, ast.iter_child_nodes(node)))
-
-
-def _at_once(statement: ast.AST) -> Iterator[ast.AST]:
-    """All of a statement but what stands in functions, which run when they are called."""
-    yield statement
-    if not isinstance(statement, (*FUNCTIONS, ast.Lambda)):
-        for part in ast.iter_child_nodes(statement):
-            yield from _at_once(part)
-
-
-def _bound(statement: ast.stmt) -> Iterator[tuple[list[ast.expr], ast.expr]]:
-    """What is bound in a statement, and to what."""
-    for node in _at_once(statement):
-        if isinstance(node, ast.Assign):
-            yield node.targets, node.value
-        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
-            yield [node.target], node.value
-        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
-            yield [node.target], node.iter
-        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-            yield [node.optional_vars], node.context_expr

@@ -7,13 +7,16 @@ from simcache.identity.link import taken_apart
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.reach import bindings
 
-_SETTERS = ("disable", "enable", "set", "use_")
+_SETTERS = ("add_", "disable", "enable", "register", "set", "unregister", "use_")
+"""How what sets something is named, or is given code that the library then runs (`yaml.add_constructor`)."""
+_FILTERS = frozenset({"filterwarnings", "resetwarnings", "simplefilter"})
 _SEEDERS = ("fix", "init", "manual", "reset", "seed", "set")
 _INERT = frozenset(
     "atexit faulthandler gc logging matplotlib multiprocessing os rich seaborn signal simcache socket sys threading tqdm warnings".split()
 )
 """What is set there is not what a function returns, or is found there by other ways."""
-_INERT_NAMES = frozenset({"set_printoptions", "set_string_function"})
+_INERT_NAMES = ("register_dataclass", "register_pytree", "register_static", "set_printoptions", "set_string_function")
+"""How that is named which sets nothing but looks, or is found by the type alone that it is given."""
 _ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 _RANDOM = frozenset({"jax", "numpy", "random", "tensorflow", "torch"})
 
@@ -34,7 +37,17 @@ class LibraryState:
         self.inside: dict[str, Setting] = {}
         """Of each function of the module the statements that do so when it is called."""
 
+    def settings(self) -> Setting:
+        """All that is set, by library; filters of warnings only if one makes errors of them, for no result depends on what is shown."""
+        errors = any(map(_may_make_errors, self.set.get("warnings", ())))
+        return {library: statements for library, statements in self.set.items() if errors or library != "warnings"}
+
     def note(self, statement: ast.stmt) -> None:
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+            for decorator in statement.decorator_list:
+                for library in sorted(self._set_by_call(decorator, {**self.aliases, **self.links})):
+                    made = ast.Name(statement.name, ast.Load())
+                    self.set.setdefault(library, []).extend(_said([decorator, made]))
         if isinstance(statement, FUNCTIONS):
             self.inside[statement.name] = self._in_function(statement)
         elif not isinstance(statement, ast.ClassDef):
@@ -79,18 +92,42 @@ class LibraryState:
             for target in _targets(statement):
                 found |= set() if isinstance(target, ast.Name) else self._behind(_root(target), links)
         if isinstance(statement, (*_ASSIGNMENTS, ast.Expr)) and isinstance(statement.value, ast.Call):
-            root, _, rest = called(statement.value).partition(".")
-            names = [rest.rpartition(".")[2]] if rest else [taken_apart(link).chain for link in links.get(root, ())]
-            seeds = any(map(_is_seeder, names))
-            if seeds or rest.endswith("config.update") or any(name.startswith(_SETTERS) and name not in _INERT_NAMES for name in names):
-                there = self._behind(root, links)
-                # A helper of somebody seeds all of them.
-                found |= there | (_RANDOM if seeds and root in links and there.isdisjoint(_RANDOM) else set())
+            found |= self._set_by_call(statement.value, links)
         return found
 
+    def _set_by_call(self, call: ast.expr, links: Links) -> set[str]:
+        """The libraries in which a call, or a decorator, sets something."""
+        root, _, rest = called(call).partition(".")
+        names = [rest.rpartition(".")[2]] if rest else [taken_apart(link).chain for link in links.get(root, ())]
+        seeds = any(map(_is_seeder, names))
+        if (
+            seeds
+            or rest.endswith("config.update")
+            or any(name.startswith(_SETTERS) and not name.startswith(_INERT_NAMES) for name in names)
+        ):
+            there = self._behind(root, links)
+            # A helper of somebody seeds all of them.
+            return there | (_RANDOM if seeds and root in links and there.isdisjoint(_RANDOM) else set())
+        return {"warnings"} & _libraries(root, links) if not _FILTERS.isdisjoint(names) else set()
+
     def _behind(self, root: str, links: Links) -> set[str]:
-        """The libraries that an imported name may come from."""
-        return {link.module.partition(".")[0] for link in map(taken_apart, links.get(root, ())) if link.level == 0} - _INERT
+        """The libraries that an imported name may come from, and in which something counts."""
+        return _libraries(root, links) - _INERT
+
+
+def _libraries(root: str, links: Links) -> set[str]:
+    """The libraries that an imported name may come from."""
+    return {link.module.partition(".")[0] for link in map(taken_apart, links.get(root, ())) if link.level == 0}
+
+
+def _may_make_errors(statement: ast.stmt) -> bool:
+    """Whether it may be a filter by which warnings are raised."""
+    for call in ast.walk(statement):
+        if isinstance(call, ast.Call):
+            action = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "action")]
+            if any(not isinstance(part, ast.Constant) or part.value == "error" for part in action):
+                return True
+    return False
 
 
 def _is_seeder(name: str) -> bool:

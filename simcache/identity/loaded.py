@@ -1,9 +1,10 @@
 """What the loaded objects of a module tell that its text does not: names bound anew at run time, and files edited since."""
 
+import contextlib
 import inspect
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
@@ -16,6 +17,7 @@ from simcache.identity.piece import Piece
 from simcache.identity.taken import Guard, Names, guard_of
 
 _PLAIN = (*SCALARS, tuple, frozenset)
+_TABLES = (dict, list, set)
 
 _first_seen: dict[tuple[int, str, int], Guard] = {}
 """What a name of a module stood for when it was first followed after a load; what it holds later was bound or changed at run time."""
@@ -164,8 +166,9 @@ class Loaded:
         for base in held.__mro__[1:]:
             if not self.objects.is_foreign(base) and (made_in := self.objects.module_of(base)) is not None:
                 self.objects.check_class(made_in, base)
-        counted = {place.rpartition(".")[2] for base in held.__mro__ for place in self.closure.counted if place.startswith(_place_of(base))}
+        counted = self._counted(held)
         constants = dict(constant.split(" ") for constant in piece.constants if constant.partition(" ")[0] not in counted)
+        come = self._come_from_elsewhere(piece, held) - counted
         self.closure.watch(held)
         for key, member in _members(held).items():
             function = self._check_text(module, member)
@@ -181,11 +184,45 @@ class Loaded:
                 now = self.objects.value_digest(member, f"{path}.{key}")
                 if now != constants[key]:
                     yield f"{key}={now}"
+            elif key in come and isinstance(member, _PLAIN):
+                self.closure.guard(vars(held), key, member)
+                with contextlib.suppress(Unkeyable):
+                    yield f"{key}={self.objects.value_digest(member, f'{path}.{key}')}"
 
         if piece.reads_outside:
             yield from self._read_in(module, held, path)
         if registered := self.objects.registered(held, module):
             yield registered
+
+    def _counted(self, held: type) -> set[str]:
+        """The attributes of a class that code which is reached counts up."""
+        return {place.rpartition(".")[2] for base in held.__mro__ for place in self.closure.counted if place.startswith(_place_of(base))}
+
+    def _come_from_elsewhere(self, piece: Piece, held: type) -> set[str]:
+        """The attributes that another module has set; whoever makes a class (a decorator, a metaclass, a base class) may set some, too."""
+        bases = held.__mro__[1:-1]
+        made = (
+            not piece.simple
+            or piece.decorators
+            or type(held).__module__ not in ("abc", "builtins")
+            or any("__init_subclass__" in vars(base) for base in bases)
+        )
+        return set() if made else {name for name in vars(held) if not name.startswith("_")}.difference(piece.attributes)
+
+    def tables(self, module: Module, name: str, piece: Piece, filled: Container[str]) -> str:
+        """The lists, dicts and sets of a class that are not what its text says, but for those that code which is reached changes."""
+        held = (module.namespace or {}).get(name)
+        if not isinstance(held, type):
+            return ""
+        found = []
+        for key, digest in (constant.split(" ") for constant in piece.constants):
+            member = vars(held).get(key)
+            if type(member) in _TABLES and key in piece.fixed and key not in filled:
+                self.closure.guard(vars(held), key, member)
+                with contextlib.suppress(Unkeyable):  # of what it has come to hold, functions and classes count
+                    now = self.objects.value_digest(member, f"{module.name}.{name}.{key}", of=module)
+                    found += [] if now == digest else [f"{key}={now}"]
+        return "|".join(found)
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"

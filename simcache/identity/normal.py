@@ -5,6 +5,7 @@ The text is the same under every Python version.
 
 import ast
 from collections.abc import Iterable, Iterator
+from typing import TypeGuard
 
 # Decorators that do not look at annotations: with these alone, a parameter's type hint cannot change a result.
 _BLIND = frozenset(
@@ -22,6 +23,8 @@ class Normal:
     def __init__(self, cached_names: frozenset[str]) -> None:
         self.cached_names = cached_names
         self.out: list[str] = []
+        self.around: ast.AST | None = None
+        """The function whose body is written."""
 
     def text(self, node: ast.AST, *, annotated: bool = False) -> str:
         self.out = []
@@ -35,6 +38,8 @@ class Normal:
         self.out.append("[")
         for statement in body:
             if isinstance(statement, ast.Pass) or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+                continue
+            if not in_class and declares(statement) and chain_of(statement.target) not in _only_declared(self.around):
                 continue
             self.node(statement, in_class=in_class)
             self.out.append(";")
@@ -103,7 +108,9 @@ class Normal:
             self.decorator(decorator)
         if annotated and node.returns is not None:
             self.annotation(node.returns)
+        around, self.around = self.around, node
         self.statements(node.body)
+        self.around = around
 
     def decorator(self, node: ast.expr) -> None:
         """Of simcache's own decorator only what a person put into the key by hand counts."""
@@ -155,6 +162,29 @@ def chain_of(node: ast.AST) -> str:
         tail.append(node.attr)
         node = node.value
     return ".".join([node.id, *reversed(tail)]) if isinstance(node, ast.Name) else ""
+
+
+def declares(node: ast.AST) -> TypeGuard[ast.AnnAssign]:
+    """Whether a statement gives a name or attribute a hint and no value (`n: int`), which does nothing outside of a class body."""
+    return isinstance(node, ast.AnnAssign) and node.value is None and bool(chain_of(node.target))
+
+
+def _only_declared(function: ast.AST | None) -> set[str]:
+    """The names that a function reads and does not bind, but declares: they are its own for that."""
+    if not isinstance(function, FUNCTIONS):
+        return set()
+    bound = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+    declared: set[str] = set()
+    queue: list[ast.AST] = [*function.body]
+    while queue:
+        node = queue.pop()
+        if declares(node):
+            declared.add(chain_of(node.target))
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            bound.add(node.id)
+        elif not isinstance(node, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            queue.extend(ast.iter_child_nodes(node))
+    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)} & declared - bound
 
 
 def called(node: ast.AST) -> str:

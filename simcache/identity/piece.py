@@ -6,7 +6,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 8
+SOURCE_FORMAT = 9
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -79,6 +79,13 @@ class Piece(NamedTuple):
     counts: tuple[str, ...] = ()
     """What a function or class counts up as it runs, beyond its own module's names: counters of other modules, and of classes."""
 
+    filled: tuple[str, ...] = ()
+    """Attributes whose objects a function or class changes in place as it runs, whatever they are attributes of (`self.seen[x] = 1`)."""
+    attributes: tuple[str, ...] = ()
+    """Of a class the attributes that its module knows of, set in its body or by some function: any other has come from elsewhere."""
+    fixed: tuple[str, ...] = ()
+    """Of a class's `constants` those whose objects no code of the module changes in place."""
+
 
 class Summary(NamedTuple):
     """A source file, name by name."""
@@ -95,7 +102,8 @@ class Summary(NamedTuple):
     taken: tuple[str, ...]
     """All that it takes from other modules, as `import LEVEL MODULE CHAIN`, as far as it can be told which names of theirs."""
     libraries: dict[str, Piece]
-    """What its statements set in libraries as they run (`np.random.seed(0)`), as `state of LIBRARY`."""
+    """What its statements set elsewhere as they run: in libraries (`np.random.seed(0)`), as `state of LIBRARY`, and of what it imports from
+    the project (`Road.setup(2)`), as `setup of NAME`."""
 
     def piece(self, name: str) -> Piece | None:
         return self.names.get(name) or self.nested.get(name) or self.libraries.get(name)

@@ -1,6 +1,7 @@
 """Which names of its module (and of functions around it) a syntax tree can reach, and which of them it changes."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from simcache.identity.link import further, link_to
@@ -8,6 +9,8 @@ from simcache.identity.normal import FUNCTIONS, called, chain_of, is_blind, unqu
 from simcache.identity.piece import FILLERS, MUTATORS
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+_ENTRY_POINT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class Scope:
@@ -171,6 +174,7 @@ class Reach:
             self.note_root(node.args[0])
         elif isinstance(node, ast.Call):
             self.note_import(node)
+            self.note_entry_points(node)
             self.note_filled(node)
         elif isinstance(node, ast.Subscript):
             self.note_lookup(node)
@@ -190,6 +194,15 @@ class Reach:
                         self.reached[link_to(0, f"{above}.{rest}")] = None
                     case _:  # `__package__`, as good as always
                         self.reached[link_to(len(name) - len(rest), rest)] = None
+
+    def note_entry_points(self, node: ast.Call) -> None:
+        """Whoever registers `"x.y:Ring"` has Ring imported of the module x.y."""
+        if not called(node).rpartition(".")[2].startswith("register"):
+            return
+        for part in (*node.args, *(keyword.value for keyword in node.keywords)):
+            match part:
+                case ast.Constant(value=str(place)) if _ENTRY_POINT.fullmatch(place):
+                    self.reached[link_to(0, *place.split(":"))] = None
 
     def note_filled(self, node: ast.Call) -> None:
         """What is given to somebody who fills it: `out=BUFFER`, `heappush(HEAP, x)`, a function of the module that does so."""

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from simcache.identity.counters import counted
 from simcache.identity.effects import Effects
+from simcache.identity.filled import filled, set_in
+from simcache.identity.hints import reads_annotations
+from simcache.identity.kinds import Kinds
 from simcache.identity.library import LibraryState
 from simcache.identity.link import further, is_link, is_of_module, link_to
-from simcache.identity.normal import FUNCTIONS, Normal, called, is_blind, unquoted, words
+from simcache.identity.normal import FUNCTIONS, Normal, called, declares, is_blind, unquoted, words
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
 from simcache.identity.reading import Reading
 from simcache.identity.statements import at_import, calls_of, flattened, made_with, only_called, read_at_import, setting_up
 from simcache.identity.told import class_constants, default_constants, told
 
-_READS_ANNOTATIONS = frozenset("__annotations__ annotation get_annotations get_type_hints getfullargspec signature".split())
-_READS_HINTS = frozenset("beartype typechecked validate_arguments validate_call".split())
-"""Decorators of others that read the annotations of what they are given: in a function, of whatever it is given."""
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
 _NESTS = 6000
 """Calls within calls while a text is read."""
@@ -45,7 +45,7 @@ class _Reader:
     """Takes a module apart, statement by statement, and puts it together again name by name."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self.statements = list(flattened(tree.body))
+        self.statements = list(_without_declarations(list(flattened(tree.body))))
         self.tree = tree
         self.cached_names = _cached_names(self.statements)
         self.normal = Normal(self.cached_names)
@@ -66,7 +66,11 @@ class _Reader:
         self.parts: dict[str, list[ast.stmt]] = {}
         self.links: dict[str, tuple[str, ...]] = {}
         self.effects = Effects(self.links)
+        self.classes = {node.name for node in self.statements if isinstance(node, ast.ClassDef)}
+        self.kinds = Kinds(self.effects.asks, self.effects.is_pure)
         self.libraries = LibraryState(self.links)
+        self.setups: dict[str, list[ast.stmt]] = {}
+        """By imported name the statements that may set something of what it stands for."""
         self.stars: list[str] = []
 
     def summary(self) -> Summary:
@@ -81,11 +85,14 @@ class _Reader:
         # Sorted, so that functions may change places; what several statements make also depends on their order.
         texts += [f"{name} {names[name].digest}" for name, parts in sorted(self.parts.items()) if len(parts) > 1]
         known = self._give_values(names)
+        self._give_attributes(names)
         exports = known.get("__all__")
         listed = tuple(map(str, exports)) if isinstance(exports, (list, tuple)) else None
         nested = self._nested()
         taken = {*self.stars, *_taken(names, [*names.values(), *nested.values()])}
-        libraries = {f"state of {name}": self._described("library", parts, None) for name, parts in sorted(self.libraries.set.items())}
+        settings = {f"state of {name}": parts for name, parts in self.libraries.settings().items()}
+        settings |= {f"setup of {name}": parts for name, parts in self.setups.items()}
+        libraries = {name: self._described("library", parts, None) for name, parts in sorted(settings.items())}
         whole = digest_of(*texts)
         return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, whole, tuple(sorted(taken)), libraries)
 
@@ -103,10 +110,16 @@ class _Reader:
             return
         self.read[id(statement)] = {name: len(self.parts[name]) for name in read_at_import(statement) if name in self.parts}
         self.effects.note(statement)
+        self.kinds.note(statement)
         self.libraries.note(statement)
-        for name in bound | self._touched(statement, bound):
+        set_by = self._set_by(statement)
+        set_here = {name for name in set_by if name in self.parts and not self._is_data(name)}
+        for name in bound | self._touched(statement, bound) | set_here:
             self.parts.setdefault(name, []).append(statement)
             self.told.pop(name, None)
+        for name in set_by & _imported_only(self.links, self.parts):
+            if not all(map(is_of_module, self.links[name])):
+                self.setups.setdefault(name, []).append(statement)
         match statement:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=expression)
@@ -132,6 +145,14 @@ class _Reader:
                 touched |= {argument.id for argument in filled if isinstance(argument, ast.Name)}
         known = {name for name in touched if name not in _imported_only(self.links, self.parts)}
         return known | {name for name in self._moreover(statement, mutated | touched - bound) if self._is_data(name)}
+
+    def _set_by(self, statement: ast.stmt) -> set[str]:
+        """The classes, functions and imported names of which it may set something, also under another name or by handing them to somebody."""
+        if id(statement) not in self.setting_up:
+            return set()
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):  # `@BUS.on("tick")`
+            return {root for root, dot, _ in (called(decorator).partition(".") for decorator in statement.decorator_list) if dot}
+        return self.kinds.set_by(statement, self.classes, self.fills)
 
     def _moreover(self, statement: ast.stmt, touched: set[str]) -> set[str]:
         """What it changes under another name, or by handing it to somebody; a value that the text tells is compared with the loaded one."""
@@ -165,13 +186,14 @@ class _Reader:
             plain[1],
             changes=plain[2],
             simple=len(parts) == 1,
-            reads_annotations=not inside.isdisjoint(_READS_ANNOTATIONS) or not _inside(last).isdisjoint(_READS_HINTS),
+            reads_annotations=reads_annotations(parts, inside, last),
             asks_subclasses="__subclasses__" in inside,
             reads_outside=any(self.reading.has(run) for part in parts for run in self._at_import(part)),
             chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in ast.walk(part)),
             reads=last is not None and any(map(self.reading.may, parts)),
             made_by=() if last is None else calls_of(self._at_import(last)),
             counts=() if last is None else counted(last),
+            filled=() if last is None else filled(last, self.fills),
             only_called=only_called(parts) if last is None else (),
         )
         if isinstance(last, FUNCTIONS):
@@ -270,6 +292,17 @@ class _Reader:
                     names[name] = names[name]._replace(constants=tuple(class_constants(statement.body, known)))
         return known
 
+    def _give_attributes(self, names: dict[str, Piece]) -> None:
+        """Note of classes which attributes are known here, and which of the told ones no code of the module changes in place."""
+        filled = {name for piece in names.values() for name in piece.filled}
+        running = {name for node in self.statements if isinstance(node, (*FUNCTIONS, ast.ClassDef)) for name in set_in(node)}
+        for node in self.statements:
+            if isinstance(node, ast.ClassDef) and names[node.name].simple and not names[node.name].state:
+                told = {constant.partition(" ")[0] for constant in names[node.name].constants}
+                names[node.name] = names[node.name]._replace(
+                    fixed=tuple(sorted(told - filled)), attributes=tuple(sorted(bindings(node.body)[0] | running))
+                )
+
 
 def _taken(names: Mapping[str, Piece], pieces: Iterable[Piece]) -> Iterator[str]:
     """What pieces take from other modules; of a module that is imported as such, the names that are asked of it."""
@@ -304,6 +337,12 @@ def _cached_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
     return frozenset(names)
 
 
+def _without_declarations(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements without `K: int` where another one gives K its value."""
+    bound = bindings(statement for statement in statements if not declares(statement))[0]
+    return (statement for statement in statements if not declares(statement) or bound.isdisjoint(bindings([statement])[0]))
+
+
 def _changes_of(node: ast.stmt, fills: Mapping[str, tuple[int, ...]]) -> set[str]:
     reach = Reach(fills=fills)
     reach.visit(node)
@@ -317,10 +356,6 @@ def _filled_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, .
     for statement in function.body:
         reach.visit(statement)
     return tuple(index for index, name in enumerate(names) if name in reach.changed)
-
-
-def _inside(function: ast.stmt | None) -> set[str]:
-    return words(function.body) if isinstance(function, FUNCTIONS) else set()
 
 
 def _changes_its_instance(method: ast.stmt) -> bool:

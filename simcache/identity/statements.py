@@ -85,3 +85,24 @@ def calls_of(nodes: Iterable[ast.AST]) -> tuple[str, ...]:
             if isinstance(call, ast.Call):
                 reach.visit(call)
     return reach.found()
+
+
+def at_once(statement: ast.AST) -> Iterator[ast.AST]:
+    """All of a statement but what stands in functions, which run when they are called."""
+    yield statement
+    if not isinstance(statement, (*FUNCTIONS, ast.Lambda)):
+        for part in ast.iter_child_nodes(statement):
+            yield from at_once(part)
+
+
+def bound_in(statement: ast.stmt) -> Iterator[tuple[list[ast.expr], ast.expr]]:
+    """What is bound in a statement, but for a function or class, and to what."""
+    for node in () if isinstance(statement, (*FUNCTIONS, ast.ClassDef)) else at_once(statement):
+        if isinstance(node, ast.Assign):
+            yield node.targets, node.value
+        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+            yield [node.target], node.value
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            yield [node.target], node.iter
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            yield [node.optional_vars], node.context_expr

@@ -4066,6 +4066,411 @@ changes("two names of a registry change places", """
     REG.add("<<b=>a>>", two)
 """)
 
+# ---------------------------------------------------------------- what statements set in classes and functions as the module is loaded
+
+for _name, _text in (
+    ("in a loop", """
+        class A: pass
+        class B: pass
+        for kind in (A, B):
+            kind.k = <<2=>3>>
+    """),
+    ("in a loop over a dict of classes", """
+        class A: pass
+        class B: pass
+        KINDS = {"a": A, "b": B}
+        for name, kind in KINDS.items():
+            kind.k = name + "<<x=>y>>"
+    """),
+    ("by a function of another module", """
+        from pkg.other import tag
+        class B: pass
+        tag(B, k=<<2=>3>>)
+        == pkg/other.py
+        def tag(kind, **given):
+            for name, value in given.items(): setattr(kind, name, value)
+    """),
+    ("by the body of a function of another module", """
+        from pkg.other import tag
+        class B: pass
+        for kind in (B,):
+            tag(kind)
+        == pkg/other.py
+        def tag(kind): kind.k = <<2=>3>>
+    """),
+    ("by a function that takes as many as it is given", """
+        class A: pass
+        class B: pass
+        def tag(*kinds):
+            for i, kind in enumerate(kinds): kind.k = i + <<2=>3>>
+        tag(A, B)
+    """),
+    ("by a function of the module whose result is kept", """
+        class B: pass
+        def tag(kind, k):
+            kind.k = k
+            return kind
+        C = tag(B, <<2=>3>>)
+    """),
+    ("by a class method", """
+        class B:
+            @classmethod
+            def setup(cls, k): cls.k = k
+        B.setup(<<2=>3>>)
+    """),
+    ("by the first of two calls", """
+        class B:
+            @classmethod
+            def setup(cls, k):
+                cls.k = k
+                return cls
+            @classmethod
+            def freeze(cls): pass
+        B.setup(<<2=>3>>).freeze()
+    """),
+    ("by a class method of a base class elsewhere", """
+        from pkg.other import Base
+        class B(Base): pass
+        B.setup(<<2=>3>>)
+        == pkg/other.py
+        class Base:
+            @classmethod
+            def setup(cls, k): cls.k = k
+    """),
+    ("by making an instance", """
+        class B:
+            def __init__(self, k): type(self).k = k
+        B(<<2=>3>>)
+    """),
+    ("in a loop over those built upon another", """
+        class Base: pass
+        class B(Base): pass
+        for i, kind in enumerate(Base.__subclasses__()):
+            kind.k = i + <<2=>3>>
+    """),
+    ("in a comprehension", """
+        class A: pass
+        class B: pass
+        [setattr(kind, "k", i + <<2=>3>>) for i, kind in enumerate([A, B])]
+    """),
+    ("under another name", """
+        class B: k = 1
+        C = B
+        C.k = <<2=>3>>
+    """),
+    ("where it is imported", """
+        from pkg.other import B
+        B.k = <<2=>3>>
+        == pkg/other.py
+        class B: k = 1
+    """),
+    ("by a class method, where it is imported", """
+        from pkg.other import B
+        B.setup(<<2=>3>>)
+        == pkg/other.py
+        class B:
+            @classmethod
+            def setup(cls, k): cls.k = k
+    """),
+    ("in a module that is imported beside it", """
+        from pkg.other import B
+        import pkg.setting
+        == pkg/other.py
+        class B: k = 1
+        == pkg/setting.py
+        from pkg.other import B
+        B.k = <<2=>3>>
+    """),
+    ("in a module that is imported beside it, which names it first", """
+        from pkg.other import B
+        import pkg.setting
+        == pkg/other.py
+        class B: pass
+        == pkg/setting.py
+        from pkg.other import B
+        B.k = <<2=>3>>
+    """),
+):
+    _head, *_others = dedent(_text).lstrip("\n").split("== ")
+    changes(f"a class's attribute is set {_name}", f"""{_head}
+@cached
+def f(x): return B.k * x
+{''.join('== ' + other for other in _others)}""")
+for _name, _text, _needs in (
+    ("a class method fills", """
+        class A:
+            T = {}
+            @classmethod
+            def put(cls, k): cls.T["k"] = k
+        A.put(<<2=>3>>)
+    """, ()),
+    ("is changed under another name", """
+        class A: T = {"k": 1}
+        T = A.T
+        T["k"] = <<2=>3>>
+    """, ()),
+    ("is handed to a function of another module", """
+        from pkg.other import fill
+        class A: T = {}
+        fill(A.T, <<2=>3>>)
+        == pkg/other.py
+        def fill(table, k): table["k"] = k
+    """, ()),
+    ("another module fills", """
+        from pkg.other import A
+        import pkg.setting
+        == pkg/other.py
+        class A: T = {}
+        == pkg/setting.py
+        from pkg.other import A
+        A.T["k"] = <<2=>3>>
+    """, ()),
+    ("another module fills, inside", """
+        from pkg.other import A
+        import pkg.setting
+        class B(A): pass
+        == pkg/other.py
+        class A: T = {"k": 1, "rows": [1]}
+        == pkg/setting.py
+        from pkg.other import A
+        A.T["rows"].append(<<2=>3>>)
+    """, ()),
+    ("of numpy is changed by one of its rows", """
+        import numpy as np
+        class A: T = {"k": np.zeros((3, 3))}
+        row = A.T["k"][0]
+        row[:] = <<2=>3>>
+    """, ("numpy",)),
+):
+    _head, *_others = dedent(_text).lstrip("\n").split("== ")
+    changes(f"a class's table that {_name}", f"""{_head}
+@cached
+def f(x): return str(A.T) * x
+{''.join('== ' + other for other in _others)}""", needs=_needs)
+changes("a class's array is changed by one of its rows", """
+    import numpy as np
+    class A: W = np.zeros((3, 3))
+    row = A.W[0]
+    row[:] = <<2=>3>>
+    @cached
+    def f(x): return float(A.W.sum()) * x
+""", needs=("numpy",))
+changes("members of an enumeration are given attributes in a loop", """
+    from enum import Enum
+    class E(Enum):
+        A = 1
+        B = 2
+    for member, weight in zip(E, (5, <<6=>7>>)):
+        member.weight = weight
+    @cached
+    def f(x): return E.B.weight * x
+""")
+changes("functions are given attributes in a loop", """
+    def a(x): return x
+    def b(x): return x
+    for i, g in enumerate((a, b)):
+        g.k = i + <<2=>3>>
+    @cached
+    def f(x): return b(x) * b.k
+""")
+changes("a function is given attributes by a function of another module", """
+    from pkg.other import tag
+    def b(x): return x
+    tag(b, k=<<2=>3>>)
+    @cached
+    def f(x): return b(x) * b.k
+    == pkg/other.py
+    def tag(function, **given): vars(function).update(given)
+""")
+for _name, _text in (
+    ("that a decorator puts there", """
+        from pkg.bus import BUS
+        @BUS.on("tick")
+        def scale(x): return x * <<2=>3>>
+    """),
+    ("that it is given", """
+        from pkg.bus import BUS
+        def scale(x): return x * <<2=>3>>
+        BUS.on("tick")(scale)
+    """),
+    ("that is given to another of its methods", """
+        from pkg.bus import BUS
+        def scale(x): return x * <<2=>3>>
+        BUS.put("tick", scale)
+    """),
+):
+    changes(f"an imported instance runs what is its own module's {_name}", f"""{dedent(_text).lstrip()}
+@cached
+def f(x): return BUS.emit("tick", x)
+== pkg/bus.py
+class Bus:
+    def __init__(self): self.handlers = {{"tick": []}}
+    def on(self, event): return lambda handler: self.put(event, handler)
+    def put(self, event, handler):
+        self.handlers[event].append(handler)
+        return handler
+    def emit(self, event, x): return [handler(x) for handler in self.handlers[event]]
+BUS = Bus()
+""")
+changes("an imported instance is set up", """
+    from pkg.settings import S
+    S.configure(dt=<<2=>3>>)
+    @cached
+    def f(x): return S.dt * x
+    == pkg/settings.py
+    class Settings:
+        dt = 1
+        def configure(self, **given):
+            for name, value in given.items(): setattr(self, name, value)
+    S = Settings()
+""")
+for _name, _text in (
+    ("an instance is made and kept", """
+        class A:
+            def __init__(self, n): self.n = n
+            def run(self, x): return x * 2
+        ONE = A(<<1=>2>>)
+        ONE.n = <<5=>6>>
+    """),
+    ("an instance is made by a class method and kept", """
+        class A:
+            @classmethod
+            def of(cls, n): return cls()
+            def run(self, x): return x * 2
+        ONE = A.of(<<1=>2>>)
+    """),
+    ("a table of it is made", """
+        class A:
+            def run(self, x): return x * 2
+        ROWS = [A() for row in range(<<3=>4>>)]
+        ROWS.append(<<A()=>1>>)
+    """),
+    ("others are registered beside it", """
+        from pkg.other import LAWS
+        class A:
+            def run(self, x): return x * 2
+        class B:
+            def run(self, x): return x * <<2=>3>>
+        LAWS.register("a", A)
+        LAWS.register("b", B)
+        == pkg/other.py
+        class Laws(dict):
+            def register(self, name, law): self[name] = law
+        LAWS = Laws()
+    """),
+    ("the project's logger is told of it", """
+        from pkg.other import LOG
+        class A:
+            def run(self, x):
+                LOG.debug(x)
+                return x * 2
+        LOG.info("%s <<is there=>has come>>", A)
+        == pkg/other.py
+        import logging
+        LOG = logging.getLogger("pkg")
+    """),
+    ("a module is imported that draws it", """
+        from pkg import other
+        class A:
+            def run(self, x): return other.twice(x)
+        other.draw(<<2=>3>>)
+        == pkg/other.py
+        def twice(x): return x * 2
+        def draw(n): pass
+    """),
+    ("its name is shown", """
+        class A:
+            def run(self, x): return x * 2
+        repr((A, <<1=>2>>))
+    """),
+    ("it remembers what it is asked", """
+        class A:
+            seen = {}
+            def run(self, x):
+                seen = self.seen
+                seen[x] = x * 2
+                return seen[x]
+        OTHER = <<1=>2>>
+    """),
+    ("it remembers by a helper what it is asked", """
+        from pkg.other import remember
+        class A:
+            seen = {}
+            def run(self, x):
+                remember(self.seen, x)
+                return self.seen[x]
+        OTHER = <<1=>2>>
+        == pkg/other.py
+        def remember(table, x): table[x] = x * 2
+    """),
+    ("a class of another module that is built upon it remembers", """
+        from pkg.other import B
+        class A(B):
+            def run(self, x):
+                self.seen.setdefault(x, []).append(x * 2)
+                return x * 2
+        OTHER = <<1=>2>>
+        == pkg/other.py
+        class B: seen = {}
+    """),
+    ("a function of another module logs there", """
+        from pkg.other import B, note
+        class A(B):
+            def run(self, x):
+                note(x)
+                return x * 2
+        OTHER = <<1=>2>>
+        == pkg/other.py
+        class B: log = []
+        def note(x): B.log.append(x)
+    """),
+    ("it has abstract methods, and others are registered with it", """
+        from abc import ABC, abstractmethod
+        class Base(ABC):
+            @abstractmethod
+            def run(self, x): pass
+        class A(Base):
+            def run(self, x): return x * 2 if isinstance(self, Base) else 0
+        OTHER = <<1=>2>>
+    """),
+    ("it is a dataclass that keeps a table of defaults", """
+        from dataclasses import dataclass
+        from typing import ClassVar
+        from functools import cached_property, lru_cache
+        @dataclass
+        class A:
+            n: int = 1
+            table: ClassVar[dict] = {"a": 2}
+            @cached_property
+            def two(self): return self.table["a"]
+            @staticmethod
+            @lru_cache
+            def twice(x): return x * 2
+            def run(self, x): return self.twice(x) + 0 * self.two
+        OTHER = <<1=>2>>
+    """),
+):
+    _head, *_others = dedent(_text).lstrip("\n").split("== ")
+    same(f"a class is used, and {_name}", f"""{_head}
+@cached
+def f(x): return A().run(x)
+{''.join('== ' + other for other in _others)}""")
+for _name, _text in (
+    ("a partial of it is made and kept", "from functools import partial\nh = partial(g, y=<<2=>3>>)"),
+    ("what it gives is shown", "repr(g(<<2=>3>>))"),
+    ("it is called for what it does", "g(<<2=>3>>)"),
+    ("others are put into a list beside it", "def h(x): return <<2=>3>>\nLAWS = []\nLAWS.append(g)\nLAWS.append(h)"),
+    ("what it gives is kept", "T = g(<<2=>3>>)\nT += 1"),
+    ("a table of its values is changed", "T = [g(2), g(3)]\nT.append(<<2=>3>>)"),
+    ("its name is part of a dict that is made anew", "T = dict(zip('ab', map(g, (1, 2))))\nT['a'] = <<2=>3>>"),
+):
+    same(f"a function is used, and {_name}", f"""
+def g(x, y=1): return x + y
+{_text}
+@cached
+def f(x): return g(x)
+""")
+
 # ---------------------------------------------------------------- what a module sets in libraries
 
 for _name, _setup, _shown, _needs in (
@@ -4155,6 +4560,86 @@ def main():
 main()
 @cached
 def f(x): return random.random()
+""")
+
+for _name, _setup, _shown, _needs in (
+    ("an environment", "import gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': <<2=>3>>}\ngym.register(id='Ring-v0', entry_point=Ring)", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
+    ("an environment, what it is made with", "import gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def __init__(self, k): self.k = k\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': self.k}\ngym.register(id='Ring-v0', entry_point=Ring, kwargs={'k': <<2=>3>>})", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
+    ("an environment, by the place of its class", "import gymnasium as gym\nfrom gymnasium.envs.registration import register\nregister(id='Ring-v0', entry_point='pkg.ring:Ring')\n== pkg/ring.py\nimport gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': <<2=>3>>}\n", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
+    ("an accessor of data frames", "import pandas as pd\n@pd.api.extensions.register_dataframe_accessor('roads')\nclass Roads:\n    def __init__(self, df): self.df = df\n    def flow(self): return float(self.df.a.sum()) * <<2=>3>>", "pd.DataFrame({'a': [x]}).roads.flow()", ("pandas",)),
+    ("a constructor of YAML", "import yaml\ndef made(loader, node): return int(node.value) * <<2=>3>>\nyaml.SafeLoader.add_constructor('!k', made)", "yaml.safe_load(f'!k {x}')", ("yaml",)),
+    ("a hook of torch", "import torch\nfrom torch.nn.modules.module import register_module_forward_hook\ndef hook(module, given, result): return result * <<2=>3>>\nhandle = register_module_forward_hook(hook)", "float(torch.nn.Identity()(torch.tensor(float(x))))", ("torch",)),
+    ("a codec", "import codecs\ndef twice(text, errors='strict'): return text * <<2=>3>>, len(text)\ndef find(name): return {'twice': codecs.CodecInfo(twice, twice)}.get(name)\ncodecs.register(find)", "codecs.encode(str(x), 'twice')", ()),
+    ("how a class is taken apart", "import torch\nfrom torch.utils import _pytree\nclass Road:\n    def __init__(self, k): self.k = k\n_pytree.register_pytree_node(Road, lambda road: ([road.k * <<2=>3>>], None), lambda held, _: Road(*held))", "_pytree.tree_map(float, Road(x)).k", ("torch",)),
+    ("a codec, by a decorator", "import codecs\ndef twice(text, errors='strict'): return text * <<2=>3>>, len(text)\n@codecs.register\ndef find(name): return {'twice': codecs.CodecInfo(twice, twice)}.get(name)", "codecs.encode(str(x), 'twice')", ()),
+    ("what codecs do with errors, by a function that does it", "import codecs\ndef mend(problem): return '?' * <<2=>3>>, problem.end\ndef prepare():\n    codecs.register_error('mend', mend)\nprepare()", "codecs.encode('é', 'ascii', 'mend')", ()),
+    ("a way to take copies", "import copy, copyreg\nclass Road:\n    k = 1\ndef reduced(road): return made, ()\ndef made():\n    road = Road()\n    road.k = <<2=>3>>\n    return road\ncopyreg.pickle(Road, reduced)", "copy.copy(Road()).k", ()),
+    ("a type that counts as another, under a condition", "from collections import abc\nclass Road: pass\n<<if abc:\n    abc.Sequence.register(Road)=>>>", "isinstance(Road(), abc.Sequence)", ()),
+    ("an adapter of a database", "import sqlite3\nclass Road: pass\ndef told(road): return <<'a'=>'b'>>\nsqlite3.register_adapter(Road, told)", "sqlite3.connect(':memory:').execute('select ?', (Road(),)).fetchone()[0]", ()),
+):
+    _head, *_others = _setup.split("== ")
+    changes(f"what a module registers in a library: {_name}", f"""{_head}
+@cached
+def f(x): return {_shown}
+{''.join('== ' + other for other in _others)}""", needs=_needs)
+for _name, _setup in (
+    ("what is done at the end", "import atexit\natexit.register(str, <<'a'=>'b'>>)"),
+    ("what is done at the end, by a decorator", "import atexit\n@atexit.register\ndef bye(): str(<<'a'=>'b'>>)"),
+    ("something in a library that is not reached", "import codecs\ncodecs.register(lambda name: <<None=>0>>)"),
+    ("options of a command line", "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--lanes', help=<<'a'=>'b'>>)"),
+):
+    same(f"what a module registers in a library: {_name}", f"""import math
+{_setup}
+@cached
+def f(x): return math.sqrt(x)
+""")
+same("what a module registers in a library: how a class is taken apart that is not reached", """
+    import torch
+    class Road:
+        def __init__(self, k): self.k = k
+    torch.utils._pytree.register_pytree_node(Road, lambda road: ([road.k * <<2=>3>>], None), lambda held, _: Road(*held))
+    @cached
+    def f(x): return float(torch.tensor(x * 2))
+""", needs=("torch",))
+for _name, _before in (
+    ("they are hidden", 'warnings.simplefilter("<<ignore=>error>>")'),
+    ("nothing is said of them", '<<=>warnings.simplefilter("error")>>'),
+    ("they are filtered by kind", 'warnings.filterwarnings(action=<<"once"=>"error">>, category=UserWarning)'),
+    ("all are errors but some", 'warnings.simplefilter("error")\nwarnings.filterwarnings("ignore", message="<<x=>y>>")'),
+):
+    changes(f"warnings are made errors where {_name}", f"""
+import warnings
+{_before}
+@cached
+def f(x):
+    try: warnings.warn("x")
+    except UserWarning: return 2
+    return 1
+""")
+changes("warnings are made errors, and a library's are caught", """
+    import warnings
+    import ast
+    warnings.simplefilter("<<ignore=>error>>")
+    @cached
+    def f(x):
+        try: compile("1 is 1", "", "exec")
+        except (SyntaxWarning, SyntaxError): return 2
+        return 1
+""")
+same("other warnings are hidden", """
+    import warnings
+    warnings.filterwarnings("ignore", message="<<a=>b>>")
+    @cached
+    def f(x):
+        try: warnings.warn("x")
+        except UserWarning: return 2
+        return 1
+""")
+same("warnings are made errors where none is caught", """
+    import math, warnings
+    warnings.simplefilter("<<ignore=>error>>")
+    @cached
+    def f(x): return math.sqrt(x)
 """)
 
 # ---------------------------------------------------------------- what arguments bring along
@@ -5183,6 +5668,158 @@ same("a cast's place: a comment for the type checker", """
     @cached
     def f(x):
         return x  <<# type: ignore=># noqa: E501>>
+""")
+
+same("a local variable is declared before it is assigned", """
+    def g(x):
+        <<=>n: int>>
+        n = x + 1
+        return n
+    @cached
+    def f(x): return g(x)
+""")
+same("a local variable is declared in a loop", """
+    def g(x):
+        for i in range(x):
+            <<=>n: int>>
+            n = i + 1
+        return n
+    @cached
+    def f(x): return g(x)
+""")
+same("a local variable is declared and never used", """
+    def g(x):
+        <<=>n: int>>
+        return x
+    @cached
+    def f(x): return g(x)
+""")
+changes("a declaration makes a name local", """
+    n = 2
+    def g(x):
+        <<=>n: int>>
+        return n
+    @cached
+    def f(x): return g(x)
+""")
+changes("a declaration makes a captured name local", """
+    def g(x):
+        n = 2
+        def h():
+            <<=>n: int>>
+            return n
+        return h()
+    @cached
+    def f(x): return g(x)
+""")
+same("a constant is declared before it is assigned", """
+    <<=>K: int>>
+    K = 2
+    @cached
+    def f(x): return x * K
+""")
+same("a constant is declared after it is assigned", """
+    K = [2]
+    <<=>K: list>>
+    @cached
+    def f(x): return x * K[0]
+""")
+same("a constant that is chosen is declared", """
+    import sys
+    <<=>K: int>>
+    if sys.maxsize > 3:
+        K = 2
+    else:
+        K = 3
+    @cached
+    def f(x): return x * K
+""")
+same("a constant is declared where it is chosen", """
+    import sys
+    if sys.maxsize > 3:
+        <<=>K: int>>
+        K = 2
+    else:
+        K = 3
+    @cached
+    def f(x): return x * K
+""")
+same("a name that a function sets is declared", """
+    K: <<int=>float>>
+    def prepare():
+        global K
+        K = 2
+    @cached
+    def f(x):
+        prepare()
+        return x * K
+""")
+same("an attribute is declared before it is assigned", """
+    class P:
+        def __init__(self, x):
+            <<=>self.k: int>>
+            self.k = x
+    @cached
+    def f(x): return P(x).k
+""")
+changes("a field without a value is declared in a class", """
+    from dataclasses import dataclass
+    @dataclass
+    class P:
+        k: int
+        <<=>n: int = 5>>
+    @cached
+    def f(x): return repr(P(x))
+""")
+for _name, _text in (
+    ("at once", "inspect.signature(fn).bind(*a)\n        return fn(*a)"),
+    ("and completed with defaults", "given = inspect.signature(fn).bind(*a)\n        given.apply_defaults()\n        return fn(*given.args, **given.kwargs)"),
+    ("by a signature that is kept", "signature = inspect.signature(fn)\n        given = signature.bind(*a)\n        return fn(*given.arguments.values())"),
+    ("whose names are asked", "names = list(inspect.signature(fn).parameters)\n        return fn(**dict(zip(names, a)))"),
+    ("whose defaults are asked", "sig = inspect.signature(fn)\n        given = {n: p.default for n, p in sig.parameters.items() if p.default is not p.empty}\n        return fn(*a, **given) if 'x' in sig.parameters and len(sig.parameters) else 0"),
+):
+    same(f"a hint while arguments are bound to a signature {_name}", f"""
+import inspect
+def checked(fn):
+    def inner(*a):
+        {_text}
+    return inner
+@checked
+def g(x<<=>: int>>): return x
+@cached
+def f(x): return g(x)
+""")
+same("a hint while arguments are bound to a signature of the decorator", """
+    from inspect import signature
+    def checked(fn):
+        names = tuple(signature(fn).parameters)
+        def inner(*a): return fn(**dict(zip(names, a)))
+        return inner
+    @checked
+    def g(x<<=>: int>>): return x
+    @cached
+    def f(x): return g(x)
+""")
+for _name, _text in (
+    ("shown", "str(inspect.signature(fn))"),
+    ("kept and shown", "str([sig for sig in (inspect.signature(fn),)])"),
+    ("kept under a name and shown", "f'{(sig := inspect.signature(fn))}'"),
+    ("asked for its parameters, which are shown", "str(inspect.signature(fn).parameters)"),
+    ("asked for each of its parameters, which are shown", "str([str(p) for p in inspect.signature(fn).parameters.values()])"),
+    ("asked for one of its parameters, which is shown", "str(inspect.signature(fn).parameters['x'])"),
+    ("asked for one of its hints", "str(inspect.signature(fn).parameters['x'].annotation)"),
+    ("asked for one of its hints by a text", "str(getattr(inspect.signature(fn).parameters['x'], 'annotation'))"),
+    ("asked by another name", "str((lambda ask=inspect.signature: ask(fn))())"),
+    ("bound, and what is bound is shown with it", "str(inspect.signature(fn).bind(1).signature)"),
+    ("bound, and what is bound is handed on", "show(inspect.signature(fn).bind(1))"),
+):
+    changes(f"a hint while a signature is {_name}", f"""
+import inspect
+def show(bound): return str(bound.signature)
+def hinted(fn): return {_text}
+def g(x<<=>: int>>): return x
+@cached
+def f(x): return hinted(g)
 """)
 
 # ---------------------------------------------------------------- edits that must keep the key: what is not reached

@@ -1,0 +1,72 @@
+"""Of which attributes code changes the objects in place as it runs (`self.seen[x] = 1`), and which attributes it sets."""
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+
+from simcache.identity.kinds import given_to, stores_in
+from simcache.identity.normal import called
+from simcache.identity.piece import FILLERS, MUTATORS
+
+_READ = frozenset(
+    "abs all any bool deepcopy dict enumerate filter float format frozenset hasattr hash id int isinstance issubclass iter len list map max "
+    "min next print range repr reversed round set sorted str sum tuple type zip".split()
+)
+
+
+def filled(node: ast.AST, fills: Mapping[str, Collection[int]]) -> tuple[str, ...]:
+    """The names of attributes whose objects a function or class may change as it runs, whatever they are attributes of.
+
+    `fills` tells of functions of the module which of their arguments they change; who else is given an object may do so.
+    """
+    nodes = list(ast.walk(node))
+    behind = _behind_names(nodes)
+    found: set[str] = set()
+    for inner in nodes:
+        for part in _changed(inner, fills):
+            found |= _attributes(part, behind)
+    return tuple(sorted(found))
+
+
+def set_in(node: ast.AST) -> tuple[str, ...]:
+    """The names of attributes that a function or class sets as it runs, whatever they are attributes of."""
+    return tuple(sorted({inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store)}))
+
+
+def _changed(node: ast.AST, fills: Mapping[str, Collection[int]]) -> Iterator[ast.expr]:
+    yield from (target.value for target in stores_in(node) if isinstance(target, (ast.Attribute, ast.Subscript)))
+    if isinstance(node, (ast.Return, ast.Yield)) and isinstance(node.value, ast.Attribute):
+        yield node.value
+    if not isinstance(node, ast.Call):
+        return
+    name = called(node)
+    if isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+        yield node.func.value
+    if name in fills or name.rpartition(".")[2] in FILLERS:
+        places = fills.get(name, (0,))
+        yield from (part for place, part in enumerate(node.args) if place in places)
+    elif name not in _READ and not (isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "index", "join")):
+        yield from given_to(node)
+
+
+def _behind_names(nodes: list[ast.AST]) -> dict[str, set[str]]:
+    """Of each variable the attributes from which its object may come."""
+    behind: dict[str, set[str]] = {}
+    bound = [inner for inner in nodes if isinstance(inner, (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For, ast.comprehension))]
+    for _ in range(2):  # the second time what stands in a loop is known
+        for inner in bound:
+            source = inner.iter if isinstance(inner, (ast.For, ast.comprehension)) else inner.value
+            targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
+            for name in (part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)):
+                behind.setdefault(name, set()).update(set() if source is None else _attributes(source, behind))
+    return behind
+
+
+def _attributes(node: ast.expr, behind: Mapping[str, set[str]]) -> set[str]:
+    """The attributes in an expression, and those from which its variables come."""
+    found: set[str] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Attribute):
+            found.add(inner.attr)
+        elif isinstance(inner, ast.Name):
+            found |= behind.get(inner.id, set())
+    return found
