@@ -32,10 +32,16 @@ class Follower(Protocol):
 
 
 class Kept:
-    """Walks over what one container, class or instance holds, and over each thing once."""
+    """Walks over what one container, class or instance holds, and over each thing once.
 
-    def __init__(self, objects: Follower, root: str | None) -> None:
+    What code puts somewhere as it runs (a memo) lies in the same places, and differs from process to process. So of what the code that is
+    followed may fill itself (not `deep`), only the functions and classes count that stand in it by themselves; and nowhere do the classes of
+    instances, nor functions that were made by others, which a memo of compiled ones is full of.
+    """
+
+    def __init__(self, objects: Follower, root: str | None, *, deep: bool) -> None:
         self._objects = objects
+        self._deep = deep
         self._root = root
         """The folder of the checkout, from which on paths count."""
         self._met: dict[int, object] = {}
@@ -52,13 +58,23 @@ class Kept:
         else:
             own = [(name, one) for name, one in vars(held).items() if isinstance(one, (*_CONTAINERS, *_HOLDERS)) and not _is_pythons(name)]
             inside = [one for _, one in sorted(own, key=itemgetter(0))]
-        return [text for one in inside for text in (self._members(one) if isinstance(one, _CONTAINERS) else self._code(one))]
+        return [text for one in inside for text in (self._members(one) if isinstance(one, _CONTAINERS) else self._attribute(one))]
+
+    def _attribute(self, one: object) -> list[str]:
+        """The code in an attribute: a function by itself counts, whoever made it."""
+        if not self._deep:
+            return []
+        return (
+            [self._followed(one, inner)] if _is_made(inner := underlying(one)) and not self._objects.is_foreign(inner) else self._code(one)
+        )
 
     def _members(self, registry: object) -> list[str]:
         """The code in the items of a registry, each with the data beside it."""
         found = []
         for name, item in _items(registry):
-            if code := self._code(item):
+            if not self._deep:
+                found += self._code(item) if isinstance(underlying(item), (types.FunctionType, type)) else []
+            elif code := self._code(item):
                 # Under which name a decorator registers something stands in the text of what is registered.
                 by_name = "" if self._objects.is_decorated(underlying(item)) else f"{name}="
                 found.append(f"{by_name}{'|'.join(code)}{self._beside(item)}")
@@ -78,10 +94,7 @@ class Kept:
             return found if isinstance(one, (list, tuple, deque)) else sorted(found)
         inner = underlying(one)
         if isinstance(inner, (types.FunctionType, type)):
-            return [] if self._objects.is_foreign(inner) else [self._followed(one, inner)]
-        if not isinstance(one, _HOLDERS) and not self._objects.is_foreign(type(one)):
-            # Its code counts by being followed. Where it was met does not: a memo of routes has others in each process.
-            self._objects.follow(type(one), type(one).__qualname__)
+            return [] if _is_made(inner) or self._objects.is_foreign(inner) else [self._followed(one, inner)]
         return [text for held in self._attributes(one) for text in self._code(held)]
 
     def _followed(self, obj: Any, inner: Any) -> str:
@@ -120,6 +133,11 @@ def _items(container: Any) -> Iterator[tuple[str, object]]:
         yield from [(str(name) if isinstance(name, (str, int)) else "", item) for name, item in container.items()]
     else:
         yield from [("", item) for item in container]
+
+
+def _is_made(inner: object) -> bool:
+    """Whether this is a function or class that a function has made."""
+    return isinstance(inner, (types.FunctionType, type)) and "<" in inner.__qualname__
 
 
 def _is_pythons(name: str) -> bool:

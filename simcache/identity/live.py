@@ -125,9 +125,12 @@ class Live:
         piece = None if module is None else module.file.summary.names.get(cls.__qualname__)
         return piece is not None and piece.kind == "class" and not piece.changes_itself
 
-    def registered(self, held: object, of: Module | None = None) -> str:
-        """Code that a container has come to hold, or one of a class or an instance, and the data beside it: a registry, however it was filled."""
-        return "|".join(Kept(self, self.root(of)).told(held))
+    def registered(self, held: object, of: Module | None = None, *, deep: bool = True) -> str:
+        """Code that a container has come to hold, or one of a class or an instance, and the data beside it: a registry, however it was filled.
+
+        Not `deep` where the code that is followed may fill it itself.
+        """
+        return "|".join(Kept(self, self.root(of), deep=deep).told(held))
 
     def subclasses(self, cls: object) -> list[str]:
         """All classes of the project that are built upon a class, as far as they are loaded."""
@@ -366,7 +369,7 @@ class Live:
             self.closure.guard(namespace, root, held)
             return self.closure.imported(held.__name__, chain)
         if root in changed and not isinstance(held, (type, types.FunctionType)):
-            return self.registered(held)
+            return self.registered(held, deep=False)
         record = self.is_record(held) or hasattr(type(held), "__dataclass_fields__")
         self.closure.guard(namespace, root, held, record=record)
         for name, value in list(vars(held).items()) if isinstance(held, type) and root not in changed and not self.is_foreign(held) else ():

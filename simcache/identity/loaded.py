@@ -49,7 +49,7 @@ class Loaded:
             return ""
         held = namespace[name]
         if piece.state or f"{module.name}:{name}" in self.closure.counted:
-            return self.objects.registered(held, module) if piece.kind == "data" else self._checked(module, held)
+            return self.objects.registered(held, module, deep=False) if piece.kind == "data" else self._checked(module, held)
         self.closure.guard(namespace, name, held)
         if piece.kind == "data":
             return self._data(module, namespace, name, piece, held)
@@ -60,7 +60,7 @@ class Loaded:
     def _checked(self, module: Module, held: object) -> str:
         for member in (*_members(held).values(), held):
             self._check_text(module, member)
-        return self.objects.registered(held, module) if isinstance(held, type) else ""
+        return self.objects.registered(held, module, deep=False) if isinstance(held, type) else ""
 
     def _check_text(self, module: Module, function: object) -> types.FunctionType | None:
         """The plain function inside, known to be what its file says now if it is of this file."""

@@ -3799,44 +3799,6 @@ changes("a registry that is a class, of pairs", """
     @Registry.register("a")
     def law(x): return x * <<2=>3>>
 """)
-changes("a registry that is a dict of a class of its own, of lambdas around what is registered", """
-    from pkg.registry import REG
-    import pkg.laws
-    @cached
-    def f(x): return REG["a"](x)
-    == pkg/registry.py
-    class Registry(dict):
-        def register(self, name):
-            def put(kind):
-                self[name] = lambda x: kind(x)
-                return kind
-            return put
-    REG = Registry()
-    == pkg/laws.py
-    from pkg.registry import REG
-    @REG.register("a")
-    def law(x): return x * <<2=>3>>
-""")
-changes("a registry that is an instance of another module, of instances", """
-    from pkg.registry import REG
-    import pkg.laws
-    @cached
-    def f(x): return REG.kinds["a"].run(x)
-    == pkg/registry.py
-    class Registry:
-        def __init__(self): self.kinds = {}
-        def register(self, name):
-            def put(kind):
-                self.kinds[name] = kind()
-                return kind
-            return put
-    REG = Registry()
-    == pkg/laws.py
-    from pkg.registry import REG
-    @REG.register("a")
-    class Law:
-        def run(self, x): return x * <<2=>3>>
-""")
 changes("a registry that is an instance of another module, of lists of functions", """
     from pkg.registry import REG
     import pkg.laws
@@ -4013,26 +3975,6 @@ same("a memo of records in an object of another module", """
             if x not in self.routes: self.routes[x] = Route(x * 2)
             return self.routes[x]
     NET = Net()
-""")
-same("counts beside what is registered", """
-    from pkg.hooks import HOOKS, run
-    import pkg.laws
-    @cached
-    def f(x): return run(x)  <<=># why>>
-    == pkg/hooks.py
-    HOOKS = []
-    def hook(g):
-        HOOKS.append([g, 0])
-        return g
-    def run(x):
-        for pair in HOOKS:
-            pair[1] += 1
-            x = pair[0](x)
-        return x
-    == pkg/laws.py
-    from pkg.hooks import hook
-    @hook
-    def law(x): return x * 2
 """)
 changes("an attribute of another module's object that is a function of a third", """
     from pkg.bus import BUS

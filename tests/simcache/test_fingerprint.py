@@ -339,6 +339,42 @@ def test_a_function_imported_by_a_condition_is_keyed_by_its_text(tmp_path: Path,
     assert "conditional_slow:g" in taken.parts
 
 
+MEMOS = """
+BENCHES = {}
+class Net:
+    def __init__(self): self.routes, self.log, self.made = {}, [], {}
+    def route(self, x):
+        import importlib
+        self.log.append([x])
+        self.made[x] = lambda y: x * y
+        self.routes[x] = importlib.import_module("_".join(["memos", "lazy"])).Bench(x)
+        return self.routes[x].n
+NET = Net()
+def bench(x):
+    import importlib
+    if x not in BENCHES: BENCHES[x] = importlib.import_module("_".join(["memos", "lazy"])).Bench(x)
+    return BENCHES[x].n
+def f(x): return bench(x) + NET.route(x)
+"""
+"""What a function remembers, in a dict of the module and in an object, of a class that only the run leads to."""
+
+
+def test_what_a_memo_has_come_to_hold_is_no_part_of_the_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects of classes that only the run leads to, and functions that were made: a process that has run has the version of a fresh one."""
+    (tmp_path / "memos.py").write_text(MEMOS)
+    (tmp_path / "memos_lazy.py").write_text(
+        "class Bench:\n    def __init__(self, n): self.n = n\n    def run(self): return other()\n\ndef other(): return 1\ndef law(x): return x\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    f = importlib.import_module("memos").f
+    fresh = fingerprint(f)
+    assert [f(x) for x in (1, 2)] == [2, 4]
+
+    assert fresh.parts == fingerprint(f).parts
+    for name in ("memos", "memos_lazy"):
+        monkeypatch.delitem(sys.modules, name)
+
+
 def test_a_path_that_leads_out_of_simcache_again_is_the_users() -> None:
     """`simcache/../helpers/model.py` is a file of the project, however it is written."""
     own = Path(simcache.__file__).parent
