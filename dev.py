@@ -32,7 +32,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "simcache-dev.json"
 LOCK = VENV.with_name(VENV.name + ".lock")
 WORKERS = 4  # more test processes than this only wait for the disk
-WAITING = 1  # so many more than processors: a tenth of a test's time it waits for the disk or for programs that it started
+WAITING = 2  # so many more than processors: tests wait for the disk, for programs that they started, for a kernel that another compiles
 DEEP_SECONDS = 1200  # for one deep test, which tries ten times the examples; one that names its own time keeps it
 BLOCK_SECONDS = 120  # a block of documentation that takes longer is no documentation
 
