@@ -4504,7 +4504,7 @@ main()
 def f(x): return random.random()
 """)
 
-for _name, _setup, _shown, _needs in (
+for _name, _setup, _shown, _packages in (
     ("an environment", "import gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': <<2=>3>>}\ngym.register(id='Ring-v0', entry_point=Ring)", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
     ("an environment, what it is made with", "import gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def __init__(self, k): self.k = k\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': self.k}\ngym.register(id='Ring-v0', entry_point=Ring, kwargs={'k': <<2=>3>>})", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
     ("an environment, by the place of its class", "import gymnasium as gym\nfrom gymnasium.envs.registration import register\nregister(id='Ring-v0', entry_point='pkg.ring:Ring')\n== pkg/ring.py\nimport gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': <<2=>3>>}\n", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
@@ -4523,7 +4523,7 @@ for _name, _setup, _shown, _needs in (
     changes(f"what a module registers in a library: {_name}", f"""{_head}
 @cached
 def f(x): return {_shown}
-{''.join('== ' + other for other in _others)}""", needs=_needs)
+{''.join('== ' + other for other in _others)}""", needs=_packages)
 for _name, _setup in (
     ("what is done at the end", "import atexit\natexit.register(str, <<'a'=>'b'>>)"),
     ("what is done at the end, by a decorator", "import atexit\n@atexit.register\ndef bye(): str(<<'a'=>'b'>>)"),
