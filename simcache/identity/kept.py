@@ -17,8 +17,8 @@ _HOLDERS = (types.SimpleNamespace, UserDict, UserList)
 _LOOKED_AT = 20_000
 """Objects that are looked at in one registry: what lies further in (a memo of a hundred thousand results) is no registry."""
 
-_first_beside: dict[int, tuple[object, str]] = {}
-"""The data beside code as it was when it was first asked: a count of calls may stand there."""
+_first_told: dict[int, tuple[object, str]] = {}
+"""The data beside code, and that of objects whose methods are registered, as it was when it was first asked: a count of calls may stand there."""
 
 
 class Follower(Protocol):
@@ -88,7 +88,10 @@ class Kept:
         if isinstance(one, types.ModuleType):
             return [self._objects.live(one, one.__name__)]
         if isinstance(one, types.MethodType):
-            return [*self._code(one.__func__), *self._code(one.__self__)]
+            of = one.__self__
+            return [f"{text} of {self._first_asked(of)}" for text in self._code(one.__func__)] + (
+                [] if isinstance(of, type) else self._code(of)
+            )
         if isinstance(one, _CONTAINERS):
             found = [f"{name}={text}" for name, item in _items(one) for text in self._code(item)]
             return found if isinstance(one, (list, tuple, deque)) else sorted(found)
@@ -118,13 +121,19 @@ class Kept:
         """The data that an item with code holds; of an object whose methods change it none, for it may be anything."""
         if not isinstance(item, (*_CONTAINERS, *_HOLDERS)) and not self._objects.is_record(item):
             return ""
-        if id(item) not in _first_beside:
+        return f" {self._first_asked(item)}"
+
+    def _first_asked(self, held: object) -> str:
+        """The value of something as it was when it was first asked; of a class nothing, for its code counts."""
+        if isinstance(held, type):
+            return ""
+        if id(held) not in _first_told:
             try:
-                digest = value_digest(item, "registered", module_name, root=self._root, reduces=True)
+                digest = value_digest(held, "registered", module_name, root=self._root, reduces=True)
             except Unkeyable:  # it is nested without end
                 digest = ""
-            _first_beside[id(item)] = item, digest
-        return f" {_first_beside[id(item)][1]}"
+            _first_told[id(held)] = held, digest
+        return _first_told[id(held)][1]
 
 
 def _items(container: Any) -> Iterator[tuple[str, object]]:

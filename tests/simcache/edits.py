@@ -3976,6 +3976,38 @@ same("a memo of records in an object of another module", """
             return self.routes[x]
     NET = Net()
 """)
+changes("a method of what a registry of another module's object was given, by what its object holds", """
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x): return REG.kinds["a"](x)
+    == pkg/registry.py
+    class Registry:
+        def __init__(self): self.kinds = {}
+        def add(self, name, kind): self.kinds[name] = kind
+    REG = Registry()
+    == pkg/laws.py
+    from pkg.registry import REG
+    class Law:
+        def __init__(self, k): self.k = k
+        def run(self, x): return x * self.k
+    REG.add("a", Law(<<2=>3>>).run)
+""")
+changes("a method in a dict of another module, by what its object holds", """
+    from pkg.registry import KINDS
+    import pkg.laws
+    @cached
+    def f(x): return KINDS["a"](x)
+    == pkg/registry.py
+    KINDS = {}
+    def register(name, kind): KINDS[name] = kind
+    == pkg/laws.py
+    from pkg.registry import register
+    class Law:
+        def __init__(self, k): self.k = k
+        def run(self, x): return x * self.k
+    register("a", Law(<<2=>3>>).run)
+""")
 changes("an attribute of another module's object that is a function of a third", """
     from pkg.bus import BUS
     import pkg.setting
