@@ -42,8 +42,12 @@ def setting_up(body: Iterable[ast.stmt], cached: Iterable[str]) -> set[int]:
 
 
 def read_at_import(statement: ast.stmt) -> set[str]:
-    parts = [*at_import(statement), *getattr(statement, "decorator_list", ()), *getattr(statement, "bases", ())]
-    return {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return {
+        node.id
+        for part in (*at_import(statement), *made_with(statement))
+        for node in ast.walk(part)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
 
 
 def at_import(statement: ast.stmt) -> Iterator[ast.AST]:
