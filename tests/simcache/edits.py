@@ -3715,11 +3715,7 @@ changes("a function hidden by a star in a module that is imported late", """
 
 # ---------------------------------------------------------------- what a registry holds, however deep
 
-changes("a registry that is an instance of another module, of pairs", """
-    from pkg.registry import REG
-    import pkg.laws
-    @cached
-    def f(x): return REG.kinds["a"][0](x)
+_REGISTER = """\
     == pkg/registry.py
     class Registry:
         def __init__(self): self.kinds = {}
@@ -3729,7 +3725,20 @@ changes("a registry that is an instance of another module, of pairs", """
                 return kind
             return put
     REG = Registry()
-    == pkg/laws.py
+"""
+_ADD = """\
+    == pkg/registry.py
+    class Registry:
+        def __init__(self): self.kinds = {}
+        def add(self, name, kind): self.kinds[name] = kind
+    REG = Registry()
+"""
+changes("a registry that is an instance of another module, of pairs", f"""
+    from pkg.registry import REG
+    import pkg.laws
+    @cached
+    def f(x): return REG.kinds["a"][0](x)
+{_REGISTER}    == pkg/laws.py
     from pkg.registry import REG
     @REG.register("a")
     def law(x): return x * <<2=>3>>
@@ -3759,23 +3768,14 @@ changes("a registry that is an instance of another module, of records", """
     @REG.register("a")
     def law(x): return x * <<2=>3>>
 """)
-changes("a registry that is an instance of another module: an option of what is registered", """
+changes("a registry that is an instance of another module: an option of what is registered", f"""
     from pkg.registry import REG
     import pkg.laws
     @cached
     def f(x):
         law, options = REG.kinds["a"]
         return law(x, **options)
-    == pkg/registry.py
-    class Registry:
-        def __init__(self): self.kinds = {}
-        def register(self, name, **options):
-            def put(kind):
-                self.kinds[name] = kind, options
-                return kind
-            return put
-    REG = Registry()
-    == pkg/laws.py
+{_REGISTER}    == pkg/laws.py
     from pkg.registry import REG
     @REG.register("a", k=<<2=>3>>)
     def law(x, k): return x * k
@@ -3941,21 +3941,12 @@ changes("a dict of modules loaded by a computed name", """
     == pkg/laws_a.py
     def g(x): return x * <<2=>3>>
 """)
-same("a registry of another module, a comment in what is registered", """
+same("a registry of another module, a comment in what is registered", f"""
     from pkg.registry import REG
     import pkg.laws
     @cached
     def f(x): return REG.kinds["a"][0](x)
-    == pkg/registry.py
-    class Registry:
-        def __init__(self): self.kinds = {}
-        def register(self, name, **options):
-            def put(kind):
-                self.kinds[name] = kind, options
-                return kind
-            return put
-    REG = Registry()
-    == pkg/laws.py
+{_REGISTER}    == pkg/laws.py
     from pkg.registry import REG
     @REG.register("a", k=1)
     def law(x): return x * 2  <<=># why>>
@@ -3976,17 +3967,12 @@ same("a memo of records in an object of another module", """
             return self.routes[x]
     NET = Net()
 """)
-changes("a method of what a registry of another module's object was given, by what its object holds", """
+changes("a method of what a registry of another module's object was given, by what its object holds", f"""
     from pkg.registry import REG
     import pkg.laws
     @cached
     def f(x): return REG.kinds["a"](x)
-    == pkg/registry.py
-    class Registry:
-        def __init__(self): self.kinds = {}
-        def add(self, name, kind): self.kinds[name] = kind
-    REG = Registry()
-    == pkg/laws.py
+{_ADD}    == pkg/laws.py
     from pkg.registry import REG
     class Law:
         def __init__(self, k): self.k = k
@@ -4022,17 +4008,12 @@ changes("an attribute of another module's object that is a function of a third",
     from pkg.bus import BUS
     BUS.law = lambda x: x * <<2=>3>>
 """)
-changes("two names of a registry change places", """
+changes("two names of a registry change places", f"""
     from pkg.registry import REG
     import pkg.laws
     @cached
     def f(x): return REG.kinds["a"](x)
-    == pkg/registry.py
-    class Registry:
-        def __init__(self): self.kinds = {}
-        def add(self, name, kind): self.kinds[name] = kind
-    REG = Registry()
-    == pkg/laws.py
+{_ADD}    == pkg/laws.py
     from pkg.registry import REG
     def one(x): return x
     def two(x): return x * 2
