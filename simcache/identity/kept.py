@@ -145,8 +145,11 @@ def _items(container: Any) -> Iterator[tuple[str, object]]:
 
 
 def _is_made(inner: object) -> bool:
-    """Whether this is a function or class that a function has made."""
-    return isinstance(inner, (types.FunctionType, type)) and "<" in inner.__qualname__
+    """Whether this is a function or class that a function has made, or a lambda that was made from a text as the process runs."""
+    if not isinstance(inner, (types.FunctionType, type)):
+        return False
+    from_text = isinstance(inner, types.FunctionType) and inner.__name__ == "<lambda>" and inner.__code__.co_filename.startswith("<")
+    return "<locals>" in inner.__qualname__ or from_text
 
 
 def _is_pythons(name: str) -> bool:

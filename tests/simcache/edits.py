@@ -4008,6 +4008,30 @@ changes("an attribute of another module's object that is a function of a third",
     from pkg.bus import BUS
     BUS.law = lambda x: x * <<2=>3>>
 """)
+for _name, _put, _asked in (
+    ("a lambda", "REG.add('a', lambda x: x * <<2=>3>>)", "REG.kinds['a'](x)"),
+    ("a lambda in a pair", "REG.add('a', ('twice', lambda x: x * <<2=>3>>))", "REG.kinds['a'][1](x)"),
+    ("a lambda put into its dict", "REG.kinds['a'] = lambda x: x * <<2=>3>>", "REG.kinds['a'](x)"),
+    ("a lambda that reads a name", "K = <<2=>3>>\nREG.add('a', lambda x: x * K)", "REG.kinds['a'](x)"),
+    ("the second of two lambdas", "REG.add('b', lambda x: x)\nREG.add('a', lambda x: x * <<2=>3>>)", "REG.kinds['a'](x)"),
+):
+    changes(f"a registry that is an instance of another module: {_name}", f"""
+from pkg.registry import REG
+import pkg.laws
+@cached
+def f(x): return {_asked}
+{dedent(_ADD)}== pkg/laws.py
+from pkg.registry import REG
+{_put}
+""")
+same("a memo of lambdas that are made from a text", """
+    LAWS = {}
+    @cached
+    def f(x):  <<=># why>>
+        text = "lambda x: x * 2"
+        if text not in LAWS: LAWS[text] = eval(text)
+        return LAWS[text](x)
+""")
 changes("two names of a registry change places", f"""
     from pkg.registry import REG
     import pkg.laws

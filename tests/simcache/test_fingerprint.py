@@ -78,6 +78,24 @@ def check_an_edit(case: Case, world: World, report: Callable[[Case], dict[str, A
     )
 
 
+AS_FIRST_ASKED = {
+    "an object that changes as it is used, filled from a file at import",
+    "a memo of records in an object of another module",
+}
+"""Objects with a method that changes them: what they hold beside code counts as it was when the process first asked for a key."""
+
+
+@pytest.mark.deep
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
+@pytest.mark.parametrize("case", [case for case in CASES if not case.script], ids=ids([case for case in CASES if not case.script]))
+def test_a_process_that_has_run_has_the_key_of_a_fresh_one(case: Case, world: World) -> None:
+    """Memos, logs and counters that other calls have filled before the first key is asked for."""
+    skip_where_it_cannot_run(case)
+    world.write(case.before)
+
+    assert (world.report_soon(case)["key"] == world.report_soon(case, runs=2)["key"]) == (case.name not in AS_FIRST_ASKED)
+
+
 def test_the_table_is_long() -> None:
     """The proof stands on hundreds of edits of both kinds."""
     assert sum(case.key == "changes" for case in CASES) >= 300

@@ -59,25 +59,33 @@ def settle(value):
     return value
 
 
+def compute(function, *args, **kwargs):
+    try:
+        return repr(settle(function.compute(*args, **kwargs)))
+    except Exception as problem:
+        return f"raised {problem!r}"
+
+
 def report(function, *args, **kwargs):
     told = {"key": function.key(*args, **kwargs)}
     if hasattr(function, "fingerprint"):
         told["code"] = function.fingerprint().version
-    try:
-        told["result"] = repr(settle(function.compute(*args, **kwargs)))
-    except Exception as problem:
-        told["result"] = f"raised {problem!r}"
+    told["result"] = compute(function, *args, **kwargs)
     told["key afterwards"] = function.key(*args, **kwargs)
     print(json.dumps(told))
 
 
-def look(root, entry, args):
+def look(root, entry, args, runs=0):
+    """`runs`: how often its code runs, without simcache, before it is asked for its key."""
     sys.path.insert(0, root)
     module, _, name = entry.partition(":")
     space = vars(importlib.import_module(module))
     function = eval(name, space)
-    args, kwargs = eval(f"(lambda *args, **kwargs: (args, kwargs))({args})", space)
-    report(function, *args, **kwargs)
+    for left in reversed(range(runs + 1)):
+        given, kwargs = eval(f"(lambda *args, **kwargs: (args, kwargs))({args})", space)
+        if left:
+            compute(function, *given, **kwargs)
+    report(function, *given, **kwargs)
 
 
 def nursery():
@@ -172,12 +180,12 @@ class World:
         told: dict[str, Any] = json.loads(answer.splitlines()[-1])
         return told
 
-    def report_soon(self, case: Case) -> dict[str, Any]:
+    def report_soon(self, case: Case, *, runs: int = 0) -> dict[str, Any]:
         """The same from a process that was forked, which starts in a tenth of the time; scripts must start by themselves."""
         if case.script or not hasattr(os, "fork"):
             return self.report(case)
         sleep(_TICK)  # a file that is written in the tick of a load may be younger, and nobody edits as quickly as this
-        return self.tools.ask(needs=case.needs, environment=self.places(), look=[str(self.checkout), case.entry, case.args])
+        return self.tools.ask(needs=case.needs, environment=self.places(), look=[str(self.checkout), case.entry, case.args, runs])
 
     def live(self, **more: str) -> "Live":
         return Live(self, more)
