@@ -8,7 +8,7 @@ has come to hold, and whether the text is still the one that was loaded.
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import accumulate
 
 from simcache.errors import BadSettings, SourceChanged
@@ -28,7 +28,7 @@ from simcache.identity.link import further, is_link
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.made import Made
-from simcache.identity.modules import Module, compiled_as_written, is_of_python, load, locate, target
+from simcache.identity.modules import Module, NotLoaded, compiled_as_written, is_being_loaded, is_of_python, locate, may_load, target
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
 
@@ -39,7 +39,11 @@ _CATCH_WARNINGS = ("Warning", "Exception")
 class Closure:
     """Everything that one function or class can reach, piece by piece."""
 
-    def __init__(self, own: str, packages: Iterable[str], counted: Iterable[str] = ()) -> None:
+    def __init__(self, own: str, packages: Iterable[str], counted: Iterable[str] = (), tried: Container[str] = ()) -> None:
+        self.tried = tried
+        """Modules that were asked to be loaded: more than there is now will not come."""
+        self.loading: list[object] = []
+        """The specifications of modules of which half the names were there."""
         self.own = own.partition(".")[0]
         self.packages = frozenset(packages)
         """Packages that count as a whole, so that nothing inside them is followed name by name."""
@@ -74,7 +78,7 @@ class Closure:
             dict(sorted(self.parts.items())),
             frozenset(self.outside - sys.stdlib_module_names),
             self.files,
-            Guards(self.guards.values(), self.unloaded()),
+            Guards(self.guards.values(), self.unloaded(), self.loading),
         )
 
     def unloaded(self) -> list[str]:
@@ -112,8 +116,15 @@ class Closure:
         package = name if folders else name.rpartition(".")[0]
         if loaded is None:
             return Module(name, file, package, folders, None)
+        if is_being_loaded(loaded):  # nobody waits for that: the thread that loads it may be waiting for this key
+            self.loading.append(loaded.__spec__)
         check_bytecode(file)
         return Module(name, file, package, folders, vars(loaded), compiled_as_written(loaded), text_before(file, vars(loaded)))
+
+    def need(self, name: str) -> None:
+        """Have a module loaded, and all taken anew, if the text leaves open what it is: every process must see the same."""
+        if name not in self.tried and may_load(name):
+            raise NotLoaded(name)
 
     def package(self, name: str, *, lazy: bool = False) -> None:
         """Every file of a package that counts as a whole; a lazy one loads them when they are asked for."""
@@ -169,8 +180,7 @@ class Closure:
     def name(self, module: Module, root: str, chain: list[str]) -> str:
         self.made.note(module, root)
         if module.namespace is None and module.file.summary.stars:  # which of them hides which name, its order of loading tells
-            load(module.name)
-            module = module.now()
+            self.need(module.name)
         piece = module.file.summary.names.get(root)
         _check_piece(module, root, piece)
         if piece is None:
@@ -334,7 +344,7 @@ class Closure:
                     self.resolve(module, chain)
         self.made.add(module, names)
         if module.namespace is None and _needs_its_object(piece, targets):
-            load(module.name)
+            self.need(module.name)
         if piece.kind == "data" and not (piece.state or piece.reads_outside):
             self.again.computed.append((node, node, module, name))
         if piece.made_by and not piece.reads_outside:
