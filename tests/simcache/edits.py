@@ -3613,6 +3613,7 @@ for _name, _setup, _shown in (
     ("a function of a library", "import heapq\nH = [i for i in (3, 5)]\nheapq.heappush(H, <<1=>2>>)", "H"),
     ("a function of numpy", "import numpy as np\nM = np.zeros((2, 2))\nnp.fill_diagonal(M, <<5=>6>>)", "M.tolist()"),
     ("out= of numpy", "import numpy as np\nM = np.zeros(2)\nnp.add(<<5=>6>>, 1, out=M)", "M.tolist()"),
+    ("the place of out= of numpy", "import numpy as np\nM = np.zeros(2)\nnp.add(M, <<5=>6>>, M)", "M.tolist()"),
     ("a shuffle", "from random import Random\nH = list(range(9))\nRandom(<<5=>6>>).shuffle(H)", "H"),
     ("a method of a container", "from collections import deque\nD = deque([1, 2, 3])\nD.rotate(<<1=>2>>)", "list(D)"),
     ("another name", "L = list('ab')\nA = L\nA.append(<<5=>6>>)", "L"),
