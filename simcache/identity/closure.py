@@ -126,6 +126,14 @@ class Closure:
         if name not in self.tried and may_load(name):
             raise NotLoaded(name)
 
+    def load_for_effect(self, module: Module, link: str) -> None:
+        """Have a module loaded that a function loads only for what happens then: it may register there what the function looks up."""
+        absolute, chain = target(module, link)
+        inside = ".".join([absolute, *chain])
+        name = inside if self.module(inside) is not None else absolute
+        if self.module(name) is not None:
+            self.need(name)
+
     def package(self, name: str, *, lazy: bool = False) -> None:
         """Every file of a package that counts as a whole; a lazy one loads them when they are asked for."""
         if name in self.listed:
@@ -338,6 +346,8 @@ class Closure:
         with self.made.noting(node) as names:
             targets = [(reach, self.resolve(module, reach)) for reach in sorted({*reaches, *piece.links})]
         self.check_absent(module, piece)
+        for link in piece.loads:
+            self.load_for_effect(module, link)
         if piece.kind != "data":  # of a function or class only its decorators ran as the module was loaded
             with self.made.noting() as names:
                 for chain in piece.decorators:

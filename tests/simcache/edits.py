@@ -2717,6 +2717,89 @@ changes("a class attribute set by setattr in another module", """
     from pkg import models
     setattr(models.C, "limit", <<2=>3>>)
 """)
+for _name, _class, _patch, _asked in [
+    ("a dataclass is given an attribute by another module", """
+    from dataclasses import dataclass
+    @dataclass
+    class C:
+        n: int = 1
+    """, "C.limit = <<2=>3>>", "C().limit"),
+    ("a generic class is given an attribute by another module", """
+    from typing import Generic, TypeVar
+    T = TypeVar("T")
+    class C(Generic[T]):
+        n = 1
+    """, "C.limit = <<2=>3>>", "C().limit"),
+    ("a protocol's class is given an attribute by another module", """
+    from typing import Protocol
+    class P(Protocol):
+        n: int
+    class C(P):
+        n = 1
+    """, "C.limit = <<2=>3>>", "C().limit"),
+    ("a class is given an attribute by another module that its instances may have, too", """
+    class C:
+        def set(self, limit): self.limit = limit
+    """, "C.limit = <<2=>3>>", "C().limit"),
+    ("a method wrapped by another module", """
+    class C:
+        def run(self): return 1
+    """, """
+    import functools
+    def scaled(method, k):
+        @functools.wraps(method)
+        def run(self): return method(self) * k
+        return run
+    C.run = scaled(C.run, <<2=>3>>)
+    """, "C().run()"),
+    ("a function is given an attribute by another module", """
+    def C(): return C.limit
+    """, "C.limit = <<2=>3>>", "C()"),
+    ("a decorated function replaced by another module", """
+    import functools
+    def logged(function):
+        @functools.wraps(function)
+        def run(): return function()
+        return run
+    @logged
+    def C(): return 1
+    """, """
+    from pkg import models
+    def fast(): return <<2=>3>>
+    models.C = fast
+    """, "models.C()"),
+    ("a decorated function replaced by a lambda of another module", """
+    def logged(function):
+        def run(): return function()
+        return run
+    @logged
+    def C(): return 1
+    """, "from pkg import models\nmodels.C = lambda: <<2=>3>>", "models.C()"),
+]:
+    changes(_name, "from pkg import models, patch\nfrom pkg.models import C\n@cached\n"
+            f"def f(x): return {_asked} + x\n== pkg/models.py\n{dedent(_class)}\n== pkg/patch.py\nfrom pkg.models import C\n{dedent(_patch)}")
+for _name, _import in [
+    ("a module imported in a function for what it registers", "import pkg.plugins"),
+    ("a module imported in a function for what it registers, by name", "from pkg import plugins"),
+    ("a module imported in a function for what it registers, by importlib", "import importlib; importlib.import_module('pkg.plugins')"),
+]:
+    changes(_name, f"""
+    from pkg.kinds import get
+    @cached
+    def f(x): return get("a")(x)
+    == pkg/kinds.py
+    KINDS = {{}}
+    def register(law):
+        KINDS[law.__name__] = law
+        return law
+    def get(name):
+        {_import}
+        return KINDS[name]
+    == pkg/plugins.py
+    from pkg.kinds import register
+    @register
+    def a(x): return x * <<2=>3>>
+    """)
 changes("a method set below the class", """
     class C:
         pass
