@@ -59,6 +59,8 @@ class Closure:
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
         self.modules: dict[str, Module | None] = {}
         self.queue: deque[Callable[[], None]] = deque()
+        self.registering: dict[str, bool] = {}
+        """Of modules that are not loaded whether they leave something in others as they are."""
         self.resolving: set[tuple[str, str]] = set()
         self.made = Made()
         self.objects = Live(self)
@@ -353,7 +355,7 @@ class Closure:
                 for chain in piece.decorators:
                     self.resolve(module, chain)
         self.made.add(module, names)
-        if module.namespace is None and _needs_its_object(piece, targets):
+        if module.namespace is None and (_needs_its_object(piece, targets) or self.registers(module)):
             self.need(module.name)
         if piece.kind == "data" and not (piece.state or piece.reads_outside):
             self.again.computed.append((node, node, module, name))
@@ -367,11 +369,17 @@ class Closure:
         edges = [text for reach, found in targets for text in ("" if is_link(reach) else reach, found)]
         self.parts[node] = digest_of(digest, *edges, loaded + self.parts[node])[:16]  # a class without a text of its own is there already
 
-    def places(self, module: Module, chain: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    def places(self, module: Module, chain: str) -> Iterator[str]:
         """Where in the project that stands which a chain of a module leads to: a name at the top of a module, or an attribute of a class.
 
         What the text of the module itself tells to be state is known already.
         """
+        for absolute, rest, piece in self.standing(module, chain):
+            if not piece.state and len(rest) == (2 if piece.kind == "class" else 1):
+                yield f"{absolute}:{'.'.join(rest)}"
+
+    def standing(self, module: Module, chain: str, seen: frozenset[str] = frozenset()) -> Iterator[tuple[str, list[str], Piece]]:
+        """Of what a chain of a module leads to: the module, the names that are asked of it, and the piece of the first."""
         absolute, rest = module.name, chain.split(".")
         source: Module | None = module
         if is_link(chain):
@@ -386,9 +394,21 @@ class Closure:
             return
         if piece.kind == "import":
             for link in piece.links:
-                yield from self.places(source, further(link, ".".join(rest[1:])), seen | {place})
-        elif not piece.state and len(rest) == (2 if piece.kind == "class" else 1):
-            yield place
+                yield from self.standing(source, further(link, ".".join(rest[1:])), seen | {place})
+        else:
+            yield absolute, rest, piece
+
+    def registers(self, module: Module) -> bool:
+        """Whether a module, as it is loaded, leaves something in others of the project, where code may look it up."""
+        if module.name not in self.registering:
+            self.registering[module.name] = any(
+                absolute != module.name and _takes_in(piece, rest, decorates=decorates)
+                for one in module.file.summary.names.values()
+                for chains, decorates in ((one.decorators, True), (one.reaches if one.kind == "class" else (), False))
+                for chain in chains
+                for absolute, rest, piece in self.standing(module, chain)
+            )
+        return self.registering[module.name]
 
     def check_absent(self, module: Module, piece: Piece) -> None:
         """Raise SourceChanged if a loaded module names one in an import that was not there to be loaded and has come to the folder since."""
@@ -445,6 +465,13 @@ def _needs_its_object(piece: Piece, targets: Iterable[tuple[str, str]]) -> bool:
     if piece.reads_outside or (piece.kind == "class" and not piece.simple):
         return True
     return piece.kind == "def" and (not piece.simple or any(chain.endswith("singledispatch") for chain in piece.decorators))
+
+
+def _takes_in(piece: Piece, asked: list[str], *, decorates: bool) -> bool:
+    """Whether a decorator (`@register`, `@LAWS.add`) or a base class keeps what is made with it."""
+    if not decorates:
+        return piece.kind == "class" and (piece.asks_subclasses or "__init_subclass__" in piece.bare_methods)
+    return bool(piece.changes) if piece.kind == "def" else len(asked) > 1
 
 
 def _may_export(module: Module, name: str) -> bool:

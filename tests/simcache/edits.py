@@ -2800,6 +2800,51 @@ for _name, _import in [
     @register
     def a(x): return x * <<2=>3>>
     """)
+for _name, _registry, _entry, _asked in [
+    ("a module imported in a function registers something elsewhere", """
+    KINDS = {}
+    def register(law):
+        KINDS[law.__name__] = law
+        return law
+    """, """
+    from pkg.kinds import KINDS, register
+    @register
+    def a(x): return x * <<2=>3>>
+    """, "KINDS['a'](x)"),
+    ("a module imported in a function registers something in an object", """
+    class Registry:
+        def __init__(self): self.held = {}
+        def add(self, law):
+            self.held[law.__name__] = law
+            return law
+        def get(self, name): return self.held[name]
+    KINDS = Registry()
+    """, """
+    from pkg import kinds
+    @kinds.KINDS.add
+    def a(x): return x * <<2=>3>>
+    """, "kinds.KINDS.get('a')(x)"),
+    ("a module imported in a function registers something by a base class", """
+    class Law:
+        kinds = {}
+        def __init_subclass__(cls): Law.kinds[cls.__name__] = cls
+    """, """
+    from pkg.kinds import Law
+    class A(Law):
+        def flow(self, x): return x * <<2=>3>>
+    """, "Law.kinds['A']().flow(x)"),
+    ("a module imported in a function has a class of which its base class is asked", """
+    class Law:
+        @classmethod
+        def all(cls): return cls.__subclasses__()
+    """, """
+    from pkg.kinds import Law
+    class A(Law):
+        def flow(self, x): return x * <<2=>3>>
+    """, "Law.all()[0]().flow(x)"),
+]:
+    changes(_name, "@cached\ndef f(x):\n    from pkg import laws\n    return laws.flow(x)\n"
+            f"== pkg/kinds.py\n{dedent(_registry)}\n== pkg/laws.py\n{dedent(_entry)}\ndef flow(x): return {_asked}\n")
 changes("a method set below the class", """
     class C:
         pass
