@@ -6,7 +6,7 @@ from typing import Protocol
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.made import Made, behind
-from simcache.identity.modules import Module, load
+from simcache.identity.modules import Module
 from simcache.identity.piece import Piece, digest_of
 
 
@@ -21,6 +21,7 @@ class Entered(Protocol):
     @property
     def queue(self) -> Sized: ...
     def resolve(self, module: Module, reach: str) -> str: ...
+    def need(self, name: str) -> None: ...
 
 
 class Again:
@@ -106,7 +107,7 @@ class Again:
             return
         self._settled.add(node)
         if module.namespace is None:
-            load(module.name)
+            self.closure.need(module.name)
         now = module.now()
         if now.namespace is not None and name in now.namespace:
             told = self.closure.loaded.as_it_stands(now, name)  # which may enter a class under this very node

@@ -8,7 +8,7 @@ has come to hold, and whether the text is still the one that was loaded.
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import accumulate
 
 from simcache.errors import BadSettings, SourceChanged
@@ -28,7 +28,7 @@ from simcache.identity.link import further, is_link
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.made import Made
-from simcache.identity.modules import Module, compiled_as_written, is_of_python, load, locate, target
+from simcache.identity.modules import Module, NotLoaded, compiled_as_written, is_being_loaded, is_of_python, locate, may_load, target
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
 
@@ -39,7 +39,11 @@ _CATCH_WARNINGS = ("Warning", "Exception")
 class Closure:
     """Everything that one function or class can reach, piece by piece."""
 
-    def __init__(self, own: str, packages: Iterable[str], counted: Iterable[str] = ()) -> None:
+    def __init__(self, own: str, packages: Iterable[str], counted: Iterable[str] = (), tried: Container[str] = ()) -> None:
+        self.tried = tried
+        """Modules that were asked to be loaded: more than there is now will not come."""
+        self.loading: list[object] = []
+        """The specifications of modules of which half the names were there."""
         self.own = own.partition(".")[0]
         self.packages = frozenset(packages)
         """Packages that count as a whole, so that nothing inside them is followed name by name."""
@@ -55,6 +59,8 @@ class Closure:
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
         self.modules: dict[str, Module | None] = {}
         self.queue: deque[Callable[[], None]] = deque()
+        self.registering: dict[str, bool] = {}
+        """Of modules that are not loaded whether they leave something in others as they are."""
         self.resolving: set[tuple[str, str]] = set()
         self.made = Made()
         self.objects = Live(self)
@@ -74,7 +80,7 @@ class Closure:
             dict(sorted(self.parts.items())),
             frozenset(self.outside - sys.stdlib_module_names),
             self.files,
-            Guards(self.guards.values(), self.unloaded()),
+            Guards(self.guards.values(), self.unloaded(), self.loading),
         )
 
     def unloaded(self) -> list[str]:
@@ -112,8 +118,23 @@ class Closure:
         package = name if folders else name.rpartition(".")[0]
         if loaded is None:
             return Module(name, file, package, folders, None)
+        if is_being_loaded(loaded):  # nobody waits for that: the thread that loads it may be waiting for this key
+            self.loading.append(loaded.__spec__)
         check_bytecode(file)
         return Module(name, file, package, folders, vars(loaded), compiled_as_written(loaded), text_before(file, vars(loaded)))
+
+    def need(self, name: str) -> None:
+        """Have a module loaded, and all taken anew, if the text leaves open what it is: every process must see the same."""
+        if name not in self.tried and may_load(name):
+            raise NotLoaded(name)
+
+    def load_for_effect(self, module: Module, link: str) -> None:
+        """Have a module loaded that a function loads only for what happens then: it may register there what the function looks up."""
+        absolute, chain = target(module, link)
+        inside = ".".join([absolute, *chain])
+        name = inside if self.module(inside) is not None else absolute
+        if self.module(name) is not None:
+            self.need(name)
 
     def package(self, name: str, *, lazy: bool = False) -> None:
         """Every file of a package that counts as a whole; a lazy one loads them when they are asked for."""
@@ -169,8 +190,7 @@ class Closure:
     def name(self, module: Module, root: str, chain: list[str]) -> str:
         self.made.note(module, root)
         if module.namespace is None and module.file.summary.stars:  # which of them hides which name, its order of loading tells
-            load(module.name)
-            module = module.now()
+            self.need(module.name)
         piece = module.file.summary.names.get(root)
         _check_piece(module, root, piece)
         if piece is None:
@@ -328,13 +348,15 @@ class Closure:
         with self.made.noting(node) as names:
             targets = [(reach, self.resolve(module, reach)) for reach in sorted({*reaches, *piece.links})]
         self.check_absent(module, piece)
+        for link in piece.loads:
+            self.load_for_effect(module, link)
         if piece.kind != "data":  # of a function or class only its decorators ran as the module was loaded
             with self.made.noting() as names:
                 for chain in piece.decorators:
                     self.resolve(module, chain)
         self.made.add(module, names)
-        if module.namespace is None and _needs_its_object(piece, targets):
-            load(module.name)
+        if module.namespace is None and (_needs_its_object(piece, targets) or self.registers(module)):
+            self.need(module.name)
         if piece.kind == "data" and not (piece.state or piece.reads_outside):
             self.again.computed.append((node, node, module, name))
         if piece.made_by and not piece.reads_outside:
@@ -347,11 +369,17 @@ class Closure:
         edges = [text for reach, found in targets for text in ("" if is_link(reach) else reach, found)]
         self.parts[node] = digest_of(digest, *edges, loaded + self.parts[node])[:16]  # a class without a text of its own is there already
 
-    def places(self, module: Module, chain: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    def places(self, module: Module, chain: str) -> Iterator[str]:
         """Where in the project that stands which a chain of a module leads to: a name at the top of a module, or an attribute of a class.
 
         What the text of the module itself tells to be state is known already.
         """
+        for absolute, rest, piece in self.standing(module, chain):
+            if not piece.state and len(rest) == (2 if piece.kind == "class" else 1):
+                yield f"{absolute}:{'.'.join(rest)}"
+
+    def standing(self, module: Module, chain: str, seen: frozenset[str] = frozenset()) -> Iterator[tuple[str, list[str], Piece]]:
+        """Of what a chain of a module leads to: the module, the names that are asked of it, and the piece of the first."""
         absolute, rest = module.name, chain.split(".")
         source: Module | None = module
         if is_link(chain):
@@ -366,9 +394,21 @@ class Closure:
             return
         if piece.kind == "import":
             for link in piece.links:
-                yield from self.places(source, further(link, ".".join(rest[1:])), seen | {place})
-        elif not piece.state and len(rest) == (2 if piece.kind == "class" else 1):
-            yield place
+                yield from self.standing(source, further(link, ".".join(rest[1:])), seen | {place})
+        else:
+            yield absolute, rest, piece
+
+    def registers(self, module: Module) -> bool:
+        """Whether a module, as it is loaded, leaves something in others of the project, where code may look it up."""
+        if module.name not in self.registering:
+            self.registering[module.name] = any(
+                absolute != module.name and _takes_in(piece, rest, decorates=decorates)
+                for one in module.file.summary.names.values()
+                for chains, decorates in ((one.decorators, True), (one.reaches if one.kind == "class" else (), False))
+                for chain in chains
+                for absolute, rest, piece in self.standing(module, chain)
+            )
+        return self.registering[module.name]
 
     def check_absent(self, module: Module, piece: Piece) -> None:
         """Raise SourceChanged if a loaded module names one in an import that was not there to be loaded and has come to the folder since."""
@@ -425,6 +465,13 @@ def _needs_its_object(piece: Piece, targets: Iterable[tuple[str, str]]) -> bool:
     if piece.reads_outside or (piece.kind == "class" and not piece.simple):
         return True
     return piece.kind == "def" and (not piece.simple or any(chain.endswith("singledispatch") for chain in piece.decorators))
+
+
+def _takes_in(piece: Piece, asked: list[str], *, decorates: bool) -> bool:
+    """Whether a decorator (`@register`, `@LAWS.add`) or a base class keeps what is made with it."""
+    if not decorates:
+        return piece.kind == "class" and (piece.asks_subclasses or "__init_subclass__" in piece.bare_methods)
+    return bool(piece.changes) if piece.kind == "def" else len(asked) > 1
 
 
 def _may_export(module: Module, name: str) -> bool:

@@ -21,6 +21,8 @@ _METHODS_ASK = frozenset(
     "joinpath keys lower max mean min resolve round split startswith std strip sum tobytes tolist upper var with_name with_suffix".split()
 )
 _LOGS = frozenset("critical debug error exception info warning".split())
+_WRITES_NOWHERE = ("assert", "save", "set")
+"""How functions of numpy begin that are called for what they do, and change nothing of what they are given."""
 _MAKES_FIXED = frozenset("bool bytes complex float frozenset int len range str".split())
 _TAKEN_MAKES_FIXED = frozenset("decimal.Decimal fractions.Fraction os.getenv pathlib.Path pathlib.PurePath re.compile".split())
 _STAYS_FIXED = frozenset("absolute encode expanduser format joinpath lower replace resolve strip upper with_name with_suffix".split())
@@ -55,7 +57,14 @@ class Effects:
             calls = [decorator for decorator in statement.decorator_list if isinstance(decorator, ast.Call)]
         else:
             calls = [node for node in at_once(statement) if isinstance(node, ast.Call)]
-        return self.all_of(name for call in calls for name in self._handed(call))
+        return self.all_of({name for call in calls for name in self._handed(call)} | self._written(statement))
+
+    def _written(self, statement: ast.stmt) -> set[str]:
+        """What numpy writes a result to that nobody keeps: `np.multiply(A, 2, A)`."""
+        match statement:
+            case ast.Expr(value=ast.Call(args=[_, *_, last]) as call) if self.is_pure(called(call).partition(".")[0]):
+                return set() if called(call).rpartition(".")[2].startswith(_WRITES_NOWHERE) else self._given(last)
+        return set()
 
     def all_of(self, names: Iterable[str]) -> set[str]:
         """These names, and all others that may stand for the same objects or for what these are part of."""

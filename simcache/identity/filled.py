@@ -28,8 +28,9 @@ def filled(node: ast.AST, fills: Mapping[str, Collection[int]]) -> tuple[str, ..
 
 
 def set_in(node: ast.AST) -> tuple[str, ...]:
-    """The names of attributes that a function or class sets as it runs, whatever they are attributes of."""
-    return tuple(sorted({inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store)}))
+    """The names of attributes that a function or class sets as it runs, whatever they are attributes of but an instance's own (`self.n = 1`)."""
+    stores = (inner for inner in ast.walk(node) if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store))
+    return tuple(sorted({store.attr for store in stores if not (isinstance(store.value, ast.Name) and store.value.id == "self")}))
 
 
 def _changed(node: ast.AST, fills: Mapping[str, Collection[int]]) -> Iterator[ast.expr]:

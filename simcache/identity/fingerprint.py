@@ -9,8 +9,8 @@ from typing import Any
 from simcache.errors import BadSettings
 from simcache.identity.closure import Closure
 from simcache.identity.files import note_loaded as note_loaded
+from simcache.identity.modules import NotLoaded, load, underlying
 from simcache.identity.modules import function_name as function_name
-from simcache.identity.modules import underlying
 from simcache.identity.taken import Fingerprint as Fingerprint
 
 _lock = RLock()
@@ -25,24 +25,30 @@ def fingerprint(obj: Any, code: Iterable[str] = (), packages: Iterable[str] = ()
     `version` is a text that a person changes by hand. SourceChanged if the loaded code is no longer on disk.
     """
     inner = underlying(obj)
-    with _lock:
-        note_loaded()
-        extra = [version or "", *(f"{name} {_installed(name)}" for name in sorted(packages))]
+    extra = [version or "", *(f"{name} {_installed(name)}" for name in sorted(packages))]
 
-        def begin(closure: Closure) -> list[str]:
-            for name in sorted(closure.packages):
-                closure.package(name)
-            return [closure.objects.follow(obj, function_name(obj), start=True), *extra]
+    def begin(closure: Closure) -> list[str]:
+        for name in sorted(closure.packages):
+            closure.package(name)
+        return [closure.objects.follow(obj, function_name(obj), start=True), *extra]
 
-        return _closed(str(getattr(inner, "__module__", "") or ""), code, begin)
+    return _closed(str(getattr(inner, "__module__", "") or ""), code, begin)
 
 
 def _closed(own: str, packages: Iterable[str], begin: Callable[[Closure], list[str]]) -> Fingerprint:
-    """A closure that knows from its first piece on which names are but counters of the code that it reaches."""
+    """A closure that knows from its first piece on which names are but counters of the code that it reaches, and what must be loaded."""
     counted: frozenset[str] = frozenset()
+    tried: set[str] = set()
     while True:
-        closure = Closure(own, packages, counted)
-        found = closure.finish(*begin(closure))
+        try:
+            with _lock:
+                note_loaded()
+                closure = Closure(own, packages, counted, tried)
+                found = closure.finish(*begin(closure))
+        except NotLoaded as missing:
+            tried.add(missing.name)
+            load(missing.name)
+            continue
         if closure.counts <= counted:
             return found
         counted |= closure.counts
@@ -88,8 +94,7 @@ class CodeVersions:
             closure = Closure(self.own, self.packages)
             if not isinstance(inner, (type, types.FunctionType)) or closure.objects.is_foreign(inner):
                 return closure.objects.foreign(inner)
-            note_loaded()
-            return _closed(self.own, self.packages, lambda closure: [closure.objects.follow(obj, inner.__qualname__)])
+        return _closed(self.own, self.packages, lambda closure: [closure.objects.follow(obj, inner.__qualname__)])
 
 
 _versions: dict[tuple[int, str, frozenset[str]], tuple[object, Fingerprint | str]] = {}

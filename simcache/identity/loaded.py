@@ -18,6 +18,8 @@ from simcache.identity.taken import Guard, Names, guard_of
 
 _PLAIN = (*SCALARS, tuple, frozenset)
 _TABLES = (dict, list, set)
+_ADD_NOTHING = frozenset("dataclass final runtime_checkable total_ordering".split())
+"""Decorators that give a class no attribute but of Python's own kind, with two underscores."""
 
 _first_seen: dict[tuple[int, str, int], Guard] = {}
 """What a name of a module stood for when it was first followed after a load; what it holds later was bound or changed at run time."""
@@ -80,7 +82,9 @@ class Loaded:
                 yield self.objects.live(held, path)
             return
         own = inner.__code__.co_filename == module.file.path and inner.__code__.co_qualname == name
-        if (expected and not own) or (piece.simple and piece.bare and held is not inner):
+        # A decorator may give a function of its own, but none that stands somewhere by itself.
+        replaced = piece.simple and not own and "<locals>" not in inner.__code__.co_qualname
+        if (expected and not own) or replaced or (piece.simple and piece.bare and held is not inner):
             yield self.objects.follow(held, path)
         if isinstance(registry := getattr(held, "registry", None), Mapping):  # functools.singledispatch
             yield from sorted(f"{kind.__qualname__}={self.objects.follow(function, path)}" for kind, function in registry.items())
@@ -89,8 +93,9 @@ class Loaded:
             if piece.reads_outside:
                 yield from self._read_in(module, inner, path)
             attributes = {key: value for key, value in vars(inner).items() if not key.startswith("__") and isinstance(value, _PLAIN)}
-            if attributes and not piece.simple:
-                yield self.objects.value(attributes, path)
+            if attributes and (piece.bare or not piece.simple):  # what a decorator gives it, the decorator's text tells
+                with contextlib.suppress(Unkeyable):  # something in a tuple: the statement that sets it has to do
+                    yield self.objects.value(attributes, path)
 
     def _defaults(self, function: types.FunctionType, piece: Piece, path: str) -> Iterator[str]:
         """Default values that are not those of the text."""
@@ -168,14 +173,17 @@ class Loaded:
                 self.objects.check_class(made_in, base)
         counted = self._counted(held)
         constants = dict(constant.split(" ") for constant in piece.constants if constant.partition(" ")[0] not in counted)
-        come = self._come_from_elsewhere(piece, held) - counted
+        remade = _is_remade(piece, held)
+        come = set() if remade else {name for name in vars(held) if not name.startswith("_")}.difference(piece.attributes, counted)
         self.closure.watch(held)
         for key, member in _members(held).items():
             function = self._check_text(module, member)
             if function is not None:
                 name_in_class = key.partition(".")[0]
                 self.closure.guard(vars(held), name_in_class, vars(held)[name_in_class])
-                if not _is_of(function, module, name) and not _is_generated(key, function):
+                # Somebody else has put a function around it, and kept it inside; Python itself makes a class method of `__init_subclass__`.
+                wrapped = not remade and key in piece.bare_methods and member is not function and isinstance(member, types.FunctionType)
+                if wrapped or (not _is_of(function, module, name) and not _is_generated(key, function)):
                     yield f"{key}={self.objects.follow(member, f'{path}.{key}')}"
             elif (
                 key in constants and isinstance(member, _PLAIN) and not isinstance(member, held)
@@ -197,17 +205,6 @@ class Loaded:
     def _counted(self, held: type) -> set[str]:
         """The attributes of a class that code which is reached counts up."""
         return {place.rpartition(".")[2] for base in held.__mro__ for place in self.closure.counted if place.startswith(_place_of(base))}
-
-    def _come_from_elsewhere(self, piece: Piece, held: type) -> set[str]:
-        """The attributes that another module has set; whoever makes a class (a decorator, a metaclass, a base class) may set some, too."""
-        bases = held.__mro__[1:-1]
-        made = (
-            not piece.simple
-            or piece.decorators
-            or type(held).__module__ not in ("abc", "builtins")
-            or any("__init_subclass__" in vars(base) for base in bases)
-        )
-        return set() if made else {name for name in vars(held) if not name.startswith("_")}.difference(piece.attributes)
 
     def tables(self, module: Module, name: str, piece: Piece, filled: Container[str]) -> str:
         """The lists, dicts and sets of a class that are not what its text says, but for those that code which is reached changes."""
@@ -292,6 +289,16 @@ def _members(held: object) -> dict[str, Any]:
             members[name] = member.fget
             members.update({f"{name}.{kind}": function for kind, function in (("set", member.fset), ("del", member.fdel)) if function})
     return members
+
+
+def _is_remade(piece: Piece, held: type) -> bool:
+    """Whether others than a class's body (a decorator, a metaclass, a base class, another statement) may have made what it has."""
+    return (
+        not piece.simple
+        or not _ADD_NOTHING.issuperset(chain.rpartition(".")[2] for chain in piece.decorators)
+        or type(held).__module__ not in ("abc", "builtins", "typing")
+        or any("__init_subclass__" in vars(base) for base in held.__mro__[1:-1] if base.__module__ != "typing")
+    )
 
 
 def _place_of(cls: type) -> str:

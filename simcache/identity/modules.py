@@ -85,12 +85,33 @@ def locate(name: str) -> tuple[str | None, tuple[str, ...]]:
     return None, ()
 
 
+class NotLoaded(Exception):
+    """A module is to be loaded before a closure can go on.
+
+    Whoever takes closures holds a lock, and may not load anything under it: another thread may be in the middle of loading just that,
+    and need a key to come to its end.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def is_being_loaded(module: types.ModuleType | None) -> bool:
+    """Whether somebody is in the middle of loading it: half of its names are there."""
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
+
 def load(name: str) -> None:
     """Load a module that the function would load itself; one that cannot be loaded here tells no more than its text."""
+    with contextlib.suppress(Exception):
+        importlib.import_module(name)
+
+
+def may_load(name: str) -> bool:
+    """Whether a module is still to be loaded; a script is never run for a key."""
     script = getattr(sys.modules.get("__main__"), "__file__", None)
-    if name not in sys.modules and (script is None or locate(name)[0] != os.path.abspath(script)):
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
+    return name not in sys.modules and (script is None or locate(name)[0] != os.path.abspath(script))
 
 
 def script_name(path: str) -> str:

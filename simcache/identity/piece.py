@@ -6,7 +6,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 10
+SOURCE_FORMAT = 11
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -85,6 +85,10 @@ class Piece(NamedTuple):
     """Of a class the attributes that its module knows of, set in its body or by some function: any other has come from elsewhere."""
     fixed: tuple[str, ...] = ()
     """Of a class's `constants` those whose objects no code of the module changes in place."""
+    bare_methods: tuple[str, ...] = ()
+    """Of a class the methods without any decorator, so that the attribute of that name should be just that function."""
+    loads: tuple[str, ...] = ()
+    """What a function or class imports as it runs and asks nothing of: only for what happens as that is loaded (`import pkg.plugins`)."""
 
 
 class Summary(NamedTuple):

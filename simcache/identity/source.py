@@ -16,7 +16,7 @@ from simcache.identity.normal import FUNCTIONS, Normal, called, declares, is_bli
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
 from simcache.identity.reading import Reading
-from simcache.identity.statements import at_import, calls_of, flattened, made_with, only_called, read_at_import, setting_up
+from simcache.identity.statements import at_import, calls_of, flattened, made_with, only_called, only_loaded, read_at_import, setting_up
 from simcache.identity.told import class_constants, default_constants, told
 
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
@@ -195,6 +195,7 @@ class _Reader:
             counts=() if last is None else counted(last),
             filled=() if last is None else filled(last, self.fills),
             only_called=only_called(parts) if last is None else (),
+            loads=() if last is None else tuple(sorted(set(only_loaded(last)))),
         )
         if isinstance(last, FUNCTIONS):
             annotated = self._digest_and_reach(parts, scopes, annotated=True)
@@ -214,6 +215,7 @@ class _Reader:
         if isinstance(last, ast.ClassDef):
             decorators = tuple(called(decorator) for decorator in last.decorator_list)
             piece = piece._replace(decorators=decorators, changes_itself=any(map(_changes_its_instance, last.body)))
+            piece = piece._replace(bare_methods=tuple(sorted(_bare_methods(last))))
             behaviour = self._digest_and_reach([_without_fields(last)], scopes, annotated=False)
             piece = piece._replace(behaviour=behaviour[0], behaviour_reaches=behaviour[1])
         return piece
@@ -356,6 +358,13 @@ def _filled_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, .
     for statement in function.body:
         reach.visit(statement)
     return tuple(index for index, name in enumerate(names) if name in reach.changed)
+
+
+def _bare_methods(node: ast.ClassDef) -> set[str]:
+    """The methods that stand in a class just as they are: nothing else in its body binds the name."""
+    bare = {part.name for part in node.body if isinstance(part, FUNCTIONS) and not part.decorator_list}
+    others = bindings(part for part in node.body if not (isinstance(part, FUNCTIONS) and part.name in bare))[0]
+    return bare - others
 
 
 def _changes_its_instance(method: ast.stmt) -> bool:

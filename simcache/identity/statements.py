@@ -3,8 +3,9 @@
 import ast
 from collections.abc import Iterable, Iterator
 
-from simcache.identity.normal import FUNCTIONS, chain_of
-from simcache.identity.reach import Reach
+from simcache.identity.link import link_to
+from simcache.identity.normal import FUNCTIONS, called, chain_of
+from simcache.identity.reach import Reach, imports
 
 
 def flattened(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -79,6 +80,32 @@ def only_called(parts: Iterable[ast.stmt]) -> tuple[str, ...]:
                 callees.append(name)
         used += [node.id for node in ast.walk(part) if isinstance(node, ast.Name)]
     return tuple(sorted(name for name in set(callees) if used.count(name) == callees.count(name)))
+
+
+def only_loaded(node: ast.AST) -> Iterator[str]:
+    """What functions import without asking anything of it, as links: only for what happens as it is loaded."""
+    for function in ast.walk(node):
+        if isinstance(function, FUNCTIONS):
+            inside = list(ast.walk(function))
+            chains = {chain_of(one) for one in inside if isinstance(one, (ast.Name, ast.Attribute)) and isinstance(one.ctx, ast.Load)}
+            outer = {name for one in inside if isinstance(one, (ast.Global, ast.Nonlocal)) for name in one.names}
+            for one in inside:
+                yield from _asked_nothing(one, chains | outer)
+
+
+def _asked_nothing(node: ast.AST, asked: set[str]) -> Iterator[str]:
+    match node:
+        case ast.Import(names=aliases):
+            for alias in aliases:
+                name = alias.asname or alias.name
+                if not any(chain == name or chain.startswith(f"{name}.") for chain in asked):
+                    yield link_to(0, alias.name)
+        case ast.ImportFrom():
+            yield from (link for name, link in imports(node) if name not in asked)
+        case ast.Expr(value=ast.Call() as call) if called(call).rpartition(".")[2] == "import_module":
+            reach = Reach()
+            reach.note_import(call)
+            yield from reach.reached
 
 
 def calls_of(nodes: Iterable[ast.AST]) -> tuple[str, ...]:

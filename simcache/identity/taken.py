@@ -86,11 +86,15 @@ class Guard(NamedTuple):
 class Guards:
     """All guards of a fingerprint, side by side: a hit asks thousands of them, each in a few hundred nanoseconds."""
 
-    __slots__ = ("_functions", "_singly", "_spaces", "_state", "_unloaded")
+    __slots__ = ("_functions", "_loading", "_singly", "_spaces", "_state", "_unloaded")
 
-    def __init__(self, guards: Iterable[Guard], unloaded: Iterable[str] = ()) -> None:
-        """Of `unloaded` modules only the text is known: what their names stand for is asked as soon as they are loaded."""
+    def __init__(self, guards: Iterable[Guard], unloaded: Iterable[str] = (), loading: Iterable[object] = ()) -> None:
+        """Of `unloaded` modules only the text is known: what their names stand for is asked as soon as they are loaded.
+
+        Those that were `loading`, by their specifications, are asked again as soon as that is done.
+        """
         self._unloaded = tuple(unloaded)
+        self._loading = tuple(loading)
         spaces: dict[int, list[Guard]] = {}
         self._singly: list[Guard] = []
         self._functions: list[types.FunctionType] = []
@@ -117,6 +121,8 @@ class Guards:
             if self._functions and list(map(_inside, self._functions)) != self._state:
                 return False
         except (KeyError, ValueError):  # a name is gone; an array has come in, which does not compare to one truth
+            return False
+        if not all(getattr(spec, "_initializing", False) for spec in self._loading):
             return False
         return all(sys.modules.get(module) is None for module in self._unloaded)
 

@@ -2717,6 +2717,134 @@ changes("a class attribute set by setattr in another module", """
     from pkg import models
     setattr(models.C, "limit", <<2=>3>>)
 """)
+for _name, _class, _patch, _asked in [
+    ("a dataclass is given an attribute by another module", """
+    from dataclasses import dataclass
+    @dataclass
+    class C:
+        n: int = 1
+    """, "C.limit = <<2=>3>>", "C().limit"),
+    ("a generic class is given an attribute by another module", """
+    from typing import Generic, TypeVar
+    T = TypeVar("T")
+    class C(Generic[T]):
+        n = 1
+    """, "C.limit = <<2=>3>>", "C().limit"),
+    ("a protocol's class is given an attribute by another module", """
+    from typing import Protocol
+    class P(Protocol):
+        n: int
+    class C(P):
+        n = 1
+    """, "C.limit = <<2=>3>>", "C().limit"),
+    ("a class is given an attribute by another module that its instances may have, too", """
+    class C:
+        def set(self, limit): self.limit = limit
+    """, "C.limit = <<2=>3>>", "C().limit"),
+    ("a method wrapped by another module", """
+    class C:
+        def run(self): return 1
+    """, """
+    import functools
+    def scaled(method, k):
+        @functools.wraps(method)
+        def run(self): return method(self) * k
+        return run
+    C.run = scaled(C.run, <<2=>3>>)
+    """, "C().run()"),
+    ("a function is given an attribute by another module", """
+    def C(): return C.limit
+    """, "C.limit = <<2=>3>>", "C()"),
+    ("a decorated function replaced by another module", """
+    import functools
+    def logged(function):
+        @functools.wraps(function)
+        def run(): return function()
+        return run
+    @logged
+    def C(): return 1
+    """, """
+    from pkg import models
+    def fast(): return <<2=>3>>
+    models.C = fast
+    """, "models.C()"),
+    ("a decorated function replaced by a lambda of another module", """
+    def logged(function):
+        def run(): return function()
+        return run
+    @logged
+    def C(): return 1
+    """, "from pkg import models\nmodels.C = lambda: <<2=>3>>", "models.C()"),
+]:
+    changes(_name, "from pkg import models, patch\nfrom pkg.models import C\n@cached\n"
+            f"def f(x): return {_asked} + x\n== pkg/models.py\n{dedent(_class)}\n== pkg/patch.py\nfrom pkg.models import C\n{dedent(_patch)}")
+for _name, _import in [
+    ("a module imported in a function for what it registers", "import pkg.plugins"),
+    ("a module imported in a function for what it registers, by name", "from pkg import plugins"),
+    ("a module imported in a function for what it registers, by importlib", "import importlib; importlib.import_module('pkg.plugins')"),
+]:
+    changes(_name, f"""
+    from pkg.kinds import get
+    @cached
+    def f(x): return get("a")(x)
+    == pkg/kinds.py
+    KINDS = {{}}
+    def register(law):
+        KINDS[law.__name__] = law
+        return law
+    def get(name):
+        {_import}
+        return KINDS[name]
+    == pkg/plugins.py
+    from pkg.kinds import register
+    @register
+    def a(x): return x * <<2=>3>>
+    """)
+for _name, _registry, _entry, _asked in [
+    ("a module imported in a function registers something elsewhere", """
+    KINDS = {}
+    def register(law):
+        KINDS[law.__name__] = law
+        return law
+    """, """
+    from pkg.kinds import KINDS, register
+    @register
+    def a(x): return x * <<2=>3>>
+    """, "KINDS['a'](x)"),
+    ("a module imported in a function registers something in an object", """
+    class Registry:
+        def __init__(self): self.held = {}
+        def add(self, law):
+            self.held[law.__name__] = law
+            return law
+        def get(self, name): return self.held[name]
+    KINDS = Registry()
+    """, """
+    from pkg import kinds
+    @kinds.KINDS.add
+    def a(x): return x * <<2=>3>>
+    """, "kinds.KINDS.get('a')(x)"),
+    ("a module imported in a function registers something by a base class", """
+    class Law:
+        kinds = {}
+        def __init_subclass__(cls): Law.kinds[cls.__name__] = cls
+    """, """
+    from pkg.kinds import Law
+    class A(Law):
+        def flow(self, x): return x * <<2=>3>>
+    """, "Law.kinds['A']().flow(x)"),
+    ("a module imported in a function has a class of which its base class is asked", """
+    class Law:
+        @classmethod
+        def all(cls): return cls.__subclasses__()
+    """, """
+    from pkg.kinds import Law
+    class A(Law):
+        def flow(self, x): return x * <<2=>3>>
+    """, "Law.all()[0]().flow(x)"),
+]:
+    changes(_name, "@cached\ndef f(x):\n    from pkg import laws\n    return laws.flow(x)\n"
+            f"== pkg/kinds.py\n{dedent(_registry)}\n== pkg/laws.py\n{dedent(_entry)}\ndef flow(x): return {_asked}\n")
 changes("a method set below the class", """
     class C:
         pass
@@ -3613,6 +3741,7 @@ for _name, _setup, _shown in (
     ("a function of a library", "import heapq\nH = [i for i in (3, 5)]\nheapq.heappush(H, <<1=>2>>)", "H"),
     ("a function of numpy", "import numpy as np\nM = np.zeros((2, 2))\nnp.fill_diagonal(M, <<5=>6>>)", "M.tolist()"),
     ("out= of numpy", "import numpy as np\nM = np.zeros(2)\nnp.add(<<5=>6>>, 1, out=M)", "M.tolist()"),
+    ("the place of out= of numpy", "import numpy as np\nM = np.zeros(2)\nnp.add(M, <<5=>6>>, M)", "M.tolist()"),
     ("a shuffle", "from random import Random\nH = list(range(9))\nRandom(<<5=>6>>).shuffle(H)", "H"),
     ("a method of a container", "from collections import deque\nD = deque([1, 2, 3])\nD.rotate(<<1=>2>>)", "list(D)"),
     ("another name", "L = list('ab')\nA = L\nA.append(<<5=>6>>)", "L"),

@@ -57,3 +57,33 @@ def test_what_is_bound_anew_in_a_module_that_is_loaded_later_counts(asked: str, 
 
         assert process.do("answer = doubled(5)") == "15"
     assert world.ask("doubled(5)") == "10"
+
+
+CALLED_AS_LOADED = """
+import time
+from pkg.mod import ask
+entered = time.sleep(0.2)
+START = ask(3)
+def make(k):
+    def scaled(x): return x * k
+    return scaled
+THING = make(START)
+"""
+
+
+def test_two_threads_that_load_and_ask_do_not_wait_for_each_other(world: World) -> None:
+    """A module that calls something cached as it is loaded needs a key then, while another thread has it loaded for a key."""
+    world.write(package(f"{LATE}@cached\ndef ask(x): return x\n", late=CALLED_AS_LOADED))
+    threads = """
+import faulthandler, importlib, threading
+faulthandler.dump_traceback_later(20, exit=True)
+from pkg.mod import f
+asked = threading.Thread(target=f.key, args=(1,))
+asked.start()
+importlib.import_module("pkg.late")
+asked.join()
+answer = f.key(1)
+"""
+    before = world.ask("f.key(1)")
+    with world.live() as process:
+        assert process.do(threads) == before
