@@ -7,7 +7,9 @@ from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.made import Made, behind
 from simcache.identity.modules import Module
+from simcache.identity.options import Running
 from simcache.identity.piece import Piece, digest_of
+from simcache.identity.use import Use
 
 
 class Entered(Protocol):
@@ -64,6 +66,21 @@ class Again:
             self._derive()
         if not self.closure.queue:
             self._settle()
+        if not self.closure.queue:
+            self._set_up()
+
+    def _set_up(self) -> None:
+        """Have count what objects of options have been set to since they were made, now that it is known who sets what."""
+        made = [(node, module) for node, module, piece in self._entered if piece.kind == "data" and piece.of_told]
+        if not made:
+            return
+        uses: dict[bool, list[Use]] = {True: [], False: []}
+        for _, _, piece in self._entered:
+            uses[piece.kind == "class"] += map(Use.of, piece.uses)
+        running = Running(uses[False], uses[True])
+        for node, module in made:
+            if told := self.closure.loaded.options(module.now(), node.partition(":")[2], running):
+                self._add(node, told)
 
     def _settle(self) -> None:
         """Data whose text does not tell it.

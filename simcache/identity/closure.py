@@ -433,6 +433,10 @@ class Closure:
         """Have it hold only as long as nothing comes to this class or changes in this record, wherever it is kept."""
         self.guards.setdefault((id(held), ""), watched(held))
 
+    def watch_attributes(self, held: object, names: tuple[str, ...]) -> None:
+        """Have it hold only as long as these attributes of an object are as they are."""
+        self.guards[id(held), "attributes"] = watched(held, names)
+
 
 def _submodules(module: Module) -> list[str]:
     """The modules directly inside a package."""

@@ -13,8 +13,10 @@ from simcache.identity.files import held_when_noted, is_new, is_outside, times_r
 from simcache.identity.forms import SCALARS
 from simcache.identity.live import Live, check_code, which
 from simcache.identity.modules import Module, module_name, target, underlying
+from simcache.identity.options import Running
 from simcache.identity.piece import Piece
 from simcache.identity.taken import Guard, Names, guard_of
+from simcache.identity.use import Use
 
 _PLAIN = (*SCALARS, tuple, frozenset)
 _TABLES = (dict, list, set)
@@ -35,6 +37,7 @@ class Guarding(Protocol):
     def module(self, name: str) -> Module | None: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
     def watch(self, held: object) -> None: ...
+    def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
 
 
 class Loaded:
@@ -130,6 +133,35 @@ class Loaded:
             return f"{self.objects.registered(held, module)} {_first_told[seen][1]}"
         except Unkeyable:
             return self.objects.registered(held, module)
+
+    def options(self, module: Module, name: str, running: Running) -> str:
+        """What is set in an instance that has methods which change it, but for what the code that is reached sets or works out."""
+        held = (module.namespace or {}).get(name)
+        return "" if self.objects.is_record(held) else " ".join(self._options(held, module, f"{module.name}.{name}", running))
+
+    def _options(self, held: object, module: Module, path: str, running: Running) -> Iterator[str]:
+        """The same of this object, and of those that were made with it."""
+        if isinstance(held, (type, types.ModuleType, types.FunctionType)) or not hasattr(held, "__dict__"):
+            return
+        pieces = [self._piece_of(base) for base in type(held).__mro__ if not self.objects.is_foreign(base)]
+        if not pieces or None in pieces:
+            return
+        uses = [Use.of(row) for piece in pieces if piece is not None for row in piece.uses]
+        known = []
+        for option in running.options(vars(held), uses):
+            with contextlib.suppress(Unkeyable):
+                yield f"{path}.{option}={self.objects.value_digest(vars(held)[option], f'{path}.{option}', of=module)}"
+                known.append(option)
+        inside = [*running.inside(vars(held), uses)]
+        if known or inside:
+            self.closure.watch_attributes(held, (*known, *inside))
+        for option in inside:
+            yield from self._options(vars(held)[option], module, f"{path}.{option}", running)
+
+    def _piece_of(self, cls: type) -> Piece | None:
+        module = self.objects.module_of(cls)
+        piece = None if module is None else module.file.summary.names.get(cls.__qualname__)
+        return piece if piece is not None and piece.kind == "class" else None
 
     def _read_in(self, module: Module, held: Any, path: str) -> Iterator[str]:
         """Defaults of a function, or attributes of a class, that were read from outside when the module was loaded, as far as they are data."""

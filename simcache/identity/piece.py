@@ -6,7 +6,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 11
+SOURCE_FORMAT = 12
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -89,6 +89,10 @@ class Piece(NamedTuple):
     """Of a class the methods without any decorator, so that the attribute of that name should be just that function."""
     loads: tuple[str, ...] = ()
     """What a function or class imports as it runs and asks nothing of: only for what happens as that is loaded (`import pkg.plugins`)."""
+    uses: tuple[str, ...] = ()
+    """What functions do with attributes, as rows of `Use`: of a class one for each method."""
+    of_told: bool = False
+    """Data that is made by one call, with nothing but values that the text tells."""
 
 
 class Summary(NamedTuple):

@@ -5,6 +5,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
+from simcache.identity.asked import is_made_of_told, uses_of
 from simcache.identity.counters import counted
 from simcache.identity.effects import Effects
 from simcache.identity.filled import filled, set_in
@@ -18,8 +19,8 @@ from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
 from simcache.identity.reading import Reading
 from simcache.identity.statements import at_import, calls_of, flattened, made_with, only_called, only_loaded, read_at_import, setting_up
 from simcache.identity.told import class_constants, default_constants, told
+from simcache.identity.use import MAKERS
 
-_MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
 _NESTS = 6000
 """Calls within calls while a text is read."""
 
@@ -196,6 +197,8 @@ class _Reader:
             filled=() if last is None else filled(last, self.fills),
             only_called=only_called(parts) if last is None else (),
             loads=() if last is None else tuple(sorted(set(only_loaded(last)))),
+            uses=tuple(sorted({use.row() for use in uses_of(parts if last is None else [last], self.fills, self.told) if any(use)})),
+            of_told=last is None and is_made_of_told(parts, self.told),
         )
         if isinstance(last, FUNCTIONS):
             annotated = self._digest_and_reach(parts, scopes, annotated=True)
@@ -368,7 +371,7 @@ def _bare_methods(node: ast.ClassDef) -> set[str]:
 
 
 def _changes_its_instance(method: ast.stmt) -> bool:
-    if not isinstance(method, FUNCTIONS) or method.name in _MAKERS:
+    if not isinstance(method, FUNCTIONS) or method.name in MAKERS:
         return False
     if any(called(decorator).rpartition(".")[2] == "cached_property" for decorator in method.decorator_list):
         return True

@@ -4,6 +4,7 @@ import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter, is_, itemgetter
 from typing import Any, Protocol
 
@@ -152,9 +153,11 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
     return Guard(names, name, held, inside, None if inside is None else inside(held))
 
 
-def watched(held: object) -> Guard:
-    """A guard of what is inside an object: of a class how many names it has, of an instance its attributes."""
-    inside = _of_class if isinstance(held, type) else _of_record
+def watched(held: object, names: tuple[str, ...] = ()) -> Guard:
+    """A guard of what is inside an object: of a class how many names it has, of an instance its attributes, or those of these names."""
+    inside: Callable[[Any], object] = _of_class if isinstance(held, type) else _of_record
+    if names:
+        inside = partial(_of_names, names)
     return Guard(Itself(held), "", held, inside, inside(held))
 
 
@@ -176,6 +179,11 @@ def _of_array(array: Any) -> object:
 
 def _of_record(record: Any) -> object:
     return _copied(dict(vars(record)))
+
+
+def _of_names(names: Iterable[str], record: Any) -> object:
+    held = vars(record)
+    return _copied({name: held.get(name, ABSENT) for name in names})
 
 
 def _copied(held: Any) -> Any:

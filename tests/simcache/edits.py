@@ -4174,6 +4174,94 @@ changes("two names of a registry change places", f"""
     REG.add("<<b=>a>>", two)
 """)
 
+# ---------------------------------------------------------------- what is set in objects of options
+
+_OPTIONS = """\
+== pkg/config.py
+class Config:
+    def __init__(self, dt=1, **more):
+        self.dt, self.values = dt, dict(more)
+        self.changes = 0
+    def set(self, **more):
+        self.changes += 1
+        for name, value in more.items(): setattr(self, name, value)
+    def put(self, name, value): self.values[name] = value
+CFG = Config(k=1)
+"""
+for _name, _setting, _asked in (
+    ("a method", "CFG.set(dt=<<2=>3>>)", "CFG.dt"),
+    ("an attribute", "CFG.dt = <<2=>3>>", "CFG.dt"),
+    ("an attribute that it adds up", "CFG.dt += <<2=>3>>", "CFG.dt"),
+    ("a dict inside", "CFG.put('k', <<2=>3>>)", "CFG.values['k']"),
+    ("an item of a dict inside", "CFG.values['k'] = <<2=>3>>", "CFG.values['k']"),
+    ("an attribute that is new", "CFG.more = <<2=>3>>", "CFG.more"),
+    ("setattr", "setattr(CFG, 'd' + 't', <<2=>3>>)", "CFG.dt"),
+    ("a function", "def configure(dt): CFG.dt = dt\nconfigure(<<2=>3>>)", "CFG.dt"),
+    ("a value that is computed", "import math\nCFG.set(dt=math.floor(<<2=>3>>.5))", "CFG.dt"),
+    ("a value of the command line", "import sys\nsys.argv = ['x', '<<2=>3>>']\nCFG.set(dt=int(sys.argv[1]))", "CFG.dt"),
+):
+    changes(f"an object of options of another module, set by a third: {_name}", f"""
+from pkg.config import CFG
+import pkg.setting
+@cached
+def f(x): return x * {_asked}
+{_OPTIONS}== pkg/setting.py
+from pkg.config import CFG
+{_setting}
+""")
+same("an object of options of another module, what nobody reads", f"""
+from pkg.config import CFG
+import pkg.setting
+@cached
+def f(x): return x * CFG.dt
+{_OPTIONS}== pkg/setting.py
+from pkg.config import CFG
+CFG.put('k', <<2=>3>>)
+<<=>CFG.set(verbose=True)>>
+""")
+same("an object of options of another module, a comment in a method", f"""
+from pkg.config import CFG
+@cached
+def f(x): return x * CFG.dt
+{_OPTIONS}    <<=># why>>
+""")
+for _name, _text, _setting, _asked in (
+    ("a dataclass", "from dataclasses import dataclass\n@dataclass\nclass Config:\n    dt: float = 1.0\n    def use(self, dt): self.dt = dt", "CFG.use(<<2=>3>>)", "CFG.dt"),
+    ("one upon another", "class Base:\n    def use(self, **more): vars(self).update(more)\nclass Config(Base):\n    def __init__(self): self.dt = 1", "CFG.use(dt=<<2=>3>>)", "CFG.dt"),
+    ("an object inside", "class Sim:\n    def __init__(self, dt): self.dt = dt\nclass Config:\n    def __init__(self, dt=1): self.sim = Sim(dt)\n    def use(self, dt): self.sim.dt = dt", "CFG.use(<<2=>3>>)", "CFG.sim.dt"),
+    ("a dataclass inside another", "from dataclasses import dataclass, field\n@dataclass\nclass Sim:\n    dt: float = 1.0\n@dataclass\nclass Config:\n    sim: Sim = field(default_factory=Sim)\n    def use(self, dt): self.sim.dt = dt", "CFG.sim.dt = <<2=>3>>", "CFG.sim.dt"),
+    ("an object inside that is another now", "class Sim:\n    def __init__(self, dt): self.dt = dt\nclass Config:\n    def __init__(self): self.sim = Sim(1)\n    def use(self, sim): self.sim = sim", "from pkg.config import Sim\nCFG.use(Sim(<<2=>3>>))", "CFG.sim.dt"),
+    ("a getter", "class Config:\n    def __init__(self): self._dt = 1\n    def use(self, dt): self._dt = dt\n    def now(self): return self._dt", "CFG.use(<<2=>3>>)", "CFG.now()"),
+    ("a method of an object above", "class Base:\n    def __init__(self): self.dt = 1\n    def use(self, dt): self.dt = dt\nclass Config(Base): pass", "CFG.use(<<2=>3>>)", "CFG.dt"),
+):
+    changes(f"an object of options, set by another module: {_name}", f"""
+from pkg.config import CFG
+import pkg.setting
+@cached
+def f(x): return x * {_asked}
+== pkg/config.py
+{_text}
+CFG = Config()
+== pkg/setting.py
+from pkg.config import CFG
+{_setting}
+""")
+changes("a pydantic model of options, set by another module", """
+    from pkg.config import CFG
+    import pkg.setting
+    @cached
+    def f(x): return x * CFG.dt
+    == pkg/config.py
+    from pydantic import BaseModel
+    class Config(BaseModel):
+        dt: float = 1.0
+        def use(self, dt): self.dt = dt
+    CFG = Config()
+    == pkg/setting.py
+    from pkg.config import CFG
+    CFG.use(<<2=>3>>)
+""", needs=("pydantic",))
+
 # ---------------------------------------------------------------- what statements set in classes and functions as the module is loaded
 
 for _name, _text in (

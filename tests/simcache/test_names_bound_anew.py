@@ -121,6 +121,79 @@ def test_what_is_bound_anew_is_never_served_the_old_result(name: str, rebind: st
     assert world.ask(f"{name}(2)") == "4"
 
 
+OPTIONS = {
+    "a method": ("self.dt = 2", "def set(self, dt): self.dt = dt", "CFG.dt", "CFG.set(3)"),
+    "an attribute beside a method": ("self.dt = 2", "def set(self, dt): self.dt = dt", "CFG.dt", "CFG.dt = 3"),
+    "keywords": (
+        "self.dt = 2",
+        "def set(self, **more):\n        for name, value in more.items(): setattr(self, name, value)",
+        "CFG.dt",
+        "CFG.set(dt=3)",
+    ),
+    "all attributes at once": ("self.dt = 2", "def set(self, **more): self.__dict__.update(more)", "CFG.dt", "CFG.set(dt=3)"),
+    "a number of a text": ("self.dt = 2", "def read(self, text): self.dt = float(text)", "CFG.dt", "CFG.read('3')"),
+    "a dict inside": (
+        "self.values = {'dt': 2}",
+        "def put(self, name, value): self.values[name] = value",
+        "CFG.values['dt']",
+        "CFG.put('dt', 3)",
+    ),
+    "a dict inside that a method reads": (
+        "self.values = {'dt': 2}",
+        "def put(self, **more): self.values.update(more)\n    def value(self, name): return self.values[name]",
+        "CFG.value('dt')",
+        "CFG.put(dt=3)",
+    ),
+    "an item of the object": (
+        "self.values = {'dt': 2}",
+        "def __setitem__(self, name, value): self.values[name] = value\n    def __getitem__(self, name): return self.values[name]",
+        "CFG['dt']",
+        "CFG['dt'] = 3",
+    ),
+    "a property": (
+        "self._dt = 2",
+        "@property\n    def dt(self): return self._dt\n    @dt.setter\n    def dt(self, dt): self._dt = dt",
+        "CFG.dt",
+        "CFG.dt = 3",
+    ),
+    "an object inside": (
+        "self.sim = Sim(2)",
+        "def use(self, **more): vars(self.sim).update(more)\nclass Sim:\n    def __init__(self, dt): self.dt = dt",
+        "CFG.sim.dt",
+        "CFG.use(dt=3)",
+    ),
+    "a method that works out a count, too": (
+        "self.dt, self.changes = 2, 0",
+        "def set(self, dt):\n        self.dt = dt\n        self.changes += 1",
+        "CFG.dt",
+        "CFG.set(3)",
+    ),
+    "a method that another one calls": (
+        "self.dt = 2",
+        "def fast(self): self.set(3)\n    def set(self, dt): self.dt = dt\n    def now(self): return self.dt",
+        "CFG.now()",
+        "CFG.fast()",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "methods", "asked", "setting"), OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
+def test_what_is_set_in_an_object_of_options_counts(made: str, methods: str, asked: str, setting: str, called: bool, world: World) -> None:
+    """By a method that the function does not call, or by the program, in an object whose class has methods that change it."""
+    config = f"class Config:\n    def __init__(self): {made}\n    {methods}\nCFG = Config()\n"
+    world.write(package(f"from pkg.config import CFG\n@cached\ndef f(x): return x * {asked}\n", config=config))
+    with world.live() as process:
+        process.do("from pkg.mod import f, CFG")
+        if called:
+            assert process.do("answer = f(2)") == "4"
+        process.do(setting)
+
+        assert process.do("answer = int(f(2))") == "6"
+        assert process.do("answer = int(f(2))") == "6"
+    assert world.ask("f(2)") == "4"
+
+
 def test_a_patch_that_is_taken_back_gets_the_old_result_again(world: World) -> None:
     """A test's monkeypatch leaves nothing behind, in this process or in the store."""
     world.write(package(REBOUND, other="FACTOR = 2\nLIST = list(range(2))\n"))
@@ -187,6 +260,26 @@ OWN_STATE = {
     ),
     "a heap": "from heapq import heappush\nH = []\ndef g(x):\n    heappush(H, x)\n    return x * 2\n",
     "sums at places": "import numpy as np\nB = np.zeros(9)\ndef g(x):\n    np.add.at(B, [x], 1.0)\n    return x * 2\n",
+    "the last argument, in an object of options": (
+        "class C:\n    def __init__(self): self.last, self.k = 0, 2\n    def set(self, k): self.k = k\n    def run(self, x):\n        self.last = x\n"
+        "        return x * self.k + 0 * self.last\nCFG = C()\ndef g(x): return CFG.run(x)\n"
+    ),
+    "a clock that is started": (
+        "import time\nclass C:\n    def __init__(self): self.since = time.time()\n    def start(self): self.since = time.time()\n"
+        "    def lap(self): return time.time() - self.since\nWATCH = C()\nWATCH.start()\ndef g(x): return x * 2 if WATCH.lap() >= 0 else 0\n"
+    ),
+    "a log of this process": (
+        "import os\nclass Log:\n    def __init__(self, name, lines=()): self.name, self.lines = name, list(lines)\n    def rename(self, name): self.name = name\n"
+        "    def info(self, text): self.lines.append(f'{self.name} {text}')\nLOG = Log(os.getpid())\ndef g(x):\n    LOG.info(x)\n    return x * 2\n"
+    ),
+    "a default of this process": (
+        "import os\nclass Log:\n    def __init__(self, name=os.getpid()): self.name = name\n    def rename(self, name): self.name = name\n"
+        "LOG = Log()\ndef g(x): return x * 2 if LOG.name else 0\n"
+    ),
+    "a field of this process": (
+        "import os\nfrom dataclasses import dataclass, field\n@dataclass\nclass Log:\n    name: int = os.getpid()\n    more: int = field(default=os.getpid())\n"
+        "    def rename(self, name): self.name = name\nLOG = Log()\ndef g(x): return x * 2 if LOG.name + LOG.more else 0\n"
+    ),
     "a default as a memo": "def g(x, memo={}): return memo.setdefault(x, x * 2)\n",
 }
 

@@ -1,0 +1,186 @@
+"""What functions and methods ask of objects and set in them, by the names of attributes: so an object of options is told from one that works."""
+
+import ast
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from simcache.identity.filled import filled
+from simcache.identity.normal import FUNCTIONS, called
+from simcache.identity.piece import MUTATORS
+from simcache.identity.told import told
+from simcache.identity.use import ALL, ANY, MAKERS, Use
+
+_LISTS = frozenset("asdict astuple dataclasses.asdict dataclasses.astuple dataclasses.replace replace vars".split())
+"""Functions that ask for all attributes of an object."""
+_FIELDS = frozenset("Field dataclasses.field field pydantic.Field".split())
+_CONVERTS = frozenset("Path abs bool dict float frozenset int list max min round set sorted str tuple".split())
+
+
+def uses_of(nodes: Iterable[ast.AST], fills: Mapping[str, Collection[int]], known: Mapping[str, object]) -> Iterator[Use]:
+    """Of a class one for each method and one for its fields; of functions, and of the lambdas in anything else, one each."""
+    for node in nodes:
+        if isinstance(node, ast.ClassDef):
+            yield Use("", works_out=frozenset(_fields_worked_out(node.body, known)), makes=frozenset(_fields_made(node.body)))
+            for method in node.body:
+                if isinstance(method, FUNCTIONS):
+                    setter = any(called(decorator).endswith(".setter") for decorator in method.decorator_list)
+                    yield _use(method, f"{method.name}=" if setter else method.name, fills, known)
+        elif isinstance(node, FUNCTIONS):
+            yield _use(node, "", fills, known)
+        else:
+            yield from (_use(part, "", fills, known) for part in ast.walk(node) if isinstance(part, ast.Lambda))
+
+
+def is_made_of_told(parts: Iterable[ast.stmt], known: Mapping[str, object]) -> bool:
+    """Whether a name is bound once, to what is called with nothing but values that the text tells."""
+    bound = [part for part in parts if isinstance(part, (ast.Assign, ast.AnnAssign)) and _binds(part)]
+    call = bound[0].value if len(bound) == 1 else None
+    return isinstance(call, ast.Call) and all(told(given, known) for given in (*call.args, *(keyword.value for keyword in call.keywords)))
+
+
+def _binds(part: ast.Assign | ast.AnnAssign) -> bool:
+    return all(isinstance(target, ast.Name) for target in (part.targets if isinstance(part, ast.Assign) else [part.target]))
+
+
+def _use(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, name: str, fills: Mapping[str, Collection[int]], known: Mapping[str, object]
+) -> Use:
+    arguments = [*node.args.posonlyargs, *node.args.args]
+    me = arguments[0].arg if name and arguments else ""
+    inside = list(ast.walk(node))
+    made = me if name in MAKERS else ""
+    asks: set[str] = set()
+    stores: set[str] = set()
+    for inner in inside:
+        asks.update(_asked(inner, made))
+        stores.update(_stored(inner, made))
+    works_out = frozenset(_worked_out(node, me, known)) if name else frozenset[str]()
+    if not made:
+        return Use(name, frozenset(asks), frozenset(stores), frozenset(filled(node, fills)), works_out)
+    return Use(name, frozenset(asks), frozenset(stores), works_out=works_out, makes=frozenset(_made(node, me, known)))
+
+
+def _asked(node: ast.AST, made: str) -> Iterator[str]:
+    """The attributes and methods that are asked for; of the instance that is being made none."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=name)) if name == made:
+            return
+        case ast.Attribute(attr=name, ctx=ast.Load()):
+            yield name
+        case ast.Attribute(attr=name):
+            yield f"{name}="
+        case ast.Subscript(ctx=ast.Store() | ast.Del()):
+            yield "__setitem__"
+        case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]):
+            yield name
+        case ast.Call(func=ast.Name(id="getattr")):
+            yield ANY
+    if isinstance(node, ast.Call) and called(node) in _LISTS:
+        yield ALL
+
+
+def _stored(node: ast.AST, made: str) -> Iterator[str]:
+    match node:
+        case ast.Attribute(value=ast.Name(id=name)) if name == made:
+            return
+        case ast.Attribute(attr=name, ctx=ast.Store() | ast.Del()):
+            yield name
+        case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[ast.Name(id=name), *_]) if name == made:
+            return
+        case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[_, ast.Constant(value=str(name)), *_]):
+            yield name
+        case ast.Call(func=ast.Name(id="setattr" | "delattr" | "vars")) | ast.Attribute(attr="__dict__" | "__setattr__"):
+            yield ANY
+
+
+def _worked_out(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, me: str, known: Mapping[str, object]) -> Iterator[str]:
+    """The attributes that a method sets, or whose objects it changes, to more than it is given."""
+    given = _given(node, me, known)
+    for inner in ast.walk(node):
+        if isinstance(inner, (ast.For, ast.comprehension)) and _is_given(inner.iter, given, known):
+            given |= {part.id for part in ast.walk(inner.target) if isinstance(part, ast.Name)}
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Assign(targets=targets, value=value):
+                is_given = _is_given(value, given, known)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                targets, is_given = [target], _is_given(value, given, known)
+            case ast.AugAssign(target=target):
+                targets, is_given = [target], False
+            case ast.For(target=target):
+                targets, is_given = [target], False
+            case ast.Call(func=ast.Attribute(attr=method, value=of)) if method in MUTATORS:
+                targets, is_given = (
+                    [of],
+                    all(_is_given(one, given, known) for one in (*inner.args, *(word.value for word in inner.keywords))),
+                )
+            case _:
+                continue
+        if not is_given:
+            yield from (part.attr for target in targets for part in ast.walk(target) if isinstance(part, ast.Attribute))
+
+
+def _made(node: ast.AST, me: str, known: Mapping[str, object]) -> Iterator[str]:
+    """The attributes of a new instance that are made by a call with nothing but what is given."""
+    if not isinstance(node, FUNCTIONS):
+        return
+    given = _given(node, me, known)
+    for inner in ast.walk(node):
+        match inner:
+            case (
+                ast.Assign(targets=[ast.Attribute(attr=name)], value=ast.Call(func=ast.Name()) as call)
+                | ast.AnnAssign(target=ast.Attribute(attr=name), value=ast.Call(func=ast.Name()) as call)
+            ) if all(_is_given(part, given, known) for part in (*call.args, *(word.value for word in call.keywords))):
+                yield name
+
+
+def _fields_made(body: Iterable[ast.stmt]) -> Iterator[str]:
+    """The fields of a class that are made with each instance: `sim: Sim = field(default_factory=Sim)`."""
+    for statement in body:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(args=[], keywords=[ast.keyword(value=ast.Name())]) as call):
+                if called(call) in _FIELDS:
+                    yield name
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=ast.Name(), args=[], keywords=[])):
+                yield name
+
+
+def _given(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, me: str, known: Mapping[str, object]) -> set[str]:
+    """The arguments of a method, but for those that have a default which the text does not tell."""
+    every = node.args
+    positional = [*every.posonlyargs, *every.args]
+    defaults = [*zip(reversed(positional), reversed(every.defaults), strict=False), *zip(every.kwonlyargs, every.kw_defaults, strict=True)]
+    untold = {argument.arg for argument, default in defaults if default is not None and told(default, known) is None}
+    names = {argument.arg for argument in (*positional, *every.kwonlyargs, every.vararg, every.kwarg) if argument is not None}
+    return names - untold - {me}
+
+
+def _is_given(node: ast.expr, given: Collection[str], known: Mapping[str, object]) -> bool:
+    """Whether a value is nothing but what is given: arguments, constants, and what is made of them without looking elsewhere."""
+    match node:
+        case ast.Name(id=name):
+            return name in given or name in known
+        case ast.Constant():
+            return True
+        case ast.Call(func=ast.Name(id=name)):
+            inside: list[ast.expr] = [*node.args, *(keyword.value for keyword in node.keywords)]
+            return name in _CONVERTS and all(_is_given(part, given, known) for part in inside)
+        case ast.Call(func=ast.Attribute(value=of, attr="items" | "keys" | "values" | "copy" | "get"), args=args):
+            return all(_is_given(part, given, known) for part in (of, *args))
+        case ast.Attribute(value=of):
+            return _is_given(of, given, known)
+        case ast.Tuple() | ast.List() | ast.Set() | ast.Dict() | ast.Subscript() | ast.BinOp() | ast.UnaryOp() | ast.IfExp() | ast.BoolOp():
+            return all(_is_given(part, given, known) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+        case ast.Compare() | ast.Starred() | ast.JoinedStr() | ast.FormattedValue():
+            return all(_is_given(part, given, known) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+    return False
+
+
+def _fields_worked_out(body: Iterable[ast.stmt], known: Mapping[str, object]) -> Iterator[str]:
+    """The fields of a class whose default the text does not tell."""
+    for statement in body:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(args=args, keywords=words) as call) if called(call) in _FIELDS:
+                if not all(_is_given(part, _CONVERTS, known) for part in (*args, *(word.value for word in words))):
+                    yield name
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if told(value, known) is None:
+                yield name
