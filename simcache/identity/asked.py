@@ -7,6 +7,7 @@ from simcache.identity.filled import filled
 from simcache.identity.normal import FUNCTIONS, called
 from simcache.identity.piece import MUTATORS
 from simcache.identity.told import told
+from simcache.identity.tree import children, walk
 from simcache.identity.use import ALL, ANY, MAKERS, Use
 
 _LISTS = frozenset("asdict astuple dataclasses.asdict dataclasses.astuple dataclasses.replace replace vars".split())
@@ -27,7 +28,7 @@ def uses_of(nodes: Iterable[ast.AST], fills: Mapping[str, Collection[int]], know
         elif isinstance(node, FUNCTIONS):
             yield _use(node, "", fills, known)
         else:
-            yield from (_use(part, "", fills, known) for part in ast.walk(node) if isinstance(part, ast.Lambda))
+            yield from (_use(part, "", fills, known) for part in walk(node) if isinstance(part, ast.Lambda))
 
 
 def is_made_of_told(parts: Iterable[ast.stmt], known: Mapping[str, object]) -> bool:
@@ -46,7 +47,7 @@ def _use(
 ) -> Use:
     arguments = [*node.args.posonlyargs, *node.args.args]
     me = arguments[0].arg if name and arguments else ""
-    inside = list(ast.walk(node))
+    inside = list(walk(node))
     made = me if name in MAKERS else ""
     asks: set[str] = set()
     stores: set[str] = set()
@@ -95,10 +96,10 @@ def _stored(node: ast.AST, made: str) -> Iterator[str]:
 def _worked_out(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, me: str, known: Mapping[str, object]) -> Iterator[str]:
     """The attributes that a method sets, or whose objects it changes, to more than it is given."""
     given = _given(node, me, known)
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, (ast.For, ast.comprehension)) and _is_given(inner.iter, given, known):
-            given |= {part.id for part in ast.walk(inner.target) if isinstance(part, ast.Name)}
-    for inner in ast.walk(node):
+            given |= {part.id for part in walk(inner.target) if isinstance(part, ast.Name)}
+    for inner in walk(node):
         match inner:
             case ast.Assign(targets=targets, value=value):
                 is_given = _is_given(value, given, known)
@@ -116,7 +117,7 @@ def _worked_out(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, me: s
             case _:
                 continue
         if not is_given:
-            yield from (part.attr for target in targets for part in ast.walk(target) if isinstance(part, ast.Attribute))
+            yield from (part.attr for target in targets for part in walk(target) if isinstance(part, ast.Attribute))
 
 
 def _made(node: ast.AST, me: str, known: Mapping[str, object]) -> Iterator[str]:
@@ -124,7 +125,7 @@ def _made(node: ast.AST, me: str, known: Mapping[str, object]) -> Iterator[str]:
     if not isinstance(node, FUNCTIONS):
         return
     given = _given(node, me, known)
-    for inner in ast.walk(node):
+    for inner in walk(node):
         match inner:
             case (
                 ast.Assign(targets=[ast.Attribute(attr=name)], value=ast.Call(func=ast.Name()) as call)
@@ -169,9 +170,9 @@ def _is_given(node: ast.expr, given: Collection[str], known: Mapping[str, object
         case ast.Attribute(value=of):
             return _is_given(of, given, known)
         case ast.Tuple() | ast.List() | ast.Set() | ast.Dict() | ast.Subscript() | ast.BinOp() | ast.UnaryOp() | ast.IfExp() | ast.BoolOp():
-            return all(_is_given(part, given, known) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+            return all(_is_given(part, given, known) for part in children(node) if isinstance(part, ast.expr))
         case ast.Compare() | ast.Starred() | ast.JoinedStr() | ast.FormattedValue():
-            return all(_is_given(part, given, known) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+            return all(_is_given(part, given, known) for part in children(node) if isinstance(part, ast.expr))
     return False
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from simcache.identity.link import further
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.reach import bindings
+from simcache.identity.tree import children
 
 _OF_CLASSES = frozenset({"__class_getitem__", "__init_subclass__", "__new__"})
 
@@ -41,7 +42,7 @@ def _inside(node: ast.AST, scope: _Scope) -> Iterator[str]:
     elif isinstance(node, ast.AugAssign) and isinstance(node.op, (ast.Add, ast.Sub)) and _is_whole(node.value):
         # Anything else that is assigned may be a setting: `cls.dt /= 2`, `options["dt"] = 1`, and `roads.append(road)` too.
         yield from _chains(node.target, scope)
-    for inner in ast.iter_child_nodes(node):
+    for inner in children(node):
         yield from _inside(inner, scope)
 
 

@@ -7,6 +7,7 @@ from simcache.identity.link import taken_apart
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.piece import FILLERS
 from simcache.identity.statements import at_once, bound_in
+from simcache.identity.tree import children, walk
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FRESH = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.JoinedStr, ast.Constant, ast.Lambda)
@@ -43,7 +44,7 @@ class Effects:
     def note(self, statement: ast.stmt) -> None:
         """Remember which names a statement gives to objects that have one already, or to their parts, and which to what never changes."""
         for targets, source in bound_in(statement):
-            names = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+            names = {node.id for target in targets for node in walk(target) if isinstance(node, ast.Name)}
             self.fixed -= names
             if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is source and self._is_fixed(source):
                 self.fixed |= names
@@ -83,7 +84,7 @@ class Effects:
         if isinstance(node, (ast.Constant, ast.JoinedStr)):
             return True
         if isinstance(node, (ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.IfExp, ast.Tuple)):
-            return all(self._is_fixed(part) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+            return all(self._is_fixed(part) for part in children(node) if isinstance(part, ast.expr))
         if isinstance(node, ast.Attribute):
             return self._is_fixed(node.value) or self.is_pure(chain_of(node).partition(".")[0])
         if isinstance(node, ast.Call):
@@ -131,4 +132,4 @@ class Effects:
             return set().union(*map(self._given, node.args)) if self.is_pure(called(node).partition(".")[0]) else self._handed(node)
         if isinstance(node, _COMPREHENSIONS):
             return set().union(*(self._given(generator.iter) for generator in node.generators))
-        return set().union(*map(self._given, ast.iter_child_nodes(node)))
+        return set().union(*map(self._given, children(node)))

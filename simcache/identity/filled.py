@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from simcache.identity.kinds import given_to, stores_in
 from simcache.identity.normal import called
 from simcache.identity.piece import FILLERS, MUTATORS
+from simcache.identity.tree import walk
 
 _READ = frozenset(
     "abs all any bool deepcopy dict enumerate filter float format frozenset hasattr hash id int isinstance issubclass iter len list map max "
@@ -18,7 +19,7 @@ def filled(node: ast.AST, fills: Mapping[str, Collection[int]]) -> tuple[str, ..
 
     `fills` tells of functions of the module which of their arguments they change; who else is given an object may do so.
     """
-    nodes = list(ast.walk(node))
+    nodes = list(walk(node))
     behind = _behind_names(nodes)
     found: set[str] = set()
     for inner in nodes:
@@ -29,7 +30,7 @@ def filled(node: ast.AST, fills: Mapping[str, Collection[int]]) -> tuple[str, ..
 
 def set_in(node: ast.AST) -> tuple[str, ...]:
     """The names of attributes that a function or class sets as it runs, whatever they are attributes of but an instance's own (`self.n = 1`)."""
-    stores = (inner for inner in ast.walk(node) if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store))
+    stores = (inner for inner in walk(node) if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store))
     return tuple(sorted({store.attr for store in stores if not (isinstance(store.value, ast.Name) and store.value.id == "self")}))
 
 
@@ -57,7 +58,7 @@ def _behind_names(nodes: list[ast.AST]) -> dict[str, set[str]]:
         for inner in bound:
             source = inner.iter if isinstance(inner, (ast.For, ast.comprehension)) else inner.value
             targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
-            for name in (part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)):
+            for name in (part.id for target in targets for part in walk(target) if isinstance(part, ast.Name)):
                 behind.setdefault(name, set()).update(set() if source is None else _attributes(source, behind))
     return behind
 
@@ -65,7 +66,7 @@ def _behind_names(nodes: list[ast.AST]) -> dict[str, set[str]]:
 def _attributes(node: ast.expr, behind: Mapping[str, set[str]]) -> set[str]:
     """The attributes in an expression, and those from which its variables come."""
     found: set[str] = set()
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.Attribute):
             found.add(inner.attr)
         elif isinstance(inner, ast.Name):

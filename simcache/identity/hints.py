@@ -4,6 +4,7 @@ import ast
 from collections.abc import Collection, Iterable, Iterator
 
 from simcache.identity.normal import FUNCTIONS, called, words, words_of
+from simcache.identity.tree import children, walk
 
 _READS = frozenset("__annotations__ annotation get_annotations get_type_hints getfullargspec".split())
 _READS_HINTS = frozenset("beartype typechecked validate_arguments validate_call".split())
@@ -27,8 +28,8 @@ class _Signatures:
     """The signatures that a statement asks for, and what becomes of each."""
 
     def __init__(self, statement: ast.stmt) -> None:
-        self.nodes = list(ast.walk(statement))
-        self.above = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        self.nodes = list(walk(statement))
+        self.above = {child: node for node in self.nodes for child in children(node)}
 
     def are_only_bound(self) -> bool:
         """Whether they are but bound to arguments, or asked for names, kinds and defaults of parameters: nobody sees an annotation then."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from simcache.identity.normal import FUNCTIONS, called
 from simcache.identity.piece import FILLERS, MUTATORS
 from simcache.identity.statements import at_once, bound_in
+from simcache.identity.tree import children, walk
 
 _SAME_FUNCTIONS = frozenset("chain dict enumerate filter frozenset getattr iter list next reversed set sorted tuple vars zip".split())
 _SAME_METHODS = frozenset("__subclasses__ copy get items keys mro pop popitem setdefault values".split())
@@ -36,7 +37,7 @@ class Kinds:
         for targets, source in bound_in(statement):
             inside = id(source) in asked or isinstance(targets[0], (ast.Tuple, ast.List))
             is_, holds = self._is(source), self._holds(source)
-            for node in (node for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)):
+            for node in (node for target in targets for node in walk(target) if isinstance(node, ast.Name)):
                 self.held.setdefault(node.id, set()).update(holds - {node.id})
                 if isinstance(node.ctx, ast.Store):
                     self.same.setdefault(node.id, set()).update((is_ | holds if inside else is_) - {node.id})
@@ -80,7 +81,7 @@ class Kinds:
         if isinstance(node, (ast.Attribute, ast.Subscript)):
             return self._is(node.value) | self._holds(node.value)
         if isinstance(node, (ast.IfExp, ast.BoolOp, ast.NamedExpr, ast.Starred)):
-            return set().union(*(self._is(part) for part in ast.iter_child_nodes(node)))
+            return set().union(*(self._is(part) for part in children(node)))
         if isinstance(node, ast.Call):
             return set().union(*(self._is(part) | self._holds(part) for part in self._passed(node)))
         return set()
@@ -92,13 +93,13 @@ class Kinds:
         if isinstance(node, (ast.Attribute, ast.Subscript)):
             return self._holds(node.value)
         if isinstance(node, _DISPLAYS):
-            return set().union(*(self._is(part) | self._holds(part) for part in ast.iter_child_nodes(node)))
+            return set().union(*(self._is(part) | self._holds(part) for part in children(node)))
         if isinstance(node, _COMPREHENSIONS):
             return self._is(node.elt) | self._holds(node.elt)
         if isinstance(node, ast.DictComp):
             return set().union(*(self._is(part) | self._holds(part) for part in (node.key, node.value)))
         if isinstance(node, (ast.IfExp, ast.BoolOp, ast.NamedExpr)):
-            return set().union(*(self._holds(part) for part in ast.iter_child_nodes(node)))
+            return set().union(*(self._holds(part) for part in children(node)))
         if isinstance(node, ast.Call):
             return self._is(node)
         return set()

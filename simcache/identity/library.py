@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from simcache.identity.link import taken_apart
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.reach import bindings
+from simcache.identity.tree import walk
 
 _SETTERS = ("add_", "disable", "enable", "register", "set", "unregister", "use_")
 """How what sets something is named, or is given code that the library then runs (`yaml.add_constructor`)."""
@@ -122,7 +123,7 @@ def _libraries(root: str, links: Links) -> set[str]:
 
 def _may_make_errors(statement: ast.stmt) -> bool:
     """Whether it may be a filter by which warnings are raised."""
-    for call in ast.walk(statement):
+    for call in walk(statement):
         if isinstance(call, ast.Call):
             action = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "action")]
             if any(not isinstance(part, ast.Constant) or part.value == "error" for part in action):
@@ -141,7 +142,7 @@ def _said(parts: Iterable[ast.expr]) -> list[ast.stmt]:
 
 def _with_locals(statements: list[ast.stmt], function: ast.stmt) -> list[ast.stmt]:
     """These statements, and those of their function that work out what they use."""
-    makers = [(node, _names(*_targets(node))) for node in ast.walk(function) if isinstance(node, _ASSIGNMENTS)]
+    makers = [(node, _names(*_targets(node))) for node in walk(function) if isinstance(node, _ASSIGNMENTS)]
     wanted, found = list(statements), list(statements)
     while wanted:
         used = _names(wanted.pop(), read=True)
@@ -157,7 +158,7 @@ def _targets(statement: "ast.Assign | ast.AnnAssign | ast.AugAssign") -> list[as
 
 def _names(*nodes: ast.AST, read: bool = False) -> set[str]:
     """The names in some trees; those that are read, or all of them."""
-    every = [node for root in nodes for node in ast.walk(root) if isinstance(node, ast.Name)]
+    every = [node for root in nodes for node in walk(root) if isinstance(node, ast.Name)]
     return {node.id for node in every if not read or isinstance(node.ctx, ast.Load)}
 
 

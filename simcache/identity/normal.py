@@ -7,6 +7,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
+from simcache.identity.tree import children, walk
+
 # Decorators that do not look at annotations: with these alone, a parameter's type hint cannot change a result.
 _BLIND = frozenset(
     "abstractmethod asynccontextmanager cache cached cached_property classmethod contextmanager deleter final getter jit lru_cache njit "
@@ -23,16 +25,19 @@ class Normal:
     def __init__(self, cached_names: frozenset[str]) -> None:
         self.cached_names = cached_names
         self.out: list[str] = []
+        self.written: dict[tuple[ast.AST, bool], str] = {}
         self.around: ast.AST | None = None
         """The function whose body is written."""
 
     def text(self, node: ast.AST, *, annotated: bool = False) -> str:
-        self.out = []
-        if isinstance(node, FUNCTIONS):
-            self.function(node, annotated=annotated)
-        else:
-            self.node(node)
-        return "".join(self.out)
+        if (node, annotated) not in self.written:
+            self.out = []
+            if isinstance(node, FUNCTIONS):
+                self.function(node, annotated=annotated)
+            else:
+                self.node(node)
+            self.written[node, annotated] = "".join(self.out)
+        return self.written[node, annotated]
 
     def statements(self, body: Iterable[ast.stmt], *, in_class: bool = False) -> None:
         self.out.append("[")
@@ -173,7 +178,7 @@ def _only_declared(function: ast.AST | None) -> set[str]:
     """The names that a function reads and does not bind, but declares: they are its own for that."""
     if not isinstance(function, FUNCTIONS):
         return set()
-    bound = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+    bound = {node.arg for node in walk(function.args) if isinstance(node, ast.arg)}
     declared: set[str] = set()
     queue: list[ast.AST] = [*function.body]
     while queue:
@@ -183,8 +188,8 @@ def _only_declared(function: ast.AST | None) -> set[str]:
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             bound.add(node.id)
         elif not isinstance(node, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
-            queue.extend(ast.iter_child_nodes(node))
-    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)} & declared - bound
+            queue.extend(children(node))
+    return {node.id for node in walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)} & declared - bound
 
 
 def called(node: ast.AST) -> str:
@@ -196,7 +201,7 @@ def called(node: ast.AST) -> str:
 
 def words(nodes: Iterable[ast.AST]) -> set[str]:
     """All names, attributes and texts in some trees."""
-    return {word for node in nodes for inner in ast.walk(node) for word in words_of(inner)}
+    return {word for node in nodes for inner in walk(node) for word in words_of(inner)}
 
 
 def words_of(node: ast.AST) -> Iterator[str]:

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from simcache.identity.link import further, link_to
 from simcache.identity.normal import FUNCTIONS, called, chain_of, is_blind, unquoted
 from simcache.identity.piece import FILLERS, MUTATORS
+from simcache.identity.tree import children, remembered, walk
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+Bindings = tuple[frozenset[str], Mapping[str, tuple[str, ...]], tuple[str, ...]]
 
 _ENTRY_POINT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -17,7 +20,7 @@ class Scope:
     """The names that one function or class body binds, and which of them are imports."""
 
     def __init__(
-        self, names: Iterable[str], links: dict[str, tuple[str, ...]], *, of_class: str | None = None, of_module: Iterable[str] = ()
+        self, names: Iterable[str], links: Mapping[str, tuple[str, ...]], *, of_class: str | None = None, of_module: Iterable[str] = ()
     ) -> None:
         self.names = frozenset(names)
         self.of_module = frozenset(of_module)
@@ -63,7 +66,7 @@ class Reach:
             self.assignment(node)
         else:
             self.note_changes(node)
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 self.visit(child)
 
     def chain(self, node: ast.Name | ast.Attribute) -> None:
@@ -141,7 +144,7 @@ class Reach:
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
         first = node.generators[0]
         self.visit(first.iter)
-        targets = {name.id for generator in node.generators for name in ast.walk(generator.target) if isinstance(name, ast.Name)}
+        targets = {name.id for generator in node.generators for name in walk(generator.target) if isinstance(name, ast.Name)}
         self.scopes.append(Scope(targets, {}))
         for generator in node.generators:
             if generator is not first:
@@ -241,15 +244,19 @@ def is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def bindings(body: Iterable[ast.AST]) -> tuple[set[str], dict[str, tuple[str, ...]], list[str]]:
+def bindings(body: Iterable[ast.AST]) -> Bindings:
     """The names that statements bind in their own scope, what the imported ones stand for, and star imports."""
+    return _bindings(tuple(body))
+
+
+@remembered
+def _bindings(body: tuple[ast.AST, ...]) -> Bindings:
     names: set[str] = set()
     links: dict[str, tuple[str, ...]] = {}
     stars: list[str] = []
     outer: set[str] = set()
     queue: list[tuple[ast.AST, bool]] = [(node, False) for node in body]
-    while queue:
-        node, comprehension = queue.pop(0)
+    for node, comprehension in queue:
         if isinstance(node, (ast.Global, ast.Nonlocal)):
             outer.update(node.names)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -274,8 +281,8 @@ def bindings(body: Iterable[ast.AST]) -> tuple[set[str], dict[str, tuple[str, ..
         elif isinstance(node, ast.MatchMapping) and node.rest:
             names.add(node.rest)
         within = comprehension or isinstance(node, _COMPREHENSIONS)
-        queue.extend((child, within) for child in ast.iter_child_nodes(node))
-    return names - outer, {name: link for name, link in links.items() if name not in outer}, stars
+        queue.extend((child, within) for child in children(node))
+    return frozenset(names - outer), {name: link for name, link in links.items() if name not in outer}, tuple(stars)
 
 
 def imports(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:

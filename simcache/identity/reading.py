@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from simcache.identity.link import taken_apart
 from simcache.identity.normal import called, words, words_of
+from simcache.identity.tree import walk
 
 _READS_OUTSIDE = frozenset(
     "argv check_output environ files fromfile genfromtxt get_data getenv glob iglob input iterdir listdir load loads loadtxt memmap open "
@@ -31,7 +32,7 @@ class Reading:
 
     def may(self, node: ast.AST) -> bool:
         """Whether something in a function or class looks like reading from a file or the environment."""
-        for inner in ast.walk(node):
+        for inner in walk(node):
             if isinstance(inner, ast.Call):
                 name = inner.func.attr if isinstance(inner.func, ast.Attribute) else called(inner)
                 if _reads(name) or (isinstance(inner.func, ast.Name) and name in self.names):

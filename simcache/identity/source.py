@@ -19,6 +19,7 @@ from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
 from simcache.identity.reading import Reading
 from simcache.identity.statements import at_import, calls_of, flattened, made_with, only_called, only_loaded, read_at_import, setting_up
 from simcache.identity.told import class_constants, default_constants, told
+from simcache.identity.tree import children, forget, walk
 from simcache.identity.use import MAKERS
 
 _NESTS = 6000
@@ -27,8 +28,11 @@ _NESTS = 6000
 
 def summarise(text: str | bytes) -> Summary:
     """Read a source file. SyntaxError where this Python cannot."""
-    with _room_to_nest():
-        return _Reader(ast.parse(text)).summary()
+    try:
+        with _room_to_nest():
+            return _Reader(ast.parse(text)).summary()
+    finally:
+        forget()
 
 
 @contextlib.contextmanager
@@ -53,10 +57,9 @@ class _Reader:
         # What a cached function changes as it runs (a log, a counter) is no part of how anything is made.
         plain = [node for node in self.statements if isinstance(node, FUNCTIONS) and not self._is_cached(node)]
         self.fills = {node.name: _filled_by(node) for node in plain}
-        self.changes = {node.name: _changes_of(node, self.fills) for node in plain}
-        self.changers = {
-            node.name: _changes_of(node, self.fills) for node in self.statements if isinstance(node, (*FUNCTIONS, ast.ClassDef))
-        }
+        changed = {node: _changes_of(node, self.fills) for node in self.statements if isinstance(node, (*FUNCTIONS, ast.ClassDef))}
+        self.changes = {node.name: changed[node] for node in plain}
+        self.changers = {node.name: names for node, names in changed.items()}
         self.reading = Reading(plain)
         cached = {node.name for node in self.statements if isinstance(node, FUNCTIONS) and self._is_cached(node)}
         self.setting_up = setting_up(tree.body, cached)
@@ -128,13 +131,13 @@ class _Reader:
             ) if len(self.parts[name]) == 1 and (found := told(expression, self.told)) is not None:
                 self.told[name] = found[0]
 
-    def _touched(self, statement: ast.stmt, bound: set[str]) -> set[str]:
+    def _touched(self, statement: ast.stmt, bound: frozenset[str]) -> set[str]:
         """Names that a statement at module level changes without binding them."""
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             chains = [called(decorator) for decorator in statement.decorator_list]
             touched = mutated = {chain.partition(".")[0] for chain in chains if "." in chain}
         else:
-            chains = [called(node) for node in ast.walk(statement) if isinstance(node, ast.Call)]
+            chains = [called(node) for node in walk(statement) if isinstance(node, ast.Call)]
             reach = Reach()
             reach.visit(statement)
             touched, mutated = reach.changed, reach.mutated
@@ -190,7 +193,7 @@ class _Reader:
             reads_annotations=reads_annotations(parts, inside, last),
             asks_subclasses="__subclasses__" in inside,
             reads_outside=any(self.reading.has(run) for part in parts for run in self._at_import(part)),
-            chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in ast.walk(part)),
+            chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in walk(part)),
             reads=last is not None and any(map(self.reading.may, parts)),
             made_by=() if last is None else calls_of(self._at_import(last)),
             counts=() if last is None else counted(last),
@@ -263,7 +266,7 @@ class _Reader:
                 for keyword in decorator.keywords:
                     if keyword.arg == "code":
                         yield from (
-                            item.value for item in ast.walk(keyword.value) if isinstance(item, ast.Constant) and isinstance(item.value, str)
+                            item.value for item in walk(keyword.value) if isinstance(item, ast.Constant) and isinstance(item.value, str)
                         )
 
     def _nested(self) -> dict[str, Piece]:
@@ -424,4 +427,4 @@ def _inner(
                 yield prefix + node.name, node, scopes
             yield from _inner(node.body, f"{prefix}{node.name}.", scopes, within_function=within_function)
         else:
-            yield from _inner(ast.iter_child_nodes(node), prefix, scopes, within_function=within_function)
+            yield from _inner(children(node), prefix, scopes, within_function=within_function)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from simcache.identity.link import link_to
 from simcache.identity.normal import FUNCTIONS, called, chain_of
 from simcache.identity.reach import Reach, imports
+from simcache.identity.tree import children, walk
 
 
 def flattened(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -35,7 +36,7 @@ def setting_up(body: Iterable[ast.stmt], cached: Iterable[str]) -> set[int]:
         if isinstance(statement, ast.If) and _is_for_scripts(statement.test):
             continue
         if not isinstance(statement, (*FUNCTIONS, ast.ClassDef)) and not {
-            node.id for node in ast.walk(statement) if isinstance(node, ast.Name)
+            node.id for node in walk(statement) if isinstance(node, ast.Name)
         }.isdisjoint(cached):
             break
         found |= {id(inner) for inner in flattened([statement])}
@@ -46,7 +47,7 @@ def read_at_import(statement: ast.stmt) -> set[str]:
     return {
         node.id
         for part in (*at_import(statement), *made_with(statement))
-        for node in ast.walk(part)
+        for node in walk(part)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
     }
 
@@ -78,15 +79,15 @@ def only_called(parts: Iterable[ast.stmt]) -> tuple[str, ...]:
         match part:
             case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
                 callees.append(name)
-        used += [node.id for node in ast.walk(part) if isinstance(node, ast.Name)]
+        used += [node.id for node in walk(part) if isinstance(node, ast.Name)]
     return tuple(sorted(name for name in set(callees) if used.count(name) == callees.count(name)))
 
 
 def only_loaded(node: ast.AST) -> Iterator[str]:
     """What functions import without asking anything of it, as links: only for what happens as it is loaded."""
-    for function in ast.walk(node):
+    for function in walk(node):
         if isinstance(function, FUNCTIONS):
-            inside = list(ast.walk(function))
+            inside = list(walk(function))
             chains = {chain_of(one) for one in inside if isinstance(one, (ast.Name, ast.Attribute)) and isinstance(one.ctx, ast.Load)}
             outer = {name for one in inside if isinstance(one, (ast.Global, ast.Nonlocal)) for name in one.names}
             for one in inside:
@@ -112,7 +113,7 @@ def calls_of(nodes: Iterable[ast.AST]) -> tuple[str, ...]:
     """What is reached by the calls in some expressions."""
     reach = Reach()
     for node in nodes:
-        for call in ast.walk(node):
+        for call in walk(node):
             if isinstance(call, ast.Call):
                 reach.visit(call)
     return reach.found()
@@ -122,7 +123,7 @@ def at_once(statement: ast.AST) -> Iterator[ast.AST]:
     """All of a statement but what stands in functions, which run when they are called."""
     yield statement
     if not isinstance(statement, (*FUNCTIONS, ast.Lambda)):
-        for part in ast.iter_child_nodes(statement):
+        for part in children(statement):
             yield from at_once(part)
 
 
