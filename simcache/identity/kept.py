@@ -3,6 +3,7 @@
 import types
 from collections import UserDict, UserList, deque
 from collections.abc import Iterator
+from inspect import CO_NESTED
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -145,11 +146,14 @@ def _items(container: Any) -> Iterator[tuple[str, object]]:
 
 
 def _is_made(inner: object) -> bool:
-    """Whether this is a function or class that a function has made, or a lambda that was made from a text as the process runs."""
-    if not isinstance(inner, (types.FunctionType, type)):
-        return False
-    from_text = isinstance(inner, types.FunctionType) and inner.__name__ == "<lambda>" and inner.__code__.co_filename.startswith("<")
-    return "<locals>" in inner.__qualname__ or from_text
+    """Whether this is a function or class that a function or a comprehension has made, or a lambda made from a text as the process runs.
+
+    The name does not tell: since Python 3.12 a comprehension is no part of it.
+    """
+    if isinstance(inner, types.FunctionType):
+        code = inner.__code__
+        return bool(code.co_flags & CO_NESTED) or (inner.__name__ == "<lambda>" and code.co_filename.startswith("<"))
+    return isinstance(inner, type) and "<locals>" in inner.__qualname__
 
 
 def _is_pythons(name: str) -> bool:

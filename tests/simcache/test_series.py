@@ -892,8 +892,10 @@ class TestSignals:
     def test_sigterm_at_any_moment(self, walk: Programs) -> None:
         """Wherever it comes, in or between items, what is stored is a straight run with nothing missing, and is gone on with."""
         for attempt in range(30):
+            following = len(walk.ticks()) + 1
             program = walk.start("-c", "from model import *\nwalk(2)[:100000]", SLEEP="0.001")
-            time.sleep(0.4 + attempt * 0.007)
+            walk.wait_for_tick(str(following))
+            time.sleep(attempt * 0.007)
             program.send_signal(signal.SIGTERM)
             finish(program)
             assert -signal.SIGTERM == program.returncode
