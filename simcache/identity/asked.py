@@ -10,9 +10,13 @@ from simcache.identity.told import told
 from simcache.identity.tree import children, walk
 from simcache.identity.use import ALL, ANY, MAKERS, Use
 
-_LISTS = frozenset("asdict astuple dataclasses.asdict dataclasses.astuple dataclasses.replace replace vars".split())
+_LISTS = frozenset(
+    "asdict astuple attr.asdict attr.astuple attrs.asdict attrs.astuple dataclasses.asdict dataclasses.astuple dataclasses.replace replace vars".split()
+)
 """Functions that ask for all attributes of an object."""
-_FIELDS = frozenset("Field dataclasses.field field pydantic.Field".split())
+_DUMPS = frozenset({"model_copy", "model_dump", "model_dump_json"})
+"""Methods that do, which a package gives to classes."""
+_FIELDS = frozenset("Field attr.field attr.ib attrib attrs.field dataclasses.field field pydantic.Field".split())
 _CONVERTS = frozenset("Path abs bool dict float frozenset int list max min round set sorted str tuple".split())
 
 
@@ -20,7 +24,10 @@ def uses_of(nodes: Iterable[ast.AST], fills: Mapping[str, Collection[int]], know
     """Of a class one for each method and one for its fields; of functions, and of the lambdas in anything else, one each."""
     for node in nodes:
         if isinstance(node, ast.ClassDef):
-            yield Use("", works_out=frozenset(_fields_worked_out(node.body, known)), makes=frozenset(_fields_made(node.body)))
+            remembered = _remembered(node.body)
+            yield Use(
+                "", works_out=frozenset({*_fields_worked_out(node.body, known), *remembered}), makes=frozenset(_fields_made(node.body))
+            )
             for method in node.body:
                 if isinstance(method, FUNCTIONS):
                     setter = any(called(decorator).endswith(".setter") for decorator in method.decorator_list)
@@ -57,7 +64,8 @@ def _use(
     works_out = frozenset(_worked_out(node, me, known)) if name else frozenset[str]()
     if not made:
         return Use(name, frozenset(asks), frozenset(stores), frozenset(filled(node, fills)), works_out)
-    return Use(name, frozenset(asks), frozenset(stores), works_out=works_out, makes=frozenset(_made(node, me, known)))
+    fill = filled(node, fills, but=made)
+    return Use(name, frozenset(asks), frozenset(stores), frozenset(fill), works_out, frozenset(_made(node, me, known)))
 
 
 def _asked(node: ast.AST, made: str) -> Iterator[str]:
@@ -71,6 +79,10 @@ def _asked(node: ast.AST, made: str) -> Iterator[str]:
             yield f"{name}="
         case ast.Subscript(ctx=ast.Store() | ast.Del()):
             yield "__setitem__"
+        case ast.MatchClass(kwd_attrs=names):
+            yield from names
+        case ast.Call(func=ast.Attribute(attr=name)) if name in _DUMPS:
+            yield ALL
         case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]):
             yield name
         case ast.Call(func=ast.Name(id="getattr")):
@@ -97,18 +109,22 @@ def _worked_out(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, me: s
     """The attributes that a method sets, or whose objects it changes, to more than it is given."""
     given = _given(node, me, known)
     for inner in walk(node):
-        if isinstance(inner, (ast.For, ast.comprehension)) and _is_given(inner.iter, given, known):
-            given |= {part.id for part in walk(inner.target) if isinstance(part, ast.Name)}
-    for inner in walk(node):
         match inner:
             case ast.Assign(targets=targets, value=value):
                 is_given = _is_given(value, given, known)
             case ast.AnnAssign(target=target, value=ast.expr() as value):
                 targets, is_given = [target], _is_given(value, given, known)
-            case ast.AugAssign(target=target):
+            case ast.AugAssign(target=target) | ast.For(target=target) | ast.AsyncFor(target=target):
                 targets, is_given = [target], False
-            case ast.For(target=target):
+            case ast.withitem(optional_vars=ast.expr() as target):
                 targets, is_given = [target], False
+            case ast.Call(func=ast.Name(id="setattr") | ast.Attribute(attr="__setattr__"), args=[*_, ast.Constant(value=str(name)), value]):
+                if not _is_given(value, given, known):
+                    yield name
+                continue
+            case ast.Call(func=ast.Attribute(attr="update", value=of), keywords=words) if _is_dict_of_object(of):
+                yield from (word.arg for word in words if word.arg and not _is_given(word.value, given, known))
+                continue
             case ast.Call(func=ast.Attribute(attr=method, value=of)) if method in MUTATORS:
                 targets, is_given = (
                     [of],
@@ -117,7 +133,19 @@ def _worked_out(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, me: s
             case _:
                 continue
         if not is_given:
+            yield from (
+                part.slice.value
+                for part in targets
+                if isinstance(part, ast.Subscript)
+                and _is_dict_of_object(part.value)
+                and isinstance(part.slice, ast.Constant)
+                and isinstance(part.slice.value, str)
+            )
             yield from (part.attr for target in targets for part in walk(target) if isinstance(part, ast.Attribute))
+
+
+def _is_dict_of_object(node: ast.expr) -> bool:
+    return (isinstance(node, ast.Attribute) and node.attr == ALL) or (isinstance(node, ast.Call) and called(node) == "vars")
 
 
 def _made(node: ast.AST, me: str, known: Mapping[str, object]) -> Iterator[str]:
@@ -146,13 +174,43 @@ def _fields_made(body: Iterable[ast.stmt]) -> Iterator[str]:
 
 
 def _given(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, me: str, known: Mapping[str, object]) -> set[str]:
-    """The arguments of a method, but for those that have a default which the text does not tell."""
+    """The arguments of a method and what loops take from them, but for those with a default which the text does not tell, and those bound to more."""
     every = node.args
     positional = [*every.posonlyargs, *every.args]
     defaults = [*zip(reversed(positional), reversed(every.defaults), strict=False), *zip(every.kwonlyargs, every.kw_defaults, strict=True)]
     untold = {argument.arg for argument, default in defaults if default is not None and told(default, known) is None}
     names = {argument.arg for argument in (*positional, *every.kwonlyargs, every.vararg, every.kwarg) if argument is not None}
-    return names - untold - {me}
+    given = names - untold - {me}
+    inside = list(walk(node))
+    for inner in inside:
+        if isinstance(inner, (ast.For, ast.comprehension)) and _is_given(inner.iter, given, known):
+            given |= _names_in(inner.target)
+    while more := {name for inner in inside for name in _bound_to_more(inner, given, known)} & given:
+        given -= more
+    return given
+
+
+def _bound_to_more(node: ast.AST, given: Collection[str], known: Mapping[str, object]) -> set[str]:
+    """The variables that are bound here to what is not given: `if name is None: name = os.getpid()`."""
+    match node:
+        case ast.Assign(targets=targets, value=value) if not _is_given(value, given, known):
+            return set().union(*map(_names_in, targets))
+        case (
+            ast.AnnAssign(target=target, value=ast.expr() as value)
+            | ast.NamedExpr(target=target, value=value)
+            | ast.AugAssign(target=target, value=value)
+        ) if not _is_given(value, given, known):
+            return _names_in(target)
+        case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value) if not _is_given(value, given, known):
+            return _names_in(target)
+        case ast.withitem(optional_vars=ast.expr() as target):
+            return _names_in(target)
+    return set()
+
+
+def _names_in(target: ast.AST) -> set[str]:
+    """The variables that are bound to what is assigned here; an object whose attribute is set keeps its name."""
+    return {part.id for part in walk(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
 def _is_given(node: ast.expr, given: Collection[str], known: Mapping[str, object]) -> bool:
@@ -180,8 +238,18 @@ def _fields_worked_out(body: Iterable[ast.stmt], known: Mapping[str, object]) ->
     """The fields of a class whose default the text does not tell."""
     for statement in body:
         match statement:
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(args=args, keywords=words) as call) if called(call) in _FIELDS:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(args=args, keywords=words) as call)
+                | ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(args=args, keywords=words) as call)
+            ) if called(call) in _FIELDS:
                 if not all(_is_given(part, _CONVERTS, known) for part in (*args, *(word.value for word in words))):
                     yield name
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if told(value, known) is None:
                 yield name
+
+
+def _remembered(body: Iterable[ast.stmt]) -> Iterator[str]:
+    """What cached properties leave in an instance as soon as somebody asks for it."""
+    for method in body:
+        if isinstance(method, FUNCTIONS) and any(called(one).rpartition(".")[2] == "cached_property" for one in method.decorator_list):
+            yield method.name

@@ -14,17 +14,19 @@ _READ = frozenset(
 )
 
 
-def filled(node: ast.AST, fills: Mapping[str, Collection[int]]) -> tuple[str, ...]:
+def filled(node: ast.AST, fills: Mapping[str, Collection[int]], *, but: str = "") -> tuple[str, ...]:
     """The names of attributes whose objects a function or class may change as it runs, whatever they are attributes of.
 
     `fills` tells of functions of the module which of their arguments they change; who else is given an object may do so.
+    What is `but` this variable's own does not count.
     """
     nodes = list(walk(node))
     behind = _behind_names(nodes)
     found: set[str] = set()
     for inner in nodes:
         for part in _changed(inner, fills):
-            found |= _attributes(part, behind)
+            if not but or _root(part) != but:
+                found |= _attributes(part, behind)
     return tuple(sorted(found))
 
 
@@ -48,6 +50,13 @@ def _changed(node: ast.AST, fills: Mapping[str, Collection[int]]) -> Iterator[as
         yield from (part for place, part in enumerate(node.args) if place in places)
     elif name not in _READ and not (isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "index", "join")):
         yield from given_to(node)
+
+
+def _root(node: ast.expr) -> str:
+    """The variable in which an object lies."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _behind_names(nodes: list[ast.AST]) -> dict[str, set[str]]:

@@ -20,6 +20,8 @@ from simcache.identity.use import Use
 
 _PLAIN = (*SCALARS, tuple, frozenset)
 _TABLES = (dict, list, set)
+_IDLE = frozenset("_thread abc argparse builtins pydantic pydantic_settings types typing typing_extensions".split())
+"""Packages whose classes set nothing of their own as what is built upon them is used."""
 _ADD_NOTHING = frozenset("dataclass final runtime_checkable total_ordering".split())
 """Decorators that give a class no attribute but of Python's own kind, with two underscores."""
 
@@ -137,12 +139,18 @@ class Loaded:
     def options(self, module: Module, name: str, running: Running) -> str:
         """What is set in an instance that has methods which change it, but for what the code that is reached sets or works out."""
         held = (module.namespace or {}).get(name)
-        return "" if self.objects.is_record(held) else " ".join(self._options(held, module, f"{module.name}.{name}", running))
+        return "" if self.objects.is_record(held) else " ".join(self._options(held, module, f"{module.name}.{name}", running, set()))
 
-    def _options(self, held: object, module: Module, path: str, running: Running) -> Iterator[str]:
-        """The same of this object, and of those that were made with it."""
-        if isinstance(held, (type, types.ModuleType, types.FunctionType)) or not hasattr(held, "__dict__"):
+    def _options(self, held: object, module: Module, path: str, running: Running, met: set[int]) -> Iterator[str]:
+        """The same of this object, and of those that were made with it; each once, for they may lead back to where they are held."""
+        if isinstance(held, (type, types.ModuleType, types.FunctionType)) or not hasattr(held, "__dict__") or id(held) in met:
             return
+        met.add(id(held))
+        if any(
+            base.__module__ != "collections.abc" and base.__module__.partition(".")[0] not in _IDLE and self.objects.is_foreign(base)
+            for base in type(held).__mro__
+        ):
+            return  # whose code may set anything, and call any method (`emit`, `forward`)
         pieces = [self._piece_of(base) for base in type(held).__mro__ if not self.objects.is_foreign(base)]
         if not pieces or None in pieces:
             return
@@ -150,13 +158,14 @@ class Loaded:
         known = []
         for option in running.options(vars(held), uses):
             with contextlib.suppress(Unkeyable):
-                yield f"{path}.{option}={self.objects.value_digest(vars(held)[option], f'{path}.{option}', of=module)}"
-                known.append(option)
+                if self.objects.is_plain(vars(held)[option]):  # in a list or tuple anything may lie
+                    yield f"{path}.{option}={self.objects.value_digest(vars(held)[option], f'{path}.{option}', of=module)}"
+                    known.append(option)
         inside = [*running.inside(vars(held), uses)]
-        if known or inside:
-            self.closure.watch_attributes(held, (*known, *inside))
+        if watched := (*known, *inside, *running.unset(vars(held), type(held), uses)):
+            self.closure.watch_attributes(held, watched)
         for option in inside:
-            yield from self._options(vars(held)[option], module, f"{path}.{option}", running)
+            yield from self._options(vars(held)[option], module, f"{path}.{option}", running, met)
 
     def _piece_of(self, cls: type) -> Piece | None:
         module = self.objects.module_of(cls)

@@ -13,7 +13,7 @@ _CONTAINERS = (dict, list, set)
 class Running:
     """What the code that is reached does with attributes, whatever they are attributes of: functions, and the methods that these ask for.
 
-    Python's own methods (`__call__`) may always run, and what makes an instance changes no other one.
+    Python's own methods (`__call__`) may always run.
     """
 
     def __init__(self, functions: Iterable[Use], methods: Iterable[Use]) -> None:
@@ -38,13 +38,13 @@ class Running:
             return "__setitem__" in self.asks
         return name in self.asks or name in MAKERS or (name.startswith("__") and name.endswith("__"))
 
-    def options(self, held: Mapping[str, Any], uses: Iterable[Use]) -> Iterator[str]:
+    def options(self, held: Mapping[Any, Any], uses: Iterable[Use]) -> Iterator[str]:
         """Of the attributes of an instance, of whose classes these are the uses, those that are read, and set by others alone.
 
         What methods work out (a count, a time) is none.
         """
         worked_out = frozenset[str]().union(*(use.works_out for use in uses))
-        for name in sorted(held):
+        for name in sorted(name for name in held if isinstance(name, str)):  # an object that is its own dict has any keys
             value = held[name]
             is_told = isinstance(value, _PLAIN) or (type(value) in _CONTAINERS and name not in self.fills)
             if is_told and name not in worked_out and self._is_read_only(name):
@@ -53,7 +53,12 @@ class Running:
     def inside(self, held: Mapping[str, Any], uses: Iterable[Use]) -> Iterator[str]:
         """The attributes that hold what was made with the instance, which may be options again."""
         makes = frozenset[str]().union(*(use.makes for use in uses))
-        return (name for name in sorted(held) if name in makes and self._is_read_only(name))
+        return (name for name in sorted(makes & held.keys()) if self._is_read_only(name))
+
+    def unset(self, held: Mapping[str, Any], cls: type, uses: Iterable[Use]) -> Iterator[str]:
+        """The attributes that are still as the class has them, and would be options if somebody set them in the instance."""
+        told = {name: value for base in cls.__mro__ for name, value in vars(base).items() if name not in held and not name.startswith("__")}
+        return self.options(told, uses)
 
     def _is_read_only(self, name: str) -> bool:
         if name in self.stores or ANY in self.asks or ANY in self.stores:

@@ -9,6 +9,7 @@ from operator import attrgetter, is_, itemgetter
 from typing import Any, Protocol
 
 from simcache.identity.files import Signature, signature_of
+from simcache.identity.forms import SCALARS
 from simcache.named_tuple import NamedTuple
 
 _CONTAINERS = frozenset({dict, list, set})
@@ -121,7 +122,7 @@ class Guards:
                     return False
             if self._functions and list(map(_inside, self._functions)) != self._state:
                 return False
-        except (KeyError, ValueError):  # a name is gone; an array has come in, which does not compare to one truth
+        except Exception:  # a name is gone; something has come in that does not compare to one truth, as arrays do not
             return False
         if not all(getattr(spec, "_initializing", False) for spec in self._loading):
             return False
@@ -183,7 +184,40 @@ def _of_record(record: Any) -> object:
 
 def _of_names(names: Iterable[str], record: Any) -> object:
     held = vars(record)
-    return _copied({name: held.get(name, ABSENT) for name in names})
+    return [_of_option(held.get(name, ABSENT)) for name in names]
+
+
+def _of_option(value: Any) -> object:
+    """Of a plain value its type too, of a small container what it holds, of anything else which object it is, whatever that thinks is equal."""
+    if isinstance(value, SCALARS) or (type(value) in (tuple, frozenset) and len(value) <= _COPIED):
+        return type(value), value
+    return (type(value), _copied(value)) if _is_small(value) else _Same(value)
+
+
+class _Same:
+    """Equal only to what holds the same object, which is kept so that no other one gets its place."""
+
+    __slots__ = ("held",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.held is self.held
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a container holds few things, also in those inside it, so that all can be looked at at each hit."""
+    queue, met = [value], 0
+    while queue:
+        one = queue.pop()
+        if type(one) in _CONTAINERS:
+            met += len(one)
+            if met > _COPIED:
+                return False
+            queue += one.values() if type(one) is dict else one
+    return type(value) in _CONTAINERS
 
 
 def _copied(held: Any) -> Any:

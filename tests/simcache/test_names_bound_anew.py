@@ -168,6 +168,13 @@ OPTIONS = {
         "CFG.dt",
         "CFG.set(3)",
     ),
+    "an attribute that its class has": ("pass\n    dt = 2", "def set(self, dt): self.dt = dt", "CFG.dt", "CFG.set(3)"),
+    "what a pattern takes": (
+        "self.dt = 2",
+        "def set(self, dt): self.dt = dt\ndef take(one):\n    match one:\n        case Config(dt=dt): return dt",
+        "take(CFG)",
+        "CFG.set(3)",
+    ),
     "a method that another one calls": (
         "self.dt = 2",
         "def fast(self): self.set(3)\n    def set(self, dt): self.dt = dt\n    def now(self): return self.dt",
@@ -182,7 +189,7 @@ OPTIONS = {
 def test_what_is_set_in_an_object_of_options_counts(made: str, methods: str, asked: str, setting: str, called: bool, world: World) -> None:
     """By a method that the function does not call, or by the program, in an object whose class has methods that change it."""
     config = f"class Config:\n    def __init__(self): {made}\n    {methods}\nCFG = Config()\n"
-    world.write(package(f"from pkg.config import CFG\n@cached\ndef f(x): return x * {asked}\n", config=config))
+    world.write(package(f"from pkg.config import *\n@cached\ndef f(x): return x * {asked}\n", config=config))
     with world.live() as process:
         process.do("from pkg.mod import f, CFG")
         if called:
@@ -192,6 +199,28 @@ def test_what_is_set_in_an_object_of_options_counts(made: str, methods: str, ask
         assert process.do("answer = int(f(2))") == "6"
         assert process.do("answer = int(f(2))") == "6"
     assert world.ask("f(2)") == "4"
+
+
+def test_a_property_that_is_remembered_is_no_option(world: World) -> None:
+    config = "from functools import cached_property\nclass Grid:\n    @cached_property\n    def cells(self): return 2\nGRID = Grid()\n"
+    world.write(package("from pkg.config import GRID\n@cached\ndef f(x): return x * GRID.cells\n", config=config))
+
+    assert world.ask("f.key(2)") == world.ask("[GRID.cells, f.key(2)][1]")
+
+
+@pytest.mark.parametrize("now", ["1.0", "True", "[1]", "Odd()"])
+def test_an_option_is_another_one_though_python_calls_it_equal(now: str, world: World) -> None:
+    config = "class Config:\n    def __init__(self): self.dt = 1\n    def set(self, dt): self.dt = dt\nCFG = Config()\n"
+    config += (
+        "class Odd:\n    def __eq__(self, other): raise RuntimeError('of more than one value')\n    def __repr__(self): return 'Odd()'\n"
+    )
+    world.write(package("from pkg.config import CFG, Odd\n@cached\ndef f(): return repr(CFG.dt)\n", config=config))
+    with world.live() as process:
+        process.do("from pkg.mod import f, CFG, Odd")
+        assert process.do("answer = f()") == repr("1")
+        process.do(f"CFG.dt = {now}")
+
+        assert process.do("answer = f()") == repr(now)
 
 
 def test_a_patch_that_is_taken_back_gets_the_old_result_again(world: World) -> None:
@@ -279,6 +308,33 @@ OWN_STATE = {
     "a field of this process": (
         "import os\nfrom dataclasses import dataclass, field\n@dataclass\nclass Log:\n    name: int = os.getpid()\n    more: int = field(default=os.getpid())\n"
         "    def rename(self, name): self.name = name\nLOG = Log()\ndef g(x): return x * 2 if LOG.name + LOG.more else 0\n"
+    ),
+    "an argument that stands for this process": (
+        "import os\nclass Log:\n    def __init__(self, name=None):\n        if name is None: name = os.getpid()\n        self.name = name\n    def rename(self, name): self.name = name\nLOG = Log()\ndef g(x): return x * 2 if LOG.name else 0\n"
+    ),
+    "times that are set by name": (
+        "import time\nclass C:\n    def __init__(self):\n        setattr(self, 'a', time.time())\n        self.__dict__['b'] = time.time()\n        self.__dict__.update(d=time.time())\n    def set(self, k): self.k = k\nCFG = C()\ndef g(x): return x * 2 if CFG.a + CFG.b + CFG.d else 0\n"
+    ),
+    "a folder for a while": (
+        "import tempfile\nclass C:\n    def __init__(self):\n        with tempfile.TemporaryDirectory() as self.folder: pass\n    def set(self, k): self.k = k\nCFG = C()\ndef g(x): return x * 2 if CFG.folder else 0\n"
+    ),
+    "a tuple of what counts its calls": (
+        "import os\nclass Layer:\n    def __init__(self): self.calls = os.getpid()\n    def __call__(self, x):\n        self.calls += 1\n        return x * 2\nclass Net:\n    def __init__(self): self.layers = ()\n    def use(self, *layers): self.layers = layers\n    def run(self, x):\n        for layer in self.layers: x = layer(x)\n        return x\nNET = Net()\nNET.use(Layer())\ndef g(x): return NET.run(x)\n"
+    ),
+    "a mapping of Python's own": (
+        "from collections import UserDict\nclass Memo(UserDict):\n    def name(self, name): self.called = name\n    def total(self): return len(self.data)\nMEMO = Memo()\ndef g(x):\n    MEMO[x] = MEMO.total()\n    return x * 2\n"
+    ),
+    "what Python calls back": (
+        "from html.parser import HTMLParser\nclass Last(HTMLParser):\n    def handle_data(self, data): self.text = data\nLAST = Last()\nLAST.text = ''\ndef g(x):\n    LAST.feed(f'<p>{x}</p>')\n    return int(LAST.text) * 2\n"
+    ),
+    "what is told to another object as it is made": (
+        "class Log:\n    def __init__(self): self.items = []\n    def clear(self): self.items = []\n    def count(self): return len(self.items)\nLOG = Log()\nclass Step:\n    def __init__(self, x):\n        self.x = x\n        LOG.items.append(x)\ndef g(x): return Step(x).x * 2 + 0 * LOG.count()\n"
+    ),
+    "objects that hold each other": (
+        "class Part:\n    def set(self, k): self.k = k\nclass C:\n    def __init__(self): self.part, self.k = None, 1\n    def set(self, k): self.k = k\nclass D(C):\n    def __init__(self): self.part = Part()\nCFG = D()\nCFG.part = CFG\ndef g(x): return x * 2 if CFG.part.part else 0\n"
+    ),
+    "an object that is its own dict": (
+        "class C(dict):\n    def __init__(self, **more):\n        super().__init__(**more)\n        self.__dict__ = self\n    def set(self, k): self.k = k\nCFG = C(k=2)\nCFG[1] = 2\ndef g(x): return x * CFG.k\n"
     ),
     "a default as a memo": "def g(x, memo={}): return memo.setdefault(x, x * 2)\n",
 }
