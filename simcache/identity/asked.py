@@ -39,10 +39,23 @@ def uses_of(nodes: Iterable[ast.AST], fills: Mapping[str, Collection[int]], know
 
 
 def is_made_of_told(parts: Iterable[ast.stmt], known: Mapping[str, object]) -> bool:
-    """Whether a name is bound once, to what is called with nothing but values that the text tells."""
-    bound = [part for part in parts if isinstance(part, (ast.Assign, ast.AnnAssign)) and _binds(part)]
-    call = bound[0].value if len(bound) == 1 else None
-    return isinstance(call, ast.Call) and all(told(given, known) for given in (*call.args, *(keyword.value for keyword in call.keywords)))
+    """Whether a name is bound once, to what is called with nothing but values that the text tells, and its module sets no others in it."""
+    statements = list(parts)
+    bound = [part for part in statements if isinstance(part, (ast.Assign, ast.AnnAssign)) and _binds(part)]
+    return len(bound) == 1 and isinstance(bound[0].value, ast.Call) and all(_sets_told(part, known) for part in statements)
+
+
+def _sets_told(part: ast.stmt, known: Mapping[str, object]) -> bool:
+    match part:
+        case ast.Expr(value=value) | ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value) | ast.AugAssign(value=value):
+            given = [*value.args, *(keyword.value for keyword in value.keywords)] if isinstance(value, ast.Call) else [value]
+            return (not isinstance(value, ast.Call) or _makes_or_sets(part)) and all(told(one, known) for one in given)
+    return False
+
+
+def _makes_or_sets(part: ast.stmt) -> bool:
+    """Whether a call is made for an object itself, or for what it does to one: `CFG.t = time()` keeps what it gives."""
+    return isinstance(part, ast.Expr) or (isinstance(part, (ast.Assign, ast.AnnAssign)) and _binds(part))
 
 
 def _binds(part: ast.Assign | ast.AnnAssign) -> bool:

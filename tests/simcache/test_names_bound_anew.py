@@ -336,6 +336,10 @@ OWN_STATE = {
     "an object that is its own dict": (
         "class C(dict):\n    def __init__(self, **more):\n        super().__init__(**more)\n        self.__dict__ = self\n    def set(self, k): self.k = k\nCFG = C(k=2)\nCFG[1] = 2\ndef g(x): return x * CFG.k\n"
     ),
+    "what the module of an object of options works out and sets": (
+        "import time\nclass C:\n    def __init__(self): self.since, self.k = 0, 2\n    def set(self, since): self.since = since\nCFG = C()\n"
+        "CFG.since = time.time()\nCFG.set(since=time.time())\ndef g(x): return x * CFG.k if CFG.since else 0\n"
+    ),
     "a default as a memo": "def g(x, memo={}): return memo.setdefault(x, x * 2)\n",
 }
 
