@@ -4,9 +4,10 @@ import ast
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from simcache.identity.filled import filled
+from simcache.identity.kinds import given_to
 from simcache.identity.normal import FUNCTIONS, called
 from simcache.identity.piece import MUTATORS
-from simcache.identity.told import told
+from simcache.identity.told import defaults_of, told
 from simcache.identity.tree import children, walk
 from simcache.identity.use import ALL, ANY, MAKERS, Use
 
@@ -46,16 +47,17 @@ def is_made_of_told(parts: Iterable[ast.stmt], known: Mapping[str, object]) -> b
 
 
 def _sets_told(part: ast.stmt, known: Mapping[str, object]) -> bool:
+    """Whether a statement makes or sets something with told values alone; what a call gives that is kept in it (`CFG.t = time()`) is none."""
     match part:
-        case ast.Expr(value=value) | ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value) | ast.AugAssign(value=value):
-            given = [*value.args, *(keyword.value for keyword in value.keywords)] if isinstance(value, ast.Call) else [value]
-            return (not isinstance(value, ast.Call) or _makes_or_sets(part)) and all(told(one, known) for one in given)
-    return False
-
-
-def _makes_or_sets(part: ast.stmt) -> bool:
-    """Whether a call is made for an object itself, or for what it does to one: `CFG.t = time()` keeps what it gives."""
-    return isinstance(part, ast.Expr) or (isinstance(part, (ast.Assign, ast.AnnAssign)) and _binds(part))
+        case ast.Expr(value=ast.Call() as call):
+            values = given_to(call)
+        case ast.Assign(value=ast.Call() as call) | ast.AnnAssign(value=ast.Call() as call) if _binds(part):
+            values = given_to(call)
+        case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value) | ast.AugAssign(value=value):
+            values = [value]
+        case _:
+            return False
+    return all(told(value, known) for value in values)
 
 
 def _binds(part: ast.Assign | ast.AnnAssign) -> bool:
@@ -138,11 +140,8 @@ def _worked_out(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, me: s
             case ast.Call(func=ast.Attribute(attr="update", value=of), keywords=words) if _is_dict_of_object(of):
                 yield from (word.arg for word in words if word.arg and not _is_given(word.value, given, known))
                 continue
-            case ast.Call(func=ast.Attribute(attr=method, value=of)) if method in MUTATORS:
-                targets, is_given = (
-                    [of],
-                    all(_is_given(one, given, known) for one in (*inner.args, *(word.value for word in inner.keywords))),
-                )
+            case ast.Call(func=ast.Attribute(attr=method, value=of)) as call if method in MUTATORS:
+                targets, is_given = [of], all(_is_given(one, given, known) for one in given_to(call))
             case _:
                 continue
         if not is_given:
@@ -171,7 +170,7 @@ def _made(node: ast.AST, me: str, known: Mapping[str, object]) -> Iterator[str]:
             case (
                 ast.Assign(targets=[ast.Attribute(attr=name)], value=ast.Call(func=ast.Name()) as call)
                 | ast.AnnAssign(target=ast.Attribute(attr=name), value=ast.Call(func=ast.Name()) as call)
-            ) if all(_is_given(part, given, known) for part in (*call.args, *(word.value for word in call.keywords))):
+            ) if all(_is_given(part, given, known) for part in given_to(call)):
                 yield name
 
 
@@ -189,10 +188,10 @@ def _fields_made(body: Iterable[ast.stmt]) -> Iterator[str]:
 def _given(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, me: str, known: Mapping[str, object]) -> set[str]:
     """The arguments of a method and what loops take from them, but for those with a default which the text does not tell, and those bound to more."""
     every = node.args
-    positional = [*every.posonlyargs, *every.args]
-    defaults = [*zip(reversed(positional), reversed(every.defaults), strict=False), *zip(every.kwonlyargs, every.kw_defaults, strict=True)]
-    untold = {argument.arg for argument, default in defaults if default is not None and told(default, known) is None}
-    names = {argument.arg for argument in (*positional, *every.kwonlyargs, every.vararg, every.kwarg) if argument is not None}
+    untold = {argument.arg for argument, default in defaults_of(every) if told(default, known) is None}
+    names = {
+        argument.arg for argument in (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg) if argument is not None
+    }
     given = names - untold - {me}
     inside = list(walk(node))
     for inner in inside:
@@ -233,9 +232,8 @@ def _is_given(node: ast.expr, given: Collection[str], known: Mapping[str, object
             return name in given or name in known
         case ast.Constant():
             return True
-        case ast.Call(func=ast.Name(id=name)):
-            inside: list[ast.expr] = [*node.args, *(keyword.value for keyword in node.keywords)]
-            return name in _CONVERTS and all(_is_given(part, given, known) for part in inside)
+        case ast.Call(func=ast.Name(id=name)) as call:
+            return name in _CONVERTS and all(_is_given(part, given, known) for part in given_to(call))
         case ast.Call(func=ast.Attribute(value=of, attr="items" | "keys" | "values" | "copy" | "get"), args=args):
             return all(_is_given(part, given, known) for part in (of, *args))
         case ast.Attribute(value=of):
@@ -252,10 +250,10 @@ def _fields_worked_out(body: Iterable[ast.stmt], known: Mapping[str, object]) ->
     for statement in body:
         match statement:
             case (
-                ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(args=args, keywords=words) as call)
-                | ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(args=args, keywords=words) as call)
+                ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call)
+                | ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call)
             ) if called(call) in _FIELDS:
-                if not all(_is_given(part, _CONVERTS, known) for part in (*args, *(word.value for word in words))):
+                if not all(_is_given(part, _CONVERTS, known) for part in given_to(call)):
                     yield name
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if told(value, known) is None:
                 yield name
@@ -264,5 +262,10 @@ def _fields_worked_out(body: Iterable[ast.stmt], known: Mapping[str, object]) ->
 def _remembered(body: Iterable[ast.stmt]) -> Iterator[str]:
     """What cached properties leave in an instance as soon as somebody asks for it."""
     for method in body:
-        if isinstance(method, FUNCTIONS) and any(called(one).rpartition(".")[2] == "cached_property" for one in method.decorator_list):
+        if isinstance(method, FUNCTIONS) and is_remembered(method):
             yield method.name
+
+
+def is_remembered(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it is a cached property."""
+    return any(called(decorator).rpartition(".")[2] == "cached_property" for decorator in method.decorator_list)

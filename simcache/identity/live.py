@@ -121,9 +121,14 @@ class Live:
         return found
 
     def _changes_nothing(self, cls: type) -> bool:
+        piece = self.piece_of(cls)
+        return piece is not None and not piece.changes_itself
+
+    def piece_of(self, cls: type) -> Piece | None:
+        """What the text says of a class at the top of a module."""
         module = self.module_of(cls)
         piece = None if module is None else module.file.summary.names.get(cls.__qualname__)
-        return piece is not None and piece.kind == "class" and not piece.changes_itself
+        return piece if piece is not None and piece.kind == "class" else None
 
     def registered(self, held: object, of: Module | None = None, *, deep: bool = True) -> str:
         """Code that a container has come to hold, or one of a class or an instance, and the data beside it: a registry, however it was filled.

@@ -13,13 +13,11 @@ from simcache.identity.files import held_when_noted, is_new, is_outside, times_r
 from simcache.identity.forms import SCALARS
 from simcache.identity.live import Live, check_code, which
 from simcache.identity.modules import Module, module_name, target, underlying
-from simcache.identity.options import Running
+from simcache.identity.options import PLAIN, TABLES, Running
 from simcache.identity.piece import Piece
 from simcache.identity.taken import Guard, Names, guard_of
 from simcache.identity.use import Use
 
-_PLAIN = (*SCALARS, tuple, frozenset)
-_TABLES = (dict, list, set)
 _IDLE = frozenset("_thread abc argparse builtins pydantic pydantic_settings types typing typing_extensions".split())
 """Packages whose classes set nothing of their own as what is built upon them is used."""
 _ADD_NOTHING = frozenset("dataclass final runtime_checkable total_ordering".split())
@@ -97,7 +95,7 @@ class Loaded:
             yield from self._defaults(inner, piece, path)
             if piece.reads_outside:
                 yield from self._read_in(module, inner, path)
-            attributes = {key: value for key, value in vars(inner).items() if not key.startswith("__") and isinstance(value, _PLAIN)}
+            attributes = {key: value for key, value in vars(inner).items() if not key.startswith("__") and isinstance(value, PLAIN)}
             if attributes and (piece.bare or not piece.simple):  # what a decorator gives it, the decorator's text tells
                 with contextlib.suppress(Unkeyable):  # something in a tuple: the statement that sets it has to do
                     yield self.objects.value(attributes, path)
@@ -151,7 +149,7 @@ class Loaded:
             for base in type(held).__mro__
         ):
             return  # whose code may set anything, and call any method (`emit`, `forward`)
-        pieces = [self._piece_of(base) for base in type(held).__mro__ if not self.objects.is_foreign(base)]
+        pieces = [self.objects.piece_of(base) for base in type(held).__mro__ if not self.objects.is_foreign(base)]
         if not pieces or None in pieces:
             return
         uses = [Use.of(row) for piece in pieces if piece is not None for row in piece.uses]
@@ -166,11 +164,6 @@ class Loaded:
             self.closure.watch_attributes(held, watched)
         for option in inside:
             yield from self._options(vars(held)[option], module, f"{path}.{option}", running, met)
-
-    def _piece_of(self, cls: type) -> Piece | None:
-        module = self.objects.module_of(cls)
-        piece = None if module is None else module.file.summary.names.get(cls.__qualname__)
-        return piece if piece is not None and piece.kind == "class" else None
 
     def _read_in(self, module: Module, held: Any, path: str) -> Iterator[str]:
         """Defaults of a function, or attributes of a class, that were read from outside when the module was loaded, as far as they are data."""
@@ -227,13 +220,13 @@ class Loaded:
                 if wrapped or (not _is_of(function, module, name) and not _is_generated(key, function)):
                     yield f"{key}={self.objects.follow(member, f'{path}.{key}')}"
             elif (
-                key in constants and isinstance(member, _PLAIN) and not isinstance(member, held)
+                key in constants and isinstance(member, PLAIN) and not isinstance(member, held)
             ):  # a member of an enumeration is held for good
                 self.closure.guard(vars(held), key, member)
                 now = self.objects.value_digest(member, f"{path}.{key}")
                 if now != constants[key]:
                     yield f"{key}={now}"
-            elif key in come and isinstance(member, _PLAIN):
+            elif key in come and isinstance(member, PLAIN):
                 self.closure.guard(vars(held), key, member)
                 with contextlib.suppress(Unkeyable):
                     yield f"{key}={self.objects.value_digest(member, f'{path}.{key}')}"
@@ -255,7 +248,7 @@ class Loaded:
         found = []
         for key, digest in (constant.split(" ") for constant in piece.constants):
             member = vars(held).get(key)
-            if type(member) in _TABLES and key in piece.fixed and key not in filled:
+            if type(member) in TABLES and key in piece.fixed and key not in filled:
                 self.closure.guard(vars(held), key, member)
                 with contextlib.suppress(Unkeyable):  # of what it has come to hold, functions and classes count
                     now = self.objects.value_digest(member, f"{module.name}.{name}.{key}", of=module)

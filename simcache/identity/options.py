@@ -6,8 +6,8 @@ from typing import Any
 from simcache.identity.forms import SCALARS
 from simcache.identity.use import ALL, ANY, MAKERS, Use
 
-_PLAIN = (*SCALARS, tuple, frozenset)
-_CONTAINERS = (dict, list, set)
+PLAIN = (*SCALARS, tuple, frozenset)
+TABLES = (dict, list, set)
 
 
 class Running:
@@ -46,7 +46,7 @@ class Running:
         worked_out = frozenset[str]().union(*(use.works_out for use in uses))
         for name in sorted(name for name in held if isinstance(name, str)):  # an object that is its own dict has any keys
             value = held[name]
-            is_told = isinstance(value, _PLAIN) or (type(value) in _CONTAINERS and name not in self.fills)
+            is_told = isinstance(value, PLAIN) or (type(value) in TABLES and name not in self.fills)
             if is_told and name not in worked_out and self._is_read_only(name):
                 yield name
 

@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
-from simcache.identity.asked import is_made_of_told, uses_of
+from simcache.identity.asked import is_made_of_told, is_remembered, uses_of
 from simcache.identity.counters import counted
 from simcache.identity.effects import Effects
 from simcache.identity.filled import filled, set_in
@@ -376,7 +376,7 @@ def _bare_methods(node: ast.ClassDef) -> set[str]:
 def _changes_its_instance(method: ast.stmt) -> bool:
     if not isinstance(method, FUNCTIONS) or method.name in MAKERS:
         return False
-    if any(called(decorator).rpartition(".")[2] == "cached_property" for decorator in method.decorator_list):
+    if is_remembered(method):
         return True
     instance = next((argument.arg for argument in (*method.args.posonlyargs, *method.args.args)), "")
     reach = Reach([Scope([instance], {})])

@@ -32,14 +32,18 @@ def told(expression: ast.expr, known: Mapping[str, object]) -> tuple[object, str
 
 def default_constants(arguments: ast.arguments, known: Mapping[str, object]) -> Iterator[str]:
     """Of a function's defaults those that are told, each as `name digest`."""
-    positional = [*arguments.posonlyargs, *arguments.args]
-    defaults = [
-        *zip(reversed(positional), reversed(arguments.defaults), strict=False),
-        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
-    ]
-    for argument, default in defaults:
-        if default is not None and (found := told(default, known)) is not None:
+    for argument, default in defaults_of(arguments):
+        if (found := told(default, known)) is not None:
             yield f"{argument.arg} {found[1]}"
+
+
+def defaults_of(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
+    """The arguments of a function that have a default, and that."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    yield from zip(reversed(positional), reversed(arguments.defaults), strict=False)
+    yield from (
+        (argument, default) for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is not None
+    )
 
 
 def class_constants(body: Iterable[ast.stmt], known: Mapping[str, object]) -> Iterator[str]:
