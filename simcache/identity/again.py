@@ -1,6 +1,6 @@
 """What is looked at again when all is known that leads to it: state, values that were read, annotations, subclasses."""
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import Protocol
 
 from simcache.identity.live import Live
@@ -9,6 +9,7 @@ from simcache.identity.made import Made, behind
 from simcache.identity.modules import Module
 from simcache.identity.options import Running
 from simcache.identity.piece import Piece, digest_of
+from simcache.identity.set_up import SetUp
 from simcache.identity.use import Use
 
 
@@ -19,11 +20,13 @@ class Entered(Protocol):
     made: Made
     objects: Live
     loaded: Loaded
+    set_up: SetUp
 
     @property
     def queue(self) -> Sized: ...
     def resolve(self, module: Module, reach: str) -> str: ...
     def need(self, name: str) -> None: ...
+    def places(self, module: Module, chain: str) -> Iterator[str]: ...
 
 
 class Again:
@@ -41,6 +44,8 @@ class Again:
         """Functions and classes that may read files or the environment."""
         self._filled: set[str] = set()
         """Attributes whose objects are changed in place by code that is reached."""
+        self._options: dict[str, str] = {}
+        """By node what has been set in it, as it was looked at last: each time more may be known that is reached."""
         self._reads_annotations = False
         self._asks_subclasses = False
         self._annotated: set[str] = set()
@@ -71,15 +76,23 @@ class Again:
 
     def _set_up(self) -> None:
         """Have count what objects of options have been set to since they were made, now that it is known who sets what."""
-        made = [(node, module) for node, module, piece in self._entered if piece.kind == "data" and piece.of_told]
-        if not made:
-            return
-        uses: dict[bool, list[Use]] = {True: [], False: []}
-        for _, _, piece in self._entered:
-            uses[piece.kind == "class"] += map(Use.of, piece.uses)
-        running = Running(uses[False], uses[True])
-        for node, module in made:
-            if told := self.closure.loaded.options(module.now(), node.partition(":")[2], running):
+        running = Running((node if piece.kind == "class" else "", Use.of(row)) for node, _, piece in self._entered for row in piece.uses)
+        filled = {
+            place
+            for _, module, piece in self._entered
+            if piece.kind in ("class", "def")
+            for name in piece.changes
+            for place in self.closure.places(module, name)
+        }
+        for node, module, piece in self._entered:
+            if piece.kind == "data" and not piece.value and not piece.state:
+                name = node.partition(":")[2]
+                self._options[node] = self.closure.set_up.told(module.now(), name, running, told=piece.of_told, fixed=node not in filled)
+
+    def close(self) -> None:
+        """Nothing leads further: what options are set to is known now."""
+        for node, told in self._options.items():
+            if told:
                 self._add(node, told)
 
     def _settle(self) -> None:

@@ -30,6 +30,7 @@ from simcache.identity.loaded import Loaded
 from simcache.identity.made import Made
 from simcache.identity.modules import Module, NotLoaded, compiled_as_written, is_being_loaded, is_of_python, locate, may_load, target
 from simcache.identity.piece import Piece, Summary, digest_of
+from simcache.identity.set_up import SetUp
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
 
 _CATCH_WARNINGS = ("Warning", "Exception")
@@ -65,6 +66,7 @@ class Closure:
         self.made = Made()
         self.objects = Live(self)
         self.loaded = Loaded(self, self.objects)
+        self.set_up = SetUp(self, self.objects)
         self.again = Again(self)
 
     def finish(self, *extra: str) -> Fingerprint:
@@ -72,6 +74,7 @@ class Closure:
             self.queue.popleft()()
             if not self.queue:
                 self.again.look()
+        self.again.close()
         if any(map(times_reloaded, self.files)):
             self.made.check(self.modules)
         version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
@@ -435,7 +438,7 @@ class Closure:
 
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None:
         """Have it hold only as long as these attributes of an object are as they are."""
-        self.guards[id(held), "attributes"] = watched(held, names)
+        self.guards[id(held), ",".join(names)] = watched(held, names)
 
 
 def _submodules(module: Module) -> list[str]:

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
+from simcache.identity.attributes import attributes_of
 from simcache.identity.constant import value_digest
 from simcache.identity.forms import SCALARS
 from simcache.identity.modules import module_name, underlying
@@ -111,11 +112,7 @@ class Kept:
         """What an instance holds, by the names of its attributes; nothing of what a library keeps in its objects."""
         if not isinstance(one, _HOLDERS) and self._objects.is_foreign(type(one)):
             return []
-        held = dict(getattr(one, "__dict__", {}))
-        for cls in type(one).__mro__:
-            for name, slot in vars(cls).items():
-                if isinstance(slot, types.MemberDescriptorType) and hasattr(one, name):
-                    held.setdefault(name, slot.__get__(one))
+        held = attributes_of(one)
         return [held[name] for name in sorted(held)]
 
     def _beside(self, item: object) -> str:

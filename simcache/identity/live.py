@@ -1,6 +1,7 @@
 """What objects of this process stand for: functions, classes, wrappers and values that the text alone does not tell."""
 
 import contextlib
+import enum
 import functools
 import linecache
 import os
@@ -9,6 +10,7 @@ import types
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
+from simcache.identity.attributes import attributes_of, slots_of
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
 from simcache.identity.files import Signature, codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
@@ -59,7 +61,7 @@ class Live:
         name = getattr(obj, "__module__", None) or "builtins"
         if name in ("__main__", "__mp_main__"):
             return False
-        code = getattr(obj, "__code__", None)
+        code = None if isinstance(obj, type) else getattr(obj, "__code__", None)  # a metaclass may answer for any name
         top = name.partition(".")[0]
         if code is not None and top not in ("simcache", *self.closure.packages) and not is_of_python(top):
             return is_outside(code.co_filename) and top != self.closure.own
@@ -73,7 +75,11 @@ class Live:
         cls = type(held)
         if cls is types.SimpleNamespace or (cls.__module__, cls.__qualname__) == ("argparse", "Namespace"):
             return True
-        if not hasattr(held, "__dict__") or isinstance(held, (type, types.ModuleType, types.FunctionType)) or self.is_foreign(cls):
+        if (
+            isinstance(held, (type, types.ModuleType, types.FunctionType))
+            or not (hasattr(held, "__dict__") or slots_of(cls))
+            or self.is_foreign(cls)
+        ):
             return False
         return all(self._changes_nothing(base) for base in cls.__mro__ if not self.is_foreign(base))
 
@@ -82,6 +88,12 @@ class Live:
         module = self.module_of(obj) if isinstance(obj, (types.FunctionType, type)) else None
         piece = None if module is None else module.file.summary.piece(obj.__qualname__)
         return piece is not None and bool(piece.decorators)
+
+    def is_fixed(self, held: object) -> bool:
+        """Whether nobody can change a value in place: a number, a text, a path, a date, code; also a tuple, whatever is in it."""
+        if isinstance(held, (*_PLAIN, tuple, frozenset, enum.Enum)):
+            return True
+        return type(held).__module__ in _PLAIN_MODULES and type(held).__hash__ is not None
 
     def is_plain(self, held: object) -> bool:
         """Whether nothing in a value changes by itself as it is used: no instance whose methods change it, and none of an installed package."""
@@ -97,7 +109,7 @@ class Live:
             elif isinstance(one, (list, tuple, set, frozenset)):
                 queue += one
             elif self.is_record(one):
-                queue += vars(one).values()
+                queue += attributes_of(one).values()
             else:
                 return False
         return True
@@ -105,7 +117,7 @@ class Live:
     def records_in(self, record: object) -> list[object]:
         """The records that a record holds, also those in its lists and dicts, as far as one can look at them at each hit."""
         found: list[object] = []
-        queue, seen = [*vars(record).values()], {id(record)}
+        queue, seen = [*attributes_of(record).values()], {id(record)}
         while queue and len(seen) < _WATCHED:
             one = queue.pop()
             if isinstance(one, _PLAIN) or id(one) in seen:
@@ -117,7 +129,7 @@ class Live:
                 queue += one
             elif self.is_record(one):
                 found.append(one)
-                queue += vars(one).values()
+                queue += attributes_of(one).values()
         return found
 
     def _changes_nothing(self, cls: type) -> bool:

@@ -12,14 +12,12 @@ from simcache.identity.bytecode import same_code
 from simcache.identity.files import held_when_noted, is_new, is_outside, times_reloaded
 from simcache.identity.forms import SCALARS
 from simcache.identity.live import Live, check_code, which
-from simcache.identity.modules import Module, module_name, target, underlying
-from simcache.identity.options import PLAIN, TABLES, Running
+from simcache.identity.modules import Module, place_in, target, underlying
 from simcache.identity.piece import Piece
-from simcache.identity.taken import Guard, Names, guard_of
-from simcache.identity.use import Use
+from simcache.identity.taken import ABSENT, Guard, Names, guard_of
 
-_IDLE = frozenset("_thread abc argparse builtins pydantic pydantic_settings types typing typing_extensions".split())
-"""Packages whose classes set nothing of their own as what is built upon them is used."""
+_PLAIN = (*SCALARS, tuple, frozenset)
+_TABLES = (dict, list, set)
 _ADD_NOTHING = frozenset("dataclass final runtime_checkable total_ordering".split())
 """Decorators that give a class no attribute but of Python's own kind, with two underscores."""
 
@@ -37,7 +35,6 @@ class Guarding(Protocol):
     def module(self, name: str) -> Module | None: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
     def watch(self, held: object) -> None: ...
-    def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
 
 
 class Loaded:
@@ -95,7 +92,7 @@ class Loaded:
             yield from self._defaults(inner, piece, path)
             if piece.reads_outside:
                 yield from self._read_in(module, inner, path)
-            attributes = {key: value for key, value in vars(inner).items() if not key.startswith("__") and isinstance(value, PLAIN)}
+            attributes = {key: value for key, value in vars(inner).items() if not key.startswith("__") and isinstance(value, _PLAIN)}
             if attributes and (piece.bare or not piece.simple):  # what a decorator gives it, the decorator's text tells
                 with contextlib.suppress(Unkeyable):  # something in a tuple: the statement that sets it has to do
                     yield self.objects.value(attributes, path)
@@ -133,37 +130,6 @@ class Loaded:
             return f"{self.objects.registered(held, module)} {_first_told[seen][1]}"
         except Unkeyable:
             return self.objects.registered(held, module)
-
-    def options(self, module: Module, name: str, running: Running) -> str:
-        """What is set in an instance that has methods which change it, but for what the code that is reached sets or works out."""
-        held = (module.namespace or {}).get(name)
-        return "" if self.objects.is_record(held) else " ".join(self._options(held, module, f"{module.name}.{name}", running, set()))
-
-    def _options(self, held: object, module: Module, path: str, running: Running, met: set[int]) -> Iterator[str]:
-        """The same of this object, and of those that were made with it; each once, for they may lead back to where they are held."""
-        if isinstance(held, (type, types.ModuleType, types.FunctionType)) or not hasattr(held, "__dict__") or id(held) in met:
-            return
-        met.add(id(held))
-        if any(
-            base.__module__ != "collections.abc" and base.__module__.partition(".")[0] not in _IDLE and self.objects.is_foreign(base)
-            for base in type(held).__mro__
-        ):
-            return  # whose code may set anything, and call any method (`emit`, `forward`)
-        pieces = [self.objects.piece_of(base) for base in type(held).__mro__ if not self.objects.is_foreign(base)]
-        if not pieces or None in pieces:
-            return
-        uses = [Use.of(row) for piece in pieces if piece is not None for row in piece.uses]
-        known = []
-        for option in running.options(vars(held), uses):
-            with contextlib.suppress(Unkeyable):
-                if self.objects.is_plain(vars(held)[option]):  # in a list or tuple anything may lie
-                    yield f"{path}.{option}={self.objects.value_digest(vars(held)[option], f'{path}.{option}', of=module)}"
-                    known.append(option)
-        inside = [*running.inside(vars(held), uses)]
-        if watched := (*known, *inside, *running.unset(vars(held), type(held), uses)):
-            self.closure.watch_attributes(held, watched)
-        for option in inside:
-            yield from self._options(vars(held)[option], module, f"{path}.{option}", running, met)
 
     def _read_in(self, module: Module, held: Any, path: str) -> Iterator[str]:
         """Defaults of a function, or attributes of a class, that were read from outside when the module was loaded, as far as they are data."""
@@ -220,25 +186,42 @@ class Loaded:
                 if wrapped or (not _is_of(function, module, name) and not _is_generated(key, function)):
                     yield f"{key}={self.objects.follow(member, f'{path}.{key}')}"
             elif (
-                key in constants and isinstance(member, PLAIN) and not isinstance(member, held)
+                key in constants and isinstance(member, _PLAIN) and not isinstance(member, held)
             ):  # a member of an enumeration is held for good
                 self.closure.guard(vars(held), key, member)
                 now = self.objects.value_digest(member, f"{path}.{key}")
                 if now != constants[key]:
                     yield f"{key}={now}"
-            elif key in come and isinstance(member, PLAIN):
+            elif key in come and isinstance(member, _PLAIN):
                 self.closure.guard(vars(held), key, member)
                 with contextlib.suppress(Unkeyable):
                     yield f"{key}={self.objects.value_digest(member, f'{path}.{key}')}"
 
+        yield from self._inner(held, path, constants)
         if piece.reads_outside:
             yield from self._read_in(module, held, path)
         if registered := self.objects.registered(held, module):
             yield registered
 
+    def _inner(self, held: type, path: str, constants: Mapping[str, str]) -> Iterator[str]:
+        """The attributes of classes inside a class that are not what the text says."""
+        for chain, digest in constants.items():
+            *inside, name = chain.split(".")
+            owner: object = held
+            for step in inside:
+                owner = vars(owner).get(step) if isinstance(owner, type) else None
+            member = vars(owner).get(name, ABSENT) if inside and isinstance(owner, type) else ABSENT
+            if isinstance(owner, type) and isinstance(member, _PLAIN) and not isinstance(member, owner):
+                self.closure.guard(vars(owner), name, member)
+                now = self.objects.value_digest(member, f"{path}.{chain}")
+                if now != digest:
+                    yield f"{chain}={now}"
+
     def _counted(self, held: type) -> set[str]:
         """The attributes of a class that code which is reached counts up."""
-        return {place.rpartition(".")[2] for base in held.__mro__ for place in self.closure.counted if place.startswith(_place_of(base))}
+        return {
+            place.rpartition(".")[2] for base in held.__mro__ for place in self.closure.counted if place.startswith(f"{place_in(base)}.")
+        }
 
     def tables(self, module: Module, name: str, piece: Piece, filled: Container[str]) -> str:
         """The lists, dicts and sets of a class that are not what its text says, but for those that code which is reached changes."""
@@ -248,7 +231,7 @@ class Loaded:
         found = []
         for key, digest in (constant.split(" ") for constant in piece.constants):
             member = vars(held).get(key)
-            if type(member) in TABLES and key in piece.fixed and key not in filled:
+            if type(member) in _TABLES and key in piece.fixed and key not in filled:
                 self.closure.guard(vars(held), key, member)
                 with contextlib.suppress(Unkeyable):  # of what it has come to hold, functions and classes count
                     now = self.objects.value_digest(member, f"{module.name}.{name}.{key}", of=module)
@@ -333,11 +316,6 @@ def _is_remade(piece: Piece, held: type) -> bool:
         or type(held).__module__ not in ("abc", "builtins", "typing")
         or any("__init_subclass__" in vars(base) for base in held.__mro__[1:-1] if base.__module__ != "typing")
     )
-
-
-def _place_of(cls: type) -> str:
-    """How the places of a class's attributes begin."""
-    return f"{module_name(cls)}:{cls.__qualname__}."
 
 
 def _is_of(function: types.FunctionType, module: Module, name: str) -> bool:

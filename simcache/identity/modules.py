@@ -160,6 +160,11 @@ def module_name(obj: object) -> str:
     return script_name(path) if path and os.path.isfile(path) else "__main__"
 
 
+def place_in(cls: type) -> str:
+    """Where a class stands in the project, as `module:name`."""
+    return f"{module_name(cls)}:{cls.__qualname__}"
+
+
 def own_function(obj: Any) -> Any:
     """The function that tells where an object's text is: a class of a script that was shipped to a worker has only its methods."""
     if not isinstance(obj, type):

@@ -1,66 +1,101 @@
 """What has been set in objects of options since they were made, by methods that the code which is reached does not call."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Container, Iterable, Iterator
 
-from simcache.identity.forms import SCALARS
-from simcache.identity.use import ALL, ANY, MAKERS, Use
-
-PLAIN = (*SCALARS, tuple, frozenset)
-TABLES = (dict, list, set)
+from simcache.identity.use import ALL, ANY, CALLS, FOLLOWS, ITEMS, MAKERS, OWN, SETS, Use
 
 
 class Running:
-    """What the code that is reached does with attributes, whatever they are attributes of: functions, and the methods that these ask for.
+    """What the code that is reached does with attributes, whatever they are attributes of: functions, and the methods that these ask for."""
+
+    def __init__(self, uses: Iterable[tuple[str, Use]]) -> None:
+        """Each use with the class of which it is a method, empty for that of a function."""
+        self._uses = list(uses)
+        self._upon: dict[frozenset[str], Upon] = {}
+
+    def upon(self, classes: frozenset[str]) -> "Upon":
+        """The same for an instance that is built upon these classes."""
+        if classes not in self._upon:
+            self._upon[classes] = Upon(self._uses, classes)
+        return self._upon[classes]
+
+
+class Upon:
+    """What running code may do with instances of one class: what methods of other classes do with their own instance does not count.
 
     Python's own methods (`__call__`) may always run.
     """
 
-    def __init__(self, functions: Iterable[Use], methods: Iterable[Use]) -> None:
-        self.asks: set[str] = set()
+    def __init__(self, uses: Iterable[tuple[str, Use]], classes: Collection[str]) -> None:
+        self._asks: set[str] = set()
+        self._asks_elsewhere: set[str] = set()
         self.stores: set[str] = set()
         self.fills: set[str] = set()
-        runs, waiting = [*functions], [*methods]
+        waiting = [*uses]
         while True:
-            for use in runs:
-                self.asks |= use.asks
-                self.stores |= use.stores
-                self.fills |= use.fills
-            runs = [use for use in waiting if self._may_run(use.name)]
+            runs = [(of, use) for of, use in waiting if not of or self._may_run(use.name, own=of in classes)]
             if not runs:
                 break
-            waiting = [use for use in waiting if not self._may_run(use.name)]
+            waiting = [(of, use) for of, use in waiting if of and not self._may_run(use.name, own=of in classes)]
+            for of, use in runs:
+                for found, names in ((self._asks, use.asks), (self.stores, use.stores), (self.fills, use.fills)):
+                    found |= {name.removeprefix(OWN) for name in names if of in classes or not name.startswith(OWN)}
+                self._asks_elsewhere |= {name.removeprefix(OWN) for name in use.asks}
 
-    def _may_run(self, name: str) -> bool:
+    def _may_run(self, name: str, *, own: bool) -> bool:
+        asks = self._asks if own else self._asks_elsewhere
         if name in ("__setattr__", "__delattr__"):
-            return any(asked.endswith("=") for asked in self.asks)
+            return any(asked.endswith("=") for asked in asks)
         if name in ("__setitem__", "__delitem__"):
-            return "__setitem__" in self.asks
-        return name in self.asks or name in MAKERS or (name.startswith("__") and name.endswith("__"))
+            return "__setitem__" in asks
+        kind = SETS if name.endswith("=") else CALLS
+        return _is_among(name, asks, kind) or name in MAKERS or (name.startswith("__") and name.endswith("__"))
 
-    def options(self, held: Mapping[Any, Any], uses: Iterable[Use]) -> Iterator[str]:
-        """Of the attributes of an instance, of whose classes these are the uses, those that are read, and set by others alone.
+    @property
+    def sets_anything(self) -> bool:
+        """Whether attributes of any object are set."""
+        return any(name.endswith("=") for name in self._asks)
 
-        What methods work out (a count, a time) is none.
-        """
-        worked_out = frozenset[str]().union(*(use.works_out for use in uses))
-        for name in sorted(name for name in held if isinstance(name, str)):  # an object that is its own dict has any keys
-            value = held[name]
-            is_told = isinstance(value, PLAIN) or (type(value) in TABLES and name not in self.fills)
-            if is_told and name not in worked_out and self._is_read_only(name):
-                yield name
+    def is_unset(self, name: str) -> bool:
+        """Whether nothing sets an attribute, nor changes what is in it."""
+        return name not in self.fills and not _is_among(name, self.stores, ANY)
 
-    def inside(self, held: Mapping[str, Any], uses: Iterable[Use]) -> Iterator[str]:
-        """The attributes that hold what was made with the instance, which may be options again."""
-        makes = frozenset[str]().union(*(use.makes for use in uses))
-        return (name for name in sorted(makes & held.keys()) if self._is_read_only(name))
+    def is_only_read(self, name: str) -> bool:
+        """Whether nothing of an attribute is set by what may run, while it is read."""
+        if name == ITEMS:
+            return name not in self.stores
+        return not _is_among(name, self.stores, ANY) and (ALL in self._asks or _is_among(name, self._asks, ANY, CALLS))
 
-    def unset(self, held: Mapping[str, Any], cls: type, uses: Iterable[Use]) -> Iterator[str]:
-        """The attributes that are still as the class has them, and would be options if somebody set them in the instance."""
-        told = {name: value for base in cls.__mro__ for name, value in vars(base).items() if name not in held and not name.startswith("__")}
-        return self.options(told, uses)
 
-    def _is_read_only(self, name: str) -> bool:
-        if name in self.stores or ANY in self.asks or ANY in self.stores:
-            return False
-        return name in self.asks or ALL in self.asks
+def worked_out(uses: Iterable[Use], held: Container[str]) -> set[str]:
+    """The attributes in which methods put more than they are given; also what is made of such, of itself, or of what is no attribute."""
+    every = {name for use in uses for name in use.works_out}
+    made_of: dict[str, set[str]] = {}
+    for name, _, of in (name.partition(FOLLOWS) for name in every):
+        if of:
+            made_of.setdefault(name, set()).add(of)
+    found = {name for name in every if FOLLOWS not in name}
+    found |= {name for name, of in made_of.items() if name in _behind(name, made_of) or not all(one in held for one in of)}
+    while more := {name for name, of in made_of.items() if of & found} - found:
+        found |= more
+    return found
+
+
+def _behind(name: str, made_of: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    queue = [*made_of.get(name, ())]
+    while queue:
+        if (one := queue.pop()) not in found:
+            found.add(one)
+            queue += made_of.get(one, ())
+    return found
+
+
+def _is_among(name: str, names: Collection[str], *kinds: str) -> bool:
+    """Whether a name is among names of which some are known only by how they begin (`phase_*`)."""
+    return name in names or any(name.startswith(one.removesuffix(kind)) for kind in kinds for one in names if one.endswith(kind))
+
+
+def made_with(uses: Iterable[Use]) -> Iterator[str]:
+    """The attributes that hold what was made with an instance, which may be options again."""
+    return (name for use in uses for name in use.makes)

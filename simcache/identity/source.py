@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
-from simcache.identity.asked import is_made_of_told, is_remembered, uses_of
+from simcache.identity.asked import Known, is_made_of_told, is_remembered, uses_of
 from simcache.identity.counters import counted
 from simcache.identity.effects import Effects
 from simcache.identity.filled import filled, set_in
@@ -71,6 +71,7 @@ class _Reader:
         self.links: dict[str, tuple[str, ...]] = {}
         self.effects = Effects(self.links)
         self.classes = {node.name for node in self.statements if isinstance(node, ast.ClassDef)}
+        self.code = self.classes | {node.name for node in self.statements if isinstance(node, FUNCTIONS)}
         self.kinds = Kinds(self.effects.asks, self.effects.is_pure)
         self.libraries = LibraryState(self.links)
         self.setups: dict[str, list[ast.stmt]] = {}
@@ -184,6 +185,7 @@ class _Reader:
     def _described(self, kind: str, parts: list[ast.stmt], last: ast.stmt | None, scopes: tuple[Scope, ...] = ()) -> Piece:
         plain = self._digest_and_reach(parts, scopes, annotated=False)
         inside = words(parts)
+        known = Known(self.fills, self.told, {name for name, links in self.links.items() if all(map(is_of_module, links))}, self.code)
         piece = Piece(
             kind,
             plain[0],
@@ -200,7 +202,7 @@ class _Reader:
             filled=() if last is None else filled(last, self.fills),
             only_called=only_called(parts) if last is None else (),
             loads=() if last is None else tuple(sorted(set(only_loaded(last)))),
-            uses=tuple(sorted({use.row() for use in uses_of(parts if last is None else [last], self.fills, self.told) if any(use)})),
+            uses=tuple(sorted({use.row() for use in uses_of(parts if last is None else [last], known) if any(use)})),
             of_told=last is None and is_made_of_told(parts, self.told),
         )
         if isinstance(last, FUNCTIONS):

@@ -2,17 +2,20 @@
 
 import sys
 import types
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter, is_, itemgetter
 from typing import Any, Protocol
 
+from simcache.identity.attributes import attributes_of, items_of, slots_of
 from simcache.identity.files import Signature, signature_of
 from simcache.identity.forms import SCALARS
+from simcache.identity.use import ITEMS
 from simcache.named_tuple import NamedTuple
 
-_CONTAINERS = frozenset({dict, list, set})
+_CONTAINERS = frozenset({dict, list, set, OrderedDict, Counter})
+_NUMBERS = frozenset({bool, int, float, complex})
 _DEEPEST = 100
 _COPIED = 256
 """Containers up to this many items are watched for changes in place, larger ones for being replaced."""
@@ -147,18 +150,16 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
         inside = _copied
     elif type(held) is deque:
         inside = list
-    elif type(held).__module__ == "numpy" and getattr(held, "nbytes", _WATCHED + 1) <= _WATCHED:
+    elif _is_small_array(held):
         inside = _of_array
-    elif record and hasattr(held, "__dict__"):
-        inside = _of_record
+    elif record:
+        inside = _of_record(held)
     return Guard(names, name, held, inside, None if inside is None else inside(held))
 
 
 def watched(held: object, names: tuple[str, ...] = ()) -> Guard:
     """A guard of what is inside an object: of a class how many names it has, of an instance its attributes, or those of these names."""
-    inside: Callable[[Any], object] = _of_class if isinstance(held, type) else _of_record
-    if names:
-        inside = partial(_of_names, names)
+    inside: Callable[[Any], object] = _of_class if isinstance(held, type) else partial(_of_names, names) if names else _of_record(held)
     return Guard(Itself(held), "", held, inside, inside(held))
 
 
@@ -178,19 +179,29 @@ def _of_array(array: Any) -> object:
     return array.tobytes()
 
 
-def _of_record(record: Any) -> object:
-    return _copied(dict(vars(record)))
+def _of_record(record: object) -> Callable[[Any], object]:
+    return _of_slots if slots_of(type(record)) else _of_dict
+
+
+def _of_dict(record: Any) -> object:
+    return _copied(dict(vars(record)))  # some are their own
+
+
+def _of_slots(record: Any) -> object:
+    return _copied(attributes_of(record))
 
 
 def _of_names(names: Iterable[str], record: Any) -> object:
-    held = vars(record)
-    return [_of_option(held.get(name, ABSENT)) for name in names]
+    held = attributes_of(record)
+    return [_of_option(items_of(record)) if name == ITEMS else _of_option(held.get(name, ABSENT)) for name in names]
 
 
 def _of_option(value: Any) -> object:
-    """Of a plain value its type too, of a small container what it holds, of anything else which object it is, whatever that thinks is equal."""
+    """Of a plain value its type too, of a small container or array what it holds, of anything else which object it is, whatever that thinks is equal."""
     if isinstance(value, SCALARS) or (type(value) in (tuple, frozenset) and len(value) <= _COPIED):
-        return type(value), value
+        return type(value), _told_apart(value)
+    if _is_small_array(value):
+        return _Same(value), value.tobytes()
     return (type(value), _copied(value)) if _is_small(value) else _Same(value)
 
 
@@ -220,17 +231,30 @@ def _is_small(value: Any) -> bool:
     return type(value) in _CONTAINERS
 
 
+def _is_small_array(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and bool(getattr(value, "nbytes", _WATCHED + 1) <= _WATCHED)
+
+
 def _copied(held: Any) -> Any:
     """Containers copied, what they hold kept; each once, for some are met again, within themselves or beside."""
     return _copied_once(held, set(), 0)
 
 
 def _copied_once(held: Any, met: set[int], depth: int) -> Any:
+    kind = type(held)
+    if kind not in _CONTAINERS and kind is not tuple:
+        return _told_apart(held)
     if id(held) in met or depth > _DEEPEST:
         return held
     met.add(id(held))
-    if type(held) is dict:
-        return {key: _copied_once(value, met, depth + 1) if type(value) in _CONTAINERS else value for key, value in held.items()}
-    if type(held) is list:
-        return [_copied_once(value, met, depth + 1) if type(value) in _CONTAINERS else value for value in held]
-    return held.copy()
+    if isinstance(held, dict):
+        return {key: _copied_once(value, met, depth + 1) for key, value in held.items()}
+    if kind is set:
+        return {*map(_told_apart, held)}
+    inside = [_copied_once(value, met, depth + 1) for value in held]
+    return tuple(inside) if kind is tuple else inside
+
+
+def _told_apart(value: Any) -> object:
+    """A number with its type, and the sign of a zero: Python calls 1, 1.0 and True equal, and 0.0 and -0.0."""
+    return (type(value), value or repr(value)) if type(value) in _NUMBERS else value

@@ -47,9 +47,11 @@ def defaults_of(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
 
 
 def class_constants(body: Iterable[ast.stmt], known: Mapping[str, object]) -> Iterator[str]:
-    """Of a class's attributes those that are told, each as `name digest`."""
+    """Of a class's attributes, and of those of classes inside it, those that are told, each as `name digest`."""
     for statement in body:
         match statement:
+            case ast.ClassDef(name=inside, body=more):
+                yield from (f"{inside}.{constant}" for constant in class_constants(more, known))
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=expression)
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as expression)

@@ -3,9 +3,19 @@
 from simcache.named_tuple import NamedTuple
 
 ANY = "*"
-"""Some attribute, whose name is computed."""
+"""Some attribute, whose name is computed; after how it begins, if that is told (`phase_*`)."""
+CALLS = "*()"
+"""The same, of what may be called then."""
+SETS = "*="
+"""The same, of what is set."""
 ALL = "__dict__"
 """All attributes at once."""
+OWN = "."
+"""Before the name of an attribute: of the instance whose method this is, not of any object (`self.dt = 1`)."""
+FOLLOWS = "<"
+"""Between two attributes of an instance: the first is made of the second."""
+ITEMS = "[]"
+"""Stands among the attributes of a dict, list or set for what it holds."""
 MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
 
 

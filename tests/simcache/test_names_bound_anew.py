@@ -201,11 +201,182 @@ def test_what_is_set_in_an_object_of_options_counts(made: str, methods: str, ask
     assert world.ask("f(2)") == "4"
 
 
+CLASS = "class Config:\n    def __init__(self, dt=2): self.dt = dt\n    def set(self, dt): self.dt = dt\n"
+CFG = CLASS + "CFG = Config()\n"
+FORMS_OF_OPTIONS = {
+    "a name that others set in themselves": (
+        CFG + "class Run:\n    def go(self, v):\n        self.dt = v\n        return self\ndef h(): return Run().go(1).dt\n",
+        "CFG.dt * h()",
+        "CFG.set(3)",
+    ),
+    "a method whose name a dict's has, too": (
+        (
+            "class Config:\n    def __init__(self): self.dt = 2\n    def update(self, **more): self.__dict__.update(more)\nCFG = Config()\n"
+            "def h():\n    d = {}\n    d.update(a=1)\n    return len(d)\n"
+        ),
+        "CFG.dt * h()",
+        "CFG.update(dt=3)",
+    ),
+    "a method whose name others ask of themselves": (
+        CFG
+        + "class Run:\n    def set(self, v): self.v = v\n    def go(self):\n        self.set(1)\n        return self.v\ndef h(): return Run().go()\n",
+        "CFG.dt * h()",
+        "CFG.set(3)",
+    ),
+    "a computed name of a module": (
+        "import math\n" + CFG + "def h(name): return getattr(math, name)(1)\n",
+        "CFG.dt * int(h('sqrt'))",
+        "CFG.set(3)",
+    ),
+    "a computed name that is only read": (CFG, "getattr(CFG, ''.join(['d', 't'])) * 1", "CFG.set(3)"),
+    "a computed name that begins otherwise": (
+        CFG + "class Run:\n    def phase_a(self): return 1\n    def go(self, k): return getattr(self, f'phase_{k}')()\nRUN = Run()\n",
+        "CFG.dt * RUN.go('a')",
+        "CFG.set(3)",
+    ),
+    "all attributes as a dict": (CFG + "def law(dt): return dt\n", "law(**vars(CFG))", "CFG.set(3)"),
+    "all attributes of another object": (CFG + "class A: pass\ndef h(): return len(vars(A())) + 1\n", "CFG.dt * h()", "CFG.set(3)"),
+    "a member of an enumeration": (
+        (
+            "import enum\nclass Mode(enum.Enum):\n    SLOW = 2\n    FAST = 3\n"
+            "class Config:\n    def __init__(self): self.mode = Mode.SLOW\n    def set(self, mode): self.mode = mode\nCFG = Config()\n"
+        ),
+        "CFG.mode.value",
+        "CFG.set(type(CFG.mode).FAST)",
+    ),
+    "a path": (
+        "from pathlib import Path\nclass Config:\n    def __init__(self): self.dt = Path('2')\n    def set(self, dt): self.dt = dt\nCFG = Config()\n",
+        "int(str(CFG.dt))",
+        "from pathlib import Path; CFG.set(Path('3'))",
+    ),
+    "an array": (
+        "import numpy as np\nclass Config:\n    def __init__(self): self.w = np.full(2, 1)\n    def set(self, w): self.w = w\nCFG = Config()\n",
+        "int(CFG.w.sum())",
+        "CFG.w[0] = 2",
+    ),
+    "a function": (
+        (
+            "def two(): return 2\ndef three(): return 3\n"
+            "class Config:\n    def __init__(self): self.law = two\n    def set(self, law): self.law = law\nCFG = Config()\n"
+        ),
+        "CFG.law()",
+        "from pkg.config import three; CFG.set(three)",
+    ),
+    "a record": (
+        (
+            "from dataclasses import dataclass\n@dataclass\nclass Sim:\n    dt: int = 2\n"
+            "class Config:\n    def __init__(self): self.sim = Sim()\n    def set(self, sim): self.sim = sim\nCFG = Config()\n"
+        ),
+        "CFG.sim.dt",
+        "CFG.sim.dt = 3",
+    ),
+    "a number that follows from another": (
+        "class Config:\n    def __init__(self): self.set(1)\n    def set(self, dt):\n        self.dt = dt\n        self.n = int(2 / self.dt)\nCFG = Config()\n",
+        "CFG.n",
+        "CFG.set(2 / 3)",
+    ),
+    "a number that is converted": (
+        "import math\nclass Config:\n    def __init__(self): self.dt = 2\n    def set(self, square): self.dt = math.sqrt(square)\nCFG = Config()\n",
+        "CFG.dt",
+        "CFG.set(9)",
+    ),
+    "for a while": (
+        (
+            "from contextlib import contextmanager\nclass Config:\n    def __init__(self): self.dt = 2\n    @contextmanager\n    def using(self, dt):\n"
+            "        before = self.dt\n        self.dt = dt\n        yield\n        self.dt = before\nCFG = Config()\n"
+        ),
+        "CFG.dt",
+        "context = CFG.using(3); context.__enter__()",
+    ),
+    "a text that is read": (
+        (
+            "import json\nclass Config:\n    def __init__(self): self.dt = 2\n    def load(self, text):\n        read = json.loads(text)\n"
+            "        self.dt = read['dt']\nCFG = Config()\n"
+        ),
+        "CFG.dt",
+        "CFG.load('{\"dt\": 3}')",
+    ),
+    "what was read from a file": (
+        (
+            "import json\nclass Config:\n    def __init__(self, **read): self.__dict__.update(read)\n    def set(self, dt): self.dt = dt\n"
+            "CFG = Config(**json.loads('{\"dt\": 2}'))\n"
+        ),
+        "CFG.dt",
+        "CFG.set(3)",
+    ),
+    "slots": (
+        "class Config:\n    __slots__ = ('dt',)\n    def __init__(self): self.dt = 2\n    def set(self, dt): self.dt = dt\nCFG = Config()\n",
+        "CFG.dt",
+        "CFG.set(3)",
+    ),
+    "slots of a dataclass": (
+        "from dataclasses import dataclass\n@dataclass(slots=True)\nclass Config:\n    dt: int = 2\nCFG = Config()\n",
+        "CFG.dt",
+        "CFG.dt = 3",
+    ),
+    "a dict whose items are attributes": (
+        "class Config(dict):\n    __getattr__ = dict.__getitem__\n    __setattr__ = dict.__setitem__\nCFG = Config(dt=2)\n",
+        "CFG.dt",
+        "CFG.dt = 3",
+    ),
+    "a dict whose items are attributes, by methods": (
+        (
+            "class Config(dict):\n    def __getattr__(self, name): return self[name]\n    def __setattr__(self, name, value): self[name] = value\n"
+            "CFG = Config(dt=2)\n"
+        ),
+        "CFG.dt",
+        "CFG.update(dt=3)",
+    ),
+    "a dict of one's own inside another": (
+        (
+            "class Config(dict):\n    def __getattr__(self, name): return self[name]\n    def __setattr__(self, name, value): self[name] = value\n"
+            "CFG = Config(sim=Config(dt=2))\n"
+        ),
+        "CFG.sim.dt",
+        "CFG.sim.dt = 3",
+    ),
+    "an ordered dict": ("from collections import OrderedDict\nCFG = OrderedDict(dt=2)\n", "CFG['dt']", "CFG['dt'] = 3"),
+    "in a dict": (CLASS + "CFG = {'a': Config(2)}\n", "CFG['a'].dt", "CFG['a'].set(3)"),
+    "in a list": (CLASS + "CFG = [Config(1), Config(2)]\n", "CFG[1].dt", "CFG[1].set(3)"),
+    "a class inside a class": ("class CFG:\n    class sim:\n        dt = 2\n", "CFG.sim.dt", "CFG.sim.dt = 3"),
+}
+
+
+@pytest.mark.parametrize(("config", "asked", "setting"), FORMS_OF_OPTIONS.values(), ids=FORMS_OF_OPTIONS)
+@pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
+def test_options_of_every_form_count(config: str, asked: str, setting: str, called: bool, world: World) -> None:
+    """As they are set when the function is called, and as they were made in a process that sets nothing."""
+    world.write(package(f"from pkg.config import *\n@cached\ndef f(x): return x * {asked}\n", config=config))
+    with world.live() as process:
+        process.do("from pkg.mod import f, CFG")
+        if called:
+            assert process.do("answer = int(f(2))") == "4"
+        process.do(setting)
+
+        assert process.do("answer = int(f(2))") == "6"
+        assert process.do("answer = int(f(2))") == "6"
+    assert world.ask("int(f(2))") == "4"
+
+
 def test_a_property_that_is_remembered_is_no_option(world: World) -> None:
     config = "from functools import cached_property\nclass Grid:\n    @cached_property\n    def cells(self): return 2\nGRID = Grid()\n"
     world.write(package("from pkg.config import GRID\n@cached\ndef f(x): return x * GRID.cells\n", config=config))
 
     assert world.ask("f.key(2)") == world.ask("[GRID.cells, f.key(2)][1]")
+
+
+@pytest.mark.parametrize(
+    ("then", "now"), [("1", "1.0"), ("(1, 2)", "(1.0, 2)"), ("0.0", "-0.0"), ("[1]", "[True]"), ("{'a': (0, [1])}", "{'a': (0, [1.0])}")]
+)
+def test_a_constant_is_another_one_though_python_calls_it_equal(then: str, now: str, world: World) -> None:
+    """A list that is filled anew, in place, with numbers of another type."""
+    world.write(package(f"HELD = [{then}]\n@cached\ndef f(): return repr(HELD[0])\n"))
+    with world.live() as process:
+        process.do("from pkg import mod; from pkg.mod import f")
+        assert process.do("answer = f()") == repr(then)
+        process.do(f"mod.HELD[0] = {now}")
+
+        assert process.do("answer = f()") == repr(now)
 
 
 @pytest.mark.parametrize("now", ["1.0", "True", "[1]", "Odd()"])
@@ -339,6 +510,48 @@ OWN_STATE = {
     "what the module of an object of options works out and sets": (
         "import time\nclass C:\n    def __init__(self): self.since, self.k = 0, 2\n    def set(self, since): self.since = since\nCFG = C()\n"
         "CFG.since = time.time()\nCFG.set(since=time.time())\ndef g(x): return x * CFG.k if CFG.since else 0\n"
+    ),
+    "a memo that is a dict of its own": (
+        "class Memo(dict):\n    def of(self, x):\n        if x not in self: self[x] = x * 2\n        return self[x]\nMEMO = Memo()\ndef g(x): return MEMO.of(x)\n"
+    ),
+    "a memo that is a dict of its own, filled by its name": (
+        "class Memo(dict):\n    def clear_all(self): self.clear()\nMEMO = Memo()\ndef g(x):\n    MEMO[x] = x * 2\n    return MEMO[x]\n"
+    ),
+    "a memo that is a dict of its own, filled by attributes": (
+        "class Memo(dict):\n    __setattr__ = dict.__setitem__\nMEMO = Memo()\ndef put(memo, x): memo.last = x\ndef g(x):\n    put(MEMO, x)\n    return x * 2\n"
+    ),
+    "a memo that is an ordered dict": (
+        "from collections import OrderedDict\nMEMO = OrderedDict()\ndef g(x):\n    MEMO[x] = x * 2\n    while len(MEMO) > 2: MEMO.popitem(last=False)\n    return MEMO[x]\n"
+    ),
+    "memos in a list": (
+        "class Memo:\n    def __init__(self): self.last = None\n    def of(self, x):\n        self.last = x\n        return self.last * 2\nMEMOS = [Memo(), Memo()]\ndef g(x): return MEMOS[0].of(x)\n"
+    ),
+    "a count without adding in place": (
+        "class C:\n    def __init__(self): self.n = 0\n    def tick(self): self.n = self.n + 1\n    def total(self): return self.n\nC_ = C()\ndef g(x):\n    C_.tick()\n    return x * 2 + 0 * C_.total()\n"
+    ),
+    "slots that count": (
+        "class C:\n    __slots__ = ('n',)\n    def __init__(self): self.n = 0\n    def run(self, x):\n        self.n += 1\n        return x * 2\nC_ = C()\ndef g(x): return C_.run(x)\n"
+    ),
+    "a record that the code sets": (
+        "from dataclasses import dataclass\n@dataclass\nclass State:\n    last: int = 0\nclass C:\n    def __init__(self): self.state = State()\n    def use(self, state): self.state = state\nC_ = C()\ndef g(x):\n    C_.state.last = x\n    return x * 2 + 0 * C_.state.last\n"
+    ),
+    "a method that is called by a computed name": (
+        "class C:\n    def __init__(self): self.last = 0\n    def set_last(self, x): self.last = x\nC_ = C()\ndef g(x):\n    getattr(C_, 'set_' + 'last')(x)\n    return x * 2 + 0 * C_.last\n"
+    ),
+    "a method that is called by a computed name, later": (
+        "class C:\n    def __init__(self): self.last = 0\n    def put(self, x): self.last = x\nC_ = C()\ndef g(x, name='put'):\n    put = getattr(C_, name)\n    put(x)\n    return x * 2 + 0 * C_.last\n"
+    ),
+    "an attribute that is set by a computed name": (
+        "class C:\n    def __init__(self): self.last = 0\n    def use(self, last): self.last = last\nC_ = C()\ndef g(x, name='last'):\n    setattr(C_, name, x)\n    return x * 2 + 0 * C_.last\n"
+    ),
+    "all attributes, set at once": (
+        "class C:\n    def __init__(self): self.last = 0\n    def use(self, last): self.last = last\nC_ = C()\ndef g(x):\n    held = vars(C_)\n    held['last'] = x\n    return x * 2 + 0 * C_.last\n"
+    ),
+    "what is worked out from a clock": (
+        "import time\nclass C:\n    def __init__(self):\n        self.since = time.time()\n        self.until = self.since + 1\n    def use(self, until): self.until = until\nC_ = C()\ndef g(x): return x * 2 + 0 * int(C_.until)\n"
+    ),
+    "a metaclass that answers for any name": (
+        "class Meta(type):\n    def __getattr__(cls, name): return {'k': 2}[name]\nclass CFG(metaclass=Meta): pass\ndef g(x): return x * CFG.k\n"
     ),
     "a default as a memo": "def g(x, memo={}): return memo.setdefault(x, x * 2)\n",
 }
