@@ -141,6 +141,8 @@ class _Look:
         fresh = {name for name, values in bound.items() if all(map(_is_fresh, values))}
         self.others = (fresh | {*modules} - bound.keys()) - arguments
         """Variables that are no instances: modules, and what the function has just made of Python's own."""
+        self.new = {name for name, values in bound.items() if all(map(_is_instance, values))} - arguments
+        """Variables of instances that the function has just made, so that nobody else has them."""
 
     def asks(self) -> Iterator[str]:
         """The attributes and methods that are asked for."""
@@ -165,6 +167,8 @@ class _Look:
         """The attributes that are set; of an instance's own items, that they are."""
         for node in self.inside:
             match node:
+                case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()) if name in self.new:
+                    continue
                 case ast.Attribute(value=of, attr=name, ctx=ast.Store() | ast.Del()):
                     yield from self._of(of, ANY if name == ALL else name)
                 case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[of, name, *_]):
@@ -223,6 +227,11 @@ class _Look:
 
 def _is_fresh(node: ast.AST) -> bool:
     return isinstance(node, _DISPLAYS) or (isinstance(node, ast.Call) and called(node) in _FRESH)
+
+
+def _is_instance(node: ast.AST) -> bool:
+    """Whether it is made by calling a class, as far as its name tells."""
+    return isinstance(node, ast.Call) and called(node).rpartition(".")[2][:1].isupper()
 
 
 def _text_of(name: ast.expr, computed: str) -> str:

@@ -209,6 +209,11 @@ FORMS_OF_OPTIONS = {
         "CFG.dt * h()",
         "CFG.set(3)",
     ),
+    "a name that is set in what has just been made": (
+        CFG + "class Run: pass\ndef h():\n    run = Run()\n    run.dt = 1\n    return run.dt\n",
+        "CFG.dt * h()",
+        "CFG.set(3)",
+    ),
     "a method whose name a dict's has, too": (
         (
             "class Config:\n    def __init__(self): self.dt = 2\n    def update(self, **more): self.__dict__.update(more)\nCFG = Config()\n"
@@ -338,6 +343,11 @@ FORMS_OF_OPTIONS = {
     "an ordered dict": ("from collections import OrderedDict\nCFG = OrderedDict(dt=2)\n", "CFG['dt']", "CFG['dt'] = 3"),
     "in a dict": (CLASS + "CFG = {'a': Config(2)}\n", "CFG['a'].dt", "CFG['a'].set(3)"),
     "in a list": (CLASS + "CFG = [Config(1), Config(2)]\n", "CFG[1].dt", "CFG[1].set(3)"),
+    "records in a list": (
+        "from dataclasses import dataclass\n@dataclass\nclass Road:\n    lanes: int\nCFG = [Road(1), Road(2)]\n",
+        "CFG[1].lanes",
+        "CFG[1].lanes = 3",
+    ),
     "a class inside a class": ("class CFG:\n    class sim:\n        dt = 2\n", "CFG.sim.dt", "CFG.sim.dt = 3"),
 }
 
