@@ -9,6 +9,7 @@ from simcache.identity.made import Made, behind
 from simcache.identity.modules import Module
 from simcache.identity.options import Running
 from simcache.identity.piece import Piece, digest_of
+from simcache.identity.project import Project
 from simcache.identity.set_up import SetUp
 from simcache.identity.use import Use
 
@@ -17,6 +18,7 @@ class Entered(Protocol):
     """The part of a closure whose pieces are looked at again, which may lead to further ones."""
 
     parts: dict[str, str]
+    project: Project
     made: Made
     objects: Live
     loaded: Loaded
@@ -25,7 +27,6 @@ class Entered(Protocol):
     @property
     def queue(self) -> Sized: ...
     def resolve(self, module: Module, reach: str) -> str: ...
-    def need(self, name: str) -> None: ...
     def places(self, module: Module, chain: str) -> Iterator[str]: ...
 
 
@@ -137,7 +138,7 @@ class Again:
             return
         self._settled.add(node)
         if module.namespace is None:
-            self.closure.need(module.name)
+            self.closure.project.need(module.name)
         now = module.now()
         if now.namespace is not None and name in now.namespace:
             told = self.closure.loaded.as_it_stands(now, name)  # which may enter a class under this very node

@@ -14,22 +14,19 @@ from itertools import accumulate
 from simcache.errors import BadSettings, SourceChanged
 from simcache.identity.again import Again
 from simcache.identity.files import (
-    Signature,
     SourceFile,
     came_since,
-    check_bytecode,
-    is_outside,
     read,
     text_before,
     times_reloaded,
-    was_noted,
 )
 from simcache.identity.link import further, is_link
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.made import Made
-from simcache.identity.modules import Module, NotLoaded, compiled_as_written, is_being_loaded, is_of_python, locate, may_load, target
-from simcache.identity.piece import Piece, Summary, digest_of
+from simcache.identity.modules import Module, locate, target
+from simcache.identity.piece import Piece, digest_of
+from simcache.identity.project import Project
 from simcache.identity.set_up import SetUp
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
 
@@ -41,30 +38,22 @@ class Closure:
     """Everything that one function or class can reach, piece by piece."""
 
     def __init__(self, own: str, packages: Iterable[str], counted: Iterable[str] = (), tried: Container[str] = ()) -> None:
-        self.tried = tried
-        """Modules that were asked to be loaded: more than there is now will not come."""
-        self.loading: list[object] = []
-        """The specifications of modules of which half the names were there."""
-        self.own = own.partition(".")[0]
-        self.packages = frozenset(packages)
-        """Packages that count as a whole, so that nothing inside them is followed name by name."""
+        self.project = Project(own, packages, tried)
         self.counted = frozenset(counted)
         """Counters, as `module:name` or `module:class.attribute`: code that is reached counts them up, so their values do not count."""
         self.counts: set[str] = set()
         """Those that were found."""
         self.parts: dict[str, str] = {}
         self.outside: set[str] = set()
-        self.files: dict[str, Signature] = {}
         self.guards: dict[tuple[int, str], Guard] = {}
         self.listed: set[str] = set()
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
-        self.modules: dict[str, Module | None] = {}
         self.queue: deque[Callable[[], None]] = deque()
         self.registering: dict[str, bool] = {}
         """Of modules that are not loaded whether they leave something in others as they are."""
         self.resolving: set[tuple[str, str]] = set()
         self.made = Made()
-        self.objects = Live(self)
+        self.objects = Live(self, self.project)
         self.loaded = Loaded(self, self.objects)
         self.set_up = SetUp(self, self.objects)
         self.again = Again(self)
@@ -75,69 +64,26 @@ class Closure:
             if not self.queue:
                 self.again.look()
         self.again.close()
-        if any(map(times_reloaded, self.files)):
-            self.made.check(self.modules)
+        if any(map(times_reloaded, self.project.files)):
+            self.made.check(self.project.modules)
         version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
         return Fingerprint(
             version,
             dict(sorted(self.parts.items())),
             frozenset(self.outside - sys.stdlib_module_names),
-            self.files,
-            Guards(self.guards.values(), self.unloaded(), self.loading),
+            self.project.files,
+            Guards(self.guards.values(), self.project.unloaded(), self.project.loading),
         )
 
-    def unloaded(self) -> list[str]:
-        """The modules of which only the text was asked: who calls the function may load them, and bind their names anew."""
-        return [
-            name for name, module in self.modules.items() if module is not None and module.namespace is None and module.file is not _NOTHING
-        ]
-
     # -- modules
-
-    def module(self, name: str) -> Module | None:
-        """A module of the project by name; None for one that is outside."""
-        if name not in self.modules:
-            self.modules[name] = self._module(name)
-        return self.modules[name]
-
-    def _module(self, name: str) -> Module | None:
-        top = name.partition(".")[0]
-        if not name or top == "simcache" or top in self.packages or (is_of_python(top) and top != self.own):
-            return None
-        path, folders = locate(name)
-        if path is None and not folders:
-            return None
-        if path is None:  # a namespace package: folders and nothing else
-            return Module(name, _NOTHING, name, folders, None) if not all(map(is_outside, folders)) or top == self.own else None
-        if not path.endswith(".py") or (is_outside(path) and top != self.own):
-            return None
-        file = read(path)
-        loaded = sys.modules.get(name)
-        if file is None:
-            if loaded is not None and was_noted(path):  # it is gone, or somebody is in the middle of saving it
-                raise SourceChanged(path)
-            return None
-        self.files[path] = file.signature
-        package = name if folders else name.rpartition(".")[0]
-        if loaded is None:
-            return Module(name, file, package, folders, None)
-        if is_being_loaded(loaded):  # nobody waits for that: the thread that loads it may be waiting for this key
-            self.loading.append(loaded.__spec__)
-        check_bytecode(file)
-        return Module(name, file, package, folders, vars(loaded), compiled_as_written(loaded), text_before(file, vars(loaded)))
-
-    def need(self, name: str) -> None:
-        """Have a module loaded, and all taken anew, if the text leaves open what it is: every process must see the same."""
-        if name not in self.tried and may_load(name):
-            raise NotLoaded(name)
 
     def load_for_effect(self, module: Module, link: str) -> None:
         """Have a module loaded that a function loads only for what happens then: it may register there what the function looks up."""
         absolute, chain = target(module, link)
         inside = ".".join([absolute, *chain])
-        name = inside if self.module(inside) is not None else absolute
-        if self.module(name) is not None:
-            self.need(name)
+        name = inside if self.project.module(inside) is not None else absolute
+        if self.project.module(name) is not None:
+            self.project.need(name)
 
     def package(self, name: str, *, lazy: bool = False) -> None:
         """Every file of a package that counts as a whole; a lazy one loads them when they are asked for."""
@@ -157,7 +103,7 @@ class Closure:
                     raise BadSettings(f"@cached(code=({name!r},))", f"{found} cannot be read as Python source")
                 self._check_package_file(file, None if lazy else path)
                 inside = found.relative_to(root) if root.is_dir() else Path(found.name)
-                self.files[file.path] = file.signature
+                self.project.files[file.path] = file.signature
                 self.parts[f"{name}/{inside.as_posix()}"] = file.summary.whole
                 self.beyond(name, inside.parts if root.is_dir() else (), file)
 
@@ -193,7 +139,7 @@ class Closure:
     def name(self, module: Module, root: str, chain: list[str]) -> str:
         self.made.note(module, root)
         if module.namespace is None and module.file.summary.stars:  # which of them hides which name, its order of loading tells
-            self.need(module.name)
+            self.project.need(module.name)
         piece = module.file.summary.names.get(root)
         _check_piece(module, root, piece)
         if piece is None:
@@ -206,7 +152,7 @@ class Closure:
         targets = [self.taken(module, absolute, [*names, *chain]) for absolute, names in places]
         self.resolving.discard((module.name, root))
         text = "|".join(targets)
-        if ":" in text and all(self.module(".".join([absolute, *names])) is None for absolute, names in places):
+        if ":" in text and all(self.project.module(".".join([absolute, *names])) is None for absolute, names in places):
             self.setting(module, f"setup of {root}")
         return text + self.loaded.imported(module, root, piece)
 
@@ -218,7 +164,7 @@ class Closure:
             raise SourceChanged(module.file.path)
         for star in reversed(module.file.summary.stars):
             absolute, _ = target(module, star)
-            source = self.module(absolute)
+            source = self.project.module(absolute)
             if source is None:
                 self.outside.add(absolute.partition(".")[0])
                 outside.append(absolute)
@@ -252,14 +198,14 @@ class Closure:
 
     def taken(self, module: Module, name: str, chain: list[str]) -> str:
         """What an import in a module leads to; where it is a library, what the module and the packages around it set there counts too."""
-        if self.module(name) is None:
+        if self.project.module(name) is None:
             self.state(module, name.partition(".")[0])
         return self.imported(name, chain)
 
     def state(self, module: Module, library: str) -> None:
         """What a module and the packages around it set in a library."""
         around = accumulate(module.name.split(".")[:-1], "{}.{}".format)
-        for setting in (module, *filter(None, map(self.module, around))):
+        for setting in (module, *filter(None, map(self.project.module, around))):
             self.setting(setting, f"state of {library}")
 
     def setting(self, module: Module, name: str) -> None:
@@ -271,9 +217,9 @@ class Closure:
 
     def imported(self, name: str, chain: list[str]) -> str:
         """What an import of `name` and then `.chain` leads to."""
-        module = self.module(name)
+        module = self.project.module(name)
         if module is None:
-            if name.partition(".")[0] not in self.packages:
+            if name.partition(".")[0] not in self.project.packages:
                 self.outside.add(name.partition(".")[0])
             return ".".join([name, *chain])
         if not chain:
@@ -311,7 +257,7 @@ class Closure:
             self.parts[node] = digest_of(*names, *taken)
             if "__getattr__" in names:
                 self.lazy(module)
-            for inside in map(self.module, _submodules(module)):
+            for inside in map(self.project.module, _submodules(module)):
                 if inside is not None:
                     self.whole(inside)
         self.made.note(module, "*")
@@ -359,7 +305,7 @@ class Closure:
                     self.resolve(module, chain)
         self.made.add(module, names)
         if module.namespace is None and (_needs_its_object(piece, targets) or self.registers(module)):
-            self.need(module.name)
+            self.project.need(module.name)
         if piece.kind == "data" and not (piece.state or piece.reads_outside):
             self.again.computed.append((node, node, module, name))
         if piece.made_by and not piece.reads_outside:
@@ -387,10 +333,10 @@ class Closure:
         source: Module | None = module
         if is_link(chain):
             absolute, rest = target(module, chain)
-            source = self.module(absolute)
+            source = self.project.module(absolute)
         while source is not None and source.folder and rest and rest[0] not in source.file.summary.names:
             absolute = f"{absolute}.{rest.pop(0)}"
-            source = self.module(absolute)
+            source = self.project.module(absolute)
         piece = None if source is None or not rest else source.file.summary.names.get(rest[0])
         place = f"{absolute}:{'.'.join(rest)}"
         if source is None or piece is None or place in seen:
@@ -417,10 +363,10 @@ class Closure:
         """Raise SourceChanged if a loaded module names one in an import that was not there to be loaded and has come to the folder since."""
         for link in piece.links if module.namespace is not None else ():
             absolute, chain = target(module, link)
-            package = self.module(absolute)
+            package = self.project.module(absolute)
             inside = ".".join([absolute, *chain]) if package is not None and package.folder else absolute
             for named in {absolute, inside} - sys.modules.keys():
-                found = self.module(named)
+                found = self.project.module(named)
                 if found is not None and came_since(found.file, module.file.path):
                     raise SourceChanged(found.file.path)
 
@@ -490,6 +436,3 @@ def _may_export(module: Module, name: str) -> bool:
 def _makes_up_exports(module: Module) -> bool:
     """Whether the text does not tell what a star import takes."""
     return module.file.summary.exports is None and "__all__" in module.file.summary.names
-
-
-_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), "", (), {}))

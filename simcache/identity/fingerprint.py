@@ -28,7 +28,7 @@ def fingerprint(obj: Any, code: Iterable[str] = (), packages: Iterable[str] = ()
     extra = [version or "", *(f"{name} {_installed(name)}" for name in sorted(packages))]
 
     def begin(closure: Closure) -> list[str]:
-        for name in sorted(closure.packages):
+        for name in sorted(closure.project.packages):
             closure.package(name)
         return [closure.objects.follow(obj, function_name(obj), start=True), *extra]
 

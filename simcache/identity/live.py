@@ -13,12 +13,13 @@ from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.attributes import attributes_of, slots_of
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
-from simcache.identity.files import Signature, codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
+from simcache.identity.files import codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.forms import SCALARS
 from simcache.identity.kept import Kept
 from simcache.identity.link import is_link, taken_apart
 from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, root_of, underlying
 from simcache.identity.piece import Piece, digest_of
+from simcache.identity.project import Project
 from simcache.identity.taken import Names, Variable
 
 _INERT_MODULES = frozenset(
@@ -33,14 +34,9 @@ _WATCHED = 256
 class Followed(Protocol):
     """The part of a closure that objects lead back to: the text of the project's modules."""
 
-    own: str
-    packages: frozenset[str]
     parts: dict[str, str]
     outside: set[str]
-    files: dict[str, Signature]
-    modules: dict[str, Module | None]
 
-    def module(self, name: str) -> Module | None: ...
     def imported(self, name: str, chain: list[str]) -> str: ...
     def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
@@ -49,8 +45,9 @@ class Followed(Protocol):
 class Live:
     """Follows objects, and enters what they are into a closure."""
 
-    def __init__(self, closure: Followed) -> None:
+    def __init__(self, closure: Followed, project: Project) -> None:
         self.closure = closure
+        self.project = project
         self.objects: dict[int, str] = {}
         self.kept: list[object] = []
         self.roots: dict[str, str] = {}
@@ -63,12 +60,12 @@ class Live:
             return False
         code = None if isinstance(obj, type) else getattr(obj, "__code__", None)  # a metaclass may answer for any name
         top = name.partition(".")[0]
-        if code is not None and top not in ("simcache", *self.closure.packages) and not is_of_python(top):
-            return is_outside(code.co_filename) and top != self.closure.own
-        if top == "simcache" or top in self.closure.packages or (is_of_python(top) and top != self.closure.own):
+        if code is not None and top not in ("simcache", *self.project.packages) and not is_of_python(top):
+            return is_outside(code.co_filename) and top != self.project.own
+        if top == "simcache" or top in self.project.packages or (is_of_python(top) and top != self.project.own):
             return True
         path, _ = locate(name)
-        return path is None or (is_outside(path) and top != self.closure.own)
+        return path is None or (is_outside(path) and top != self.project.own)
 
     def is_record(self, held: object) -> bool:
         """Whether an object is data of the project: an instance whose class gives it no way to change itself as it runs."""
@@ -286,7 +283,7 @@ class Live:
         name = module_name(obj)
         code = getattr(obj, "__code__", None)
         if getattr(obj, "__module__", None) not in ("__main__", "__mp_main__"):
-            module = self.closure.module(name)
+            module = self.project.module(name)
             if module is not None and (code is None or code.co_filename == module.file.path):
                 return module
             if code is None:
@@ -300,13 +297,13 @@ class Live:
         file = read(path)
         if file is None:
             return None
-        self.closure.files[path] = file.signature
+        self.project.files[path] = file.signature
         key = f"{name} {path}"
-        if key not in self.closure.modules:
+        if key not in self.project.modules:
             package = getattr(main, "__package__", None) or ""
             namespace = getattr(own, "__globals__", vars(main) if main else None)
-            self.closure.modules[key] = Module(name, file, package, (), namespace, before=text_before(file, namespace))
-        return self.closure.modules[key]
+            self.project.modules[key] = Module(name, file, package, (), namespace, before=text_before(file, namespace))
+        return self.project.modules[key]
 
     def function(self, function: types.FunctionType, path: str, *, start: bool = False) -> str:
         if self.is_foreign(function):

@@ -32,7 +32,6 @@ class Guarding(Protocol):
 
     counted: frozenset[str]
 
-    def module(self, name: str) -> Module | None: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
     def watch(self, held: object) -> None: ...
 
@@ -288,7 +287,7 @@ class Loaded:
             return isinstance(held, types.ModuleType) or not attribute
         if not attribute:
             return held is source
-        if self.closure.module(absolute) is None and not isinstance(held, types.FunctionType):
+        if self.objects.project.module(absolute) is None and not isinstance(held, types.FunctionType):
             return True
         found = inspect.getattr_static(source, attribute, None)
         return found is held or found is None or sys.modules.get(f"{absolute}.{attribute}") is held or _same_text(found, held)
