@@ -1,5 +1,6 @@
 """A code version once it is taken: what was followed, and what must stay as it was for the version to hold."""
 
+import marshal
 import sys
 import types
 from collections import Counter, OrderedDict, deque
@@ -16,6 +17,11 @@ from simcache.named_tuple import NamedTuple
 
 _CONTAINERS = frozenset({dict, list, set, OrderedDict, Counter})
 _NUMBERS = frozenset({bool, int, float, complex})
+_FIXED = frozenset({str, bytes, type(None), type, types.FunctionType})
+_HOLDERS = frozenset({dict, list, set, frozenset, tuple})
+_WRITTEN = frozenset(SCALARS)
+_WITHOUT_COUNTS = 2
+"""The format of `marshal` in which it does not matter how often an object is referred to."""
 _DEEPEST = 100
 _COPIED = 256
 """Containers up to this many items are watched for changes in place, larger ones for being replaced."""
@@ -147,9 +153,9 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
     if isinstance(held, types.FunctionType):
         inside = _of_function
     elif type(held) in _CONTAINERS and len(held) <= _COPIED:  # type: ignore[arg-type]
-        inside = _copied
+        inside = _written if _can_be_written(held) else _copied
     elif type(held) is deque:
-        inside = list
+        inside = _of_deque
     elif _is_small_array(held):
         inside = _of_array
     elif record:
@@ -175,12 +181,22 @@ def _of_class(cls: Any) -> object:
     return len(vars(cls))
 
 
+def _of_deque(held: Any) -> object:
+    return _copied(list(held))
+
+
 def _of_array(array: Any) -> object:
     return array.tobytes()
 
 
 def _of_record(record: object) -> Callable[[Any], object]:
-    return _of_slots if slots_of(type(record)) else _of_dict
+    if slots_of(type(record)):
+        return _of_slots
+    return _of_written if _can_be_written(vars(record)) else _of_dict
+
+
+def _of_written(record: Any) -> object:
+    return _written(vars(record))
 
 
 def _of_dict(record: Any) -> object:
@@ -235,6 +251,23 @@ def _is_small_array(value: Any) -> bool:
     return type(value).__module__ == "numpy" and bool(getattr(value, "nbytes", _WATCHED + 1) <= _WATCHED)
 
 
+def _can_be_written(held: Any) -> bool:
+    """Whether there is nothing in a container but Python's plain values, so that one call tells all of it, each number with its type."""
+    queue, met = [held], 0
+    while queue:
+        one = queue.pop()
+        kind, met = type(one), met + 1
+        if kind in _HOLDERS and met <= _COPIED:
+            queue += [*one, *one.values()] if kind is dict else one
+        elif kind not in _WRITTEN:
+            return False
+    return True
+
+
+def _written(held: Any) -> bytes:
+    return marshal.dumps(held, _WITHOUT_COUNTS)
+
+
 def _copied(held: Any) -> Any:
     """Containers copied, what they hold kept; each once, for some are met again, within themselves or beside."""
     return _copied_once(held, set(), 0)
@@ -248,10 +281,10 @@ def _copied_once(held: Any, met: set[int], depth: int) -> Any:
         return held
     met.add(id(held))
     if isinstance(held, dict):
-        return {key: _copied_once(value, met, depth + 1) for key, value in held.items()}
+        return {key: value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for key, value in held.items()}
     if kind is set:
         return {*map(_told_apart, held)}
-    inside = [_copied_once(value, met, depth + 1) for value in held]
+    inside = [value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for value in held]
     return tuple(inside) if kind is tuple else inside
 
 
