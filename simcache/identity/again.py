@@ -88,7 +88,7 @@ class Again:
         for node, module, piece in self._entered:
             if piece.kind == "data" and not piece.value and not piece.state:
                 name = node.partition(":")[2]
-                self._options[node] = self.closure.set_up.told(module.now(), name, running, told=piece.of_told, fixed=node not in filled)
+                self._options[node] = self.closure.set_up.told(module.now(), name, running, of_told=piece.of_told, fixed=node not in filled)
 
     def close(self) -> None:
         """Nothing leads further: what options are set to is known now."""

@@ -40,7 +40,7 @@ class SetUp:
         self.closure = closure
         self.objects = objects
 
-    def told(self, module: Module, name: str, running: Running, *, told: bool, fixed: bool) -> str:
+    def told(self, module: Module, name: str, running: Running, *, of_told: bool, fixed: bool) -> str:
         """What is set in an instance that has methods which change it, but for what the code that is reached sets or works out.
 
         What is made of values that the text does not tell counts where it is another one than when it was first asked. What it holds as a
@@ -53,7 +53,7 @@ class SetUp:
             found = dict(self._items(held, module, path, running.upon(frozenset(self._classes(type(held)))))) if fixed else {}
         else:
             found = dict(self._options(held, module, path, running, {}, fixed=fixed))
-        if found and not told:
+        if found and not of_told:
             first = _first_set.setdefault((id(namespace), name, times_reloaded(module.file.path)), (held, {}))
             if first[0] is held:
                 found = {path: digest for path, digest in found.items() if first[1].setdefault(path, digest) != digest}
