@@ -394,9 +394,9 @@ def entry_digest(data: bytes) -> str:
 @cache
 def _without_openssl() -> Any:
     """A `sha256` for some hundred bytes: loading OpenSSL's takes longer than all else that a hit does."""
-    for name in ("_sha2", "_sha256"):  # of Python 3.12 and newer; of 3.11
-        with suppress(ImportError):
-            return import_module(name).sha256
+    with suppress(ImportError):
+        # Looking for the one that is not there would go through every folder of the path.
+        return import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
     return import_module("hashlib").sha256
 
 
