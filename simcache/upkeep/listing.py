@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -159,7 +160,12 @@ def _row(key: str, found: list[Fields]) -> Row:
 
 
 def _size(only: Fields) -> int:
-    return only.held + sum(map(int, _SIZE.findall(only.blobs)))
+    return only.held + _named_size(only.blobs)
+
+
+@lru_cache(maxsize=64)  # results that stand in their entries name one blob together: the list of the functions behind them
+def _named_size(blobs: bytes) -> int:
+    return sum(map(int, _SIZE.findall(blobs)))
 
 
 def _size_together(results: list[Fields]) -> int:
