@@ -3,11 +3,12 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
 from importlib import import_module
 from itertools import product
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -30,8 +31,7 @@ Json: TypeAlias = dict[str, Any]
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DECODE = json.JSONDecoder().raw_decode
-_HEX = "0123456789abcdef"
-_HEX_BOTH = re.compile(r"[0-9a-f]{96}")
+_HEX = b"0123456789abcdef"
 _IN_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # These forms are also what keeps a name inside its store: no name of either form can hold `..`, an absolute path or a NUL.
 _ENTRY_NAME = re.compile(r"entries/(?!\.\.?/)([A-Za-z0-9._~%+=@,-]+)/([0-9a-f]{2})/(\2[0-9a-f]{30})\.([0-9a-f]{16})\.json")
@@ -40,7 +40,7 @@ _POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 POINTER_AT_MOST = 1024
 """Bytes: a longer file is no Git LFS pointer."""
 _FOLDER_LIMIT = 120
-_KEY_DIGITS, _SHA_DIGITS = 32, 64
+_KEY_DIGITS, _SHA_DIGITS, _XXH3_DIGITS = 32, 64, 32
 _IN_FOLDERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~+=@,")
 """What stands in a folder's name as it is; other bytes are written as %XX. (urllib's `quote` takes 3 ms to load.)"""
 
@@ -198,7 +198,7 @@ class Entry(_Record):
             key=record["key"],
             function=record["function"],
             kind=record["kind"],
-            made=Made(*map(record["made"].__getitem__, _MADE_TYPES)),
+            made=Made(*_OF_MADE(record["made"])),
             code=record["code"],
             parts=record.get("parts"),
             arguments=record["arguments"],
@@ -224,6 +224,7 @@ _MADE_TYPES: Mapping[str, tuple[type, ...]] = {
 }
 """The fields of Made in their order, and what an entry may hold for each."""
 _SOUND_MADE = frozenset(product(*_MADE_TYPES.values()))
+_OF_MADE = itemgetter(*_MADE_TYPES)
 
 
 def record_of(name: str, data: bytes) -> Json:
@@ -266,18 +267,20 @@ def _check_record(record: Json) -> None:
     if record["kind"] not in ("value", "segment", "withdrawn"):
         raise ValueError(f"unknown kind {record['kind']!r}")
     code = record["code"]
-    if len(code) != _KEY_DIGITS or code.strip(_HEX):
+    if len(code) != _KEY_DIGITS or code.encode().translate(None, _HEX):
         raise ValueError("the code version is not a digest")
     if not isinstance(record["function"], str):
         raise TypeError("the function has no name")
     made = record["made"]
-    if tuple(map(type, map(made.__getitem__, _MADE_TYPES))) not in _SOUND_MADE:
+    if tuple(map(type, _OF_MADE(made))) not in _SOUND_MADE:
         wrong = next(name for name, types in _MADE_TYPES.items() if type(made[name]) not in types)
         raise TypeError(f"made.{wrong} is {made[wrong]!r}")
     blobs = record["blobs"]
     for sha, xxh3, size in blobs:
-        if len(sha) != _SHA_DIGITS or not _HEX_BOTH.fullmatch(sha + xxh3) or type(size) is not int or size < 0:
-            raise ValueError(f"{[sha, xxh3, size]!r} does not name a blob")
+        if len(sha) != _SHA_DIGITS or len(xxh3) != _XXH3_DIGITS or (sha + xxh3).encode().translate(None, _HEX):
+            raise ValueError(f"{[sha, xxh3]!r} does not name a blob")
+        if type(size) is not int or size < 0:
+            raise ValueError(f"{size!r} is not the size of a blob")
     used = []
     oldest = 1
     for argument in record["arguments"].values():
@@ -305,7 +308,7 @@ def _check_record(record: Json) -> None:
             raise ValueError(f"{segment!r} is not the range of a segment")
     elif record["kind"] == "segment":
         raise ValueError("a segment without its range")
-    if not all(isinstance(digest, str) for digest in record.get("withdraws", ())):
+    if "withdraws" in record and not all(isinstance(digest, str) for digest in record["withdraws"]):
         raise TypeError("withdraws something that is no digest")
     if not isinstance(record.get("reason", ""), str):
         raise TypeError("the reason is no text")
@@ -391,9 +394,9 @@ def entry_digest(data: bytes) -> str:
 @cache
 def _without_openssl() -> Any:
     """A `sha256` for some hundred bytes: loading OpenSSL's takes longer than all else that a hit does."""
-    for name in ("_sha2", "_sha256"):  # of Python 3.12 and newer; of 3.11
-        with suppress(ImportError):
-            return import_module(name).sha256
+    with suppress(ImportError):
+        # Looking for the one that is not there would go through every folder of the path.
+        return import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
     return import_module("hashlib").sha256
 
 
@@ -422,14 +425,13 @@ def digest_in_name(name: str) -> str:
     return match[4] if match else ""
 
 
-def is_entry_folder(folder: str) -> bool:
-    """Whether a folder has the name of one that holds entries (`entries/FUNCTION/KK`)."""
-    return bool(digest_in_name(f"{folder}/{folder[-2:]:0<32}.{0:016}.json"))
-
-
-def is_entry_leaf(leaf: str, pair: str) -> bool:
-    """Whether a file in such a folder has the name of an entry: `digest_in_name` for whoever reads whole folders."""
-    return leaf.startswith(pair) and _entry_leaf().fullmatch(leaf) is not None
+def entry_leaves(folder: str, leaves: Iterable[str]) -> list[str]:
+    """Of the files in a folder those that have the name of an entry: `digest_in_name` for whoever reads whole folders."""
+    pair = folder[-2:]
+    if not digest_in_name(f"{folder}/{pair:0<32}.{0:016}.json"):
+        return []  # no folder that holds entries (`entries/FUNCTION/KK`)
+    fits = _entry_leaf().fullmatch
+    return [leaf for leaf in leaves if leaf.startswith(pair) and fits(leaf)]
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from weakref import ref
 
 from simcache.errors import Unkeyable
-from simcache.identity import objects, values
+from simcache.identity import values
 from simcache.identity.forms import SCALARS, Refused, Walk, compound, counted, text
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class _Forms(dict[type, "Form"]):
             if (known := _library_form(cls)) is not None:
                 self[cls] = known
                 return known
+            from simcache.identity import objects  # many calls have plain arguments only
+
             form = self._remembered[ref(cls, self._forget)] = objects.form_of(cls)
         return form
 

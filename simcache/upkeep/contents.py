@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from xxhash import xxh3_128
 
 from simcache.errors import CacheError, Corrupt, Missing, Unavailable
-from simcache.model import digest_in_name, is_entry_folder, is_entry_leaf, pointer_oid
+from simcache.model import digest_in_name, entry_leaves, pointer_oid
 from simcache.stores.base import Store
 from simcache.stores.local import NOT_A_FILE
 
@@ -101,16 +101,12 @@ class _Folder:
         for function in self._listed("entries"):
             for pair in self._listed(f"entries/{function}"):
                 below = f"entries/{function}/{pair}"
-                names = []
-                can_hold = is_entry_folder(below)
-                for item in self._listed(below, leaves=True):
-                    name = f"{below}/{item}"
-                    if can_hold and is_entry_leaf(item, pair):
-                        names.append(name)
-                    elif not item.startswith("."):
-                        self.foreign.append(name)
-                if names:
-                    yield names
+                items = self._listed(below, leaves=True)
+                leaves = entry_leaves(below, items)
+                if len(leaves) < len(items):
+                    self.foreign += [f"{below}/{item}" for item in sorted({*items}.difference(leaves)) if not item.startswith(".")]
+                if leaves:
+                    yield [f"{below}/{leaf}" for leaf in leaves]
 
     def blobs(self) -> Iterator[str]:
         for pair in self._listed("blobs"):

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -18,21 +19,13 @@ Order = Literal["time", "size", "seconds", "function"]
 ORDERS: tuple[Order, ...] = ("time", "size", "seconds", "function")
 
 # Entries are canonical JSON with sorted keys. In no text is a quote without a backslash before it, and nothing after the code version
-# has a key of that name, so its last place is the place: arguments that look like an entry do not count.
+# has a key of that name, so its last place is the place: arguments that look like an entry do not count. An entry with a backslash in
+# one of these texts is parsed: a pattern that knows it takes longer for all others.
 _CODE = b'],"code":"'
-_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _FIELDS = re.compile(
-    rb'\],"code":"[0-9a-f]{32}","format":[12],"function":(' + _TEXT + rb'),"key":"[0-9a-f]{32}","kind":"([a-z]+)",'
-    rb'"made":\{"at":('
-    + _TEXT
-    + rb'),"device":'
-    + _TEXT
-    + rb',"git":(?:null|'
-    + _TEXT
-    + rb'),"host":('
-    + _TEXT
-    + rb'),"packages":\{[^{}]*\},'
-    rb'"platform":' + _TEXT + rb',"python":' + _TEXT + rb',"seconds":([0-9.e+-]+),'
+    rb'\],"code":"[0-9a-f]{32}","format":[12],"function":"([^"\\]*)","key":"[0-9a-f]{32}","kind":"([a-z]+)",'
+    rb'"made":\{"at":"([^"\\]*)","device":"[^"\\]*","git":(?:null|"[^"\\]*"),"host":"([^"\\]*)","packages":\{[^{}]*\},'
+    rb'"platform":"[^"\\]*","python":"[^"\\]*","seconds":([0-9.e+-]+),'
 )
 _BLOBS = b'"blobs":['
 _SIZE = re.compile(rb",([0-9]+)\]")
@@ -167,7 +160,12 @@ def _row(key: str, found: list[Fields]) -> Row:
 
 
 def _size(only: Fields) -> int:
-    return only.held + sum(map(int, _SIZE.findall(only.blobs)))
+    return only.held + _named_size(only.blobs)
+
+
+@lru_cache(maxsize=64)  # results that stand in their entries name one blob together: the list of the functions behind them
+def _named_size(blobs: bytes) -> int:
+    return sum(map(int, _SIZE.findall(blobs)))
 
 
 def _size_together(results: list[Fields]) -> int:
@@ -201,7 +199,7 @@ def fields_of(held: Contents, name: str, texts: dict[bytes, str] | None = None) 
             name,
             texts.get(function) or _text(function, texts),
             kind.decode(),
-            at[1:-1].decode() if b"\\" not in at else _text(at, texts),
+            at.decode(),
             texts.get(host) or _text(host, texts),
             float(seconds),
             _inlined(data, match.end()),
@@ -223,8 +221,8 @@ def _inlined(data: bytes, place: int) -> int:
     return size
 
 
-def _text(quoted: bytes, texts: dict[bytes, str]) -> str:
-    text = texts[quoted] = str(json.loads(quoted)) if b"\\" in quoted else quoted[1:-1].decode()
+def _text(written: bytes, texts: dict[bytes, str]) -> str:
+    text = texts[written] = written.decode()
     return text
 
 

@@ -140,7 +140,7 @@ class _Look:
 
     def at_entries(self) -> None:
         for names in self.held.entries():
-            keys = [name[name.rfind("/") + 1 :][:32] for name in names]
+            keys = [name[-54:-22] for name in names]
             twice = _repeated(keys) if len(names) > 1 else frozenset()
             group: dict[str, list[Entry]] = {}
             for name, key in zip(names, keys, strict=True):
@@ -162,7 +162,8 @@ class _Look:
         self.entry_bytes += len(data)
         named = self._named
         for sha, xxh3, size in record["blobs"]:
-            if named.setdefault(sha, (xxh3, size)) != (xxh3, size):
+            claim = xxh3, size
+            if named.setdefault(sha, claim) != claim:
                 self._at_odds.add(sha)
         return record
 
