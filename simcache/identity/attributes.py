@@ -30,3 +30,8 @@ def items_of(held: Any, deepest: int = 20) -> Any:
     if isinstance(held, dict):
         return {key: inside(one) for key, one in dict.items(held)}
     return [*map(inside, list.__iter__(held))] if isinstance(held, list) else set(set.__iter__(held))
+
+
+def length_of(held: Any) -> int:
+    """How many items an instance that is a dict, list or set holds."""
+    return next(kind for kind in (dict, list, set) if isinstance(held, kind)).__len__(held)

@@ -9,7 +9,7 @@ from functools import partial
 from operator import attrgetter, is_, itemgetter
 from typing import Any, Protocol
 
-from simcache.identity.attributes import attributes_of, items_of, slots_of
+from simcache.identity.attributes import attributes_of, items_of, length_of, slots_of
 from simcache.identity.files import Signature, signature_of
 from simcache.identity.forms import SCALARS
 from simcache.identity.use import ITEMS
@@ -165,7 +165,7 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
 
 def watched(held: object, names: tuple[str, ...] = ()) -> Guard:
     """A guard of what is inside an object: of a class how many names it has, of an instance its attributes, or those of these names."""
-    inside: Callable[[Any], object] = _of_class if isinstance(held, type) else partial(_of_names, names) if names else _of_record(held)
+    inside: Callable[[Any], object] = _of_class if isinstance(held, type) else _of_named(held, names) if names else _of_record(held)
     return Guard(Itself(held), "", held, inside, inside(held))
 
 
@@ -207,9 +207,19 @@ def _of_slots(record: Any) -> object:
     return _copied(attributes_of(record))
 
 
-def _of_names(names: Iterable[str], record: Any) -> object:
-    held = attributes_of(record)
-    return [_of_option(items_of(record)) if name == ITEMS else _of_option(held.get(name, ABSENT)) for name in names]
+def _of_named(held: object, names: tuple[str, ...]) -> Callable[[Any], object]:
+    if names == (ITEMS,):
+        return _of_items
+    return partial(_of_names, names, attributes_of if slots_of(type(held)) else vars)
+
+
+def _of_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any]], record: Any) -> object:
+    held = held_by(record)
+    return [_of_option(held.get(name, ABSENT)) for name in names]
+
+
+def _of_items(held: Any) -> object:
+    return _copied(items_of(held)) if length_of(held) <= _COPIED else length_of(held)
 
 
 def _of_option(value: Any) -> object:

@@ -404,6 +404,16 @@ def test_an_option_is_another_one_though_python_calls_it_equal(now: str, world: 
         assert process.do("answer = f()") == repr(now)
 
 
+def test_a_version_holds_though_a_dict_of_ones_own_is_large(world: World) -> None:
+    """Nothing is taken anew at each call for what is too large to be looked through."""
+    config = "class Table(dict):\n    def put(self, name, value): self[name] = value\nCFG = Table({i: i for i in range(1000)})\n"
+    world.write(package("from pkg.config import CFG\n@cached\ndef f(x): return x * len(CFG)\n", config=config))
+
+    assert world.ask("[f.fingerprint() is f.fingerprint(), CFG.put(-1, 0), f.key(1) == f.key(1), f.fingerprint().parts != {}]") == (
+        "[True, None, True, True]"
+    )
+
+
 def test_a_patch_that_is_taken_back_gets_the_old_result_again(world: World) -> None:
     """A test's monkeypatch leaves nothing behind, in this process or in the store."""
     world.write(package(REBOUND, other="FACTOR = 2\nLIST = list(range(2))\n"))
