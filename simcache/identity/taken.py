@@ -193,7 +193,15 @@ def _of_slots(record: Any) -> object:
 
 def _of_names(names: Iterable[str], record: Any) -> object:
     held = attributes_of(record)
-    return [_of_option(items_of(record)) if name == ITEMS else _of_option(held.get(name, ABSENT)) for name in names]
+    return [_of_items(record) if name == ITEMS else _of_option(held.get(name, ABSENT)) for name in names]
+
+
+def _of_items(record: Any) -> object:
+    """Of many items only how many there are: to copy them at each hit would take longer than most functions."""
+    plain: Any = next(kind for kind in (dict, list, set) if isinstance(record, kind))
+    count = plain.__len__(record)
+    items = items_of(record) if count <= _COPIED else None
+    return _of_option(items) if _is_small(items) else count
 
 
 def _of_option(value: Any) -> object:
