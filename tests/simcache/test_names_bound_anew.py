@@ -358,6 +358,11 @@ FORMS_OF_OPTIONS = {
         "CFG.sim.dt = 3",
     ),
     "by a function of its module": (CFG + "def configure(dt): CFG.dt = dt\n", "CFG.dt", "from pkg.config import configure; configure(3)"),
+    "a method under another name": (
+        "class Config:\n    def __init__(self): self.dt = 2\n    def set(self, dt): self.dt = dt\n    def get(self): return self.dt\nCFG = Config()\nget = CFG.get\n",
+        "get()",
+        "CFG.set(3)",
+    ),
     "in a dict": (CLASS + "CFG = {'a': Config(2)}\n", "CFG['a'].dt", "CFG['a'].set(3)"),
     "in a list": (CLASS + "CFG = [Config(1), Config(2)]\n", "CFG[1].dt", "CFG[1].set(3)"),
     "a class inside a class": ("class CFG:\n    class sim:\n        dt = 2\n", "CFG.sim.dt", "CFG.sim.dt = 3"),
@@ -614,6 +619,15 @@ OWN_STATE = {
     "a list in an instance, whose method gets a name": (
         "class C:\n    def __init__(self): self.seen = []\n    def use(self, seen): self.seen = seen\nC_ = C()\n"
         "def g(x):\n    add = C_.seen.append\n    add(x)\n    return x * 2 + 0 * len(C_.seen)\n"
+    ),
+    "a method that is called later": (
+        "class C:\n    def __init__(self): self.last = 0\n    def note(self, x): self.last = x\nC_ = C()\nON = [C_.note]\n"
+        "def g(x):\n    for on in ON: on(x)\n    return x * 2 + 0 * C_.last\n"
+    ),
+    "a method that an object calls later": (
+        "class Bus:\n    def __init__(self): self.on = []\n    def add(self, on): self.on.append(on)\n    def tell(self, x):\n        for on in self.on: on(x)\n"
+        "class C:\n    def __init__(self): self.last = 0\n    def note(self, x): self.last = x\nBUS, C_ = Bus(), C()\nBUS.add(C_.note)\n"
+        "def g(x):\n    BUS.tell(x)\n    return x * 2 + 0 * C_.last\n"
     ),
     "a default as a memo": "def g(x, memo={}): return memo.setdefault(x, x * 2)\n",
 }
