@@ -85,10 +85,14 @@ class Again:
             for name in piece.changes
             for place in self.closure.places(module, name)
         }
+        may_run = self._running()
         for node, module, piece in self._entered:
-            if piece.kind == "data" and not piece.value and not piece.state:
+            changers = {f"{module.name}:{changer}" for changer in piece.changed_by}
+            if piece.kind == "data" and not piece.value and changers.isdisjoint(may_run):
                 name = node.partition(":")[2]
-                self._options[node] = self.closure.set_up.told(module.now(), name, running, of_told=piece.of_told, fixed=node not in filled)
+                self._options[node] = self.closure.set_up.told(
+                    module.now(), name, running, of_told=piece.of_told and not piece.state, fixed=node not in filled
+                )
 
     def close(self) -> None:
         """Nothing leads further: what options are set to is known now."""

@@ -57,6 +57,18 @@ def uses_of(nodes: Iterable[ast.AST], known: Known) -> Iterator[Use]:
             yield _use(node, "", known)
         else:
             yield from (_use(part, "", known) for part in walk(node) if isinstance(part, ast.Lambda))
+            yield Use("", asks=frozenset(_handed_on(node, known.modules)))
+
+
+def _handed_on(statement: ast.AST, modules: Collection[str]) -> Iterator[str]:
+    """The attributes that a statement at the top of a module asks for and does not call: who gets a method may call it later (`ON = [LOG.note]`)."""
+    asked = {id(node.func) for node in walk(statement) if isinstance(node, ast.Call)}
+    for node in walk(statement):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name)) if name in modules:
+                continue
+            case ast.Attribute(attr=name, ctx=ast.Load()) if id(node) not in asked:
+                yield name
 
 
 def is_made_of_told(parts: Iterable[ast.stmt], known: Mapping[str, object]) -> bool:

@@ -1,24 +1,37 @@
 """What an instance carries: its attributes, and those that lie in slots."""
 
 import types
+from collections import OrderedDict
 from typing import Any
 
 
-def slots_of(cls: type) -> tuple[str, ...]:
-    """The slots that a class and those it is built upon declare."""
-    return tuple(
-        name
-        for base in cls.__mro__
+def slots_of(cls: type) -> dict[str, types.MemberDescriptorType]:
+    """The slots that a class and those it is built upon declare; of two with one name, that of the derived class is seen."""
+    return {
+        name: member
+        for base in reversed(cls.__mro__)
         if "__slots__" in vars(base)
         for name, member in vars(base).items()
         if isinstance(member, types.MemberDescriptorType) and not name.startswith("__")
-    )
+    }
+
+
+def has_attributes(one: object) -> bool:
+    """Whether instances carry any; asked of the class, for a `__getattr__` may answer for whatever it is asked, or fail at it."""
+    return bool(type(one).__dictoffset__ or slots_of(type(one)))
 
 
 def attributes_of(one: Any) -> dict[str, Any]:
-    """By name, in no order that means anything; a slot that is empty has none."""
-    held = dict(getattr(one, "__dict__", {}))
-    return {**{name: getattr(one, name) for name in slots_of(type(one)) if name not in held and hasattr(one, name)}, **held}
+    """By name, in no order that means anything; a slot that is empty has none. Nothing of what the class makes of being asked runs."""
+    found = {}
+    for name, member in slots_of(type(one)).items():
+        try:
+            found[name] = member.__get__(one)
+        except AttributeError:
+            continue
+    if type(one).__dictoffset__:
+        found.update(one.__dict__)
+    return found
 
 
 def items_of(held: Any, deepest: int = 20) -> Any:
@@ -27,8 +40,10 @@ def items_of(held: Any, deepest: int = 20) -> Any:
     def inside(one: Any) -> Any:
         return items_of(one, deepest - 1) if type(one) is type(held) and deepest else one
 
+    if isinstance(held, OrderedDict):
+        return [(key, inside(one)) for key, one in OrderedDict.items(held)]
     if isinstance(held, dict):
-        return {key: inside(one) for key, one in dict.items(held)}
+        return {key: inside(one) for key, one in [*dict.items(held)]}  # at once: another thread may be filling it
     return [*map(inside, list.__iter__(held))] if isinstance(held, list) else set(set.__iter__(held))
 
 

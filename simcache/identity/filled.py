@@ -22,9 +22,10 @@ def filled(node: ast.AST, fills: Mapping[str, Collection[int]], *, but: str = ""
     """
     nodes = list(walk(node))
     behind = _behind_names(nodes)
+    asked = {inner.func.id for inner in nodes if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name)}
     found: set[str] = set()
     for inner in nodes:
-        for part in _changed(inner, fills):
+        for part in (*_changed(inner, fills), *_named(inner, asked)):
             if not but or _root(part) != but:
                 found |= _attributes(part, behind)
     return tuple(sorted(found))
@@ -38,6 +39,8 @@ def set_in(node: ast.AST) -> tuple[str, ...]:
 
 def _changed(node: ast.AST, fills: Mapping[str, Collection[int]]) -> Iterator[ast.expr]:
     yield from (target.value for target in stores_in(node) if isinstance(target, (ast.Attribute, ast.Subscript)))
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):  # `rows = self.rows; rows += [x]`
+        yield node.target
     if isinstance(node, (ast.Return, ast.Yield)) and isinstance(node.value, ast.Attribute):
         yield node.value
     if not isinstance(node, ast.Call):
@@ -50,6 +53,13 @@ def _changed(node: ast.AST, fills: Mapping[str, Collection[int]]) -> Iterator[as
         yield from (part for place, part in enumerate(node.args) if place in places)
     elif name not in _READ and not (isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "index", "join")):
         yield from given_to(node)
+
+
+def _named(node: ast.AST, asked: Collection[str]) -> Iterator[ast.expr]:
+    """What is changed under a name that a method gets: `add = self.rows.append; add(x)`."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Attribute(value=of, attr=method)) if name in asked and method in MUTATORS:
+            yield of
 
 
 def _root(node: ast.expr) -> str:

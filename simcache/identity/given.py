@@ -13,7 +13,7 @@ from simcache.identity.use import ALL, ANY, FOLLOWS
 Method = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 CONVERTS = frozenset(
-    "Path abs bool dict enumerate float frozenset int len list max min open range reversed round set sorted str sum tuple zip".split()
+    "Path SimpleNamespace abs bool dict enumerate float frozenset int len list max min open range reversed round set sorted str sum tuple zip".split()
 )
 _GIVES = frozenset(
     "copy decode encode format get items joinpath keys lower lstrip open partition read read_bytes read_text readlines replace "

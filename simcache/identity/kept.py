@@ -18,6 +18,8 @@ _HOLDERS = (types.SimpleNamespace, UserDict, UserList)
 """Python's own classes whose attributes are looked at."""
 _LOOKED_AT = 20_000
 """Objects that are looked at in one registry: what lies further in (a memo of a hundred thousand results) is no registry."""
+_DEEPEST = 100
+"""Objects inside one another: a chain of many (a linked list) would be more than Python's own limit."""
 
 _first_told: dict[int, tuple[object, str]] = {}
 """The data beside code, and that of objects whose methods are registered, as it was when it was first asked: a count of calls may stand there."""
@@ -82,9 +84,9 @@ class Kept:
                 found.append(f"{by_name}{'|'.join(code)}{self._beside(item)}")
         return found if isinstance(registry, (list, tuple, deque)) else sorted(found)
 
-    def _code(self, one: object) -> list[str]:
+    def _code(self, one: object, deep: int = 0) -> list[str]:
         """All code that is found from here on."""
-        if isinstance(one, SCALARS) or id(one) in self._met or len(self._met) >= _LOOKED_AT:
+        if isinstance(one, SCALARS) or id(one) in self._met or len(self._met) >= _LOOKED_AT or deep > _DEEPEST:
             return []
         self._met[id(one)] = one
         if isinstance(one, types.ModuleType):
@@ -92,15 +94,15 @@ class Kept:
         if isinstance(one, types.MethodType):
             of = one.__self__
             return [f"{text} of {self._first_asked(of)}" for text in self._code(one.__func__)] + (
-                [] if isinstance(of, type) else self._code(of)
+                [] if isinstance(of, type) else self._code(of, deep + 1)
             )
         if isinstance(one, _CONTAINERS):
-            found = [f"{name}={text}" for name, item in _items(one) for text in self._code(item)]
+            found = [f"{name}={text}" for name, item in _items(one) for text in self._code(item, deep + 1)]
             return found if isinstance(one, (list, tuple, deque)) else sorted(found)
         inner = underlying(one)
         if isinstance(inner, (types.FunctionType, type)):
             return [] if _is_made(inner) or self._objects.is_foreign(inner) else [self._followed(one, inner)]
-        return [text for held in self._attributes(one) for text in self._code(held)]
+        return [text for held in self._attributes(one) for text in self._code(held, deep + 1)]
 
     def _followed(self, obj: Any, inner: Any) -> str:
         try:
@@ -113,7 +115,7 @@ class Kept:
         if not isinstance(one, _HOLDERS) and self._objects.is_foreign(type(one)):
             return []
         held = attributes_of(one)
-        return [held[name] for name in sorted(held)]
+        return [held[name] for name in sorted(held, key=str)]  # of an object that is its own dict any keys
 
     def _beside(self, item: object) -> str:
         """The data that an item with code holds; of an object whose methods change it none, for it may be anything."""
@@ -135,11 +137,12 @@ class Kept:
 
 
 def _items(container: Any) -> Iterator[tuple[str, object]]:
-    """What a container holds, by the name under which it does, if it has one that is a text or a number."""
+    """What a container holds, whatever its class makes of being asked, by the name under which it does, if that is a text or a number."""
     if isinstance(container, dict):
-        yield from [(str(name) if isinstance(name, (str, int)) else "", item) for name, item in container.items()]
+        yield from [(str(name) if isinstance(name, (str, int)) else "", item) for name, item in [*dict.items(container)]]
     else:
-        yield from [("", item) for item in container]
+        plain = next(kind for kind in _CONTAINERS if isinstance(container, kind))
+        yield from [("", item) for item in plain.__iter__(container)]
 
 
 def _is_made(inner: object) -> bool:

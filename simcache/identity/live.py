@@ -10,7 +10,7 @@ import types
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
-from simcache.identity.attributes import attributes_of, slots_of
+from simcache.identity.attributes import attributes_of, has_attributes
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.constant import value_digest
 from simcache.identity.files import codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
@@ -72,11 +72,7 @@ class Live:
         cls = type(held)
         if cls is types.SimpleNamespace or (cls.__module__, cls.__qualname__) == ("argparse", "Namespace"):
             return True
-        if (
-            isinstance(held, (type, types.ModuleType, types.FunctionType))
-            or not (hasattr(held, "__dict__") or slots_of(cls))
-            or self.is_foreign(cls)
-        ):
+        if isinstance(held, (type, types.ModuleType, types.FunctionType)) or not has_attributes(held) or self.is_foreign(cls):
             return False
         return all(self._changes_nothing(base) for base in cls.__mro__ if not self.is_foreign(base))
 

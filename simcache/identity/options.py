@@ -20,6 +20,27 @@ class Running:
         return self._upon[classes]
 
 
+class _Names:
+    """Names of which some are known only by how they begin (`phase_*`): these few are gone through for each one that is looked up."""
+
+    def __init__(self) -> None:
+        self.exact: set[str] = set()
+        self.open: set[str] = set()
+        self.set_anything = False
+        """Whether one is of what is set."""
+
+    def update(self, names: Iterable[str]) -> None:
+        for name in names:
+            (self.open if ANY in name else self.exact).add(name)
+            self.set_anything |= name.endswith("=")
+
+    def has(self, name: str, *kinds: str) -> bool:
+        """Whether a name is among them."""
+        return name in self.exact or any(
+            name.startswith(one.removesuffix(kind)) for kind in kinds for one in self.open if one.endswith(kind)
+        )
+
+
 class Upon:
     """What running code may do with instances of one class: what methods of other classes do with their own instance does not count.
 
@@ -27,44 +48,50 @@ class Upon:
     """
 
     def __init__(self, uses: Iterable[tuple[str, Use]], classes: Collection[str]) -> None:
-        self._asks: set[str] = set()
-        self._asks_elsewhere: set[str] = set()
-        self.stores: set[str] = set()
+        self._asks = _Names()
+        self._asks_elsewhere = _Names()
+        self.stores = _Names()
         self.fills: set[str] = set()
-        waiting = [*uses]
-        while True:
-            runs = [(of, use) for of, use in waiting if not of or self._may_run(use.name, own=of in classes)]
-            if not runs:
-                break
-            waiting = [(of, use) for of, use in waiting if of and not self._may_run(use.name, own=of in classes)]
-            for of, use in runs:
-                for found, names in ((self._asks, use.asks), (self.stores, use.stores), (self.fills, use.fills)):
-                    found |= {name.removeprefix(OWN) for name in names if of in classes or not name.startswith(OWN)}
-                self._asks_elsewhere |= {name.removeprefix(OWN) for name in use.asks}
+        runs: list[tuple[str, Use]] = []
+        waiting: dict[tuple[str, bool], list[tuple[str, Use]]] = {}
+        for of, use in uses:
+            (waiting.setdefault((use.name, of in classes), []) if of else runs).append((of, use))
+        while runs or (runs := [one for key in [*waiting] if self._may_run(*key) for one in waiting.pop(key)]):
+            of, use = runs.pop()
+            for found, names in ((self._asks, use.asks), (self.stores, use.stores), (self.fills, use.fills)):
+                found.update(name.removeprefix(OWN) for name in names if of in classes or not name.startswith(OWN))
+            self._asks_elsewhere.update(name.removeprefix(OWN) for name in use.asks)
+            for name in use.asks:  # what is named is looked up at once, so that all that waits is gone through only for what is not
+                runs += [
+                    one
+                    for own in (False, True)
+                    if self._may_run(name.removeprefix(OWN), own)
+                    for one in waiting.pop((name.removeprefix(OWN), own), ())
+                ]
 
-    def _may_run(self, name: str, *, own: bool) -> bool:
+    def _may_run(self, name: str, own: bool) -> bool:
         asks = self._asks if own else self._asks_elsewhere
         if name in ("__setattr__", "__delattr__"):
-            return any(asked.endswith("=") for asked in asks)
+            return asks.set_anything
         if name in ("__setitem__", "__delitem__"):
-            return "__setitem__" in asks
+            return "__setitem__" in asks.exact
         kind = SETS if name.endswith("=") else CALLS
-        return _is_among(name, asks, kind) or name in MAKERS or (name.startswith("__") and name.endswith("__"))
+        return asks.has(name, kind) or name in MAKERS or (name.startswith("__") and name.endswith("__"))
 
     @property
     def sets_anything(self) -> bool:
         """Whether attributes of any object are set."""
-        return any(name.endswith("=") for name in self._asks)
+        return self._asks.set_anything
 
     def is_unset(self, name: str) -> bool:
         """Whether nothing sets an attribute, nor changes what is in it."""
-        return name not in self.fills and not _is_among(name, self.stores, ANY)
+        return name not in self.fills and not self.stores.has(name, ANY)
 
     def is_only_read(self, name: str) -> bool:
         """Whether nothing of an attribute is set by what may run, while it is read."""
         if name == ITEMS:
-            return name not in self.stores
-        return not _is_among(name, self.stores, ANY) and (ALL in self._asks or _is_among(name, self._asks, ANY, CALLS))
+            return name not in self.stores.exact
+        return not self.stores.has(name, ANY) and (ALL in self._asks.exact or self._asks.has(name, ANY, CALLS))
 
 
 def worked_out(uses: Iterable[Use], held: Container[str]) -> set[str]:
@@ -89,11 +116,6 @@ def _behind(name: str, made_of: dict[str, set[str]]) -> set[str]:
             found.add(one)
             queue += made_of.get(one, ())
     return found
-
-
-def _is_among(name: str, names: Collection[str], *kinds: str) -> bool:
-    """Whether a name is among names of which some are known only by how they begin (`phase_*`)."""
-    return name in names or any(name.startswith(one.removesuffix(kind)) for kind in kinds for one in names if one.endswith(kind))
 
 
 def made_with(uses: Iterable[Use]) -> Iterator[str]:

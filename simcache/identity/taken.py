@@ -219,7 +219,10 @@ def _of_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any]], re
 
 
 def _of_items(held: Any) -> object:
-    return _copied(items_of(held)) if length_of(held) <= _COPIED else length_of(held)
+    """Of many items only how many there are: to copy them at each hit would take longer than most functions."""
+    count = length_of(held)
+    items = items_of(held) if count <= _COPIED else None
+    return _copied(items) if _is_small(items) else count
 
 
 def _of_option(value: Any) -> object:

@@ -341,6 +341,33 @@ FORMS_OF_OPTIONS = {
         "CFG.sim.dt = 3",
     ),
     "an ordered dict": ("from collections import OrderedDict\nCFG = OrderedDict(dt=2)\n", "CFG['dt']", "CFG['dt'] = 3"),
+    "a dict whose items are attributes, and that has no others": (
+        (
+            "class Config(dict):\n    __slots__ = ()\n    def __getattr__(self, name): return self[name]\n"
+            "    def __setattr__(self, name, value): self[name] = value\nCFG = Config(dt=2)\n"
+        ),
+        "CFG.dt",
+        "CFG.dt = 3",
+    ),
+    "the order of a dict": (
+        "from collections import OrderedDict\nCFG = OrderedDict(a=2, b=3)\n",
+        "next(iter(CFG.values()))",
+        "CFG.move_to_end('a')",
+    ),
+    "a namespace": (
+        (
+            "from types import SimpleNamespace\nclass Config:\n    def __init__(self): self.sim = SimpleNamespace(dt=2)\n"
+            "    def use(self, sim): self.sim = sim\nCFG = Config()\n"
+        ),
+        "CFG.sim.dt",
+        "CFG.sim.dt = 3",
+    ),
+    "by a function of its module": (CFG + "def configure(dt): CFG.dt = dt\n", "CFG.dt", "from pkg.config import configure; configure(3)"),
+    "a method under another name": (
+        "class Config:\n    def __init__(self): self.dt = 2\n    def set(self, dt): self.dt = dt\n    def get(self): return self.dt\nCFG = Config()\nget = CFG.get\n",
+        "get()",
+        "CFG.set(3)",
+    ),
     "in a dict": (CLASS + "CFG = {'a': Config(2)}\n", "CFG['a'].dt", "CFG['a'].set(3)"),
     "in a list": (CLASS + "CFG = [Config(1), Config(2)]\n", "CFG[1].dt", "CFG[1].set(3)"),
     "records in a list": (
@@ -402,6 +429,26 @@ def test_an_option_is_another_one_though_python_calls_it_equal(now: str, world: 
         process.do(f"CFG.dt = {now}")
 
         assert process.do("answer = f()") == repr(now)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class O(dict):\n    __slots__ = ()\n    def __getattr__(self, name): return self[name]\nHELD = O(k=2)\n",
+        "class O:\n    __slots__ = ('k', 'free')\n    def __init__(self): self.k = 2\n    def set(self, k): self.k = k\n    def __getattr__(self, name): 1 / 0\nHELD = O()\n",
+        "class P:\n    __slots__ = ('k',)\nclass O(P):\n    __slots__ = ()\n    @property\n    def k(self): 1 / 0\nHELD = O()\n",
+        "class O(dict):\n    def items(self): 1 / 0\n    def __iter__(self): 1 / 0\nHELD = O(k=2)\n",
+        "class O(list):\n    def __iter__(self): 1 / 0\nHELD = O([2])\n",
+        "class O:\n    def set(self, k): self.k = k\nHELD = O()\nHELD.__dict__.update({1: 2, 'k': 3})\n",
+        "class O:\n    def __init__(self, next): self.next = next\n    def link(self, next): self.next = next\nHELD = None\nfor _ in range(3000): HELD = O(HELD)\n",
+    ],
+    ids=["no dict", "empty slots", "a hidden slot", "items of a dict", "items of a list", "numbers as names", "a long chain"],
+)
+def test_nothing_that_an_object_makes_of_being_asked_runs_for_a_key(text: str, world: World) -> None:
+    """What a class answers, or fails with, is its own business: a key looks at what its instances hold."""
+    world.write(package(text + "@cached\ndef f(x): return x * 2 if HELD is not None else 0\n"))
+
+    assert world.ask("(f.key(1) == f.key(1), f(2), f(2))") == "(True, 4, 4)"
 
 
 def test_a_version_holds_though_a_dict_of_ones_own_is_large(world: World) -> None:
@@ -572,6 +619,27 @@ OWN_STATE = {
     ),
     "a metaclass that answers for any name": (
         "class Meta(type):\n    def __getattr__(cls, name): return {'k': 2}[name]\nclass CFG(metaclass=Meta): pass\ndef g(x): return x * CFG.k\n"
+    ),
+    "a list in an instance, under another name": (
+        "class C:\n    def __init__(self): self.seen = []\n    def use(self, seen): self.seen = seen\nC_ = C()\n"
+        "def g(x):\n    seen = C_.seen\n    seen += [x]\n    return x * 2 + 0 * len(C_.seen)\n"
+    ),
+    "an array in an instance, under another name": (
+        "import numpy as np\nclass C:\n    def __init__(self): self.sums = np.zeros(2)\n    def use(self, sums): self.sums = sums\nC_ = C()\n"
+        "def g(x):\n    sums = C_.sums\n    sums += x\n    return x * 2 + 0 * len(C_.sums)\n"
+    ),
+    "a list in an instance, whose method gets a name": (
+        "class C:\n    def __init__(self): self.seen = []\n    def use(self, seen): self.seen = seen\nC_ = C()\n"
+        "def g(x):\n    add = C_.seen.append\n    add(x)\n    return x * 2 + 0 * len(C_.seen)\n"
+    ),
+    "a method that is called later": (
+        "class C:\n    def __init__(self): self.last = 0\n    def note(self, x): self.last = x\nC_ = C()\nON = [C_.note]\n"
+        "def g(x):\n    for on in ON: on(x)\n    return x * 2 + 0 * C_.last\n"
+    ),
+    "a method that an object calls later": (
+        "class Bus:\n    def __init__(self): self.on = []\n    def add(self, on): self.on.append(on)\n    def tell(self, x):\n        for on in self.on: on(x)\n"
+        "class C:\n    def __init__(self): self.last = 0\n    def note(self, x): self.last = x\nBUS, C_ = Bus(), C()\nBUS.add(C_.note)\n"
+        "def g(x):\n    BUS.tell(x)\n    return x * 2 + 0 * C_.last\n"
     ),
     "a default as a memo": "def g(x, memo={}): return memo.setdefault(x, x * 2)\n",
 }
