@@ -71,16 +71,16 @@ def _handed_on(statement: ast.AST, modules: Collection[str]) -> Iterator[str]:
                 yield name
 
 
-def is_made_of_told(parts: Iterable[ast.stmt], known: Mapping[str, object]) -> bool:
-    """Whether a name is bound once, to what is called with nothing but values that the text tells, and its module sets no others in it."""
+def is_made_of_told(name: str, parts: Iterable[ast.stmt], known: Mapping[str, object]) -> bool:
+    """Whether a name is bound once, to what is called with nothing but values that the text tells, and its module sets no others in it.
+
+    Who is given it (`RUN = Runner(CFG)`) may do so, but hardly does.
+    """
     statements = list(parts)
-    bound = [part for part in statements if isinstance(part, (ast.Assign, ast.AnnAssign)) and _binds(part)]
-    return (
-        len(bound) == 1
-        and bound[0].value is not None
-        and _is_made(bound[0].value, known)
-        and all(_sets_told(part, known) for part in statements)
-    )
+    bound = [part for part in statements if isinstance(part, (ast.Assign, ast.AnnAssign)) and name in _bound_by(part)]
+    others = [part for part in statements if part not in bound]
+    made = [part.value for part in bound if part.value is not None and _is_made(part.value, known)]
+    return len(bound) == len(made) == 1 and all(_sets_told(part, name, known) for part in others)
 
 
 def _is_made(value: ast.expr, known: Mapping[str, object]) -> bool:
@@ -98,20 +98,25 @@ def _makes_one(value: ast.expr, known: Mapping[str, object]) -> bool:
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id[:1].isupper() and _is_made(value, known)
 
 
-def _sets_told(part: ast.stmt, known: Mapping[str, object]) -> bool:
-    """Whether a statement makes or sets something with told values alone; what a call gives that is kept in it (`CFG.t = time()`) is none."""
+def _sets_told(part: ast.stmt, name: str, known: Mapping[str, object]) -> bool:
+    """Whether a statement sets something with told values alone; what a call gives that is kept in it (`CFG.t = time()`) is none."""
     match part:
         case ast.Expr(value=ast.Call() as call):
-            return all(told(value, known) for value in given_to(call))
-        case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value) if _binds(part):
-            return _is_made(value, known)
+            values = given_to(call)
+        case ast.Assign(value=ast.Call() as call) | ast.AnnAssign(value=ast.Call() as call) if _bound_by(part):
+            values = given_to(call)
         case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value) | ast.AugAssign(value=value):
-            return told(value, known) is not None
-    return False
+            values = [value]
+        case _:
+            return False
+    return all(told(value, known) or (isinstance(value, ast.Name) and value.id == name) for value in values)
 
 
-def _binds(part: ast.Assign | ast.AnnAssign) -> bool:
-    return all(isinstance(target, ast.Name) for target in (part.targets if isinstance(part, ast.Assign) else [part.target]))
+def _bound_by(part: ast.Assign | ast.AnnAssign) -> set[str]:
+    """The names that a statement binds, if it does nothing else."""
+    targets = part.targets if isinstance(part, ast.Assign) else [part.target]
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    return names if len(names) == len(targets) else set()
 
 
 def _name_of(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:

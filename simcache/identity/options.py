@@ -80,8 +80,8 @@ class Upon:
 
     @property
     def sets_anything(self) -> bool:
-        """Whether attributes of any object are set."""
-        return self._asks.set_anything
+        """Whether an attribute is set of what may be such an instance."""
+        return bool(self.stores.open or self.stores.exact - {ITEMS})
 
     def is_unset(self, name: str) -> bool:
         """Whether nothing sets an attribute, nor changes what is in it."""

@@ -180,7 +180,9 @@ class _Reader:
         last = next((part for part in reversed(parts) if isinstance(part, (*FUNCTIONS, ast.ClassDef)) and part.name == name), None)
         kind = "data" if last is None else "class" if isinstance(last, ast.ClassDef) else "def"
         changed_by = tuple(sorted(changer for changer, changed in self.changers.items() if name in changed))
-        return self._described(kind, parts, last)._replace(links=self.links.get(name, ()), state=bool(changed_by), changed_by=changed_by)
+        of_told = last is None and is_made_of_told(name, parts, self.told)
+        described = self._described(kind, parts, last)
+        return described._replace(links=self.links.get(name, ()), state=bool(changed_by), changed_by=changed_by, of_told=of_told)
 
     def _described(self, kind: str, parts: list[ast.stmt], last: ast.stmt | None, scopes: tuple[Scope, ...] = ()) -> Piece:
         plain = self._digest_and_reach(parts, scopes, annotated=False)
@@ -203,7 +205,6 @@ class _Reader:
             only_called=only_called(parts) if last is None else (),
             loads=() if last is None else tuple(sorted(set(only_loaded(last)))),
             uses=tuple(sorted({use.row() for use in uses_of(parts if last is None else [last], known) if any(use)})),
-            of_told=last is None and is_made_of_told(parts, self.told),
         )
         if isinstance(last, FUNCTIONS):
             annotated = self._digest_and_reach(parts, scopes, annotated=True)

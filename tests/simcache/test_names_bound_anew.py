@@ -324,6 +324,14 @@ FORMS_OF_OPTIONS = {
         "CFG.dt",
         "CFG.dt = 3",
     ),
+    "a dict whose items are attributes, while others set theirs": (
+        (
+            "class Config(dict):\n    __getattr__ = dict.__getitem__\n    __setattr__ = dict.__setitem__\nCFG = Config(dt=2)\n"
+            "class Run:\n    def go(self):\n        self.k = 1\n        return self.k\ndef h():\n    run = Run()\n    run.x = 1\n    return run.go()\n"
+        ),
+        "CFG.dt * h()",
+        "CFG.dt = 3",
+    ),
     "a dict whose items are attributes, by methods": (
         (
             "class Config(dict):\n    def __getattr__(self, name): return self[name]\n    def __setattr__(self, name, value): self[name] = value\n"
@@ -366,6 +374,11 @@ FORMS_OF_OPTIONS = {
     "a method under another name": (
         "class Config:\n    def __init__(self): self.dt = 2\n    def set(self, dt): self.dt = dt\n    def get(self): return self.dt\nCFG = Config()\nget = CFG.get\n",
         "get()",
+        "CFG.set(3)",
+    ),
+    "given to another object": (
+        CFG + "class Run:\n    def __init__(self, cfg): self.cfg = cfg\n    def dt(self): return self.cfg.dt\nRUN = Run(CFG)\n",
+        "RUN.dt()",
         "CFG.set(3)",
     ),
     "in a dict": (CLASS + "CFG = {'a': Config(2)}\n", "CFG['a'].dt", "CFG['a'].set(3)"),
