@@ -16,9 +16,10 @@ from simcache.identity.use import ITEMS
 from simcache.named_tuple import NamedTuple
 
 _CONTAINERS = frozenset({dict, list, set, OrderedDict, Counter})
+_HOLDERS = _CONTAINERS | {tuple, frozenset}
 _NUMBERS = frozenset({bool, int, float, complex})
 _FIXED = frozenset({str, bytes, type(None), type, types.FunctionType})
-_HOLDERS = frozenset({dict, list, set, frozenset, tuple})
+_KNOWN_TO_MARSHAL = frozenset({dict, list, set, frozenset, tuple})
 _WRITTEN = frozenset(SCALARS)
 _WITHOUT_COUNTS = 2
 """The format of `marshal` in which it does not matter how often an object is referred to."""
@@ -227,7 +228,7 @@ def _of_items(held: Any) -> object:
 
 def _of_option(value: Any) -> object:
     """Of a plain value its type too, of a small container or array what it holds, of anything else which object it is, whatever that thinks is equal."""
-    if isinstance(value, SCALARS) or (type(value) in (tuple, frozenset) and len(value) <= _COPIED):
+    if isinstance(value, SCALARS):
         return type(value), _told_apart(value)
     if _is_small_array(value):
         return _Same(value), value.tobytes()
@@ -252,12 +253,12 @@ def _is_small(value: Any) -> bool:
     queue, met = [value], 0
     while queue:
         one = queue.pop()
-        if type(one) in _CONTAINERS:
+        if type(one) in _HOLDERS:
             met += len(one)
             if met > _COPIED:
                 return False
-            queue += one.values() if type(one) is dict else one
-    return type(value) in _CONTAINERS
+            queue += one.values() if isinstance(one, dict) else one
+    return type(value) in _HOLDERS
 
 
 def _is_small_array(value: Any) -> bool:
@@ -270,7 +271,7 @@ def _can_be_written(held: Any) -> bool:
     while queue:
         one = queue.pop()
         kind, met = type(one), met + 1
-        if kind in _HOLDERS and met <= _COPIED:
+        if kind in _KNOWN_TO_MARSHAL and met <= _COPIED:
             queue += [*one, *one.values()] if kind is dict else one
         elif kind not in _WRITTEN:
             return False
@@ -288,15 +289,15 @@ def _copied(held: Any) -> Any:
 
 def _copied_once(held: Any, met: set[int], depth: int) -> Any:
     kind = type(held)
-    if kind not in _CONTAINERS and kind is not tuple:
+    if kind not in _HOLDERS:
         return _told_apart(held)
     if id(held) in met or depth > _DEEPEST:
         return held
     met.add(id(held))
     if isinstance(held, dict):
         return {key: value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for key, value in held.items()}
-    if kind is set:
-        return {*map(_told_apart, held)}
+    if kind is set or kind is frozenset:
+        return kind, {*map(_told_apart, held)}
     inside = [value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for value in held]
     return tuple(inside) if kind is tuple else inside
 

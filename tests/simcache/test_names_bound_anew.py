@@ -464,6 +464,21 @@ def test_nothing_that_an_object_makes_of_being_asked_runs_for_a_key(text: str, w
     assert world.ask("(f.key(1) == f.key(1), f(2), f(2))") == "(True, 4, 4)"
 
 
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [("(1, 2)", "(1.0, 2)"), ("frozenset({1})", "frozenset({1.0})"), ("(1, [0])", "(1, [False])"), ("({1},)", "(frozenset({1}),)")],
+)
+def test_an_option_that_holds_others_is_another_one_though_python_calls_it_equal(then: str, now: str, world: World) -> None:
+    config = "class Config:\n    def __init__(self): self.dt = ()\n    def set(self, dt): self.dt = dt\nCFG = Config()\n"
+    world.write(package("from pkg.config import CFG\n@cached\ndef f(): return repr(CFG.dt)\n", config=config))
+    with world.live() as process:
+        process.do(f"from pkg.mod import f, CFG; CFG.dt = {then}")
+        assert process.do("answer = f()") == repr(then)
+        process.do(f"CFG.dt = {now}")
+
+        assert process.do("answer = f()") == repr(now)
+
+
 def test_a_version_holds_though_a_dict_of_ones_own_is_large(world: World) -> None:
     """Nothing is taken anew at each call for what is too large to be looked through."""
     config = "class Table(dict):\n    def put(self, name, value): self[name] = value\nCFG = Table({i: i for i in range(1000)})\n"
