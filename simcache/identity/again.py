@@ -1,6 +1,6 @@
 """What is looked at again when all is known that leads to it: state, values that were read, annotations, subclasses."""
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Container, Iterable, Iterator, Sized
 from typing import Protocol
 
 from simcache.identity.live import Live
@@ -70,12 +70,14 @@ class Again:
             self._annotate()
         if self._asks_subclasses and not self.closure.queue:
             self._derive()
+        if self.closure.queue:
+            return
+        may_run = self._may_run()
+        self._settle(may_run)
         if not self.closure.queue:
-            self._settle()
-        if not self.closure.queue:
-            self._set_up()
+            self._set_up(may_run)
 
-    def _set_up(self) -> None:
+    def _set_up(self, may_run: Container[str]) -> None:
         """Have count what objects of options have been set to since they were made, now that it is known who sets what."""
         running = Running((node if piece.kind == "class" else "", Use.of(row)) for node, _, piece in self._entered for row in piece.uses)
         filled = {
@@ -85,10 +87,8 @@ class Again:
             for name in piece.changes
             for place in self.closure.places(module, name)
         }
-        may_run = self._running()
         for node, module, piece in self._entered:
-            changers = {f"{module.name}:{changer}" for changer in piece.changed_by}
-            if piece.kind == "data" and not piece.value and changers.isdisjoint(may_run):
+            if piece.kind == "data" and not piece.value and not _is_changed(module, piece, may_run):
                 name = node.partition(":")[2]
                 self._options[node] = self.closure.set_up.told(
                     module.now(), name, running, of_told=piece.of_told and not piece.state, fixed=node not in filled
@@ -100,15 +100,14 @@ class Again:
             if told:
                 self._add(node, told)
 
-    def _settle(self) -> None:
+    def _settle(self, may_run: Container[str]) -> None:
         """Data whose text does not tell it.
 
         What functions of a module change is data where none of them may run: it was set up. And what code has worked out
         that reads a file somewhere is what it is, whatever the code says.
         """
-        running = self._running()
         for node, module, name, piece in self._states:
-            if piece.kind == "data" and not any(f"{module.name}:{changer}" in running for changer in piece.changed_by):
+            if piece.kind == "data" and not _is_changed(module, piece, may_run):
                 self._as_it_stands(node, module, name)
         for node, module, piece in list(self._entered):
             if piece.kind == "class" and piece.fixed and (tables := f"{node} tables") not in self._settled:
@@ -120,7 +119,7 @@ class Again:
             if made in reading:
                 self._as_it_stands(node, module, name)
 
-    def _running(self) -> set[str]:
+    def _may_run(self) -> set[str]:
         """What may run when the function does: not what only statements of a module have called as it was loaded."""
         edges = self.closure.made.edges
         data = {node: (module, piece) for node, module, piece in self._entered if piece.kind in ("data", "library")}
@@ -168,3 +167,8 @@ class Again:
         """Have these texts count, too."""
         parts = self.closure.parts
         parts[node] = digest_of(parts[node], *texts)[:16]
+
+
+def _is_changed(module: Module, piece: Piece, may_run: Container[str]) -> bool:
+    """Whether a function of the module that changes this may run."""
+    return any(f"{module.name}:{changer}" in may_run for changer in piece.changed_by)

@@ -9,13 +9,14 @@ class Running:
     """What the code that is reached does with attributes, whatever they are attributes of: functions, and the methods that these ask for."""
 
     def __init__(self, uses: Iterable[tuple[str, Use]]) -> None:
-        """Each use with the class of which it is a method, empty for that of a function."""
-        self._uses = list(uses)
+        """Each use with the class of which it is a method, empty for that of a function; they are gone through where there is an instance."""
+        self._uses = uses
         self._upon: dict[frozenset[str], Upon] = {}
 
     def upon(self, classes: frozenset[str]) -> "Upon":
         """The same for an instance that is built upon these classes."""
         if classes not in self._upon:
+            self._uses = [*self._uses]
             self._upon[classes] = Upon(self._uses, classes)
         return self._upon[classes]
 

@@ -50,7 +50,7 @@ class SetUp:
         held = namespace.get(name)
         path = f"{module.name}.{name}"
         if type(held) in _PYTHONS or self.objects.is_record(held):  # whose attributes, if there are any, count already
-            found = dict(self._items(held, module, path, running.upon(frozenset(self._classes(type(held)))))) if fixed else {}
+            found = dict(self._items(held, module, path, running)) if fixed else {}
         else:
             found = dict(self._options(held, module, path, running, {}, fixed=fixed))
         if found and not of_told:
@@ -96,17 +96,20 @@ class SetUp:
                 yield f"{path}.{name}", digest
                 watched.append(name)
         if fixed:
-            yield from self._items(held, module, path, upon)
+            yield from self._items(held, module, path, running)
         inside = [name for name in sorted({*made_with(uses)} & attributes.keys()) if upon.is_only_read(name)]
         if watched or inside:
             self.closure.watch_attributes(held, (*watched, *inside))
         for name in inside:
             yield from self._options(attributes[name], module, f"{path}.{name}", running, met, fixed=fixed)
 
-    def _items(self, held: object, module: Module, path: str, upon: Upon) -> Iterator[tuple[str, str]]:
+    def _items(self, held: object, module: Module, path: str, running: Running) -> Iterator[tuple[str, str]]:
         """What it holds as a dict, list or set, if no method that may run changes that; `o.dt = 1` may, if its class says so."""
+        if not isinstance(held, (dict, list, set)):
+            return
+        upon = running.upon(frozenset(self._classes(type(held))))
         by_attribute = type(held).__setattr__ is not object.__setattr__ and upon.sets_anything
-        if not isinstance(held, (dict, list, set)) or not upon.is_only_read(ITEMS) or by_attribute:
+        if by_attribute or not upon.is_only_read(ITEMS):
             return
         if digest := self._digest(items_of(held), path, module):
             yield f"{path}[]", digest
