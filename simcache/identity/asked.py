@@ -4,7 +4,7 @@ import ast
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from simcache.identity.filled import filled
-from simcache.identity.given import Method, bound_to, is_default, is_dict_of_object, made, worked_out
+from simcache.identity.given import Given, Method, bound_to, is_default, is_dict_of_object, made, worked_out
 from simcache.identity.kinds import given_to
 from simcache.identity.normal import FUNCTIONS, called
 from simcache.identity.piece import MUTATORS
@@ -79,8 +79,8 @@ def is_made_of_told(name: str, parts: Iterable[ast.stmt], known: Mapping[str, ob
     statements = list(parts)
     bound = [part for part in statements if isinstance(part, (ast.Assign, ast.AnnAssign)) and name in _bound_by(part)]
     others = [part for part in statements if part not in bound]
-    made = [part.value for part in bound if part.value is not None and _is_made(part.value, known)]
-    return len(bound) == len(made) == 1 and all(_sets_told(part, name, known) for part in others)
+    told_ones = [part for part in bound if part.value is not None and _is_made(part.value, known)]
+    return len(bound) == len(told_ones) == 1 and all(_sets_told(part, name, known) for part in others)
 
 
 def _is_made(value: ast.expr, known: Mapping[str, object]) -> bool:
@@ -129,15 +129,15 @@ def _use(method: Method, name: str, known: Known) -> Use:
     arguments = [*method.args.posonlyargs, *method.args.args]
     me = arguments[0].arg if name and arguments else ""
     look = _Look(method, me, known.modules, making=name in MAKERS)
-    asks, stores = frozenset(look.asks()), frozenset(look.stores())
-    others = filled(method, known.fills, but=me)
-    if name in MAKERS:
-        makes = frozenset(made(method, me, known.told, known.code))
-        return Use(name, asks, stores, frozenset(others), frozenset(worked_out(method, me, known.told, known.code)), makes)
-    own = {f"{OWN}{one}" for one in filled(method, known.fills) if one not in others}
-    return Use(
-        name, asks, stores, frozenset(own.union(others)), frozenset(worked_out(method, me, known.told, known.code)) if name else frozenset()
-    )
+    use = Use(name, frozenset(look.asks()), frozenset(look.stores()), frozenset(filled(method, known.fills, me=me)))
+    if not name:
+        return use
+    given = Given.to(method, me, known.told, known.code)
+    use = use._replace(works_out=frozenset(worked_out(method, given)))
+    if name not in MAKERS:
+        return use
+    others = frozenset(one for one in use.fills if not one.startswith(OWN))
+    return use._replace(fills=others, makes=frozenset(made(method, given)))
 
 
 class _Look:

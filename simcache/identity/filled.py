@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from simcache.identity.kinds import given_to, stores_in
 from simcache.identity.normal import called
 from simcache.identity.piece import FILLERS, MUTATORS
+from simcache.identity.statements import bound_by
 from simcache.identity.tree import walk
+from simcache.identity.use import OWN
 
 _READ = frozenset(
     "abs all any bool deepcopy dict enumerate filter float format frozenset hasattr hash id int isinstance issubclass iter len list map max "
@@ -14,21 +16,21 @@ _READ = frozenset(
 )
 
 
-def filled(node: ast.AST, fills: Mapping[str, Collection[int]], *, but: str = "") -> tuple[str, ...]:
+def filled(node: ast.AST, fills: Mapping[str, Collection[int]], *, me: str = "") -> tuple[str, ...]:
     """The names of attributes whose objects a function or class may change as it runs, whatever they are attributes of.
 
     `fills` tells of functions of the module which of their arguments they change; who else is given an object may do so.
-    What is `but` this variable's own does not count.
+    Those of the instance `me` alone are told as `.NAME`.
     """
     nodes = list(walk(node))
     behind = _behind_names(nodes)
     asked = {inner.func.id for inner in nodes if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name)}
     found: set[str] = set()
+    own: set[str] = set()
     for inner in nodes:
         for part in (*_changed(inner, fills), *_named(inner, asked)):
-            if not but or _root(part) != but:
-                found |= _attributes(part, behind)
-    return tuple(sorted(found))
+            (own if me and _root(part) == me else found).update(_attributes(part, behind))
+    return tuple(sorted(found.union(f"{OWN}{name}" for name in own - found)))
 
 
 def set_in(node: ast.AST) -> tuple[str, ...]:
@@ -72,13 +74,11 @@ def _root(node: ast.expr) -> str:
 def _behind_names(nodes: list[ast.AST]) -> dict[str, set[str]]:
     """Of each variable the attributes from which its object may come."""
     behind: dict[str, set[str]] = {}
-    bound = [inner for inner in nodes if isinstance(inner, (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For, ast.comprehension))]
+    bound = [found for inner in nodes for found in bound_by(inner)]
     for _ in range(2):  # the second time what stands in a loop is known
-        for inner in bound:
-            source = inner.iter if isinstance(inner, (ast.For, ast.comprehension)) else inner.value
-            targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
+        for targets, source in bound:
             for name in (part.id for target in targets for part in walk(target) if isinstance(part, ast.Name)):
-                behind.setdefault(name, set()).update(set() if source is None else _attributes(source, behind))
+                behind.setdefault(name, set()).update(_attributes(source, behind))
     return behind
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from simcache.identity.kinds import given_to
 from simcache.identity.normal import called
 from simcache.identity.piece import MUTATORS
+from simcache.identity.statements import bound_by
 from simcache.identity.told import defaults_of, told
 from simcache.identity.tree import children, walk
 from simcache.identity.use import ALL, ANY, FOLLOWS
@@ -103,12 +104,11 @@ class Given:
         return found
 
 
-def worked_out(node: Method, me: str, known: Mapping[str, object], code: Collection[str]) -> Iterator[str]:
+def worked_out(node: Method, given: Given) -> Iterator[str]:
     """The attributes that a method sets, or whose objects it changes, to more than it is given.
 
     What is made of other attributes is told as `one<other`; what is only put back where it came from is not.
     """
-    given = Given.to(node, me, known, code)
     for inner in walk(node):
         for names, values in _set(inner):
             if values is None or not all(map(given.has, values)):
@@ -119,9 +119,8 @@ def worked_out(node: Method, me: str, known: Mapping[str, object], code: Collect
                 yield from (f"{name}{FOLLOWS}{of}" for name in names if not (moved and name == of))
 
 
-def made(node: Method, me: str, known: Mapping[str, object], code: Collection[str]) -> Iterator[str]:
+def made(node: Method, given: Given) -> Iterator[str]:
     """The attributes of a new instance that are made by a call with nothing but what is given."""
-    given = Given.to(node, me, known, code)
     for inner in walk(node):
         match inner:
             case (
@@ -138,17 +137,10 @@ def is_default(node: ast.expr, known: Mapping[str, object]) -> bool:
 
 def bound_to(node: ast.AST) -> Iterator[tuple[set[str], ast.expr]]:
     """Variables, and to what they are bound here; an object whose attribute is set keeps its name."""
-    match node:
-        case ast.Assign(targets=targets, value=value):
-            yield set().union(*map(_names_in, targets)), value
-        case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value):
-            yield _names_in(target), value
-        case ast.AugAssign(target=target, value=value):
-            yield _names_in(target), value
-        case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value) | ast.comprehension(target=target, iter=value):
-            yield _names_in(target), value
-        case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
-            yield _names_in(target), value
+    for targets, value in bound_by(node):
+        yield set().union(*map(_names_in, targets)), value
+    if isinstance(node, ast.AugAssign):
+        yield _names_in(node.target), node.value
 
 
 def _names_in(target: ast.AST) -> set[str]:

@@ -130,11 +130,16 @@ def at_once(statement: ast.AST) -> Iterator[ast.AST]:
 def bound_in(statement: ast.stmt) -> Iterator[tuple[list[ast.expr], ast.expr]]:
     """What is bound in a statement, but for a function or class, and to what."""
     for node in () if isinstance(statement, (*FUNCTIONS, ast.ClassDef)) else at_once(statement):
-        if isinstance(node, ast.Assign):
-            yield node.targets, node.value
-        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
-            yield [node.target], node.value
-        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
-            yield [node.target], node.iter
-        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-            yield [node.optional_vars], node.context_expr
+        yield from bound_by(node)
+
+
+def bound_by(node: ast.AST) -> Iterator[tuple[list[ast.expr], ast.expr]]:
+    """The same of one node, without what is in it."""
+    if isinstance(node, ast.Assign):
+        yield node.targets, node.value
+    elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+        yield [node.target], node.value
+    elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+        yield [node.target], node.iter
+    elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+        yield [node.optional_vars], node.context_expr
