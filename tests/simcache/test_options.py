@@ -1,0 +1,358 @@
+"""Objects of options: what a program sets in them is the key, in whatever form they are kept."""
+
+import pytest
+
+from tests.simcache.world import World, package
+
+OPTIONS = {
+    "a method": ("self.dt = 2", "def set(self, dt): self.dt = dt", "CFG.dt", "CFG.set(3)"),
+    "an attribute beside a method": ("self.dt = 2", "def set(self, dt): self.dt = dt", "CFG.dt", "CFG.dt = 3"),
+    "keywords": (
+        "self.dt = 2",
+        "def set(self, **more):\n        for name, value in more.items(): setattr(self, name, value)",
+        "CFG.dt",
+        "CFG.set(dt=3)",
+    ),
+    "all attributes at once": ("self.dt = 2", "def set(self, **more): self.__dict__.update(more)", "CFG.dt", "CFG.set(dt=3)"),
+    "a number of a text": ("self.dt = 2", "def read(self, text): self.dt = float(text)", "CFG.dt", "CFG.read('3')"),
+    "a dict inside": (
+        "self.values = {'dt': 2}",
+        "def put(self, name, value): self.values[name] = value",
+        "CFG.values['dt']",
+        "CFG.put('dt', 3)",
+    ),
+    "a dict inside that a method reads": (
+        "self.values = {'dt': 2}",
+        "def put(self, **more): self.values.update(more)\n    def value(self, name): return self.values[name]",
+        "CFG.value('dt')",
+        "CFG.put(dt=3)",
+    ),
+    "an item of the object": (
+        "self.values = {'dt': 2}",
+        "def __setitem__(self, name, value): self.values[name] = value\n    def __getitem__(self, name): return self.values[name]",
+        "CFG['dt']",
+        "CFG['dt'] = 3",
+    ),
+    "a property": (
+        "self._dt = 2",
+        "@property\n    def dt(self): return self._dt\n    @dt.setter\n    def dt(self, dt): self._dt = dt",
+        "CFG.dt",
+        "CFG.dt = 3",
+    ),
+    "an object inside": (
+        "self.sim = Sim(2)",
+        "def use(self, **more): vars(self.sim).update(more)\nclass Sim:\n    def __init__(self, dt): self.dt = dt",
+        "CFG.sim.dt",
+        "CFG.use(dt=3)",
+    ),
+    "a method that works out a count, too": (
+        "self.dt, self.changes = 2, 0",
+        "def set(self, dt):\n        self.dt = dt\n        self.changes += 1",
+        "CFG.dt",
+        "CFG.set(3)",
+    ),
+    "an attribute that its class has": ("pass\n    dt = 2", "def set(self, dt): self.dt = dt", "CFG.dt", "CFG.set(3)"),
+    "what a pattern takes": (
+        "self.dt = 2",
+        "def set(self, dt): self.dt = dt\ndef take(one):\n    match one:\n        case Config(dt=dt): return dt",
+        "take(CFG)",
+        "CFG.set(3)",
+    ),
+    "a method that another one calls": (
+        "self.dt = 2",
+        "def fast(self): self.set(3)\n    def set(self, dt): self.dt = dt\n    def now(self): return self.dt",
+        "CFG.now()",
+        "CFG.fast()",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "methods", "asked", "setting"), OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
+def test_what_is_set_in_an_object_of_options_counts(made: str, methods: str, asked: str, setting: str, called: bool, world: World) -> None:
+    """By a method that the function does not call, or by the program, in an object whose class has methods that change it."""
+    config = f"class Config:\n    def __init__(self): {made}\n    {methods}\nCFG = Config()\n"
+    world.write(package(f"from pkg.config import *\n@cached\ndef f(x): return x * {asked}\n", config=config))
+    with world.live() as process:
+        process.do("from pkg.mod import f, CFG")
+        if called:
+            assert process.do("answer = f(2)") == "4"
+        process.do(setting)
+
+        assert process.do("answer = int(f(2))") == "6"
+        assert process.do("answer = int(f(2))") == "6"
+    assert world.ask("f(2)") == "4"
+
+
+CLASS = "class Config:\n    def __init__(self, dt=2): self.dt = dt\n    def set(self, dt): self.dt = dt\n"
+CFG = CLASS + "CFG = Config()\n"
+FORMS_OF_OPTIONS = {
+    "a name that others set in themselves": (
+        CFG + "class Run:\n    def go(self, v):\n        self.dt = v\n        return self\ndef h(): return Run().go(1).dt\n",
+        "CFG.dt * h()",
+        "CFG.set(3)",
+    ),
+    "a name that is set in what has just been made": (
+        CFG + "class Run: pass\ndef h():\n    run = Run()\n    run.dt = 1\n    return run.dt\n",
+        "CFG.dt * h()",
+        "CFG.set(3)",
+    ),
+    "a method whose name a dict's has, too": (
+        (
+            "class Config:\n    def __init__(self): self.dt = 2\n    def update(self, **more): self.__dict__.update(more)\nCFG = Config()\n"
+            "def h():\n    d = {}\n    d.update(a=1)\n    return len(d)\n"
+        ),
+        "CFG.dt * h()",
+        "CFG.update(dt=3)",
+    ),
+    "a method whose name others ask of themselves": (
+        CFG
+        + "class Run:\n    def set(self, v): self.v = v\n    def go(self):\n        self.set(1)\n        return self.v\ndef h(): return Run().go()\n",
+        "CFG.dt * h()",
+        "CFG.set(3)",
+    ),
+    "a computed name of a module": (
+        "import math\n" + CFG + "def h(name): return getattr(math, name)(1)\n",
+        "CFG.dt * int(h('sqrt'))",
+        "CFG.set(3)",
+    ),
+    "a computed name that is only read": (CFG, "getattr(CFG, ''.join(['d', 't'])) * 1", "CFG.set(3)"),
+    "a computed name that begins otherwise": (
+        CFG + "class Run:\n    def phase_a(self): return 1\n    def go(self, k): return getattr(self, f'phase_{k}')()\nRUN = Run()\n",
+        "CFG.dt * RUN.go('a')",
+        "CFG.set(3)",
+    ),
+    "all attributes as a dict": (CFG + "def law(dt): return dt\n", "law(**vars(CFG))", "CFG.set(3)"),
+    "all attributes of another object": (CFG + "class A: pass\ndef h(): return len(vars(A())) + 1\n", "CFG.dt * h()", "CFG.set(3)"),
+    "a member of an enumeration": (
+        (
+            "import enum\nclass Mode(enum.Enum):\n    SLOW = 2\n    FAST = 3\n"
+            "class Config:\n    def __init__(self): self.mode = Mode.SLOW\n    def set(self, mode): self.mode = mode\nCFG = Config()\n"
+        ),
+        "CFG.mode.value",
+        "CFG.set(type(CFG.mode).FAST)",
+    ),
+    "a path": (
+        "from pathlib import Path\nclass Config:\n    def __init__(self): self.dt = Path('2')\n    def set(self, dt): self.dt = dt\nCFG = Config()\n",
+        "int(str(CFG.dt))",
+        "from pathlib import Path; CFG.set(Path('3'))",
+    ),
+    "an array": (
+        "import numpy as np\nclass Config:\n    def __init__(self): self.w = np.full(2, 1)\n    def set(self, w): self.w = w\nCFG = Config()\n",
+        "int(CFG.w.sum())",
+        "CFG.w[0] = 2",
+    ),
+    "a function": (
+        (
+            "def two(): return 2\ndef three(): return 3\n"
+            "class Config:\n    def __init__(self): self.law = two\n    def set(self, law): self.law = law\nCFG = Config()\n"
+        ),
+        "CFG.law()",
+        "from pkg.config import three; CFG.set(three)",
+    ),
+    "a record": (
+        (
+            "from dataclasses import dataclass\n@dataclass\nclass Sim:\n    dt: int = 2\n"
+            "class Config:\n    def __init__(self): self.sim = Sim()\n    def set(self, sim): self.sim = sim\nCFG = Config()\n"
+        ),
+        "CFG.sim.dt",
+        "CFG.sim.dt = 3",
+    ),
+    "a number that follows from another": (
+        "class Config:\n    def __init__(self): self.set(1)\n    def set(self, dt):\n        self.dt = dt\n        self.n = int(2 / self.dt)\nCFG = Config()\n",
+        "CFG.n",
+        "CFG.set(2 / 3)",
+    ),
+    "a number that is converted": (
+        "import math\nclass Config:\n    def __init__(self): self.dt = 2\n    def set(self, square): self.dt = math.sqrt(square)\nCFG = Config()\n",
+        "CFG.dt",
+        "CFG.set(9)",
+    ),
+    "for a while": (
+        (
+            "from contextlib import contextmanager\nclass Config:\n    def __init__(self): self.dt = 2\n    @contextmanager\n    def using(self, dt):\n"
+            "        before = self.dt\n        self.dt = dt\n        yield\n        self.dt = before\nCFG = Config()\n"
+        ),
+        "CFG.dt",
+        "context = CFG.using(3); context.__enter__()",
+    ),
+    "a text that is read": (
+        (
+            "import json\nclass Config:\n    def __init__(self): self.dt = 2\n    def load(self, text):\n        read = json.loads(text)\n"
+            "        self.dt = read['dt']\nCFG = Config()\n"
+        ),
+        "CFG.dt",
+        "CFG.load('{\"dt\": 3}')",
+    ),
+    "what was read from a file": (
+        (
+            "import json\nclass Config:\n    def __init__(self, **read): self.__dict__.update(read)\n    def set(self, dt): self.dt = dt\n"
+            "CFG = Config(**json.loads('{\"dt\": 2}'))\n"
+        ),
+        "CFG.dt",
+        "CFG.set(3)",
+    ),
+    "slots": (
+        "class Config:\n    __slots__ = ('dt',)\n    def __init__(self): self.dt = 2\n    def set(self, dt): self.dt = dt\nCFG = Config()\n",
+        "CFG.dt",
+        "CFG.set(3)",
+    ),
+    "slots of a dataclass": (
+        "from dataclasses import dataclass\n@dataclass(slots=True)\nclass Config:\n    dt: int = 2\nCFG = Config()\n",
+        "CFG.dt",
+        "CFG.dt = 3",
+    ),
+    "a dict whose items are attributes": (
+        "class Config(dict):\n    __getattr__ = dict.__getitem__\n    __setattr__ = dict.__setitem__\nCFG = Config(dt=2)\n",
+        "CFG.dt",
+        "CFG.dt = 3",
+    ),
+    "a dict whose items are attributes, while others set theirs": (
+        (
+            "class Config(dict):\n    __getattr__ = dict.__getitem__\n    __setattr__ = dict.__setitem__\nCFG = Config(dt=2)\n"
+            "class Run:\n    def go(self):\n        self.k = 1\n        return self.k\ndef h():\n    run = Run()\n    run.x = 1\n    return run.go()\n"
+        ),
+        "CFG.dt * h()",
+        "CFG.dt = 3",
+    ),
+    "a dict whose items are attributes, by methods": (
+        (
+            "class Config(dict):\n    def __getattr__(self, name): return self[name]\n    def __setattr__(self, name, value): self[name] = value\n"
+            "CFG = Config(dt=2)\n"
+        ),
+        "CFG.dt",
+        "CFG.update(dt=3)",
+    ),
+    "a dict of one's own inside another": (
+        (
+            "class Config(dict):\n    def __getattr__(self, name): return self[name]\n    def __setattr__(self, name, value): self[name] = value\n"
+            "CFG = Config(sim=Config(dt=2))\n"
+        ),
+        "CFG.sim.dt",
+        "CFG.sim.dt = 3",
+    ),
+    "an ordered dict": ("from collections import OrderedDict\nCFG = OrderedDict(dt=2)\n", "CFG['dt']", "CFG['dt'] = 3"),
+    "a dict whose items are attributes, and that has no others": (
+        (
+            "class Config(dict):\n    __slots__ = ()\n    def __getattr__(self, name): return self[name]\n"
+            "    def __setattr__(self, name, value): self[name] = value\nCFG = Config(dt=2)\n"
+        ),
+        "CFG.dt",
+        "CFG.dt = 3",
+    ),
+    "the order of a dict": (
+        "from collections import OrderedDict\nCFG = OrderedDict(a=2, b=3)\n",
+        "next(iter(CFG.values()))",
+        "CFG.move_to_end('a')",
+    ),
+    "a namespace": (
+        (
+            "from types import SimpleNamespace\nclass Config:\n    def __init__(self): self.sim = SimpleNamespace(dt=2)\n"
+            "    def use(self, sim): self.sim = sim\nCFG = Config()\n"
+        ),
+        "CFG.sim.dt",
+        "CFG.sim.dt = 3",
+    ),
+    "by a function of its module": (CFG + "def configure(dt): CFG.dt = dt\n", "CFG.dt", "from pkg.config import configure; configure(3)"),
+    "a method under another name": (
+        "class Config:\n    def __init__(self): self.dt = 2\n    def set(self, dt): self.dt = dt\n    def get(self): return self.dt\nCFG = Config()\nget = CFG.get\n",
+        "get()",
+        "CFG.set(3)",
+    ),
+    "given to another object": (
+        CFG + "class Run:\n    def __init__(self, cfg): self.cfg = cfg\n    def dt(self): return self.cfg.dt\nRUN = Run(CFG)\n",
+        "RUN.dt()",
+        "CFG.set(3)",
+    ),
+    "in a dict": (CLASS + "CFG = {'a': Config(2)}\n", "CFG['a'].dt", "CFG['a'].set(3)"),
+    "in a list": (CLASS + "CFG = [Config(1), Config(2)]\n", "CFG[1].dt", "CFG[1].set(3)"),
+    "records in a list": (
+        "from dataclasses import dataclass\n@dataclass\nclass Road:\n    lanes: int\nCFG = [Road(1), Road(2)]\n",
+        "CFG[1].lanes",
+        "CFG[1].lanes = 3",
+    ),
+    "a class inside a class": ("class CFG:\n    class sim:\n        dt = 2\n", "CFG.sim.dt", "CFG.sim.dt = 3"),
+}
+
+
+@pytest.mark.parametrize(("config", "asked", "setting"), FORMS_OF_OPTIONS.values(), ids=FORMS_OF_OPTIONS)
+@pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
+def test_options_of_every_form_count(config: str, asked: str, setting: str, called: bool, world: World) -> None:
+    """As they are set when the function is called, and as they were made in a process that sets nothing."""
+    world.write(package(f"from pkg.config import *\n@cached\ndef f(x): return x * {asked}\n", config=config))
+    with world.live() as process:
+        process.do("from pkg.mod import f, CFG")
+        if called:
+            assert process.do("answer = int(f(2))") == "4"
+        process.do(setting)
+
+        assert process.do("answer = int(f(2))") == "6"
+        assert process.do("answer = int(f(2))") == "6"
+    assert world.ask("int(f(2))") == "4"
+
+
+def test_a_property_that_is_remembered_is_no_option(world: World) -> None:
+    config = "from functools import cached_property\nclass Grid:\n    @cached_property\n    def cells(self): return 2\nGRID = Grid()\n"
+    world.write(package("from pkg.config import GRID\n@cached\ndef f(x): return x * GRID.cells\n", config=config))
+
+    assert world.ask("f.key(2)") == world.ask("[GRID.cells, f.key(2)][1]")
+
+
+@pytest.mark.parametrize("now", ["1.0", "True", "[1]", "Odd()"])
+def test_an_option_is_another_one_though_python_calls_it_equal(now: str, world: World) -> None:
+    config = "class Config:\n    def __init__(self): self.dt = 1\n    def set(self, dt): self.dt = dt\nCFG = Config()\n"
+    config += (
+        "class Odd:\n    def __eq__(self, other): raise RuntimeError('of more than one value')\n    def __repr__(self): return 'Odd()'\n"
+    )
+    world.write(package("from pkg.config import CFG, Odd\n@cached\ndef f(): return repr(CFG.dt)\n", config=config))
+    with world.live() as process:
+        process.do("from pkg.mod import f, CFG, Odd")
+        assert process.do("answer = f()") == repr("1")
+        process.do(f"CFG.dt = {now}")
+
+        assert process.do("answer = f()") == repr(now)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class O(dict):\n    __slots__ = ()\n    def __getattr__(self, name): return self[name]\nHELD = O(k=2)\n",
+        "class O:\n    __slots__ = ('k', 'free')\n    def __init__(self): self.k = 2\n    def set(self, k): self.k = k\n    def __getattr__(self, name): 1 / 0\nHELD = O()\n",
+        "class P:\n    __slots__ = ('k',)\nclass O(P):\n    __slots__ = ()\n    @property\n    def k(self): 1 / 0\nHELD = O()\n",
+        "class O(dict):\n    def items(self): 1 / 0\n    def __iter__(self): 1 / 0\nHELD = O(k=2)\n",
+        "class O(list):\n    def __iter__(self): 1 / 0\nHELD = O([2])\n",
+        "class O:\n    def set(self, k): self.k = k\nHELD = O()\nHELD.__dict__.update({1: 2, 'k': 3})\n",
+        "class O:\n    def __init__(self, next): self.next = next\n    def link(self, next): self.next = next\nHELD = None\nfor _ in range(3000): HELD = O(HELD)\n",
+    ],
+    ids=["no dict", "empty slots", "a hidden slot", "items of a dict", "items of a list", "numbers as names", "a long chain"],
+)
+def test_nothing_that_an_object_makes_of_being_asked_runs_for_a_key(text: str, world: World) -> None:
+    """What a class answers, or fails with, is its own business: a key looks at what its instances hold."""
+    world.write(package(text + "@cached\ndef f(x): return x * 2 if HELD is not None else 0\n"))
+
+    assert world.ask("(f.key(1) == f.key(1), f(2), f(2))") == "(True, 4, 4)"
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [("(1, 2)", "(1.0, 2)"), ("frozenset({1})", "frozenset({1.0})"), ("(1, [0])", "(1, [False])"), ("({1},)", "(frozenset({1}),)")],
+)
+def test_an_option_that_holds_others_is_another_one_though_python_calls_it_equal(then: str, now: str, world: World) -> None:
+    config = "class Config:\n    def __init__(self): self.dt = ()\n    def set(self, dt): self.dt = dt\nCFG = Config()\n"
+    world.write(package("from pkg.config import CFG\n@cached\ndef f(): return repr(CFG.dt)\n", config=config))
+    with world.live() as process:
+        process.do(f"from pkg.mod import f, CFG; CFG.dt = {then}")
+        assert process.do("answer = f()") == repr(then)
+        process.do(f"CFG.dt = {now}")
+
+        assert process.do("answer = f()") == repr(now)
+
+
+def test_a_version_holds_though_a_dict_of_ones_own_is_large(world: World) -> None:
+    """Nothing is taken anew at each call for what is too large to be looked through."""
+    config = "class Table(dict):\n    def put(self, name, value): self[name] = value\nCFG = Table({i: i for i in range(1000)})\n"
+    world.write(package("from pkg.config import CFG\n@cached\ndef f(x): return x * len(CFG)\n", config=config))
+
+    assert world.ask("[f.fingerprint() is f.fingerprint(), CFG.put(-1, 0), f.key(1) == f.key(1), f.fingerprint().parts != {}]") == (
+        "[True, None, True, True]"
+    )
