@@ -4,11 +4,11 @@ import ast
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from simcache.identity.filled import filled
-from simcache.identity.given import Given, Method, bound_to, is_default, is_dict_of_object, made, worked_out
+from simcache.identity.given import Given, Helpers, bound_to, is_default, is_dict_of_object, made, worked_out
 from simcache.identity.kinds import given_to
 from simcache.identity.normal import FUNCTIONS, called
 from simcache.identity.piece import MUTATORS
-from simcache.identity.told import told
+from simcache.identity.told import Function, told
 from simcache.identity.tree import children, walk
 from simcache.identity.use import ALL, ANY, CALLS, ITEMS, MAKERS, OWN, Use
 from simcache.named_tuple import NamedTuple
@@ -38,8 +38,7 @@ class Known(NamedTuple):
     """The values of its names that the text tells."""
     modules: Collection[str]
     """Its names that are modules."""
-    code: Collection[str]
-    """Its functions and classes."""
+    helpers: Helpers
 
 
 def uses_of(nodes: Iterable[ast.AST], known: Known) -> Iterator[Use]:
@@ -52,7 +51,7 @@ def uses_of(nodes: Iterable[ast.AST], known: Known) -> Iterator[Use]:
             )
             for inner in walk(node):
                 if isinstance(inner, ast.ClassDef):
-                    yield from (_use(method, _name_of(method), known) for method in inner.body if isinstance(method, FUNCTIONS))
+                    yield from (_use(method, _name_of(method), known, inner) for method in inner.body if isinstance(method, FUNCTIONS))
         elif isinstance(node, FUNCTIONS):
             yield _use(node, "", known)
         else:
@@ -124,15 +123,15 @@ def _name_of(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return f"{method.name}=" if setter else method.name
 
 
-def _use(method: Method, name: str, known: Known) -> Use:
-    """Of one function or method: what a method does with its own instance is told apart, and while that is made does not count at all."""
+def _use(method: Function, name: str, known: Known, around: ast.ClassDef | None = None) -> Use:
+    """Of one function, or method of the class around it: what a method does with its own instance is told apart, and while that is made does not count at all."""
     arguments = [*method.args.posonlyargs, *method.args.args]
     me = arguments[0].arg if name and arguments else ""
     look = _Look(method, me, known.modules, making=name in MAKERS)
     use = Use(name, frozenset(look.asks()), frozenset(look.stores()), frozenset(filled(method, known.fills, me=me)))
     if not name:
         return use
-    given = Given.to(method, me, known.told, known.code)
+    given = Given.to(method, me, known.helpers, around)
     use = use._replace(works_out=frozenset(worked_out(method, given)))
     if name not in MAKERS:
         return use
@@ -143,7 +142,7 @@ def _use(method: Method, name: str, known: Known) -> Use:
 class _Look:
     """Looks at what one function or method does with the attributes of objects."""
 
-    def __init__(self, method: Method, me: str, modules: Collection[str], *, making: bool) -> None:
+    def __init__(self, method: Function, me: str, modules: Collection[str], *, making: bool) -> None:
         self.me = me
         self.making = making
         self.inside = list(walk(method))

@@ -180,7 +180,10 @@ def is_outside(path: str) -> bool:
     """Whether a file belongs to Python, to an installed package, or to simcache, installed or not."""
     if path.startswith((_OWN_FOLDER, _LIBRARY_FOLDER)) and not any(part in path for part in _ELSEWHERE):
         return True  # without asking the system about each: a program that loads numpy has loaded a hundred of them
-    return _is_folder_outside(os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path))
+    folder, outside = os.path.dirname(path), _is_folder_outside(os.path.dirname(path))
+    if outside and os.path.basename(folder) not in _INSTALLED:
+        return True  # a link in a package that is installed leads to where its installer keeps the file
+    return _is_folder_outside(os.path.dirname(os.path.realpath(path))) if os.path.islink(path) else outside
 
 
 @functools.lru_cache(maxsize=1024)

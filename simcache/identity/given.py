@@ -4,14 +4,12 @@ import ast
 from collections.abc import Collection, Iterator, Mapping
 
 from simcache.identity.kinds import given_to
-from simcache.identity.normal import called
+from simcache.identity.normal import FUNCTIONS, called
 from simcache.identity.piece import MUTATORS
 from simcache.identity.statements import bound_by
-from simcache.identity.told import defaults_of, told
+from simcache.identity.told import Function, default_constants, defaults_of
 from simcache.identity.tree import children, walk
 from simcache.identity.use import ALL, ANY, FOLLOWS
-
-Method = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 CONVERTS = frozenset(
     "Path SimpleNamespace abs bool dict enumerate float frozenset int len list max min open range reversed round set sorted str sum tuple zip".split()
@@ -26,26 +24,71 @@ _PURE = frozenset("copy json math np numpy operator tomllib yaml".split())
 _IMPURE = frozenset({"empty", "empty_like", "memmap"})
 
 
+class Helpers:
+    """Functions of a module, and methods of its classes, that give nothing but what they are given: what checks or converts a value."""
+
+    def __init__(self, code: Mapping[str, ast.stmt], known: Mapping[str, object]) -> None:
+        self.code = code
+        """The functions and classes at the top of the module."""
+        self.known = known
+        """The values of its names that the text tells."""
+        self._found: dict[ast.stmt, bool] = {}
+
+    def give(self, node: ast.stmt | None, around: ast.ClassDef | None = None) -> bool:
+        """Whether this is such a function, or such a method of the class around it."""
+        if not isinstance(node, ast.FunctionDef):
+            return False
+        if node not in self._found:
+            self._found[node] = False  # while it is looked at: who calls himself is not known to be one
+            self._found[node] = self._gives(node, around)
+        return self._found[node]
+
+    def _gives(self, node: ast.FunctionDef, around: ast.ClassDef | None) -> bool:
+        decorators = {called(decorator) for decorator in node.decorator_list}
+        inside = list(walk(node))
+        if not decorators <= {"staticmethod", "classmethod"} or any(isinstance(inner, (ast.Yield, ast.YieldFrom)) for inner in inside):
+            return False
+        arguments = [*node.args.posonlyargs, *node.args.args]
+        me = arguments[0].arg if around is not None and arguments and "staticmethod" not in decorators else ""
+        given = Given.to(node, me, self, around)
+        returned = [inner.value for inner in inside if isinstance(inner, ast.Return) and inner.value is not None]
+        return all(given.has(value) and not given.attributes_in(value) for value in returned)
+
+
+def method_of(around: ast.stmt | None, name: str) -> ast.stmt | None:
+    """What a class body itself defines under a name, if it does so once."""
+    found = [part for part in around.body if isinstance(part, FUNCTIONS) and part.name == name] if isinstance(around, ast.ClassDef) else []
+    return found[0] if len(found) == 1 else None
+
+
 class Given:
     """Knows values that are nothing but what is given: these names, constants, and what is made of them without looking elsewhere."""
 
-    def __init__(self, names: Collection[str], known: Mapping[str, object], me: str = "") -> None:
+    def __init__(self, names: Collection[str], helpers: Helpers, me: str = "", around: ast.ClassDef | None = None) -> None:
         self.names = {*names}
-        self.known = known
+        self.known = helpers.known
         self.me = me
         """The instance, whose attributes are given as far as methods put nothing else into them."""
+        self.around = around
+        """Its class."""
         self.made_of: dict[str, set[str]] = {}
         """Of each variable the attributes of the instance of which it is made."""
+        self._helpers = helpers
+        self._local: set[str] = set()
+        """What is no function or class of the module, whatever its name."""
 
     @classmethod
-    def to(cls, node: Method, me: str, known: Mapping[str, object], code: Collection[str]) -> "Given":
+    def to(cls, node: Function, me: str, helpers: Helpers, around: ast.ClassDef | None = None) -> "Given":
         """To a method: its arguments, but for those with a default which the text does not tell, the variables that are made of such, and code."""
         every = node.args
-        untold = {argument.arg for argument, default in defaults_of(every) if told(default, known) is None}
+        told = {constant.partition(" ")[0] for constant in default_constants(node, helpers.known)}
+        untold = {argument.arg for argument, _ in defaults_of(every)} - told
         arguments = (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg)
         bound = [found for inner in walk(node) for found in bound_to(inner)]
-        names = {argument.arg for argument in arguments if argument is not None}.union(*(targets for targets, _ in bound))
-        given = cls(names.union(code) - untold - {me}, known, me)
+        elsewhere = {name for inner in walk(node) if isinstance(inner, (ast.Global, ast.Nonlocal)) for name in inner.names}
+        local = {argument.arg for argument in arguments if argument is not None}.union(*(targets for targets, _ in bound))
+        given = cls(local.union(helpers.code) - untold - elsewhere - {me}, helpers, me, around)
+        given._local = local
         while more := set().union(*(targets for targets, value in bound if not given.has(value))) & given.names:
             given.names -= more
         for _ in range(2):  # the second time what stands in a loop is known
@@ -83,7 +126,9 @@ class Given:
     def _calls(self, call: ast.Call) -> bool:
         match call.func:
             case ast.Name(id=name):
-                pure = name in CONVERTS
+                pure = name in CONVERTS or (name not in self._local and self._helpers.give(self._helpers.code.get(name)))
+            case ast.Attribute(value=ast.Name(id=name), attr=method) if self._is_helper(name, method):
+                pure = True
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in _PURE and name not in self.names:
                 pure = attribute not in _IMPURE
             case ast.Attribute(value=of, attr=attribute):
@@ -92,19 +137,25 @@ class Given:
                 pure = False
         return pure and all(self.has(part) for part in given_to(call))
 
+    def _is_helper(self, name: str, method: str) -> bool:
+        """Whether a method of the instance, or of a class of the module, gives nothing but what it is given."""
+        around = self.around if name == self.me else None if name in self._local else self._helpers.code.get(name)
+        return isinstance(around, ast.ClassDef) and self._helpers.give(method_of(around, method), around)
+
     def attributes_in(self, node: ast.AST) -> set[str]:
         """The attributes of the instance of which a value is made."""
         found: set[str] = set()
+        asked = {id(inner.func) for inner in walk(node) if isinstance(inner, ast.Call)}
         for inner in walk(node):
             match inner:
-                case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == self.me:
+                case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == self.me and id(inner) not in asked:
                     found.add(attribute)
                 case ast.Name(id=name):
                     found |= self.made_of.get(name, set())
         return found
 
 
-def worked_out(node: Method, given: Given) -> Iterator[str]:
+def worked_out(node: Function, given: Given) -> Iterator[str]:
     """The attributes that a method sets, or whose objects it changes, to more than it is given.
 
     What is made of other attributes is told as `one<other`; what is only put back where it came from is not.
@@ -119,7 +170,7 @@ def worked_out(node: Method, given: Given) -> Iterator[str]:
                 yield from (f"{name}{FOLLOWS}{of}" for name in names if not (moved and name == of))
 
 
-def made(node: Method, given: Given) -> Iterator[str]:
+def made(node: Function, given: Given) -> Iterator[str]:
     """The attributes of a new instance that are made by a call with nothing but what is given."""
     for inner in walk(node):
         match inner:
@@ -132,7 +183,7 @@ def made(node: Method, given: Given) -> Iterator[str]:
 
 def is_default(node: ast.expr, known: Mapping[str, object]) -> bool:
     """Whether what a field is told in a class body gives the same default everywhere: constants, `default_factory=list`."""
-    return Given(CONVERTS, known).has(node)
+    return Given(CONVERTS, Helpers({}, known)).has(node)
 
 
 def bound_to(node: ast.AST) -> Iterator[tuple[set[str], ast.expr]]:

@@ -12,10 +12,8 @@ from typing import Any, Protocol
 from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.attributes import attributes_of, has_attributes
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
-from simcache.identity.constant import value_digest
 from simcache.identity.files import codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.forms import SCALARS
-from simcache.identity.kept import Kept
 from simcache.identity.link import is_link, taken_apart
 from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, root_of, underlying
 from simcache.identity.piece import Piece, digest_of
@@ -140,6 +138,8 @@ class Live:
 
         Not `deep` where the code that is followed may fill it itself.
         """
+        from simcache.identity.kept import Kept  # few functions reach a registry, and a process that only loads results is short
+
         return "|".join(Kept(self, self.root(of), deep=deep).told(held))
 
     def subclasses(self, cls: object) -> list[str]:
@@ -167,10 +167,14 @@ class Live:
         """By its canonical form. What a module holds (`of`) is the same in every checkout; what it has read may also be taken apart."""
         if type(obj).__module__.partition(".")[0] in _INERT_MODULES:
             return type(obj).__qualname__
+        from simcache.identity.constant import value_digest  # nor do all reach data
+
         return value_digest(obj, path, lambda code: self.follow(code, path), root=self.root(of), reduces=reduces)
 
     def digest_now(self, obj: object, path: str, of: Module) -> str:
         """The value of something that changes as it is used; nothing is followed from it, for later it may lead elsewhere."""
+        from simcache.identity.constant import value_digest
+
         return value_digest(obj, path, module_name, root=self.root(of), reduces=True)
 
     def root(self, module: Module | None) -> str | None:

@@ -285,6 +285,16 @@ def _bindings(body: tuple[ast.AST, ...]) -> Bindings:
     return frozenset(names - outer), {name: link for name, link in links.items() if name not in outer}, tuple(stars)
 
 
+def changed_arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Which of its arguments a function binds anew, or changes in place."""
+    every = function.args
+    names = {argument.arg for argument in (*every.posonlyargs, *every.args, *every.kwonlyargs)}
+    reach = Reach([Scope(names, {})])
+    for statement in function.body:
+        reach.visit(statement)
+    return names & reach.changed
+
+
 def imports(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
     for alias in node.names:
         if isinstance(node, ast.ImportFrom):

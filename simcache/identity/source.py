@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -9,13 +10,14 @@ from simcache.identity.asked import Known, is_made_of_told, is_remembered, uses_
 from simcache.identity.counters import counted
 from simcache.identity.effects import Effects
 from simcache.identity.filled import filled, set_in
+from simcache.identity.given import Helpers
 from simcache.identity.hints import reads_annotations
 from simcache.identity.kinds import Kinds
 from simcache.identity.library import LibraryState
 from simcache.identity.link import further, is_link, is_of_module, link_to
 from simcache.identity.normal import FUNCTIONS, Normal, called, declares, is_blind, unquoted, words
 from simcache.identity.piece import Piece, Summary, digest_of
-from simcache.identity.reach import Reach, Scope, bindings, imports, is_text
+from simcache.identity.reach import Reach, Scope, bindings, changed_arguments, imports, is_text
 from simcache.identity.reading import Reading
 from simcache.identity.statements import at_import, calls_of, flattened, made_with, only_called, only_loaded, read_at_import, setting_up
 from simcache.identity.told import class_constants, default_constants, told
@@ -71,7 +73,7 @@ class _Reader:
         self.links: dict[str, tuple[str, ...]] = {}
         self.effects = Effects(self.links)
         self.classes = {node.name for node in self.statements if isinstance(node, ast.ClassDef)}
-        self.code = self.classes | {node.name for node in self.statements if isinstance(node, FUNCTIONS)}
+        self.code = {node.name: node for node in self.statements if isinstance(node, (*FUNCTIONS, ast.ClassDef))}
         self.kinds = Kinds(self.effects.asks, self.effects.is_pure)
         self.libraries = LibraryState(self.links)
         self.setups: dict[str, list[ast.stmt]] = {}
@@ -100,6 +102,14 @@ class _Reader:
         libraries = {name: self._described("library", parts, None) for name, parts in sorted(settings.items())}
         whole = digest_of(*texts)
         return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, whole, tuple(sorted(taken)), libraries)
+
+    @functools.cached_property
+    def known(self) -> Known:
+        """What the whole module tells, once its statements are sorted in."""
+        modules = {name for name, links in self.links.items() if all(map(is_of_module, links))}
+        changed = set().union(*self.changers.values())
+        constants = {name: value for name, value in self.told.items() if name not in changed}
+        return Known(self.fills, self.told, modules, Helpers(self.code, constants))
 
     def _is_cached(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         return any(called(decorator) in self.cached_names for decorator in node.decorator_list)
@@ -187,7 +197,6 @@ class _Reader:
     def _described(self, kind: str, parts: list[ast.stmt], last: ast.stmt | None, scopes: tuple[Scope, ...] = ()) -> Piece:
         plain = self._digest_and_reach(parts, scopes, annotated=False)
         inside = words(parts)
-        known = Known(self.fills, self.told, {name for name, links in self.links.items() if all(map(is_of_module, links))}, self.code)
         piece = Piece(
             kind,
             plain[0],
@@ -204,7 +213,7 @@ class _Reader:
             filled=() if last is None else filled(last, self.fills),
             only_called=only_called(parts) if last is None else (),
             loads=() if last is None else tuple(sorted(set(only_loaded(last)))),
-            uses=tuple(sorted({use.row() for use in uses_of(parts if last is None else [last], known) if any(use)})),
+            uses=tuple(sorted({use.row() for use in uses_of(parts if last is None else [last], self.known) if any(use)})),
         )
         if isinstance(last, FUNCTIONS):
             annotated = self._digest_and_reach(parts, scopes, annotated=True)
@@ -298,7 +307,7 @@ class _Reader:
                         known[name], digest = found
                         names[name] = names[name]._replace(value=digest)
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if names[name].simple:
-                    names[name] = names[name]._replace(constants=tuple(default_constants(statement.args, known)))
+                    names[name] = names[name]._replace(constants=tuple(default_constants(statement, known)))
                 case ast.ClassDef(name=name):
                     names[name] = names[name]._replace(constants=tuple(class_constants(statement.body, known)))
         return known
@@ -362,11 +371,8 @@ def _changes_of(node: ast.stmt, fills: Mapping[str, tuple[int, ...]]) -> set[str
 
 def _filled_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, ...]:
     """Which of a function's arguments it changes in place."""
-    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
-    reach = Reach([Scope(names, {})])
-    for statement in function.body:
-        reach.visit(statement)
-    return tuple(index for index, name in enumerate(names) if name in reach.changed)
+    changed = changed_arguments(function)
+    return tuple(index for index, argument in enumerate((*function.args.posonlyargs, *function.args.args)) if argument.arg in changed)
 
 
 def _bare_methods(node: ast.ClassDef) -> set[str]:

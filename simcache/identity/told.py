@@ -7,6 +7,9 @@ from typing import Any
 
 from simcache.errors import Unkeyable
 from simcache.identity.constant import value_digest
+from simcache.identity.reach import changed_arguments
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -30,11 +33,16 @@ def told(expression: ast.expr, known: Mapping[str, object]) -> tuple[object, str
         return None
 
 
-def default_constants(arguments: ast.arguments, known: Mapping[str, object]) -> Iterator[str]:
-    """Of a function's defaults those that are told, each as `name digest`."""
-    for argument, default in defaults_of(arguments):
-        if (found := told(default, known)) is not None:
+def default_constants(function: Function, known: Mapping[str, object]) -> Iterator[str]:
+    """Of a function's defaults those that are told, each as `name digest`: not what it keeps in them from call to call (`memo={}`)."""
+    for argument, default in defaults_of(function.args):
+        found = told(default, known)
+        if found is not None and not (isinstance(found[0], (dict, list, set)) and argument.arg in _changed(function)):
             yield f"{argument.arg} {found[1]}"
+
+
+def _changed(function: Function) -> set[str]:
+    return set() if isinstance(function, ast.Lambda) else changed_arguments(function)
 
 
 def defaults_of(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:

@@ -393,12 +393,49 @@ def test_what_a_memo_has_come_to_hold_is_no_part_of_the_version(tmp_path: Path, 
         monkeypatch.delitem(sys.modules, name)
 
 
+def test_a_default_that_its_function_fills_is_no_part_of_the_version(world: World) -> None:
+    """`def walk(n, memo={})`: a process in which others have called it has the key of a fresh one; another text has another."""
+    law = "def walk(n, memo={}):\n    if n not in memo: memo[n] = n if n < 2 else walk(n - 1) + walk(n - 2)\n    return memo[n]\n"
+    law += "def log(n, *, seen=[0]):\n    seen.append(n)\n    return n\n"
+    files = package("from pkg.law import *\n@cached\ndef f(x): return walk(x) + log(x)\n", law=law)
+    world.write(files)
+    fresh = world.ask("f.key(2)")
+
+    assert fresh == world.ask("[walk(5), log(1), f.key(2)][2]")
+    for then, now in (("memo={}", "memo={2: 5}"), ("seen=[0]", "seen=[1]")):
+        world.write({path: text.replace(then, now) for path, text in files.items()})
+        assert fresh != world.ask("f.key(2)")
+
+
 def test_a_path_that_leads_out_of_simcache_again_is_the_users() -> None:
     """`simcache/../helpers/model.py` is a file of the project, however it is written."""
     own = Path(simcache.__file__).parent
 
     assert is_outside(str(own / "cache.py"))
     assert not is_outside(os.path.join(own, os.pardir, "tests", "conftest.py"))
+
+
+def test_an_installed_package_whose_files_are_links_is_still_an_installed_one(tmp_path: Path) -> None:
+    """`uv pip install --link-mode=symlink` keeps the files among its own: numpy would count as the project's, and its versions in every key."""
+    kept, installed = tmp_path / "archive" / "dep", tmp_path / "site-packages" / "dep"
+    for folder in (kept, installed):
+        folder.mkdir(parents=True)
+    (kept / "law.py").write_text("")
+    (installed / "law.py").symlink_to(kept / "law.py")
+
+    assert is_outside(str(installed / "law.py"))
+
+
+@pytest.mark.parametrize("name", ["model.py", "model"])
+def test_what_a_person_links_into_the_installed_packages_is_the_users(name: str, tmp_path: Path) -> None:
+    """A module or a whole folder that stands among the packages by a link is edited where it lies."""
+    lies, place = tmp_path / "work" / name, tmp_path / "site-packages" / name
+    (lies if name == "model" else lies.parent).mkdir(parents=True)
+    (lies / "law.py" if name == "model" else lies).write_text("")
+    place.parent.mkdir()
+    place.symlink_to(lies)
+
+    assert not is_outside(str(place / "law.py" if name == "model" else place))
 
 
 def test_code_versions_are_golden(tmp_path: Path, tools: Tools) -> None:

@@ -271,6 +271,30 @@ FORMS_OF_OPTIONS = {
         "CFG[1].lanes",
         "CFG[1].lanes = 3",
     ),
+    "a number that a function checks": (
+        (
+            "def checked(dt, least=0):\n    if dt <= least: raise ValueError(dt)\n    return float(dt)\n"
+            "class Config:\n    def __init__(self): self.dt = checked(2)\n    def set(self, dt): self.dt = checked(dt)\nCFG = Config()\n"
+        ),
+        "int(CFG.dt)",
+        "CFG.set(3)",
+    ),
+    "a number that a method of the class checks": (
+        (
+            "class Config:\n    def __init__(self): self.dt = 2\n    def set(self, dt): self.dt = self._checked(dt)\n"
+            "    def _checked(self, dt): return max(_least(dt), 1)\ndef _least(dt): return dt if dt > 0 else 0\nCFG = Config()\n"
+        ),
+        "CFG.dt",
+        "CFG.set(3)",
+    ),
+    "a number that a static method checks": (
+        (
+            "class Config:\n    def __init__(self): self.dt = 2\n    def set(self, dt): self.dt = Config.checked(dt)\n"
+            "    @staticmethod\n    def checked(dt):\n        dt = abs(dt)\n        return dt\nCFG = Config()\n"
+        ),
+        "CFG.dt",
+        "CFG.set(3)",
+    ),
     "a class inside a class": ("class CFG:\n    class sim:\n        dt = 2\n", "CFG.sim.dt", "CFG.sim.dt = 3"),
 }
 
@@ -296,6 +320,48 @@ def test_a_property_that_is_remembered_is_no_option(world: World) -> None:
     world.write(package("from pkg.config import GRID\n@cached\ndef f(x): return x * GRID.cells\n", config=config))
 
     assert world.ask("f.key(2)") == world.ask("[GRID.cells, f.key(2)][1]")
+
+
+HELPERS = {
+    "a count of the module": "N = 0\ndef counted(x):\n    global N\n    N += 1\n    return N\n",
+    "a table of the module": "SEEN = []\ndef counted(x):\n    SEEN.append(x)\n    return len(SEEN)\n",
+    "a time": "import time\ndef counted(x): return time.perf_counter()\n",
+    "another count": "from itertools import count\nN = count()\ndef counted(x): return next(N)\n",
+    "a default that counts": "def counted(x, seen=[]):\n    seen.append(x)\n    return len(seen)\n",
+    "a count of its own": "def counted(x):\n    counted.n = getattr(counted, 'n', 0) + 1\n    return counted.n\n",
+    "a count in a function around it": (
+        "def _counter():\n    n = 0\n    def counted(x):\n        nonlocal n\n        n += 1\n        return n\n    return counted\ncounted = _counter()\n"
+    ),
+    "what is decorated": "import functools\nN = []\n@functools.singledispatch\ndef counted(x): return N.append(x) or len(N)\n",
+    "what is yielded": "N = []\ndef counted(x):\n    N.append(x)\n    yield len(N)\n    return 0\n",
+}
+
+
+@pytest.mark.parametrize("helper", HELPERS.values(), ids=HELPERS)
+@pytest.mark.parametrize("asked", ["counted(x)", "self.counted(x)"], ids=["a function", "a method"])
+def test_what_a_helper_works_out_is_no_option(helper: str, asked: str, world: World) -> None:
+    """A process in which the function has run has the key of a fresh one."""
+    config = (
+        f"{helper}class Bench:\n    def __init__(self): self.n = 0\n    def run(self, x):\n        self.n = {asked}\n        return x\n"
+    )
+    config += "    def counted(self, x): return counted(x)\n    def last(self): return self.n\nBENCH = Bench()\n"
+    world.write(
+        package("from pkg.config import BENCH\n@cached\ndef f(x): return x * 2 if BENCH.last() is not None else 0\n", config=config)
+    )
+
+    assert world.ask("f.key(2)") == world.ask("[BENCH.run(1), BENCH.run(2), f.key(2)][2]")
+
+
+@pytest.mark.parametrize("taken", ["N", "len(SEEN)"])
+def test_what_a_method_takes_from_a_count_of_its_module_is_no_option(taken: str, world: World) -> None:
+    config = "N = 0\nSEEN = []\ndef count(x):\n    global N\n    N += 1\n    SEEN.append(x)\n"
+    config += f"class Bench:\n    def __init__(self): self.n = 0\n    def run(self, x):\n        count(x)\n        self.n = {taken}\n"
+    config += "    def last(self): return self.n\nBENCH = Bench()\n"
+    world.write(
+        package("from pkg.config import BENCH\n@cached\ndef f(x): return x * 2 if BENCH.last() is not None else 0\n", config=config)
+    )
+
+    assert world.ask("f.key(2)") == world.ask("[BENCH.run(1), BENCH.run(2), f.key(2)][2]")
 
 
 @pytest.mark.parametrize("now", ["1.0", "True", "[1]", "Odd()"])
