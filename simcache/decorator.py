@@ -183,7 +183,8 @@ class Cached(Generic[P, R]):
 
     def _call(self, key: str, arguments: Mapping[str, object], used: list[Fingerprint]) -> Call:
         parts = used[0].parts if len(used) == 1 else {name: digest for code in reversed(used) for name, digest in code.parts.items()}
-        return Call(self.name, key, used[0].version, parts, _writing()[0](arguments, self.options.ignore, self._hints))
+        recorded = _writing()[0](arguments, self.options.ignore, self._hints, self._versions())
+        return Call(self.name, key, used[0].version, parts, recorded)
 
     # -- computing and keeping
 
