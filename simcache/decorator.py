@@ -277,7 +277,8 @@ class Cached(Generic[P, R]):
             return None
         from simcache.identity.difference import code_differences
 
-        return f"{code_differences(before.parts, now.parts)[0].path} was set anew after the series was made"
+        place = next((each.path for each in code_differences(before.parts, now.parts)), self.name)
+        return f"{place} is not what it was when the series was made"
 
     def _say_changed(self, path: str) -> None:
         text = f"{self.name} is computed and not stored: {path} was edited after this process loaded it; start anew to cache again"

@@ -545,7 +545,7 @@ class TestExtending:
         assert [2, 4, 6] == run[:3]
         monkeypatch.setattr(Settings, "scale", 3)
         assert [2, 4, 6] == run[:3]
-        with pytest.raises(ValueError, match=r"test_series\.py: Settings was set anew after the series was made: call .* again"):
+        with pytest.raises(ValueError, match=r"test_series\.py: Settings is not what it was when the series was made: call .* again"):
             run[:6]
         assert [3, 6, 9, 12] == scaled()[:4]
 
@@ -556,7 +556,7 @@ class TestExtending:
                 if number == 12:
                     break
 
-        with pytest.warns(NotStored, match="Settings was set anew"):
+        with pytest.warns(NotStored, match="Settings is not what it was"):
             loop()
         assert [2, 4, 6, 8, 10, 12] == scaled()[:6]
 
