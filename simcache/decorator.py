@@ -1,5 +1,6 @@
 """`@cached`: from a call to its key, from the key to a value; the only reader of code versions."""
 
+import contextlib
 import functools
 import inspect
 import os
@@ -7,7 +8,7 @@ import sys
 import time
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from itertools import islice
 from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
@@ -183,7 +184,8 @@ class Cached(Generic[P, R]):
 
     def _call(self, key: str, arguments: Mapping[str, object], used: list[Fingerprint]) -> Call:
         parts = used[0].parts if len(used) == 1 else {name: digest for code in reversed(used) for name, digest in code.parts.items()}
-        return Call(self.name, key, used[0].version, parts, _writing()[0](arguments, self.options.ignore, self._hints))
+        recorded = _writing()[0](arguments, self.options.ignore, self._hints, self._versions())
+        return Call(self.name, key, used[0].version, parts, recorded)
 
     # -- computing and keeping
 
@@ -266,6 +268,18 @@ class Cached(Generic[P, R]):
         others = [code for code in used[1:] if not code.files_unchanged()]
         return next(iter(others[0].files), self.name) if others else None
 
+    def _set_since(self, before: Fingerprint, belonging: Container[str]) -> str | None:
+        """What the code reads and a program set after a series was made, as notebooks do; an edited file is told of elsewhere."""
+        if before.holds() or not before.files_unchanged():
+            return None
+        now = self.fingerprint()
+        if now.version in belonging:
+            return None
+        from simcache.identity.difference import code_differences
+
+        place = next((each.path for each in code_differences(before.parts, now.parts)), self.name)
+        return f"{place} is not what it was when the series was made"
+
     def _say_changed(self, path: str) -> None:
         text = f"{self.name} is computed and not stored: {path} was edited after this process loaded it; start anew to cache again"
         if text not in _said:
@@ -296,10 +310,18 @@ class Cached(Generic[P, R]):
             key = make_key(self.name, f"unknown {time.time_ns()}", {})
         call = self._call(key, arguments, used) if used else Call(self.name, key, "0" * 32, {}, {})
         resumable = _RESUME in self._binder.names
+        belonging = {code.version for code in used[:1]}
+
+        def settled() -> None:
+            with contextlib.suppress(SourceChanged):
+                belonging.add(self.code_version)
 
         def changed() -> str | None:
-            same = not used or make_key(self.name, used[0].version, self._binder.keyed(arguments), self._versions()) == key
-            return None if same else f"an argument of {self.name} was changed after the series was made"
+            if not used:
+                return None
+            if make_key(self.name, used[0].version, self._binder.keyed(arguments), self._versions()) != key:
+                return f"an argument of {self.name} was changed after the series was made"
+            return self._set_since(used[0], belonging)
 
         def generate(state: object) -> Iterator[Any]:
             if (problem := changed()) is not None:
@@ -330,6 +352,7 @@ class Cached(Generic[P, R]):
             codec=self.options.codec,
             made=lambda seconds: self._made(seconds, used, arguments),
             keepable=keepable,
+            settled=settled,
         )
         return Series(self.cache, source)
 

@@ -35,15 +35,19 @@ class Source:
     made: Callable[[float], Made]
     keepable: Callable[[], str | None]
     """Why nothing may be stored now, if so."""
+    settled: Callable[[], None]
+    """What the code finds set now was left by the generator itself, and belongs to the series."""
 
 
 class OpenSegment:
     """The segment that is being filled. Its thread fills it; at the end of the program another one may have to store it."""
 
-    def __init__(self, cache: Cache, source: Source, start: int) -> None:
+    def __init__(self, cache: Cache, source: Source, start: int, *, alone: bool) -> None:
         self.cache = cache
         self.source = source
         self.start = start
+        self._alone = alone
+        """No code but the generator's own runs between its items."""
         self.items: list[Any] = []
         self.state: Any = None
         self.seconds = 0.0
@@ -115,6 +119,8 @@ class OpenSegment:
         items, seconds, start = self.items, self.seconds, self.start
         self.items, self.seconds, self.start = [], 0.0, start + len(items)
         remove_unstored(self)
+        if self._alone:
+            self.source.settled()
         reason = self.source.keepable()
         if reason is None and not self.refused:
             segment = Segment(start, len(items), ended, self.source.every)

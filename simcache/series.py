@@ -267,7 +267,7 @@ class Series(Generic[T]):
                 if reaches(chain, count):
                     return _stored(chain, count)
                 fresh: _Fresh[T] = _Fresh(reach_of(chain), [], ended=False)
-                stop, segment = Stop(until), OpenSegment(self._cache, self._source, fresh.start)
+                stop, segment = Stop(until), OpenSegment(self._cache, self._source, fresh.start, alone=True)
                 try:
                     with stop:
                         for position, item in self._compute(chain, segment, count, stop):
@@ -281,7 +281,7 @@ class Series(Generic[T]):
 
     def _begin(self, chain: Sequence[Entry]) -> "_Work[T]":
         """Begin to compute for a loop, behind what is stored."""
-        stop, segment = Stop(), OpenSegment(self._cache, self._source, reach_of(chain))
+        stop, segment = Stop(), OpenSegment(self._cache, self._source, reach_of(chain), alone=False)
         return _Work(self._compute(chain, segment, None, stop), segment, stop, self._chain)
 
     def _keep_held_back(self) -> bool:
@@ -299,6 +299,7 @@ class Series(Generic[T]):
         position, state = self._last_state(chain)
         item: Any = None
         running = source.generate(state)
+        begins = True
         try:
             while (count is None or position < count) and not stop.before_item():
                 began = time.perf_counter()
@@ -310,6 +311,9 @@ class Series(Generic[T]):
                         segment.close(ended=True, with_state=False)
                         stop.ended = True
                         return
+                    if begins:
+                        source.settled()
+                        begins = False
                     position += 1
                     if position > reach:
                         step = made if isinstance(made, Step) else Step(made)

@@ -107,8 +107,14 @@ class Again:
         that reads a file somewhere is what it is, whatever the code says.
         """
         for node, module, name, piece in self._states:
-            if piece.kind == "data" and not _is_changed(module, piece, may_run):
+            if _is_changed(module, piece, may_run):
+                continue
+            if piece.kind == "data":
                 self._as_it_stands(node, module, name)
+            elif piece.kind == "class" and node not in self._settled:
+                self._settled.add(node)
+                if told := self.closure.loaded.set_in(module.now(), name, piece):
+                    self._add(node, told)
         for node, module, piece in list(self._entered):
             if piece.kind == "class" and piece.fixed and (tables := f"{node} tables") not in self._settled:
                 self._settled.add(tables)

@@ -184,13 +184,8 @@ class Loaded:
                 wrapped = not remade and key in piece.bare_methods and member is not function and isinstance(member, types.FunctionType)
                 if wrapped or (not _is_of(function, module, name) and not _is_generated(key, function)):
                     yield f"{key}={self.objects.follow(member, f'{path}.{key}')}"
-            elif (
-                key in constants and isinstance(member, _PLAIN) and not isinstance(member, held)
-            ):  # a member of an enumeration is held for good
-                self.closure.guard(vars(held), key, member)
-                now = self.objects.value_digest(member, f"{path}.{key}")
-                if now != constants[key]:
-                    yield f"{key}={now}"
+            elif key in constants and isinstance(member, _PLAIN) and not isinstance(member, held):
+                yield from self._set_anew(held, key, member, constants[key], path)
             elif key in come and isinstance(member, _PLAIN):
                 self.closure.guard(vars(held), key, member)
                 with contextlib.suppress(Unkeyable):
@@ -201,6 +196,30 @@ class Loaded:
             yield from self._read_in(module, held, path)
         if registered := self.objects.registered(held, module):
             yield registered
+
+    def _set_anew(self, held: type, key: str, member: object, digest: str, path: str) -> Iterator[str]:
+        """A plain attribute of a class, if it is not what the text says; a member of an enumeration is held for good."""
+        self.closure.guard(vars(held), key, member)
+        now = self.objects.value_digest(member, f"{path}.{key}")
+        if now != digest:
+            yield f"{key}={now}"
+
+    def set_in(self, module: Module, name: str, piece: Piece) -> str:
+        """What functions of a module, of which none may run, have set in a class of it: plain values that its text tells, but no counters."""
+        held = (module.namespace or {}).get(name)
+        if module.namespace is None or not isinstance(held, type):
+            return ""
+        self.closure.guard(module.namespace, name, held)
+        names = module.file.summary.names
+        counts = {chain for changer in piece.changed_by if changer in names for chain in names[changer].counts}
+        counted = self._counted(held) | {chain.partition(".")[2] for chain in counts if chain.startswith(f"{name}.")}
+        constants = dict(constant.split(" ") for constant in piece.constants if constant.partition(" ")[0] not in counted)
+        path, found = f"{module.name}.{name}", list[str]()
+        for key, digest in constants.items():
+            member = vars(held).get(key)
+            if key in vars(held) and isinstance(member, _PLAIN) and not isinstance(member, held):
+                found += self._set_anew(held, key, member, digest, path)
+        return "|".join([*found, *self._inner(held, path, constants)])
 
     def _inner(self, held: type, path: str, constants: Mapping[str, str]) -> Iterator[str]:
         """The attributes of classes inside a class that are not what the text says."""

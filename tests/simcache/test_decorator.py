@@ -889,6 +889,20 @@ class TestCare:
         assert "0.2125" in str(told)
         assert [(0.175, "calibrated")] == made
 
+    def test_an_argument_that_is_not_written_down_differs_by_what_it_holds(self, cache: Cache) -> None:
+        """An instance of a plain class is only recognised: not by where it lay in memory, which `repr` tells."""
+
+        @cached(cache=cache)
+        def f(a: Road, b: str) -> float:
+            return a.length
+
+        f(Road(2.0), "first")
+
+        assert ["b: 'second', was 'first'"] == [str(difference) for difference in f.explain(Road(2.0), "second").differences]
+        assert ["a: another <tests.simcache.test_decorator.Road object>, was <tests.simcache.test_decorator.Road object>"] == [
+            str(difference) for difference in f.explain(Road(3.0), "first").differences
+        ]
+
     def test_explain_and_the_call_agree_about_damage(self, cache: Cache) -> None:
         """What a call would compute again is explained as a miss, with the reason; a second sound result is a hit."""
         results = [long("b"), long("a")]

@@ -422,3 +422,41 @@ def test_a_version_holds_though_a_dict_of_ones_own_is_large(world: World) -> Non
     assert world.ask("[f.fingerprint() is f.fingerprint(), CFG.put(-1, 0), f.key(1) == f.key(1), f.fingerprint().parts != {}]") == (
         "[True, None, True, True]"
     )
+
+
+SETTERS_OF_A_CLASS = {
+    "a function": ("def use(dt): Config.dt = dt\n", "use(3)"),
+    "a function of no arguments": ("def use(): Config.dt = 3\n", "use()"),
+    "a class that sets it for a while": ("class Use:\n    def __init__(self, dt): Config.dt = dt\n", "Use(3)"),
+    "a class inside": ("def use(dt): Config.Sim.dt = dt - 2\n", "use(3)"),
+}
+
+
+@pytest.mark.parametrize(("setter", "setting"), SETTERS_OF_A_CLASS.values(), ids=SETTERS_OF_A_CLASS)
+@pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
+def test_what_a_function_beside_a_class_sets_in_it_counts(setter: str, setting: str, called: bool, world: World) -> None:
+    """A class as a bag of options: `def use(dt): Config.dt = dt` stands in the same module, and is not called by the function."""
+    config = f"class Config:\n    dt = 2\n    class Sim:\n        dt = 0\n{setter}def total(): return Config.dt + Config.Sim.dt\n"
+    world.write(package("from pkg.config import *\n@cached\ndef f(x): return x * total()\n", config=config))
+    with world.live() as process:
+        process.do(f"from pkg.mod import f, {setting.partition('(')[0]}")
+        if called:
+            assert process.do("answer = f(2)") == "4"
+        process.do(setting)
+
+        assert process.do("answer = f(2)") == "6"
+        assert process.do("answer = f(2)") == "6"
+    assert world.ask("f(2)") == "4"
+
+
+def test_what_a_function_beside_a_class_counts_in_it_does_not_count(world: World) -> None:
+    """Numbers for the names of roads, which a program has drawn before."""
+    config = "class Road:\n    made = 0\n    width = 3\ndef number():\n    Road.made += 1\n    return Road.made\n"
+    world.write(package("from pkg.config import *\n@cached\ndef f(x): return x * Road.width\n", config=config))
+    with world.live() as process:
+        process.do("from pkg.mod import f, number")
+        process.do("answer = f(2)")
+        before = process.do("answer = f.key(2)")
+        process.do("number()")
+
+        assert process.do("answer = f.key(2)") == before

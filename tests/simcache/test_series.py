@@ -303,6 +303,18 @@ def straight(count: int, seed: int = 5) -> list[Any]:
 EXPECTED = straight(60)
 
 
+class Settings:
+    """What a program sets between two calls."""
+
+    scale = 2
+
+
+class Left:
+    """What a generator leaves behind."""
+
+    scale = 2
+
+
 class TestExtending:
     """However a series came about, it is the one straight run."""
 
@@ -520,6 +532,48 @@ class TestExtending:
             loop()
         assert [2, 4, 6, 8, 10, 12, 14, 16, 18, 20] == scaled({"scale": 2})[:10]
         assert [3, 6, 9, 12, 15, 18, 21, 24, 27, 30] == scaled({"scale": 3})[:10]
+
+    def test_a_constant_that_is_set_later(self, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A series is that of its code as it was: a cell of a notebook that sets a constant anew asks for another series."""
+
+        @cached(cache=cache)
+        def scaled(*, resume: int | None = None) -> Iterator[Step[int]]:
+            for number in itertools.count((resume or 0) + 1):
+                yield Step(number * Settings.scale, state=number)
+
+        run = scaled()
+        assert [2, 4, 6] == run[:3]
+        monkeypatch.setattr(Settings, "scale", 3)
+        assert [2, 4, 6] == run[:3]
+        with pytest.raises(ValueError, match=r"test_series\.py: Settings is not what it was when the series was made: call .* again"):
+            run[:6]
+        assert [3, 6, 9, 12] == scaled()[:4]
+
+        def loop() -> None:
+            for number, _ in enumerate(scaled(), 1):
+                if number == 6:
+                    monkeypatch.setattr(Settings, "scale", 2)
+                if number == 12:
+                    break
+
+        with pytest.warns(NotStored, match="Settings is not what it was"):
+            loop()
+        assert [2, 4, 6, 8, 10, 12] == scaled()[:6]
+
+    def test_what_the_generator_itself_sets(self, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+        """That is its work: it is stored, and goes on."""
+        monkeypatch.setattr(Left, "scale", 2)
+
+        @cached(cache=cache)
+        def scaled(*, resume: int | None = None) -> Iterator[Step[int]]:
+            for number in itertools.count((resume or 0) + 1):
+                Left.scale = number
+                yield Step(number * Left.scale, state=number)
+
+        run = scaled()
+        assert [1, 4, 9] == run[:3]
+        assert [1, 4, 9, 16, 25, 36] == run[:6]
+        assert 6 == run.stored
 
     def test_forms_of_parameters(self, cache: Cache) -> None:
         """Arguments reach the generator as they were given, wherever `resume` stands."""
