@@ -308,9 +308,12 @@ class Cached(Generic[P, R]):
             # The version of the loaded code is unknown: a key of its own, under which nothing is stored or found.
             edited, used = problem.path, []
             key = make_key(self.name, f"unknown {time.time_ns()}", {})
-        call = self._call(key, arguments, used) if used else Call(self.name, key, "0" * 32, {}, {})
         resumable = _RESUME in self._binder.names
         belonging = {code.version for code in used[:1]}
+
+        @functools.cache
+        def call() -> Call:
+            return self._call(key, arguments, used) if used else Call(self.name, key, "0" * 32, {}, {})
 
         def settled() -> None:
             with contextlib.suppress(SourceChanged):
@@ -326,9 +329,9 @@ class Cached(Generic[P, R]):
         def generate(state: object) -> Iterator[Any]:
             if (problem := changed()) is not None:
                 raise ValueError(f"{problem}: call {self.name} again for the series of the new one")
-            given = {**arguments, _RESUME: state} if resumable else arguments
-            call = inspect.BoundArguments(bound.signature, given)
-            running = self.compute(*call.args, **call.kwargs)
+            call()  # before the function could change its arguments
+            given = inspect.BoundArguments(bound.signature, {**arguments, _RESUME: state} if resumable else arguments)
+            running = self.compute(*given.args, **given.kwargs)
             if not isinstance(running, Iterator):
                 raise TypeError(
                     f"{self.name} wraps a generator function and gives a {type(running).__qualname__}: put @cached next to the function"
@@ -342,6 +345,8 @@ class Cached(Generic[P, R]):
             return None if reason is None else f"{reason} was edited after this process loaded it; start anew to cache again"
 
         source = Source(
+            function=self.name,
+            key=key,
             call=call,
             generate=generate,
             resumable=resumable,

@@ -21,7 +21,10 @@ _PATIENCE = 10.0
 class Source:
     """Where the items of a series come from when they are not stored."""
 
-    call: Call
+    function: str
+    key: str
+    call: Callable[[], Call]
+    """What an entry says of the call; asked before the generator starts, and not at all where all is stored."""
     generate: Callable[[Any], Iterator[Any]]
     """Start the generator: from a state, or from the beginning if that is None."""
     resumable: bool
@@ -92,7 +95,7 @@ class OpenSegment:
     def waits_for(self, cache: Cache, key: str) -> bool:
         """Whether it is of this series, and of a loop of this thread that waits for its consumer."""
         mine = self._thread == threading.get_ident() and not self._ahead
-        return mine and self.source.call.key == key and self.cache.near.url == cache.near.url
+        return mine and self.source.key == key and self.cache.near.url == cache.near.url
 
     def keep(self) -> bool:
         """Store what there is while its generator waits, or makes its next item in another thread; whether that could be tried."""
@@ -126,7 +129,7 @@ class OpenSegment:
             segment = Segment(start, len(items), ended, self.source.every)
             try:
                 self.cache.keep(
-                    self.source.call,
+                    self.source.call(),
                     items,
                     self.source.made(seconds),
                     codec=self.source.codec,
@@ -142,7 +145,7 @@ class OpenSegment:
                 reason = f"{self.cache.near.url} took no more: {problem}"
         if reason is not None:
             self.refused = True
-            self.cache.warn_once(f"{self.source.call.function} is computed and not stored", reason)
+            self.cache.warn_once(f"{self.source.function} is computed and not stored", reason)
 
 
 def copied(item: T) -> T:

@@ -43,12 +43,12 @@ class Series(Generic[T]):
         self._far: dict[str, tuple[Entry, Store]] | None = None
 
     def __repr__(self) -> str:
-        return f"<series {self._source.call.function} {self.key}: {self.stored} items stored>"
+        return f"<series {self._source.function} {self.key}: {self.stored} items stored>"
 
     @property
     def key(self) -> str:
         """The address of all segments of this series; its length is not part of it."""
-        return self._source.call.key
+        return self._source.key
 
     @property
     def stored(self) -> int:
@@ -188,16 +188,16 @@ class Series(Generic[T]):
     def _ask_far(self) -> bool:
         """Learn once what far stores have beyond the near one; whether that is anything."""
         if self._far is None:
-            self._far = self._cache.far_entries(self._source.call.function, self.key)
+            self._far = self._cache.far_entries(self._source.function, self.key)
             return bool(self._far)
         return False
 
     def _sound(self) -> list[Entry]:
         """All segments that may be served, near and as far as far stores were asked."""
         reasons: list[str] = []
-        near = self._cache.entries_in(self._cache.near, self._source.call.function, self.key, reasons, set())
+        near = self._cache.entries_in(self._cache.near, self._source.function, self.key, reasons, set())
         for reason in reasons:
-            self._cache.warn_once(f"a segment of {self._source.call.function} is computed again: {reason}")
+            self._cache.warn_once(f"a segment of {self._source.function} is computed again: {reason}")
         names = {entry.name for entry in near} if self._far else set()
         entries = [*near, *(entry for name, (entry, _) in (self._far or {}).items() if name not in names)]
         segments = [entry for entry in entries if entry.segment is not None and entry.name not in self._broken]
