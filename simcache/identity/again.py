@@ -116,7 +116,8 @@ class Again:
                 if told := self.closure.loaded.set_in(module.now(), name, piece):
                     self._add(node, told)
         for node, module, piece in list(self._entered):
-            if piece.kind == "class" and piece.fixed and (tables := f"{node} tables") not in self._settled:
+            told_here = piece.kind == "class" and piece.simple and piece.constants and not _is_changed(module, piece, may_run)
+            if told_here and (tables := f"{node} tables") not in self._settled:
                 self._settled.add(tables)
                 if told := self.closure.loaded.tables(module.now(), node.partition(":")[2], piece, self._filled):
                     self._add(node, told)

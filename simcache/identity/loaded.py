@@ -249,7 +249,7 @@ class Loaded:
         found = []
         for key, digest in (constant.split(" ") for constant in piece.constants):
             member = vars(held).get(key)
-            if type(member) in _TABLES and key in piece.fixed and key not in filled:
+            if type(member) in _TABLES and key not in filled:
                 self.closure.guard(vars(held), key, member)
                 with contextlib.suppress(Unkeyable):  # of what it has come to hold, functions and classes count
                     now = self.objects.value_digest(member, f"{module.name}.{name}.{key}", of=module)

@@ -83,8 +83,6 @@ class Piece(NamedTuple):
     """Attributes whose objects a function or class changes in place as it runs, whatever they are attributes of (`self.seen[x] = 1`)."""
     attributes: tuple[str, ...] = ()
     """Of a class the attributes that its module knows of, set in its body or by some function: any other has come from elsewhere."""
-    fixed: tuple[str, ...] = ()
-    """Of a class's `constants` those whose objects no code of the module changes in place."""
     bare_methods: tuple[str, ...] = ()
     """Of a class the methods without any decorator, so that the attribute of that name should be just that function."""
     loads: tuple[str, ...] = ()

@@ -313,15 +313,11 @@ class _Reader:
         return known
 
     def _give_attributes(self, names: dict[str, Piece]) -> None:
-        """Note of classes which attributes are known here, and which of the told ones no code of the module changes in place."""
-        filled = {name for piece in names.values() for name in piece.filled}
+        """Note of classes which attributes are known here."""
         running = {name for node in self.statements if isinstance(node, (*FUNCTIONS, ast.ClassDef)) for name in set_in(node)}
         for node in self.statements:
             if isinstance(node, ast.ClassDef) and names[node.name].simple and not names[node.name].state:
-                told = {constant.partition(" ")[0] for constant in names[node.name].constants}
-                names[node.name] = names[node.name]._replace(
-                    fixed=tuple(sorted(told - filled)), attributes=tuple(sorted(bindings(node.body)[0] | running))
-                )
+                names[node.name] = names[node.name]._replace(attributes=tuple(sorted(bindings(node.body)[0] | running)))
 
 
 def _taken(names: Mapping[str, Piece], pieces: Iterable[Piece]) -> Iterator[str]:

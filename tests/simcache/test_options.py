@@ -295,6 +295,16 @@ FORMS_OF_OPTIONS = {
         "CFG.dt",
         "CFG.set(3)",
     ),
+    "a dict in a class, by a function of its module": (
+        "class CFG:\n    values = {'dt': 2}\ndef put(name, value): CFG.values[name] = value\n",
+        "CFG.values['dt']",
+        "from pkg.config import put; put('dt', 3)",
+    ),
+    "a list in a class, by a function of its module under another name": (
+        "class CFG:\n    values = [2]\ndef put(value):\n    values = CFG.values\n    values[0] = value\n",
+        "CFG.values[0]",
+        "from pkg.config import put; put(3)",
+    ),
     "a class inside a class": ("class CFG:\n    class sim:\n        dt = 2\n", "CFG.sim.dt", "CFG.sim.dt = 3"),
 }
 
