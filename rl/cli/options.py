@@ -32,7 +32,7 @@ def experiment_of(target: str, changes: Sequence[str] = (), **fields: Any) -> "E
             raise Told(f"--set {text}: write it as PATH=VALUE")
         try:
             given[name.strip()] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             given[name.strip()] = value
     made = read(target)
     return changed(made, given) if given else made

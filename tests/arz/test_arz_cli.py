@@ -76,6 +76,7 @@ class TestMistakes:
             (("run", "ring", "--set", "demand.nope=1"), "there is no field 'nope': choose among inflows, scale"),
             (("run", "ring", "--set", "network.roads[3].lanes=1"), "network.roads has 1 item: count from 0"),
             (("run", "ring", "--set", "seed.nope=1"), "seed has no fields"),
+            (("run", "ring", "--set", "horizon_s=" + "[" * 50_000), "horizon_s: is '[[["),
             (("run", "ring", "--set", "network.roads[0].length_m=-4"), "network.roads[0].length_m: is -4"),
             (("run", "ring", "--set", "network.roads[0].limit_kmh=13.9e3"), "network.roads[0].limit_kmh"),
             (("run", "ring", "--set", "physics.closure=nope"), "physics.closure"),
@@ -107,7 +108,7 @@ class TestMistakes:
             (("validate", "--out", "page.txt"), "end it with .md or .json"),
             (("validate", "--out", "nowhere/page.md"), "there is no such folder"),
         ],
-        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+        ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
     )
     def test_one_line(self, command: Command, arguments: tuple[str, ...], said: str) -> None:
         answer = command(*arguments, code=2)
@@ -124,7 +125,9 @@ class TestMistakes:
 
         assert answer.stderr == f"arz: {json.loads(answer.stdout)['error']}\n"
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "x"}', '{"roads": []}', "\x00\xff", '{"name": NaN}'])
+    @pytest.mark.parametrize(
+        "text", ["", "{", "[]", '{"name": "x"}', '{"roads": []}', "\x00\xff", '{"name": NaN}', '{"a":' * 50_000], ids=lambda text: text[:20]
+    )
     @pytest.mark.parametrize("name", ["run", "show"])
     def test_files_that_are_no_scenario(self, command: Command, tmp_path: Path, name: str, text: str) -> None:
         """Whatever a file holds, the answer names it or its field."""

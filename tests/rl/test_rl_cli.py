@@ -58,6 +58,7 @@ def test_every_command_shows_an_example(command: Command, name: str) -> None:
         (("train", "small.json", "--set", "training.window_steps=1"), "training.window_steps"),
         (("train", "small.json", "--set", "task.horizon_s=-1"), "task.horizon_s"),
         (("train", "small.json", "--set", "steps"), "PATH=VALUE"),
+        (("show", "small.json", "--set", "steps=" + "[" * 50_000), "steps: is '[[["),
         (("train", "small.json", "--deadline", "soon"), "no time above 0"),
         (("train", "small.json", "--bogus"), "see `"),
         (("compare", "nothing"), "no preset"),
@@ -77,6 +78,7 @@ def test_every_command_shows_an_example(command: Command, name: str) -> None:
         (("run",), "--all"),
         (("dance",), "No such command"),
     ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else value[:20],
 )
 def test_a_mistake_is_told_in_one_line(command: Command, arguments: tuple[str, ...], says: str) -> None:
     """What, which, and the next step; exit code 2, and no traceback."""

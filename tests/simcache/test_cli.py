@@ -704,6 +704,7 @@ class TestCall:
         ("stdin", "said"),
         [
             ("{", "is no JSON"),
+            ("[" * 100_000, "is no JSON"),
             ("[1]", "must hold a JSON object"),
             ("{}", "road: is needed"),
             ('{"road": 5}', "road: 5 is not an object with the fields of Road"),
