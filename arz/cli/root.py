@@ -1,7 +1,9 @@
 """`python -m arz`: its commands, each loaded when it is asked for, and how mistakes are told."""
 
 import json
+import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -59,7 +61,7 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _errors_as_json(ctx, args):
+        with _errors_as_json(ctx, args), _answering():
             if not args:  # then click shows the help
                 return super().parse_args(ctx, args)
             try:
@@ -70,7 +72,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with _errors_as_json(ctx):
             try:
-                return super().invoke(ctx)
+                with _answering():
+                    return super().invoke(ctx)
             except click.UsageError as problem:
                 raise _wrong_use(problem) from None
             except Invalid as problem:
@@ -101,8 +104,36 @@ def _errors_as_json(ctx: click.Context, args: Sequence[str] | None = None) -> It
         yield
     except click.ClickException as problem:
         if ctx.meta[_AS_JSON]:
-            click.echo(json.dumps({"error": " ".join(problem.format_message().split())}))
+            with _answering():
+                click.echo(json.dumps({"error": " ".join(problem.format_message().split())}))
         raise
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Of what fails within, the writing of the answer is told as that. A reader that has gone is no mistake."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        if not _in_writing(problem):
+            raise
+        _let_go_of_output()
+        raise Told(f"standard output cannot be written ({problem.strerror}): give it a place with room") from None
+
+
+def _in_writing(problem: OSError) -> bool:
+    """Whether it was raised where answers are written, and not by a file or a store."""
+    *_, (frame, _) = traceback.walk_tb(problem.__traceback__)
+    return frame.f_code is click.echo.__code__
+
+
+def _let_go_of_output() -> None:
+    """What is still to be written goes nowhere, or Python would try it once more at its end, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _wrong_use(problem: click.UsageError) -> Told:

@@ -118,6 +118,24 @@ class TestMistakes:
         assert answer.stderr.startswith("arz: ")
         assert said in answer.stderr
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+    @pytest.mark.parametrize("arguments", [("list",), ("show", "ring", "--json"), ("show", "nope", "--json"), ("--help",)], ids=" ".join)
+    def test_output_that_is_full(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+        """That standard output takes no more is said as that, in one line."""
+        with Path("/dev/full").open("w") as full:
+            process = subprocess.run(
+                [sys.executable, "-m", "arz", *arguments],
+                cwd=tmp_path,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+
+        said = "arz: standard output cannot be written (No space left on device): give it a place with room\n"
+        assert (2, said) == (process.returncode, process.stderr)
+
     @pytest.mark.parametrize("arguments", [("run", "nope"), ("show", "ring", "--nope"), ("nope",), ("--nope", "list")], ids=" ".join)
     def test_as_json(self, command: Command, arguments: tuple[str, ...]) -> None:
         """Whoever asked for JSON can read stdout whatever happens; stderr has the line for people."""

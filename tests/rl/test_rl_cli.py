@@ -89,6 +89,20 @@ def test_a_mistake_is_told_in_one_line(command: Command, arguments: tuple[str, .
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [("list",), ("show", "quick"), ("--help",)], ids=" ".join)
+def test_output_that_is_full_is_told_in_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Standard output is named, and no file is blamed."""
+    command = [sys.executable, "-m", "rl", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    said = "rl: standard output cannot be written (No space left on device): give it a place with room\n"
+    assert (2, said) == (done.returncode, done.stderr)
+
+
 @pytest.mark.parametrize("name", ["plan", "train", "check", "evaluate"])
 def test_a_mistake_is_told_before_torch_is_loaded(name: str) -> None:
     """Whoever mistypes a field does not wait for the learner's packages."""
