@@ -90,6 +90,11 @@ class TestMistakes:
             (("run", "ring", "--dtype", "float16"), "float16"),
             (("run", "ring", "--out", "result.txt"), "end it with .npz"),
             (("run", "ring", "--out", "nowhere/result.npz"), "there is no folder"),
+            (("run", "ring", "--out", ""), "end it with .npz"),
+            (("run", "ring", "--out", "taken/"), "it cannot be written there"),
+            (("run", "ring", "--set", "scheme.cell_m=1e-8"), "scheme.cell_m: is 1e-08 m, which makes 150,000,000,000 cells"),
+            (("run", "ring", "--set", 'actuators=[{"kind": "nope"}]'), "actuators[0]: has the kind 'nope'; choose among 'ramp_meter', "),
+            (("show", "town.json", "--set", "name=x"), "--option and --set are for scenarios"),
             (("run", "--resume", "nope.npz"), "is not there"),
             (("run", "ring", "--resume", "nope.npz"), "one of the two"),
             (("run", "."), ".: is a folder"),
@@ -100,7 +105,8 @@ class TestMistakes:
             (("import", "nope.osm"), "there is no such file"),
             (("import", "nope.osm", "--kind", "nope"), "nope"),
             (("list", "nope"), "scenarios"),
-            (("nope",), "No such command 'nope'"),
+            (("nope",), "No such command 'nope': see `"),
+            (("rum",), "No such command 'rum'. Did you mean 'run'?"),
             (("--nope",), "No such option"),
             (("run", "ring", "--nope"), "No such option"),
             (("bench", "ring", "--worlds", "0"), "--worlds"),
@@ -110,7 +116,9 @@ class TestMistakes:
         ],
         ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
     )
-    def test_one_line(self, command: Command, arguments: tuple[str, ...], said: str) -> None:
+    def test_one_line(self, command: Command, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+        (tmp_path / "taken").touch()
+        (tmp_path / "town.json").write_text(scenario("ring").network.model_dump_json())
         answer = command(*arguments, code=2)
 
         assert "" == answer.stdout
@@ -503,6 +511,7 @@ class TestStart:
     def test_help(self, command: Command) -> None:
         """Every command is listed with a sentence, and has a help of its own."""
         said = command("--help").stdout
+        assert "Example: python -m arz run " in said
         assert all(f"\n  {name}" in said for name in COMMANDS)
         for name in COMMANDS:
             assert "Usage: " in command(name, "--help").stdout
