@@ -44,6 +44,12 @@ def require_folder(option: str, path: str | None) -> None:
         raise Told(f"{option} {path}: name a file in a folder that is there")
 
 
+def require_ending(option: str, path: str | None, endings: Sequence[str]) -> None:
+    """Refused, before anything is computed, where the end of the name says another kind of file."""
+    if path is not None and Path(path).suffix.lower() not in endings:
+        raise Told(f"{option} {path}: end it with {' or '.join(endings)}")
+
+
 def say(line: str) -> None:
     """What goes on, for a person and for the log of a cluster; answers go to stdout."""
     click.echo(line, err=True)

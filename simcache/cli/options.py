@@ -51,7 +51,7 @@ def known_place(url: str) -> str:
     from simcache.settings import load
 
     settings = load()
-    if url not in settings.remotes and not any(mark in url for mark in "/\\:") and not os.path.exists(url):
+    if url and url not in settings.remotes and not any(mark in url for mark in "/\\:") and not os.path.exists(url):
         known = ", ".join(sorted(settings.remotes)) or "none"
         raise BadSettings(
             f"remote {url}",

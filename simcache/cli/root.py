@@ -7,6 +7,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, ClassVar, Final
 
@@ -115,6 +116,12 @@ class Commands(click.Group):
         del ctx
         return list(self.known)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.known and not name.startswith("-") and (near := get_close_matches(name, self.known, 1)):
+            raise click.UsageError(f"No such command {name!r}. Did you mean {near[0]!r}?", ctx)
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name not in self.known:
@@ -163,7 +170,11 @@ class Commands(click.Group):
             click.echo(printable(f"{self.told.program}: {message}"), err=True)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example: simcache ls --sort size --limit 10",
+)
 @click.version_option(VERSION, prog_name="simcache", message="%(prog)s %(version)s")
 def main() -> None:
     """Results of simulations, kept by code and arguments: computed once, never stale, never wrong.

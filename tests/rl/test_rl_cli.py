@@ -34,6 +34,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SIMCACHE_STORE", str(tmp_path / "store"))
     (tmp_path / "small.json").write_text(small().model_dump_json(), encoding="utf-8")
+    (tmp_path / "slip.json").write_text('{"stepz": 1}', encoding="utf-8")
 
     def invoke(*arguments: str, code: int = 0) -> Result:
         done = CliRunner().invoke(main, arguments)
@@ -68,7 +69,10 @@ def test_every_command_shows_an_example(command: Command, name: str) -> None:
         (("export", "small.json", "--to", "x.npz", "--checkpoint", "7"), "'best', 'last'"),
         (("export", "small.json", "--to", "x.npz", "--seed", "5000"), "seeds[0]"),
         (("evaluate", "small.json", "--out", "nowhere/x.json"), "in a folder that is there"),
+        (("evaluate", "small.json", "--out", "x.txt"), "--out x.txt: end it with .json"),
         (("compare", "small.json", "--picture", "nowhere/x.png"), "in a folder that is there"),
+        (("compare", "small.json", "--picture", "x.txt"), "--picture x.txt: end it with .png or .pdf or .svg"),
+        (("compare", "small.json", "slip.json"), "slip.json: stepz: is not a field that is known here; did you mean steps?"),
         (("plan", "small.json", "--deadline", "0"), "no time above 0"),
         (("plan", "small.json", "--wanted", "0"), "range x>=1"),
         (("plan", "nothing"), "no preset"),
@@ -77,6 +81,7 @@ def test_every_command_shows_an_example(command: Command, name: str) -> None:
         (("watch", "nothing"), "no preset"),
         (("run",), "--all"),
         (("dance",), "No such command"),
+        (("trian",), "No such command 'trian'. Did you mean 'train'?"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else value[:20],
 )

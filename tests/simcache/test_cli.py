@@ -253,6 +253,18 @@ class TestHelp:
         """With an example."""
         assert f"Example: {'echo' if command == ['call'] else f'simcache {command[0]}'}" in run(*command, "--help").output
 
+    def test_all_of_them(self, run: Run) -> None:
+        """The list of commands ends with a line to copy, too."""
+        assert "Example: simcache ls " in run("--help").output
+
+    def test_a_mistyped_command(self, run: Run) -> None:
+        """The one that is meant is told."""
+        assert "No such command 'synk'. Did you mean 'sync'?" in run("synk", code=2).stderr
+
+    def test_an_empty_name(self, run: Run) -> None:
+        """It is no remote that could be added."""
+        assert "simcache: store: the path is empty; name a folder or a URL\n" == run("sync", "", code=2).stderr
+
     def test_every_command_answers_in_json(self, run: Run) -> None:
         """Every command has --json, and every one that looks into a store has --store."""
         for name in COMMANDS:
