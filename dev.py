@@ -473,7 +473,7 @@ COMMANDS = {
         test, "python3 dev.py test\n  python3 dev.py test tests/test_workshop.py -k help -x\n  python3 dev.py test --deep", hands_on=True
     ),
     "check": Command(check, "python3 dev.py check"),
-    "bench": Command(bench, "python3 dev.py bench\n  python3 dev.py bench hit key", hands_on=True),
+    "bench": Command(bench, "python3 dev.py bench\n  python3 dev.py bench hit key\n  python3 dev.py bench --table", hands_on=True),
     "gpu": Command(
         gpu,
         "python3 dev.py gpu --out results\n  python3 dev.py gpu --out results --wheels wheels --seconds 500\n"

@@ -192,7 +192,12 @@ def read(target: str) -> Experiment:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise Invalid(target, f"cannot be read ({problem})", "give the path of a JSON or TOML file") from None
-    return load(text, target)
+    try:
+        return load(text, target)
+    except Invalid as problem:
+        # What concerns the whole file has its name, or that of the record, for a path.
+        where = target if problem.path in {target, Experiment.__name__} else f"{target}: {problem.path}"
+        raise Invalid(where, problem.problem, problem.remedy, problem.others) from None
 
 
 def preset_named(name: str) -> Experiment:

@@ -10,18 +10,26 @@ def longest_chain(segments: Sequence[Entry]) -> list[Entry]:
     starting: dict[int, list[Entry]] = {}
     for entry in segments:
         starting.setdefault(range_of(entry).start, []).append(entry)
-    best: dict[int, tuple[int, list[Entry]]] = {}
+    best: dict[int, tuple[int, Entry]] = {}  # how far one comes from there, and by which segment first
     for start in sorted(starting, reverse=True):
         for entry in starting[start]:
             stop = range_of(entry).stop
-            reach, rest = (stop, []) if stop == start else best.get(stop, (stop, []))
+            reach = best[stop][0] if stop != start and stop in best else stop
             if start not in best or _better(reach, entry, best[start]):
-                best[start] = (reach, [entry, *rest])
-    return best.get(0, (0, []))[1]
+                best[start] = (reach, entry)
+    chain: list[Entry] = []
+    start = 0
+    while start in best:
+        chain.append(best[start][1])
+        stop = range_of(chain[-1]).stop
+        if stop == start:  # the mark of an end has nothing behind it
+            break
+        start = stop
+    return chain
 
 
-def _better(reach: int, entry: Entry, than: tuple[int, list[Entry]]) -> bool:
-    first = than[1][0]
+def _better(reach: int, entry: Entry, than: tuple[int, Entry]) -> bool:
+    first = than[1]
     if reach != than[0]:
         return reach > than[0]
     if (range_of(entry).length == 0) != (range_of(first).length == 0):

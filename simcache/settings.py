@@ -109,15 +109,17 @@ def _table(file: str) -> dict[str, Any] | None:
         with open(file, encoding="utf-8") as opened:
             text = opened.read()
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
         if not own:
             return None  # somebody else's file: whoever reads the rest of it says so
-        raise BadSettings(file, f"is no TOML: {problem}") from None
+        why = "it is nested too deeply" if isinstance(problem, RecursionError) else problem
+        raise BadSettings(file, f"is no TOML: {why}") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise BadSettings(file, f"cannot be read: {problem}") from None
     if own:
         return content
-    held = content.get("tool", {}).get("simcache")
+    tools = content.get("tool")
+    held = tools.get("simcache") if isinstance(tools, dict) else None
     if held is not None and not isinstance(held, dict):
         raise BadSettings(f"{file}: tool.simcache", "must be a table")
     return held

@@ -38,6 +38,8 @@ def show(target: str, options: Sequence[str], changes: Sequence[str], limit: int
     from arz.cli.tables import network_lines, scenario_lines
 
     if is_network(target):
+        if options or changes:
+            raise Told("a road network is what it is: --option and --set are for scenarios")
         from arz.world.network import Network
 
         network = loaded(Network, target)

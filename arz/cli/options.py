@@ -82,7 +82,7 @@ def is_network(target: str) -> bool:
     try:
         with open(target, encoding="utf-8") as file:
             held = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False  # what is wrong with it is told where it is read as a scenario
     return isinstance(held, dict) and "roads" in held and "network" not in held
 
@@ -124,7 +124,7 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, Any]:
             raise Told(f"{option} {text}: write it as NAME=VALUE")
         try:
             given[name.strip()] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             given[name.strip()] = value
     return given
 

@@ -1,9 +1,12 @@
 """`python -m arz`: its commands, each loaded when it is asked for, and how mistakes are told."""
 
 import json
+import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
@@ -50,6 +53,12 @@ class Commands(click.Group):
         del ctx
         return list(COMMANDS)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and (near := get_close_matches(name, COMMANDS, 1)):
+            raise click.UsageError(f"No such command {name!r}. Did you mean {near[0]!r}?", ctx)
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name not in COMMANDS:
@@ -59,7 +68,7 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _errors_as_json(ctx, args):
+        with _errors_as_json(ctx, args), _answering():
             if not args:  # then click shows the help
                 return super().parse_args(ctx, args)
             try:
@@ -70,7 +79,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with _errors_as_json(ctx):
             try:
-                return super().invoke(ctx)
+                with _answering():
+                    return super().invoke(ctx)
             except click.UsageError as problem:
                 raise _wrong_use(problem) from None
             except Invalid as problem:
@@ -101,8 +111,36 @@ def _errors_as_json(ctx: click.Context, args: Sequence[str] | None = None) -> It
         yield
     except click.ClickException as problem:
         if ctx.meta[_AS_JSON]:
-            click.echo(json.dumps({"error": " ".join(problem.format_message().split())}))
+            with _answering():
+                click.echo(json.dumps({"error": " ".join(problem.format_message().split())}))
         raise
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Of what fails within, the writing of the answer is told as that. A reader that has gone is no mistake."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        if not _in_writing(problem):
+            raise
+        _let_go_of_output()
+        raise Told(f"standard output cannot be written ({problem.strerror}): give it a place with room") from None
+
+
+def _in_writing(problem: OSError) -> bool:
+    """Whether it was raised where answers are written, and not by a file or a store."""
+    *_, (frame, _) = traceback.walk_tb(problem.__traceback__)
+    return frame.f_code is click.echo.__code__
+
+
+def _let_go_of_output() -> None:
+    """What is still to be written goes nowhere, or Python would try it once more at its end, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _wrong_use(problem: click.UsageError) -> Told:
@@ -116,7 +154,11 @@ def in_short(problem: Invalid) -> str:
     return f"{problem.path}: {problem.problem}; {problem.remedy}{more}"
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example: python -m arz run victoria_island --out island.npz",
+)
 @click.version_option(package_name="simcache", prog_name="arz", message="%(prog)s %(version)s")
 def main() -> None:
     """Traffic on road networks by the Aw-Rascle-Zhang equations.

@@ -60,7 +60,7 @@ def run_scenario(
     """
     if (target is None) == (resume_path is None):
         raise Told("name a scenario, or a result with --resume: one of the two")
-    place = out or resume_path
+    place = resume_path if out is None else out
     with _stopped_by_signal() as came:
         from arz.engine.backends.registry import AUTO, chosen
         from arz.errors import Unstable
@@ -128,7 +128,8 @@ def _writer(place: str | None) -> Callable[["Result"], None]:
     parent = Path(place).resolve().parent
     if not parent.is_dir():
         raise Told(f"--out {place}: there is no folder {parent}: make it first")
-    if not os.access(parent, os.W_OK) or (kind == ".npz" and os.path.isdir(place)):
+    taken = os.path.isdir(place) if kind == ".npz" else folder and os.path.lexists(place.rstrip("/" + os.sep)) and not os.path.isdir(place)
+    if not os.access(parent, os.W_OK) or taken:
         raise Told(f"--out {place}: it cannot be written there: choose another place")
     if kind == ".npz":
         return lambda result: result.save(place)

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arz.errors import Invalid
 from arz.laws.boundary.registry import code_of as end_code
 from arz.laws.equilibrium.registry import code_of as equilibrium_code
 from arz.laws.junctions.registry import code_of as junction_code
 from arz.laws.pressure.registry import CLOSURES
 from arz.laws.pressure.registry import code_of as closure_code
+from arz.memory import installed
 from arz.world.actuators.ramp_meter import RampMeter
 from arz.world.actuators.speed_limit import SpeedLimit
 from arz.world.network import Network, Node, Road, Signal
@@ -28,6 +30,8 @@ Array = NDArray[Any]
 
 SHORTEST_CELL = 0.5
 """The least length of a cell, as a part of what the scheme asks for: a lone short road would shorten everybody's time step."""
+_CELL = 200
+"""Bytes that a cell takes at the least, in the plan and in the state of one world."""
 
 
 @dataclass(frozen=True)
@@ -272,6 +276,13 @@ def _chains(network: Network, numbers: Sequence[tuple[Numbers, ...]], section: A
     return chains
 
 
+def _require_room(lengths: Sequence[float], cell_m: float) -> None:
+    """Refuses, before anything is taken, cells so small that the plan of one world has no room in the memory of this machine."""
+    cells = sum(lengths) / cell_m
+    if cells * _CELL > installed():
+        raise Invalid("scheme.cell_m", f"is {cell_m:g} m, which makes {cells:,.0f} cells", "give longer cells, in metres")
+
+
 def _reaches(
     network: Network,
     chains: Sequence[Sequence[int]],
@@ -281,6 +292,7 @@ def _reaches(
     cell_m: float,
 ) -> tuple[Reaches, list[str]]:
     lengths = [sum(network.roads[road].length_m for road in chain) for chain in chains]
+    _require_room(lengths, cell_m)
     cells = np.array([max(1, round(length / cell_m)) for length in lengths])
     dx = np.array(lengths) / cells
     notes = []

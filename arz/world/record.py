@@ -113,6 +113,8 @@ def _fault(details: ErrorDetails, kind: type[BaseModel], data: object) -> Invali
             return Invalid(path, "is missing", "give it" + _unit(name))
         case "json_invalid":
             return Invalid(path or kind.__name__, details["msg"], "give a whole JSON text")
+        case "union_tag_invalid":
+            return Invalid(path, f"has the kind {details['ctx']['tag']!r}", f"choose among {details['ctx']['expected_tags']}")
         case _:
             return Invalid(path or kind.__name__, f"is {_short(details['input'])}", _demanded(details["msg"]) + _unit(name))
 
@@ -180,5 +182,5 @@ def _content(path: Path) -> str:
 def _parsed(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

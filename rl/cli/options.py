@@ -32,7 +32,7 @@ def experiment_of(target: str, changes: Sequence[str] = (), **fields: Any) -> "E
             raise Told(f"--set {text}: write it as PATH=VALUE")
         try:
             given[name.strip()] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             given[name.strip()] = value
     made = read(target)
     return changed(made, given) if given else made
@@ -42,6 +42,12 @@ def require_folder(option: str, path: str | None) -> None:
     """Refused, before anything is computed, where the file could not be written afterwards."""
     if path is not None and (Path(path).is_dir() or not Path(path).parent.is_dir()):
         raise Told(f"{option} {path}: name a file in a folder that is there")
+
+
+def require_ending(option: str, path: str | None, endings: Sequence[str]) -> None:
+    """Refused, before anything is computed, where the end of the name says another kind of file."""
+    if path is not None and Path(path).suffix.lower() not in endings:
+        raise Told(f"{option} {path}: end it with {' or '.join(endings)}")
 
 
 def say(line: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rl.cli.loading import load
-from rl.cli.options import experiment_of, require_folder, resumable, say, set_option
+from rl.cli.options import experiment_of, require_ending, require_folder, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
 from rl.cli.store import tell_store
 from simcache.cli.options import emit, json_option
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 def evaluate(target: str, out: str | None, changes: Sequence[str], *, as_json: bool) -> None:
     """Measure the baselines and every training on the held-out days; what is not trained yet is trained first."""
     require_folder("--out", out)
+    require_ending("--out", out, (".json",))  # by which `rl compare` knows a result
     experiment = experiment_of(target, changes)
     tell_store()
     with resumable():
@@ -54,6 +55,7 @@ def compare(targets: Sequence[str], reference: str | None, picture: str | None, 
     from rl.experiment import Experiment
 
     require_folder("--picture", picture)
+    require_ending("--picture", picture, (".png", ".pdf", ".svg"))
     asked = [_asked(target) for target in targets]
     if reference is not None:
         _require_reference(reference, asked, targets)
@@ -82,7 +84,7 @@ def run_all(targets: Sequence[str], jobs: int, *, everything: bool, as_json: boo
     """Train and evaluate several experiments, in several processes at once."""
     from rl.experiment import SCENARIOS
 
-    names = [*targets, *(SCENARIOS if everything else ())]
+    names = list(dict.fromkeys([*targets, *(SCENARIOS if everything else ())]))
     if not names:
         raise Told("name experiments, or say --all")
     experiments = [experiment_of(name) for name in names]

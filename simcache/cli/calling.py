@@ -25,7 +25,7 @@ _LONG = 2000
 
 @click.command(epilog="Example: echo '{\"seed\": 1}' | simcache call model:simulate -")
 @click.argument("target", metavar="MODULE:FUNCTION")
-@click.argument("arguments", metavar="ARGS.json", default="")
+@click.argument("arguments", metavar="[ARGS.json]", default="")
 @click.option("--items", type=click.IntRange(min=0), metavar="N", help="Of a series: how many items.")
 @store_option
 @json_option
@@ -78,7 +78,7 @@ def _given(source: str) -> dict[str, Any]:
     name = "standard input" if source == "-" else source
     try:
         held = json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise Told(f"{name} is no JSON: {problem}") from None
     if not isinstance(held, dict):
         raise Told(f"{name} must hold a JSON object with the arguments by name, and holds {text.strip()[:40]}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcache.cli.root import Told, answering
+from simcache.cli.root import Told
 from simcache.cli.words import moment, printable
 from simcache.errors import CacheError, Corrupt
 from simcache.model import Entry, Json
@@ -51,7 +51,7 @@ def known_place(url: str) -> str:
     from simcache.settings import load
 
     settings = load()
-    if url not in settings.remotes and not any(mark in url for mark in "/\\:") and not os.path.exists(url):
+    if url and url not in settings.remotes and not any(mark in url for mark in "/\\:") and not os.path.exists(url):
         known = ", ".join(sorted(settings.remotes)) or "none"
         raise BadSettings(
             f"remote {url}",
@@ -70,9 +70,8 @@ def opened(url: str | None, *, remote: bool = False) -> Store:
 def emit(plain: Any, text: Callable[[], Sequence[str]], *, as_json: bool) -> None:
     """Print a report: as one JSON document, or as lines for a person."""
     lines = [document(plain)] if as_json else text()
-    with answering():
-        for line in lines:
-            click.echo(printable(line))
+    for line in lines:
+        click.echo(printable(line))
 
 
 def document(plain: Any) -> str:

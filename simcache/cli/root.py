@@ -3,9 +3,11 @@
 import json
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, ClassVar, Final
 
@@ -35,6 +37,10 @@ COMMANDS: Final = {
 }
 
 
+STOPPED: Final = 130
+"""The exit code of a command that Ctrl-C has stopped, as of a shell."""
+
+
 class Told(click.ClickException):
     """A mistake that is told in one line; the exit code is 1 where the answer is no, 2 where the question cannot be asked."""
 
@@ -53,15 +59,23 @@ class Told(click.ClickException):
 
 
 @contextmanager
-def answering() -> Iterator[None]:
-    """What is done within writes the answer; Told if standard output takes none. A reader that has gone is no mistake."""
+def answering(told: type[Told] = Told) -> Iterator[None]:
+    """Of what fails within, the writing of the answer is told as that. A reader that has gone is no mistake."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as problem:
+        if not _in_writing(problem):
+            raise
         _let_go_of_output()
-        raise Told(f"standard output cannot be written ({problem.strerror}): give it a place with room") from None
+        raise told(f"standard output cannot be written ({problem.strerror}): give it a place with room") from None
+
+
+def _in_writing(problem: OSError) -> bool:
+    """Whether it was raised where answers are written, and not by a file or a store."""
+    *_, (frame, _) = traceback.walk_tb(problem.__traceback__)
+    return frame.f_code is click.echo.__code__
 
 
 def _let_go_of_output() -> None:
@@ -75,7 +89,7 @@ _AS_JSON: Final = "simcache.json"
 
 
 @contextmanager
-def errors_as_json(ctx: click.Context, args: Sequence[str] | None = None) -> Iterator[None]:
+def errors_as_json(ctx: click.Context, told: type[Told], args: Sequence[str] | None = None) -> Iterator[None]:
     """Whoever asks for a JSON document gets one of a failure too; the line for people goes to stderr all the same.
 
     The command line is looked at where it is given: a mistake is told before the command itself could say what it was asked for.
@@ -86,7 +100,7 @@ def errors_as_json(ctx: click.Context, args: Sequence[str] | None = None) -> Ite
         yield
     except click.ClickException as problem:
         if ctx.meta[_AS_JSON]:
-            with answering():
+            with answering(told):
                 click.echo(json.dumps({"error": " ".join(problem.format_message().split())}))
         raise
 
@@ -102,6 +116,12 @@ class Commands(click.Group):
         del ctx
         return list(self.known)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.known and not name.startswith("-") and (near := get_close_matches(name, self.known, 1)):
+            raise click.UsageError(f"No such command {name!r}. Did you mean {near[0]!r}?", ctx)
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name not in self.known:
@@ -111,13 +131,14 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with errors_as_json(ctx, args), self.failures() if args else nullcontext():  # without any, click shows the help
+        telling = self.failures() if args else nullcontext()  # without any, click shows the help
+        with errors_as_json(ctx, self.told, args), telling, answering(self.told):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         if os.environ.get("NO_COLOR"):
             ctx.color = False
-        with errors_as_json(ctx), warnings.catch_warnings(), self.failures():
+        with errors_as_json(ctx, self.told), warnings.catch_warnings(), self.failures(), answering(self.told):
             warnings.showwarning = self._warn
             return super().invoke(ctx)
 
@@ -134,6 +155,8 @@ class Commands(click.Group):
             raise self.told(str(problem), 1) from None
         except CacheError as problem:
             raise self.told(str(problem)) from None
+        except KeyboardInterrupt:
+            raise self.told("stopped", STOPPED) from None
         except BrokenPipeError:
             raise
         except OSError as problem:
@@ -147,11 +170,15 @@ class Commands(click.Group):
             click.echo(printable(f"{self.told.program}: {message}"), err=True)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example: simcache ls --sort size --limit 10",
+)
 @click.version_option(VERSION, prog_name="simcache", message="%(prog)s %(version)s")
 def main() -> None:
     """Results of simulations, kept by code and arguments: computed once, never stale, never wrong.
 
     Commands that look into a store take --store PATH|URL; without it the store is SIMCACHE_STORE, else `store` of the nearest simcache.toml
-    above this folder, else the user cache. Exit codes: 0 done and well, 1 problems found or nothing there, 2 wrong use.
+    above this folder, else the user cache. Exit codes: 0 done and well, 1 problems found or nothing there, 2 wrong use, 130 stopped by Ctrl-C.
     """

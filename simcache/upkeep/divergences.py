@@ -4,14 +4,16 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import combinations
 from typing import Any
 
-from simcache.chain import items_named, longest_chain
+from simcache.chain import items_named, longest_chain, reach_of
 from simcache.errors import CacheError
 from simcache.model import Blob, Buffer, Entry, Json, Segment, form_of
 from simcache.upkeep.leaves import tree_of
 from simcache.upkeep.report import Report
+
+_Part = tuple[Entry, Segment]
+"""A segment, and which items it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def divergences(entries: Sequence[Entry], read: Callable[[str], bytes]) -> list[
     if len(values) > 1:
         found.append(_divergence(list(values.values()), "value"))
     segments = [(entry, entry.segment) for entry in served if entry.segment is not None]
-    for (one, first), (other, second) in combinations(segments, 2):
+    for (one, first), (other, second) in _overlapping(segments):
         if (item := _differing(one, first, other, second, read)) is not None:
             found.append(_divergence([one, other], f"item {item}"))
     return found
@@ -70,12 +72,24 @@ def gap(entries: Sequence[Entry]) -> str | None:
     """Which items of a series are missing before others that are there; None if none are."""
     segments = [(entry, entry.segment) for entry in in_service(entries) if entry.segment is not None]
     chain = longest_chain([entry for entry, _ in segments])
-    reach = max((segment.stop for entry, segment in segments if entry in chain), default=0)
+    reach = reach_of(chain)
     beyond = min((segment.start for _, segment in segments if segment.start > reach), default=reach)
     if beyond == reach:
         return None
     are, them = ("is", "it") if beyond - reach == 1 else ("are", "them")
     return f"{entries[0].function} {entries[0].key}: {items_named(reach, beyond)} {are} missing; those from {beyond} on wait for {them}"
+
+
+def _overlapping(segments: Sequence[_Part]) -> list[tuple[_Part, _Part]]:
+    """The pairs with an item in common, in the order of serving; a long series has millions of pairs, and nearly all have none."""
+    pairs: list[tuple[int, int]] = []
+    reaching: list[int] = []
+    for place in sorted(range(len(segments)), key=lambda place: segments[place][1].start):
+        start = segments[place][1].start
+        reaching = [before for before in reaching if segments[before][1].stop > start]
+        pairs += [(min(before, place), max(before, place)) for before in reaching]
+        reaching.append(place)
+    return [(segments[one], segments[other]) for one, other in sorted(pairs)]
 
 
 def _identity(entry: Entry) -> str:

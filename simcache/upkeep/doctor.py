@@ -53,7 +53,7 @@ def doctor(held: Settings, place: str | None = None, *, network: bool = True, no
     """Look at the store (that of the settings unless `place` names another), at how Git sees it, and at every remote."""
     store = held.store if place is None else place
     findings = list(_settings(held, place))
-    near = _opened(store, "store", findings, mend="simcache init")
+    near = _opened(store, "store", findings, mend="" if os.path.lexists(store) or place is not None else "simcache init")
     if near is not None:
         findings += _near(near, time.time() if now is None else now)
         if (root := root_of(near)) is not None:

@@ -76,6 +76,7 @@ class TestMistakes:
             (("run", "ring", "--set", "demand.nope=1"), "there is no field 'nope': choose among inflows, scale"),
             (("run", "ring", "--set", "network.roads[3].lanes=1"), "network.roads has 1 item: count from 0"),
             (("run", "ring", "--set", "seed.nope=1"), "seed has no fields"),
+            (("run", "ring", "--set", "horizon_s=" + "[" * 50_000), "horizon_s: is '[[["),
             (("run", "ring", "--set", "network.roads[0].length_m=-4"), "network.roads[0].length_m: is -4"),
             (("run", "ring", "--set", "network.roads[0].limit_kmh=13.9e3"), "network.roads[0].limit_kmh"),
             (("run", "ring", "--set", "physics.closure=nope"), "physics.closure"),
@@ -89,6 +90,11 @@ class TestMistakes:
             (("run", "ring", "--dtype", "float16"), "float16"),
             (("run", "ring", "--out", "result.txt"), "end it with .npz"),
             (("run", "ring", "--out", "nowhere/result.npz"), "there is no folder"),
+            (("run", "ring", "--out", ""), "end it with .npz"),
+            (("run", "ring", "--out", "taken/"), "it cannot be written there"),
+            (("run", "ring", "--set", "scheme.cell_m=1e-8"), "scheme.cell_m: is 1e-08 m, which makes 150,000,000,000 cells"),
+            (("run", "ring", "--set", 'actuators=[{"kind": "nope"}]'), "actuators[0]: has the kind 'nope'; choose among 'ramp_meter', "),
+            (("show", "town.json", "--set", "name=x"), "--option and --set are for scenarios"),
             (("run", "--resume", "nope.npz"), "is not there"),
             (("run", "ring", "--resume", "nope.npz"), "one of the two"),
             (("run", "."), ".: is a folder"),
@@ -99,7 +105,8 @@ class TestMistakes:
             (("import", "nope.osm"), "there is no such file"),
             (("import", "nope.osm", "--kind", "nope"), "nope"),
             (("list", "nope"), "scenarios"),
-            (("nope",), "No such command 'nope'"),
+            (("nope",), "No such command 'nope': see `"),
+            (("rum",), "No such command 'rum'. Did you mean 'run'?"),
             (("--nope",), "No such option"),
             (("run", "ring", "--nope"), "No such option"),
             (("bench", "ring", "--worlds", "0"), "--worlds"),
@@ -107,15 +114,35 @@ class TestMistakes:
             (("validate", "--out", "page.txt"), "end it with .md or .json"),
             (("validate", "--out", "nowhere/page.md"), "there is no such folder"),
         ],
-        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+        ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
     )
-    def test_one_line(self, command: Command, arguments: tuple[str, ...], said: str) -> None:
+    def test_one_line(self, command: Command, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+        (tmp_path / "taken").touch()
+        (tmp_path / "town.json").write_text(scenario("ring").network.model_dump_json())
         answer = command(*arguments, code=2)
 
         assert "" == answer.stdout
         assert 1 == len(answer.stderr.splitlines()), answer.stderr
         assert answer.stderr.startswith("arz: ")
         assert said in answer.stderr
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+    @pytest.mark.parametrize("arguments", [("list",), ("show", "ring", "--json"), ("show", "nope", "--json"), ("--help",)], ids=" ".join)
+    def test_output_that_is_full(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+        """That standard output takes no more is said as that, in one line."""
+        with Path("/dev/full").open("w") as full:
+            process = subprocess.run(
+                [sys.executable, "-m", "arz", *arguments],
+                cwd=tmp_path,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+
+        said = "arz: standard output cannot be written (No space left on device): give it a place with room\n"
+        assert (2, said) == (process.returncode, process.stderr)
 
     @pytest.mark.parametrize("arguments", [("run", "nope"), ("show", "ring", "--nope"), ("nope",), ("--nope", "list")], ids=" ".join)
     def test_as_json(self, command: Command, arguments: tuple[str, ...]) -> None:
@@ -124,7 +151,9 @@ class TestMistakes:
 
         assert answer.stderr == f"arz: {json.loads(answer.stdout)['error']}\n"
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "x"}', '{"roads": []}', "\x00\xff", '{"name": NaN}'])
+    @pytest.mark.parametrize(
+        "text", ["", "{", "[]", '{"name": "x"}', '{"roads": []}', "\x00\xff", '{"name": NaN}', '{"a":' * 50_000], ids=lambda text: text[:20]
+    )
     @pytest.mark.parametrize("name", ["run", "show"])
     def test_files_that_are_no_scenario(self, command: Command, tmp_path: Path, name: str, text: str) -> None:
         """Whatever a file holds, the answer names it or its field."""
@@ -482,6 +511,7 @@ class TestStart:
     def test_help(self, command: Command) -> None:
         """Every command is listed with a sentence, and has a help of its own."""
         said = command("--help").stdout
+        assert "Example: python -m arz run " in said
         assert all(f"\n  {name}" in said for name in COMMANDS)
         for name in COMMANDS:
             assert "Usage: " in command(name, "--help").stdout

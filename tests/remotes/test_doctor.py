@@ -280,3 +280,15 @@ class TestPermissions:
         self.told(store)
 
         assert held == {path for path in store.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["settings", "--store"])
+def test_no_command_is_told_that_would_not_mend_it(tmp_path: Path, named: bool) -> None:
+    """`simcache init` leaves settings as they are, so where their store is a file or somebody else's folder it mends nothing."""
+    (tmp_path / "simcache.toml").write_text('store = "taken"\n')
+    (tmp_path / "taken").touch()
+    report = doctor(load(tmp_path, {}), str(tmp_path / "taken") if named else None)
+
+    [finding] = problems(report)
+    assert ("store", "") == (finding.about, finding.mend)
+    assert finding.says.endswith("taken is not a simcache store: it is a file, not a folder")

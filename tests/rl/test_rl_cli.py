@@ -34,6 +34,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SIMCACHE_STORE", str(tmp_path / "store"))
     (tmp_path / "small.json").write_text(small().model_dump_json(), encoding="utf-8")
+    (tmp_path / "slip.json").write_text('{"stepz": 1}', encoding="utf-8")
 
     def invoke(*arguments: str, code: int = 0) -> Result:
         done = CliRunner().invoke(main, arguments)
@@ -58,6 +59,7 @@ def test_every_command_shows_an_example(command: Command, name: str) -> None:
         (("train", "small.json", "--set", "training.window_steps=1"), "training.window_steps"),
         (("train", "small.json", "--set", "task.horizon_s=-1"), "task.horizon_s"),
         (("train", "small.json", "--set", "steps"), "PATH=VALUE"),
+        (("show", "small.json", "--set", "steps=" + "[" * 50_000), "steps: is '[[["),
         (("train", "small.json", "--deadline", "soon"), "no time above 0"),
         (("train", "small.json", "--bogus"), "see `"),
         (("compare", "nothing"), "no preset"),
@@ -67,7 +69,10 @@ def test_every_command_shows_an_example(command: Command, name: str) -> None:
         (("export", "small.json", "--to", "x.npz", "--checkpoint", "7"), "'best', 'last'"),
         (("export", "small.json", "--to", "x.npz", "--seed", "5000"), "seeds[0]"),
         (("evaluate", "small.json", "--out", "nowhere/x.json"), "in a folder that is there"),
+        (("evaluate", "small.json", "--out", "x.txt"), "--out x.txt: end it with .json"),
         (("compare", "small.json", "--picture", "nowhere/x.png"), "in a folder that is there"),
+        (("compare", "small.json", "--picture", "x.txt"), "--picture x.txt: end it with .png or .pdf or .svg"),
+        (("compare", "small.json", "slip.json"), "slip.json: stepz: is not a field that is known here; did you mean steps?"),
         (("plan", "small.json", "--deadline", "0"), "no time above 0"),
         (("plan", "small.json", "--wanted", "0"), "range x>=1"),
         (("plan", "nothing"), "no preset"),
@@ -76,7 +81,9 @@ def test_every_command_shows_an_example(command: Command, name: str) -> None:
         (("watch", "nothing"), "no preset"),
         (("run",), "--all"),
         (("dance",), "No such command"),
+        (("trian",), "No such command 'trian'. Did you mean 'train'?"),
     ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else value[:20],
 )
 def test_a_mistake_is_told_in_one_line(command: Command, arguments: tuple[str, ...], says: str) -> None:
     """What, which, and the next step; exit code 2, and no traceback."""
@@ -85,6 +92,20 @@ def test_a_mistake_is_told_in_one_line(command: Command, arguments: tuple[str, .
     assert says in done.stderr
     assert done.stderr.startswith("rl: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [("list",), ("show", "quick"), ("--help",)], ids=" ".join)
+def test_output_that_is_full_is_told_in_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Standard output is named, and no file is blamed."""
+    command = [sys.executable, "-m", "rl", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    said = "rl: standard output cannot be written (No space left on device): give it a place with room\n"
+    assert (2, said) == (done.returncode, done.stderr)
 
 
 @pytest.mark.parametrize("name", ["plan", "train", "check", "evaluate"])

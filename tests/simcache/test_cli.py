@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -185,7 +186,11 @@ class TestForReal:
         assert "Traceback" not in done.stderr
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-    @pytest.mark.parametrize("arguments", [("ls",), ("ls", "--json"), ("show", "0123", "--json"), ("verify", "--json")], ids=" ".join)
+    @pytest.mark.parametrize(
+        "arguments",
+        [("ls",), ("ls", "--json"), ("show", "0123", "--json"), ("verify", "--json"), ("--help",), ("--version",), ("ls", "--help")],
+        ids=" ".join,
+    )
     def test_output_that_is_full(self, filled: Path, arguments: tuple[str, ...]) -> None:
         """That standard output takes no more is said as that, in one line, and the store is not blamed."""
         command = [sys.executable, "-m", "simcache", *arguments]
@@ -247,6 +252,18 @@ class TestHelp:
     def test_example(self, run: Run, command: list[str]) -> None:
         """With an example."""
         assert f"Example: {'echo' if command == ['call'] else f'simcache {command[0]}'}" in run(*command, "--help").output
+
+    def test_all_of_them(self, run: Run) -> None:
+        """The list of commands ends with a line to copy, too."""
+        assert "Example: simcache ls " in run("--help").output
+
+    def test_a_mistyped_command(self, run: Run) -> None:
+        """The one that is meant is told."""
+        assert "No such command 'synk'. Did you mean 'sync'?" in run("synk", code=2).stderr
+
+    def test_an_empty_name(self, run: Run) -> None:
+        """It is no remote that could be added."""
+        assert "simcache: store: the path is empty; name a folder or a URL\n" == run("sync", "", code=2).stderr
 
     def test_every_command_answers_in_json(self, run: Run) -> None:
         """Every command has --json, and every one that looks into a store has --store."""
@@ -622,6 +639,18 @@ class TestCare:
         assert "" == run("verify").stderr
 
 
+WAIT = """
+import signal, sys, time
+from simcache import cached
+
+@cached
+def wait():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of a job in the background passes it over
+    print("at work", file=sys.stderr, flush=True)
+    time.sleep(60)
+"""
+
+
 class TestCall:
     """Functions from the shell."""
 
@@ -700,10 +729,26 @@ class TestCall:
 
         assert (0, True, False) == (done.returncode, (tmp_path / "other").exists(), (tmp_path / "store").exists()), done.stderr
 
+    @pytest.mark.parametrize("json_", [(), ("--json",)], ids=["", "json"])
+    def test_stopped(self, tmp_path: Path, json_: tuple[str, ...]) -> None:
+        """Ctrl-C ends it in one line, with the exit code that shells know; whoever asked for JSON gets JSON."""
+        folder = project(tmp_path)
+        (folder / "late.py").write_text(WAIT)
+        command = [sys.executable, "-m", "simcache", "call", "late:wait", *json_]
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(folder))
+        assert process.stderr is not None
+        assert process.stderr.readline() == "at work\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+
+        assert (130, "simcache: stopped\n") == (process.returncode, err)
+        assert out == ('{"error": "stopped"}\n' if json_ else "")
+
     @pytest.mark.parametrize(
         ("stdin", "said"),
         [
             ("{", "is no JSON"),
+            ("[" * 100_000, "is no JSON"),
             ("[1]", "must hold a JSON object"),
             ("{}", "road: is needed"),
             ('{"road": 5}', "road: 5 is not an object with the fields of Road"),

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -1295,6 +1296,19 @@ class TestChain:
         chain = [segment(0, 5), segment(5, 5, ended=True)]
 
         assert chain == longest_chain(chain)
+
+    def test_a_long_series_costs_no_more_than_its_segments(self) -> None:
+        """Room grows with the segments, not with their square: 20,000 of them took more than a gigabyte and minutes to load."""
+        entries = [segment(place, place + 1) for place in range(2_000)]
+        tracemalloc.start()
+        try:
+            chain = longest_chain(entries)
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+        assert chain == entries
+        assert most < 2_000_000
 
     def test_divergence(self, cache: Cache) -> None:
         """Two processes made the same items with other bytes: one is served, always the same, and verify tells of it."""

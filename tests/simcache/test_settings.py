@@ -72,7 +72,9 @@ class TestLoad:
             ("[remotes]\nlab = 3", "remotes.lab"),
             ('durable = "yes"', "durable"),
             ("store = ", "is no TOML"),
+            ("store = " + "[" * 5_000, "is no TOML: it is nested too deeply"),
         ],
+        ids=lambda value: value[:40],
     )
     def test_wrong(self, tmp_path: Path, text: str, field: str) -> None:
         """A wrong setting names its file and its field."""
@@ -89,6 +91,13 @@ class TestLoad:
 
         with pytest.raises(BadSettings, match="cannot be read"):
             load(tmp_path, {})
+
+    @pytest.mark.parametrize("text", ["tool = 3", "x = " + "[" * 5_000, "x = "], ids=lambda text: text[:10])
+    def test_a_pyproject_of_somebody_else(self, tmp_path: Path, text: str) -> None:
+        """What is wrong with it concerns those who read the rest of it."""
+        (tmp_path / "pyproject.toml").write_text(text)
+
+        assert load(tmp_path, {}).file is None
 
     def test_wrong_variable(self, tmp_path: Path) -> None:
         """A wrong variable is named."""
