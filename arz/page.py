@@ -19,7 +19,7 @@ def page(width: float, height: float) -> "Figure":
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise Invalid("plots", "needs matplotlib, which is not installed", "pip install 'simcache[plot]'") from None
+        raise Invalid("plots", "needs matplotlib, which is not installed", "pip install matplotlib") from None
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure

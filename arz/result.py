@@ -238,7 +238,7 @@ class Result:
         try:
             import xarray
         except ImportError:
-            raise Invalid("to_xarray", "needs xarray, which is not installed", "pip install 'simcache[xarray]'") from None
+            raise Invalid("to_xarray", "needs xarray, which is not installed", "pip install xarray zarr") from None
         arrays = {
             name: (quantity.axes, getattr(self, name), {"units": quantity.unit, "long_name": quantity.meaning})
             for name, quantity in QUANTITIES.items()
@@ -267,7 +267,7 @@ class Result:
         try:
             import zarr  # noqa: F401 - asked for here, so that the error names the extra
         except ImportError:
-            raise Invalid("to_zarr", "needs zarr, which is not installed", "pip install 'simcache[xarray]'") from None
+            raise Invalid("to_zarr", "needs zarr, which is not installed", "pip install xarray zarr") from None
         dataset.to_zarr(os.fspath(path), mode="w", zarr_format=2)
 
 

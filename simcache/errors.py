@@ -58,7 +58,7 @@ class StoreReadOnly(CacheError):
 
 
 class FormatTooNew(CacheError):
-    """The store was made by a newer simcache: upgrade with `pip install -U simcache`, or name another store."""
+    """The store was made by a newer simcache: upgrade simcache, or name another store."""
 
     def __init__(self, store: str, found: int, known: int) -> None:
         super().__init__(store, found, known)

@@ -57,7 +57,9 @@ class Commands(simcache.cli.root.Commands):
         except KeyboardInterrupt:
             raise Told("stopped; the same command goes on from the last checkpoint", 130) from None
         except ModuleNotFoundError as problem:
-            raise Told(f"{problem.name} is not installed: pip install 'simcache[rl,plot]'") from None
+            raise Told(
+                f"{problem.name} is not installed: pip install -c constraints.txt '.[rl,plot]' in the folder of the source"
+            ) from None
         except BrokenPipeError:
             raise
         except OSError as problem:

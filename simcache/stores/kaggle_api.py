@@ -442,7 +442,7 @@ def _request(module: str, name: str, fields: Mapping[str, Any]) -> Any:
 
 
 def _not_installed(problem: ImportError) -> BadSettings:
-    return BadSettings("kaggle", f'Kaggle\'s client is not installed ({problem}): pip install "simcache[kaggle]"')
+    return BadSettings("kaggle", f'Kaggle\'s client is not installed ({problem}): pip install "kagglehub<2"')
 
 
 _NO_CREDENTIALS = (

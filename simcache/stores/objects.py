@@ -4,28 +4,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from simcache.errors import BadSettings, Unavailable
-from simcache.stores.transport import Found, Patience, Transport, is_kind, no_extra, one_line
+from simcache.stores.transport import Found, Patience, Transport, is_kind, not_installed, one_line
 
 
 class Protocol(NamedTuple):
     """What is particular about one of them."""
 
     package: str
-    extra: str
     no_credentials: tuple[str, ...] = ()
     """The full names of the errors that its package raises then."""
     log_in: str = ""
 
 
 PROTOCOLS: Mapping[str, Protocol] = {
-    "gs": Protocol("gcsfs", "gs", ("google.auth.exceptions.DefaultCredentialsError",), "run `gcloud auth application-default login`"),
+    "gs": Protocol("gcsfs", ("google.auth.exceptions.DefaultCredentialsError",), "run `gcloud auth application-default login`"),
     "az": Protocol(
         "adlfs",
-        "az",
         ("azure.core.exceptions.ClientAuthenticationError",),
         "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
     ),
-    "memory": Protocol("fsspec", "s3"),
+    "memory": Protocol("fsspec"),
 }
 """Only these: of another protocol nobody here knows whether its puts are whole."""
 _PASSING = (
@@ -52,7 +50,7 @@ class Objects(Transport):
 
             self._files = filesystem(scheme, skip_instance_cache=True, use_listings_cache=False)
         except ImportError as problem:
-            raise no_extra(url, self._protocol.package, self._protocol.extra) from problem
+            raise not_installed(url, self._protocol.package) from problem
         self._root = self._files._strip_protocol(f"{scheme}://{path.strip('/')}")  # noqa: SLF001 - how fsspec makes a path of a URL
         self._patience = Patience(_may_pass)
 

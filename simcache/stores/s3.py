@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from simcache.errors import BadSettings, Unavailable
-from simcache.stores.transport import FORGOTTEN_AFTER, Found, Patience, Transport, is_kind, no_extra, one_line
+from simcache.stores.transport import FORGOTTEN_AFTER, Found, Patience, Transport, is_kind, not_installed, one_line
 
 _PART = 16 * 1024 * 1024
 """Bytes of one part of a large object, and what a cut costs at most; S3 takes at most 10,000 parts."""
@@ -50,7 +50,7 @@ class S3(Transport):
         try:
             from s3fs import S3FileSystem
         except ImportError as problem:
-            raise no_extra(url, "s3fs", "s3") from problem
+            raise not_installed(url, "s3fs") from problem
         # One place tries again, and it is ours; a session that others closed or configured is not shared.
         self._files = S3FileSystem(config_kwargs={"retries": {"max_attempts": 0}}, skip_instance_cache=True, use_listings_cache=False)
         self._files.retries = 1

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from simcache.errors import BadSettings, Unavailable
-from simcache.stores.transport import FORGOTTEN_AFTER, Found, Patience, Transport, is_kind, no_extra, one_line
+from simcache.stores.transport import FORGOTTEN_AFTER, Found, Patience, Transport, is_kind, not_installed, one_line
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Sftp(Transport):
         try:
             import paramiko
         except ImportError as problem:
-            raise no_extra(url, "paramiko", "sftp") from problem
+            raise not_installed(url, "paramiko") from problem
         parts = urlsplit(url)
         if not parts.hostname or not parts.path.strip("/"):
             raise BadSettings(url, "a host and a folder must be named: sftp://USER@HOST/FOLDER")

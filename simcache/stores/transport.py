@@ -108,9 +108,9 @@ class Transport(ABC):
         """What went wrong, in one line, with what to do about it where that is known."""
 
 
-def no_extra(url: str, package: str, extra: str) -> Unavailable:
+def not_installed(url: str, package: str) -> Unavailable:
     """The error for a protocol whose package is not installed."""
-    return Unavailable(url, f"{package} is not installed, which speaks this protocol: `pip install 'simcache[{extra}]'`", passes=False)
+    return Unavailable(url, f"{package} is not installed, which speaks this protocol: `pip install {package}`", passes=False)
 
 
 def one_line(problem: BaseException) -> str:

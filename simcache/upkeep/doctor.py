@@ -21,6 +21,7 @@ from simcache.upkeep.report import Report
 _SKEW = 120.0
 """Seconds by which two clocks may differ before their order of results can be wrong."""
 _FILE_SKEW = 5.0
+_UPGRADE = "install a newer simcache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _opened(url: str, about: str, findings: list[Finding], *, mend: str) -> Stor
     try:
         return open_store(url, create=False)
     except FormatTooNew as problem:
-        findings.append(Finding("problem", about, str(problem), "pip install --upgrade simcache"))
+        findings.append(Finding("problem", about, str(problem), _UPGRADE))
     except NotAStore as problem:
         findings.append(Finding("problem", about, str(problem), mend))
     except Corrupt as problem:
@@ -279,7 +280,7 @@ def _remote(ours: set[str] | None, name: str, url: str, *, network: bool) -> lis
         far.refresh()
         theirs = set(far.names("entries/")).difference(far.unpublished("entries/"))
     except FormatTooNew as problem:
-        return [Finding("problem", about, str(problem), "pip install --upgrade simcache")]
+        return [Finding("problem", about, str(problem), _UPGRADE)]
     except (CacheError, OSError) as problem:
         mend = "git fetch" if isinstance(problem, GitFailed) else ""  # by hand Git asks for what is missing: a password, a key
         return [Finding("problem", about, f"it cannot be asked: {problem}", mend)]

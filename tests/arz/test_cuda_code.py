@@ -66,7 +66,7 @@ def p100() -> Chip:
     except NvvmError as error:
         if "is an unsupported option" not in str(error):
             raise
-        pytest.skip("the CUDA compiler of this machine has left the P100 behind: pip install 'simcache[cuda]' brings one that knows it")
+        pytest.skip("the CUDA compiler of this machine has left the P100 behind: pip install 'numba-cuda[cu12]' brings one that knows it")
     return chip
 
 

@@ -101,7 +101,7 @@ class TestEveryPicture:
         for module in [name for name in sys.modules if name.startswith("matplotlib")]:
             monkeypatch.setitem(sys.modules, module, None)
         monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
-        with pytest.raises(Invalid, match=r"pip install 'simcache\[plot\]'"):
+        with pytest.raises(Invalid, match=r"pip install matplotlib"):
             plots.fundamental(corridor)
 
     def test_nothing_global(self, corridor: Result) -> None:

@@ -251,5 +251,5 @@ class TestDatasets:
         if missing == "zarr":
             pytest.importorskip("xarray")
         monkeypatch.setitem(sys.modules, missing, None)
-        with pytest.raises(Invalid, match=rf"needs {missing}, .* pip install 'simcache\[xarray\]'"):
+        with pytest.raises(Invalid, match=rf"needs {missing}, .* pip install xarray zarr"):
             result.to_zarr(tmp_path / "result.zarr")

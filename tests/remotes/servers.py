@@ -43,7 +43,7 @@ class Server(NamedTuple):
 def s3_server() -> Server:
     """A server that speaks S3, empty at first; credentials are any."""
     _need("moto", find_spec("moto"), "pip install 'moto[server]'")
-    _need("s3fs", find_spec("s3fs"), "pip install 'simcache[s3]'")
+    _need("s3fs", find_spec("s3fs"), "pip install s3fs")
     child = _child("s3")  # it gives 200 names an answer, so that a listing of several pages needs no thousands
     port = int(_said(child))
     s3_client(f"127.0.0.1:{port}").create_bucket(Bucket="tests")
@@ -83,7 +83,7 @@ def sftp_server() -> Server:
     """OpenSSH's server as an unprivileged child, with keys, settings and a home of its own in a temporary folder."""
     program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     _need("sshd", program, "apt-get install openssh-server")
-    _need("paramiko", find_spec("paramiko"), "pip install 'simcache[sftp]'")
+    _need("paramiko", find_spec("paramiko"), "pip install paramiko")
     place = Path(tempfile.mkdtemp(prefix="sshd-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     ssh = place / "home" / ".ssh"

@@ -187,7 +187,7 @@ def test_formats_that_do_not_match(party: Party, tmp_path: Path) -> None:
     party.simcache("remote", "add", "lab", str(tmp_path / "lab"))
     found = [finding for finding in problems(look(party)) if finding.about == "remote lab"]
 
-    assert [("pip install --upgrade simcache", True)] == [(one.mend, "format 99" in one.says) for one in found]
+    assert [("install a newer simcache", True)] == [(one.mend, "format 99" in one.says) for one in found]
 
 
 def test_remotes_that_cannot_be_asked(party: Party) -> None:

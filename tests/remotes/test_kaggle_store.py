@@ -825,7 +825,7 @@ class TestMistakes:
         )
         said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
-        assert 'pip install "simcache[kaggle]"' in said
+        assert 'pip install "kagglehub<2"' in said
         assert said.count("\n") == 1
 
 

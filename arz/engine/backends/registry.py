@@ -61,7 +61,7 @@ def without_gpu() -> str:
     if not cuda.cudadrv.driver.driver.is_available:
         return "there is no GPU here, or no driver for it"
     if not cuda.cudadrv.nvvm.is_available():
-        return "numba finds no CUDA toolkit here (pip install 'simcache[cuda]' brings one)"
+        return "numba finds no CUDA toolkit here (pip install 'numba-cuda[cu12]' brings one)"
     return "" if _gpus() else "the driver shows no GPU"
 
 
