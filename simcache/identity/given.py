@@ -101,7 +101,7 @@ class Given:
         """Whether a value is nothing but what is given."""
         match node:
             case ast.Name(id=name):
-                return name in self.names or name in self.known
+                return name in self.names or (name in self.known and name not in self._local)
             case ast.Constant():
                 return True
             case ast.Attribute(value=ast.Name(id=name)) if name == self.me:

@@ -336,6 +336,7 @@ HELPERS = {
     "a count of the module": "N = 0\ndef counted(x):\n    global N\n    N += 1\n    return N\n",
     "a table of the module": "SEEN = []\ndef counted(x):\n    SEEN.append(x)\n    return len(SEEN)\n",
     "a time": "import time\ndef counted(x): return time.perf_counter()\n",
+    "a time under the name of a constant": "import time\nN = 0\ndef counted(x):\n    N = time.perf_counter()\n    return N\n",
     "another count": "from itertools import count\nN = count()\ndef counted(x): return next(N)\n",
     "a default that counts": "def counted(x, seen=[]):\n    seen.append(x)\n    return len(seen)\n",
     "a count of its own": "def counted(x):\n    counted.n = getattr(counted, 'n', 0) + 1\n    return counted.n\n",
