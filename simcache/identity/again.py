@@ -7,11 +7,8 @@ from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.made import Made, behind
 from simcache.identity.modules import Module
-from simcache.identity.options import Running
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
-from simcache.identity.set_up import SetUp
-from simcache.identity.use import Use
 
 
 class Entered(Protocol):
@@ -22,12 +19,13 @@ class Entered(Protocol):
     made: Made
     objects: Live
     loaded: Loaded
-    set_up: SetUp
 
     @property
     def queue(self) -> Sized: ...
     def resolve(self, module: Module, reach: str) -> str: ...
     def places(self, module: Module, chain: str) -> Iterator[str]: ...
+    def watch(self, held: object) -> None: ...
+    def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
 
 
 class Again:
@@ -79,6 +77,17 @@ class Again:
 
     def _set_up(self, may_run: Container[str]) -> None:
         """Have count what objects of options have been set to since they were made, now that it is known who sets what."""
+        data = [
+            (node, module, piece)
+            for node, module, piece in self._entered
+            if piece.kind == "data" and not piece.value and not _is_changed(module, piece, may_run)
+        ]
+        if not data:
+            return
+        from simcache.identity.options import Running  # not all reach what may be an object of options, and a process that hits is short
+        from simcache.identity.set_up import SetUp
+        from simcache.identity.use import Use
+
         running = Running((node if piece.kind == "class" else "", Use.of(row)) for node, _, piece in self._entered for row in piece.uses)
         filled = {
             place
@@ -87,12 +96,11 @@ class Again:
             for name in piece.changes
             for place in self.closure.places(module, name)
         }
-        for node, module, piece in self._entered:
-            if piece.kind == "data" and not piece.value and not _is_changed(module, piece, may_run):
-                name = node.partition(":")[2]
-                self._options[node] = self.closure.set_up.told(
-                    module.now(), name, running, of_told=piece.of_told and not piece.state, fixed=node not in filled
-                )
+        set_up = SetUp(self.closure, self.closure.objects)
+        for node, module, piece in data:
+            self._options[node] = set_up.told(
+                module.now(), node.partition(":")[2], running, of_told=piece.of_told and not piece.state, fixed=node not in filled
+            )
 
     def close(self) -> None:
         """Nothing leads further: what options are set to is known now."""

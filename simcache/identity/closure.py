@@ -27,7 +27,6 @@ from simcache.identity.made import Made
 from simcache.identity.modules import Module, locate, target
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
-from simcache.identity.set_up import SetUp
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
 
 _CATCH_WARNINGS = ("Warning", "Exception")
@@ -55,7 +54,6 @@ class Closure:
         self.made = Made()
         self.objects = Live(self, self.project)
         self.loaded = Loaded(self, self.objects)
-        self.set_up = SetUp(self, self.objects)
         self.again = Again(self)
 
     def finish(self, *extra: str) -> Fingerprint:

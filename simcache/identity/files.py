@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib.util
 import marshal
 import os
 import sys
@@ -189,8 +188,17 @@ def is_outside(path: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def _is_folder_outside(folder: str) -> bool:
     """Remembered, because the system is asked about every folder above, and a program's files lie in few."""
-    real = os.path.normcase(os.path.realpath(folder))
+    real = os.path.normcase(_real(folder))
     return not _INSTALLED.isdisjoint(real.split(os.sep)) or f"{real}{os.sep}".startswith(_OUTSIDE_FOLDERS)
+
+
+@functools.lru_cache(maxsize=4096)
+def _real(folder: str) -> str:
+    """`os.path.realpath`, which asks the system about all folders above each one; packages lie in hundreds that have the same above them."""
+    above, name = os.path.split(folder)
+    if above == folder or name in ("", os.curdir, os.pardir) or os.path.islink(folder):
+        return os.path.realpath(folder)
+    return os.path.join(_real(above), name)
 
 
 def is_new(file: SourceFile) -> bool:
@@ -266,9 +274,8 @@ def text_before(file: SourceFile, namespace: object = None) -> Summary | None:
         raise SourceChanged(file.path) from problem
 
 
-def check_bytecode(file: SourceFile) -> None:
-    """Raise SourceChanged if Python was fooled: it runs old bytecode when an edit keeps a file's size and time."""
-    cached = importlib.util.cache_from_source(file.path)
+def check_bytecode(file: SourceFile, cached: str) -> None:
+    """Raise SourceChanged if Python was fooled: it runs old bytecode (`cached`) when an edit keeps a file's size and time."""
     made = signature_of(cached)
     if made is None or file.signature.changed < made.modified - _TICK:
         return

@@ -52,7 +52,8 @@ class Project:
             return Module(name, file, package, folders, None)
         if is_being_loaded(loaded):  # nobody waits for that: the thread that loads it may be waiting for this key
             self.loading.append(loaded.__spec__)
-        check_bytecode(file)
+        if cached := getattr(loaded.__spec__, "cached", None):
+            check_bytecode(file, cached)
         return Module(name, file, package, folders, vars(loaded), compiled_as_written(loaded), text_before(file, vars(loaded)))
 
     def need(self, name: str) -> None:
