@@ -68,6 +68,22 @@ class Config:
     solver: Solver = field(default_factory=Solver)
 CONFIG = Config()
 class Derived(Model): pass
+class Steps:
+    def one(self, x): return x * 2
+    def other(self, x): return x * 3
+    @property
+    def scale(self): return 2
+    @classmethod
+    def swap(cls): cls.one = cls.other
+    def count(self): Steps.n = 1
+    class Inner:
+        def run(self, x): return x * 2
+@cached
+def step(x): return Steps().one(x)
+@cached
+def scaled(x): return x * Steps().scale
+@cached
+def inner(x): return Steps.Inner().run(x)
 @cached
 def computed(x): return int(x + ARRAY.sum() + (x - 1))
 @cached
@@ -101,6 +117,12 @@ REBINDINGS = {
     "a record inside a record": ("nested", "mod.CONFIG.solver.factor = 3"),
     "a record in a list of a record": ("nested", "mod.CONFIG.solver.parts[0].more = 1"),
     "a function in a wrapper": ("callee", "import functools; old = mod.g; mod.g = functools.wraps(old)(lambda x: old(x) * 3 // 2)"),
+    "a method by another one of its class": ("step", "mod.Steps.one = mod.Steps.other"),
+    "a method by another one of its class, by a class method": ("step", "mod.Steps.swap()"),
+    "a method of a class whose methods set something in it": ("step", "mod.Steps.one = lambda self, x: x * 3"),
+    "a property": ("scaled", "mod.Steps.scale = 3"),
+    "a method of a class inside a class": ("inner", "mod.Steps.Inner.run = lambda self, x: x * 3"),
+    "a class inside a class": ("inner", "mod.Steps.Inner = type('Inner', (), {'run': lambda self, x: x * 3})"),
     "a method that comes to a class": ("inherited", "mod.Derived.run = lambda self, x: x * 3"),
 }
 
@@ -191,6 +213,39 @@ OWN_STATE = {
     ),
     "a counter of a class, where one of a class upon it is made": (
         "class C:\n    def __init__(self): self.__class__.made += 1\nclass D(C):\n    made = 0\ndef g(x): return x * 2 if D() else 0\n"
+    ),
+    "seconds that a class adds up": (
+        "import time\nclass C:\n    total = 0.0\n    def run(self, x):\n        began = time.perf_counter()\n        type(self).total += time.perf_counter() - began\n        return x * 2\nC_ = C()\ndef g(x): return C_.run(x)\n"
+    ),
+    "a sum of a class, in a class method": (
+        "class C:\n    total = 0.0\n    @classmethod\n    def run(cls, x):\n        cls.total = cls.total + x / 2\n        return x * 2\ndef g(x): return C.run(x)\n"
+    ),
+    "a log of a class": (
+        "class C:\n    seen = []\n    def run(self, x):\n        self.__class__.seen.append(x)\n        return x * 2\ndef g(x): return C().run(x)\n"
+    ),
+    "instances that a class lists as they are made": (
+        "class C:\n    every = []\n    def __init__(self): self.every.append(self)\ndef g(x): return x * 2 if C().every else 0\n"
+    ),
+    "numbers that a class inside a class adds up": (
+        "class C:\n    class Stats:\n        count = 0\n        total = 0.0\n    @classmethod\n    def run(cls, x):\n        C.Stats.count += 1\n        cls.Stats.total += x\n        return x * 2\ndef g(x): return C.run(x)\n"
+    ),
+    "seconds that a decorator adds up": (
+        "import functools\nimport time\nclass Timer:\n    total = 0.0\n    calls = {}\n    @classmethod\n    def time(cls, law):\n        @functools.wraps(law)\n        def timed(x):\n            began = time.perf_counter()\n            try: return law(x)\n            finally:\n                cls.total += time.perf_counter() - began\n                cls.calls[law.__name__] = x\n        return timed\n@Timer.time\ndef g(x): return x * 2\n"
+    ),
+    "seconds that a class adds up after a block": (
+        "import time\nclass Timer:\n    total = 0.0\n    def __enter__(self): self.began = time.perf_counter()\n    def __exit__(self, *error): type(self).total += time.perf_counter() - self.began\ndef g(x):\n    with Timer(): return x * 2\n"
+    ),
+    "what a class works out when it is first asked": (
+        "class C:\n    table = None\n    @classmethod\n    def get(cls):\n        if cls.table is None: cls.table = tuple(range(3))\n        return cls.table\ndef g(x): return x * C.get()[2]\n"
+    ),
+    "what a class works out when it is first asked, by its own name": (
+        "class C:\n    ready = False\n    @staticmethod\n    def get():\n        if not C.ready: C.ready = True\n        return 2\ndef g(x): return x * C.get()\n"
+    ),
+    "what a class that is built upon another one works out": (
+        "class B:\n    table = None\n    @classmethod\n    def get(cls):\n        if cls.table is None: cls.table = (0, 2)\n        return cls.table\nclass C(B): pass\ndef g(x): return x * C.get()[1]\n"
+    ),
+    "the last argument, in a class": (
+        "class C:\n    last = 0\n    @classmethod\n    def run(cls, x):\n        cls.last = x\n        return x * 2\ndef g(x): return C.run(x)\n"
     ),
     "a buffer that a library fills": "import numpy as np\nB = np.zeros(3)\ndef g(x):\n    np.multiply(x, 2, out=B)\n    return int(B[0])\n",
     "a buffer that a function of the module fills": (
