@@ -30,6 +30,8 @@ class _Scope(NamedTuple):
     """Its other arguments, and the variables that are made of them."""
     reads: frozenset[str] = frozenset()
     """The attributes that it reads, whatever they are attributes of."""
+    misses: frozenset[str] = frozenset()
+    """Those of them of which it asks whether they are there at all."""
 
 
 def set_elsewhere(node: ast.stmt) -> tuple[str, ...]:
@@ -77,6 +79,7 @@ def _within(node: ast.FunctionDef | ast.AsyncFunctionDef, scope: _Scope) -> _Sco
         on_class or scope.on_class,
         given,
         scope.reads.union(inner.attr for inner in walk(node) if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Load)),
+        scope.misses.union(name for inner in walk(node) for name in _missed(inner)),
     )
 
 
@@ -104,8 +107,20 @@ def _mark(target: ast.expr, value: ast.expr, scope: _Scope) -> str:
     chains = {*_chains(target, scope)}
     if any(chains.intersection(_chains(inner, scope)) for inner in walk(value) if isinstance(inner, ast.Attribute)):
         return ADDS
-    looks = isinstance(target, ast.Attribute) and target.attr in scope.reads
-    return REMEMBERS if looks and not _names(value) & scope.given else PUTS
+    name = target.attr if isinstance(target, ast.Attribute) else ""
+    remembers = name in scope.misses or (name in scope.reads and not _names(value) & scope.given)
+    return REMEMBERS if remembers else PUTS
+
+
+def _missed(node: ast.AST) -> Iterator[str]:
+    """Of which attribute an expression asks whether it is there: `C.grid is None`, `not C.grid`, `hasattr(C, "grid")`."""
+    match node:
+        case (
+            ast.Compare(left=ast.Attribute(attr=name), ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)])
+            | ast.UnaryOp(op=ast.Not(), operand=ast.Attribute(attr=name))
+            | ast.Call(func=ast.Name(id="hasattr"), args=[_, ast.Constant(value=str(name))])
+        ):
+            yield name
 
 
 def _names(node: ast.AST) -> set[str]:

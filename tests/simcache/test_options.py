@@ -348,6 +348,11 @@ FORMS_OF_OPTIONS = {
         "CFG.dt",
         "context = CFG.using(3); context.__enter__()",
     ),
+    "a class that is set once": (
+        "class CFG:\n    dt = None\n    @classmethod\n    def init(cls, dt):\n        if cls.dt is None: cls.dt = dt\n",
+        "(2 if CFG.dt is None else CFG.dt)",
+        "CFG.init(3)",
+    ),
     "a dict in a class, by its class method": (
         "class CFG:\n    values = {'dt': 2}\n    @classmethod\n    def put(cls, name, value): cls.values[name] = value\n",
         "CFG.values['dt']",
