@@ -154,7 +154,7 @@ class Closure:
         text = "|".join(targets)
         if ":" in text and all(self.project.module(".".join([absolute, *names])) is None for absolute, names in places):
             self.setting(module, f"setup of {root}")
-        return text + self.loaded.imported(module, root, piece)
+        return text + self.loaded.imported(module, root, piece.links)
 
     def unbound(self, module: Module, root: str, chain: list[str]) -> str:
         """A name that the text does not bind: from a star import, a builtin, or put there at run time."""
@@ -177,7 +177,10 @@ class Closure:
             found = self.name(source, root, chain) if _may_export(source, root) else ""
             self.resolving.discard((module.name, root))
             if found:
-                candidates.append(found)
+                piece = source.file.summary.names.get(root)
+                # Of state the module holds what it was as it was loaded.
+                anew = "" if piece is None or piece.state else self.loaded.imported(module, root, (star.removesuffix("*") + root,))
+                candidates.append(found + anew)
                 if not _makes_up_exports(source):
                     break
                 candidates.append(self.name(source, "__all__", []))

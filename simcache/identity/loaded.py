@@ -274,7 +274,7 @@ class Loaded:
             return which(module, inner.__code__, piece) if here else self.objects.follow(held, path)
         return self.objects.registered(held, module)
 
-    def imported(self, module: Module, name: str, piece: Piece) -> str:
+    def imported(self, module: Module, name: str, links: tuple[str, ...]) -> str:
         """What an imported name stands for, if that is something else than what was imported."""
         namespace = module.namespace
         if namespace is None or name not in namespace:
@@ -282,7 +282,7 @@ class Loaded:
         held = namespace[name]
         seen = (id(namespace), name, times_reloaded(module.file.path))
         first = _first_seen.setdefault(seen, Guard(namespace, name, held, None, None))
-        same = first.holds() and any(self._stands_for(module, link, held) for link in piece.links)
+        same = first.holds() and any(self._stands_for(module, link, held) for link in links)
         self.closure.guard(namespace, name, held, inside=not same)  # where it comes from, what is inside is watched
         return "" if same else f"={self.objects.live(held, f'{module.name}.{name}')}"
 

@@ -6,6 +6,7 @@ from tests.simcache.world import World, package
 
 REBOUND = """
 from pkg import other
+from pkg.more import *
 FACTOR = 2
 TABLE = {"a": [2]}
 class Model:
@@ -85,6 +86,10 @@ def scaled(x): return x * Steps().scale
 @cached
 def inner(x): return Steps.Inner().run(x)
 @cached
+def starred(x): return law(x)
+@cached
+def times(x): return x * TIMES
+@cached
 def computed(x): return int(x + ARRAY.sum() + (x - 1))
 @cached
 def elsewhere(x): return x * len(other.LIST)
@@ -93,6 +98,7 @@ def nested(x): return x * (CONFIG.solver.factor + CONFIG.solver.parts[0].more)
 @cached
 def inherited(x): return Derived().run(x)
 """
+BESIDE = {"other": "FACTOR = 2\nLIST = list(range(2))\n", "more": "TIMES = 2\ndef law(x): return x * 2\n"}
 REBINDINGS = {
     "a constant": ("constant", "mod.FACTOR = 3"),
     "a constant of another module": ("imported", "mod.other.FACTOR = 3"),
@@ -123,6 +129,8 @@ REBINDINGS = {
     "a property": ("scaled", "mod.Steps.scale = 3"),
     "a method of a class inside a class": ("inner", "mod.Steps.Inner.run = lambda self, x: x * 3"),
     "a class inside a class": ("inner", "mod.Steps.Inner = type('Inner', (), {'run': lambda self, x: x * 3})"),
+    "a function of a star import": ("starred", "mod.law = lambda x: x * 3"),
+    "a constant of a star import": ("times", "mod.TIMES = 3"),
     "a method that comes to a class": ("inherited", "mod.Derived.run = lambda self, x: x * 3"),
 }
 
@@ -131,7 +139,7 @@ REBINDINGS = {
 @pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
 def test_what_is_bound_anew_is_never_served_the_old_result(name: str, rebind: str, called: bool, world: World) -> None:
     """A patched process gets its own results, and leaves none of them to the processes after it."""
-    world.write(package(REBOUND, other="FACTOR = 2\nLIST = list(range(2))\n"))
+    world.write(package(REBOUND, **BESIDE))
     with world.live() as process:
         process.do("import pkg.mod as mod")
         if called:
@@ -159,7 +167,7 @@ def test_a_constant_is_another_one_though_python_calls_it_equal(then: str, now: 
 
 def test_a_patch_that_is_taken_back_gets_the_old_result_again(world: World) -> None:
     """A test's monkeypatch leaves nothing behind, in this process or in the store."""
-    world.write(package(REBOUND, other="FACTOR = 2\nLIST = list(range(2))\n"))
+    world.write(package(REBOUND, **BESIDE))
     with world.live() as process:
         process.do("import pkg.mod as mod; old = mod.g")
         patches = ("mod.g = old", "mod.g = lambda x: 0", "mod.g = old", "mod.g = lambda x: 1")
@@ -237,6 +245,12 @@ OWN_STATE = {
     ),
     "what a class works out when it is first asked": (
         "class C:\n    table = None\n    @classmethod\n    def get(cls):\n        if cls.table is None: cls.table = tuple(range(3))\n        return cls.table\ndef g(x): return x * C.get()[2]\n"
+    ),
+    "an object that a class makes when it is first asked": (
+        "class R:\n    def __init__(self, n): self.n = n\nclass C:\n    made = None\n    @classmethod\n    def get(cls, n=2):\n        if cls.made is None: cls.made = R(n)\n        return cls.made\ndef g(x): return x * C.get().n\n"
+    ),
+    "an object that a function makes in a class when it is first asked": (
+        "class R:\n    def __init__(self, n): self.n = n\nclass C: pass\ndef get(n=2):\n    if not hasattr(C, 'made'): C.made = R(n)\n    return C.made\ndef g(x): return x * get().n\n"
     ),
     "what a class works out when it is first asked, by its own name": (
         "class C:\n    ready = False\n    @staticmethod\n    def get():\n        if not C.ready: C.ready = True\n        return 2\ndef g(x): return x * C.get()\n"
