@@ -1,7 +1,8 @@
 """What is looked at again when all is known that leads to it: state, values that were read, annotations, subclasses."""
 
 from collections.abc import Container, Iterable, Iterator, Sized
-from typing import Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
@@ -10,11 +11,16 @@ from simcache.identity.modules import Module
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
 
+if TYPE_CHECKING:
+    from simcache.identity.keeping import Keeping
+    from simcache.identity.options import Running
+
 
 class Entered(Protocol):
     """The part of a closure whose pieces are looked at again, which may lead to further ones."""
 
     parts: dict[str, str]
+    counts: set[str]
     project: Project
     made: Made
     objects: Live
@@ -41,8 +47,6 @@ class Again:
         self._states: list[tuple[str, Module, str, Piece]] = []
         self._readers: set[str] = set()
         """Functions and classes that may read files or the environment."""
-        self._filled: set[str] = set()
-        """Attributes whose objects are changed in place by code that is reached."""
         self._options: dict[str, str] = {}
         """By node what has been set in it, as it was looked at last: each time more may be known that is reached."""
         self._reads_annotations = False
@@ -56,7 +60,6 @@ class Again:
         self._entered.append((node, module, piece))
         self._reads_annotations |= piece.reads_annotations
         self._asks_subclasses |= piece.asks_subclasses
-        self._filled.update(piece.filled)
         if piece.reads or (piece.kind == "data" and piece.reads_outside):
             self._readers.add(node)
         if piece.state:
@@ -84,11 +87,9 @@ class Again:
         ]
         if not data:
             return
-        from simcache.identity.options import Running  # not all reach what may be an object of options, and a process that hits is short
-        from simcache.identity.set_up import SetUp
-        from simcache.identity.use import Use
+        from simcache.identity.set_up import SetUp  # not all reach what may be an object of options, and a process that hits is short
 
-        running = Running((node if piece.kind == "class" else "", Use.of(row)) for node, _, piece in self._entered for row in piece.uses)
+        running = self._running()
         filled = {
             place
             for _, module, piece in self._entered
@@ -102,11 +103,40 @@ class Again:
                 module.now(), node.partition(":")[2], running, of_told=piece.of_told and not piece.state, fixed=node not in filled
             )
 
+    def _running(self) -> "Running":
+        from simcache.identity.options import Running
+        from simcache.identity.use import Use
+
+        return Running((node if piece.kind == "class" else "", Use.of(row)) for node, _, piece in self._entered for row in piece.uses)
+
     def close(self) -> None:
-        """Nothing leads further: what options are set to is known now."""
+        """Nothing leads further: what options are set to is known now, and what is kept in classes."""
+        if any(piece.kind == "class" or piece.sets for _, _, piece in self._entered):
+            self._keep()
         for node, told in self._options.items():
             if told:
                 self._add(node, told)
+
+    def _keep(self) -> None:
+        keeping = self._keeping()
+        self.closure.counts.update(keeping.places())
+        for node, module, piece in self._entered:
+            if piece.kind == "class" and (told := self.closure.loaded.tables(module.now(), node.partition(":")[2], piece, keeping.fills)):
+                self._add(node, told)
+
+    def _keeping(self) -> "Keeping":
+        """What is set in classes by what was followed, and by functions beside a class that are not reached."""
+        from simcache.identity.keeping import Keeping  # whose code sets nothing has nothing of its own
+
+        classes = frozenset(node for node, _, piece in self._entered if piece.kind == "class")
+        keeping, may_run = Keeping(lambda: self._running().upon(classes)), self._may_run()
+        for node, module, piece in self._entered:
+            places = partial(self.closure.places, module)
+            if piece.kind in ("class", "def"):
+                keeping.note(piece, places, reached=node in may_run)
+            for changer in piece.changed_by if piece.kind == "class" else ():
+                keeping.note(module.file.summary.names[changer], places, reached=False)
+        return keeping
 
     def _settle(self, may_run: Container[str]) -> None:
         """Data whose text does not tell it.
@@ -119,16 +149,6 @@ class Again:
                 continue
             if piece.kind == "data":
                 self._as_it_stands(node, module, name)
-            elif piece.kind == "class" and node not in self._settled:
-                self._settled.add(node)
-                if told := self.closure.loaded.set_in(module.now(), name, piece):
-                    self._add(node, told)
-        for node, module, piece in list(self._entered):
-            told_here = piece.kind == "class" and piece.simple and piece.constants and not _is_changed(module, piece, may_run)
-            if told_here and (tables := f"{node} tables") not in self._settled:
-                self._settled.add(tables)
-                if told := self.closure.loaded.tables(module.now(), node.partition(":")[2], piece, self._filled):
-                    self._add(node, told)
         reading = self.closure.made.leading_to(self._readers)
         for made, node, module, name in self.computed:
             if made in reading:

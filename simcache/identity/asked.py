@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from simcache.identity.filled import filled
 from simcache.identity.given import Given, Helpers, bound_to, is_default, is_dict_of_object, made, worked_out
 from simcache.identity.kinds import given_to
-from simcache.identity.normal import FUNCTIONS, called
+from simcache.identity.normal import FUNCTIONS, called, method_name
 from simcache.identity.piece import MUTATORS
 from simcache.identity.told import Function, told
 from simcache.identity.tree import children, walk
@@ -51,7 +51,7 @@ def uses_of(nodes: Iterable[ast.AST], known: Known) -> Iterator[Use]:
             )
             for inner in walk(node):
                 if isinstance(inner, ast.ClassDef):
-                    yield from (_use(method, _name_of(method), known, inner) for method in inner.body if isinstance(method, FUNCTIONS))
+                    yield from (_use(method, method_name(method), known, inner) for method in inner.body if isinstance(method, FUNCTIONS))
         elif isinstance(node, FUNCTIONS):
             yield _use(node, "", known)
         else:
@@ -116,11 +116,6 @@ def _bound_by(part: ast.Assign | ast.AnnAssign) -> set[str]:
     targets = part.targets if isinstance(part, ast.Assign) else [part.target]
     names = {target.id for target in targets if isinstance(target, ast.Name)}
     return names if len(names) == len(targets) else set()
-
-
-def _name_of(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    setter = any(called(decorator).endswith(".setter") for decorator in method.decorator_list)
-    return f"{method.name}=" if setter else method.name
 
 
 def _use(method: Function, name: str, known: Known, around: ast.ClassDef | None = None) -> Use:

@@ -39,7 +39,7 @@ class Closure:
     def __init__(self, own: str, packages: Iterable[str], counted: Iterable[str] = (), tried: Container[str] = ()) -> None:
         self.project = Project(own, packages, tried)
         self.counted = frozenset(counted)
-        """Counters, as `module:name` or `module:class.attribute`: code that is reached counts them up, so their values do not count."""
+        """What the code that is reached keeps there itself, as `module:name` or `module:class.attribute`: a counter, a memo; no value counts."""
         self.counts: set[str] = set()
         """Those that were found."""
         self.parts: dict[str, str] = {}
@@ -152,7 +152,7 @@ class Closure:
         text = "|".join(targets)
         if ":" in text and all(self.project.module(".".join([absolute, *names])) is None for absolute, names in places):
             self.setting(module, f"setup of {root}")
-        return text + self.loaded.imported(module, root, piece)
+        return text + self.loaded.imported(module, root, piece.links)
 
     def unbound(self, module: Module, root: str, chain: list[str]) -> str:
         """A name that the text does not bind: from a star import, a builtin, or put there at run time."""
@@ -175,7 +175,10 @@ class Closure:
             found = self.name(source, root, chain) if _may_export(source, root) else ""
             self.resolving.discard((module.name, root))
             if found:
-                candidates.append(found)
+                piece = source.file.summary.names.get(root)
+                # Of state the module holds what it was as it was loaded.
+                anew = "" if piece is None or piece.state else self.loaded.imported(module, root, (star.removesuffix("*") + root,))
+                candidates.append(found + anew)
                 if not _makes_up_exports(source):
                     break
                 candidates.append(self.name(source, "__all__", []))
@@ -288,7 +291,6 @@ class Closure:
         for package in piece.packages:
             self.package(package)
         self.again.note(node, module, name, piece)
-        self.counts.update(place for chain in piece.counts for place in self.places(module, chain))
         if piece.value:
             self.parts[node] = digest_of(f"value {self.loaded.difference(module.now(), name, piece) or piece.value}")[:16]
             return
@@ -322,7 +324,7 @@ class Closure:
         What the text of the module itself tells to be state is known already.
         """
         for absolute, rest, piece in self.standing(module, chain):
-            if not piece.state and len(rest) == (2 if piece.kind == "class" else 1):
+            if not piece.state and (len(rest) > 1 if piece.kind == "class" else len(rest) == 1):
                 yield f"{absolute}:{'.'.join(rest)}"
 
     def standing(self, module: Module, chain: str, seen: frozenset[str] = frozenset()) -> Iterator[tuple[str, list[str], Piece]]:

@@ -1,10 +1,10 @@
-"""Of which attributes code changes the objects in place as it runs (`self.seen[x] = 1`), and which attributes it sets."""
+"""Of which attributes code changes the objects in place as it runs (`self.seen[x] = 1`)."""
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
 
 from simcache.identity.kinds import given_to, stores_in
-from simcache.identity.normal import called
+from simcache.identity.normal import FUNCTIONS, called, method_name
 from simcache.identity.piece import FILLERS, MUTATORS
 from simcache.identity.statements import bound_by
 from simcache.identity.tree import walk
@@ -33,10 +33,16 @@ def filled(node: ast.AST, fills: Mapping[str, Collection[int]], *, me: str = "")
     return tuple(sorted(found.union(f"{OWN}{name}" for name in own - found)))
 
 
-def set_in(node: ast.AST) -> tuple[str, ...]:
-    """The names of attributes that a function or class sets as it runs, whatever they are attributes of but an instance's own (`self.n = 1`)."""
-    stores = (inner for inner in walk(node) if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store))
-    return tuple(sorted({store.attr for store in stores if not (isinstance(store.value, ast.Name) and store.value.id == "self")}))
+def filled_by_method(node: ast.AST, fills: Mapping[str, Collection[int]]) -> Iterator[str]:
+    """The same, each with the method that does so (`METHOD ATTRIBUTE`), which a function has none."""
+    if not isinstance(node, ast.ClassDef):
+        yield from (f" {name}" for name in filled(node, fills))
+        return
+    for part in node.body:
+        if isinstance(part, FUNCTIONS):
+            yield from (f"{method_name(part)} {name}" for name in filled(part, fills))
+        else:
+            yield from filled_by_method(part, fills)
 
 
 def _changed(node: ast.AST, fills: Mapping[str, Collection[int]]) -> Iterator[ast.expr]:

@@ -4,7 +4,7 @@ import contextlib
 import inspect
 import sys
 import types
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
@@ -15,9 +15,12 @@ from simcache.identity.live import Live, check_code, which
 from simcache.identity.modules import Module, place_in, target, underlying
 from simcache.identity.piece import Piece
 from simcache.identity.taken import ABSENT, Guard, Names, guard_of
+from simcache.named_tuple import NamedTuple
 
 _PLAIN = (*SCALARS, tuple, frozenset)
 _TABLES = (dict, list, set)
+_MAKES_CLASSES = frozenset("__init__ __new__ __prepare__".split())
+"""Methods of a metaclass that may give attributes to the classes which it makes."""
 _ADD_NOTHING = frozenset("dataclass final runtime_checkable total_ordering".split())
 """Decorators that give a class no attribute but of Python's own kind, with two underscores."""
 
@@ -50,18 +53,16 @@ class Loaded:
             return ""
         held = namespace[name]
         if piece.state or f"{module.name}:{name}" in self.closure.counted:
-            return self.objects.registered(held, module, deep=False) if piece.kind == "data" else self._checked(module, held)
+            if piece.kind == "data":
+                return self.objects.registered(held, module, deep=False)
+            self._check_text(module, held)
+            return ""
         self.closure.guard(namespace, name, held)
         if piece.kind == "data":
             return self._data(module, namespace, name, piece, held)
         if piece.kind == "class":
             return "|".join(self._class(module, name, piece, held))
         return "|".join(self._function(module, name, piece, held))
-
-    def _checked(self, module: Module, held: object) -> str:
-        for member in (*_members(held).values(), held):
-            self._check_text(module, member)
-        return self.objects.registered(held, module, deep=False) if isinstance(held, type) else ""
 
     def _check_text(self, module: Module, function: object) -> types.FunctionType | None:
         """The plain function inside, known to be what its file says now if it is of this file."""
@@ -170,91 +171,77 @@ class Loaded:
         for base in held.__mro__[1:]:
             if not self.objects.is_foreign(base) and (made_in := self.objects.module_of(base)) is not None:
                 self.objects.check_class(made_in, base)
-        counted = self._counted(held)
-        constants = dict(constant.split(" ") for constant in piece.constants if constant.partition(" ")[0] not in counted)
-        remade = _is_remade(piece, held)
-        come = set() if remade else {name for name in vars(held) if not name.startswith("_")}.difference(piece.attributes, counted)
-        self.closure.watch(held)
-        for key, member in _members(held).items():
-            function = self._check_text(module, member)
-            if function is not None:
-                name_in_class = key.partition(".")[0]
-                self.closure.guard(vars(held), name_in_class, vars(held)[name_in_class])
-                # Somebody else has put a function around it, and kept it inside; Python itself makes a class method of `__init_subclass__`.
-                wrapped = not remade and key in piece.bare_methods and member is not function and isinstance(member, types.FunctionType)
-                if wrapped or (not _is_of(function, module, name) and not _is_generated(key, function)):
-                    yield f"{key}={self.objects.follow(member, f'{path}.{key}')}"
-            elif key in constants and isinstance(member, _PLAIN) and not isinstance(member, held):
-                yield from self._set_anew(held, key, member, constants[key], path)
-            elif key in come and isinstance(member, _PLAIN):
-                self.closure.guard(vars(held), key, member)
-                with contextlib.suppress(Unkeyable):
-                    yield f"{key}={self.objects.value_digest(member, f'{path}.{key}')}"
-
-        yield from self._inner(held, path, constants)
+        yield from self._attributes(module, _Body.of(piece, held), held)
         if piece.reads_outside:
             yield from self._read_in(module, held, path)
-        if registered := self.objects.registered(held, module):
+        if registered := self.objects.registered(held, module, deep=not piece.changed_by):
             yield registered
 
-    def _set_anew(self, held: type, key: str, member: object, digest: str, path: str) -> Iterator[str]:
-        """A plain attribute of a class, if it is not what the text says; a member of an enumeration is held for good."""
-        self.closure.guard(vars(held), key, member)
-        now = self.objects.value_digest(member, f"{path}.{key}")
-        if now != digest:
-            yield f"{key}={now}"
+    def _attributes(self, module: Module, body: "_Body", held: type, inside: str = "") -> Iterator[str]:
+        """What a class has that its text does not say, and each one `inside` it, but for what code that is reached keeps there."""
+        kept, path = self._kept(held), f"{module.name}.{held.__qualname__}"
+        self.closure.watch(held)
+        for key, member in _members(held).items():
+            own, place = key.partition(".")[0], f"{inside}{_as_written(key, held)}"
+            if _as_written(own, held) in kept:
+                continue
+            function = self._check_text(module, member)
+            if function is not None:
+                self.closure.guard(vars(held), own, vars(held)[own])
+                if body.is_replaced(module, held, place, member, function):
+                    yield f"{place}={self.objects.follow(member, f'{path}.{key}')}"
+            elif isinstance(member, type) and member.__qualname__ == f"{held.__qualname__}.{key}":
+                self.closure.guard(vars(held), key, member)
+                yield from self._attributes(module, body, member, f"{place}.")
+            elif not isinstance(member, _TABLES) and not _is_instance(member, held):  # a member of an enumeration is held for good
+                yield from self._value(module, body, held, key, place)
 
-    def set_in(self, module: Module, name: str, piece: Piece) -> str:
-        """What functions of a module, of which none may run, have set in a class of it: plain values that its text tells, but no counters."""
-        held = (module.namespace or {}).get(name)
-        if module.namespace is None or not isinstance(held, type):
-            return ""
-        self.closure.guard(module.namespace, name, held)
-        names = module.file.summary.names
-        counts = {chain for changer in piece.changed_by if changer in names for chain in names[changer].counts}
-        counted = self._counted(held) | {chain.partition(".")[2] for chain in counts if chain.startswith(f"{name}.")}
-        constants = dict(constant.split(" ") for constant in piece.constants if constant.partition(" ")[0] not in counted)
-        path, found = f"{module.name}.{name}", list[str]()
-        for key, digest in constants.items():
-            member = vars(held).get(key)
-            if key in vars(held) and isinstance(member, _PLAIN) and not isinstance(member, held):
-                found += self._set_anew(held, key, member, digest, path)
-        return "|".join([*found, *self._inner(held, path, constants)])
+    def _value(self, module: Module, body: "_Body", held: type, key: str, place: str) -> Iterator[str]:
+        """An attribute of a class that is data, where it is another one than its text says, or than it was when it was first followed."""
+        member = vars(held)[key]
+        if not (self.objects.is_fixed(member) or self.objects.is_plain(member)) or key.startswith("__"):
+            return
+        self.closure.guard(vars(held), key, member, record=self.objects.is_record(member))
+        seen = (id(held), place, times_reloaded(module.file.path))
+        first = _first_seen.setdefault(seen, Guard(vars(held), key, member, None, None))
+        other = body.is_other(module, held, place, member)
+        if not other if other is not None else first.holds():
+            return
+        with contextlib.suppress(Unkeyable):  # something in a tuple: the statement that sets it has to do
+            path = f"{module.name}.{held.__qualname__}.{key}"
+            now = (
+                self.objects.value_digest(member, path)
+                if isinstance(member, _PLAIN)
+                else self.objects.live(member, path, of=module, reduces=True)
+            )
+            if now != body.constants.get(place):
+                yield f"{place}={now}"
 
-    def _inner(self, held: type, path: str, constants: Mapping[str, str]) -> Iterator[str]:
-        """The attributes of classes inside a class that are not what the text says."""
-        for chain, digest in constants.items():
-            *inside, name = chain.split(".")
-            owner: object = held
-            for step in inside:
-                owner = vars(owner).get(step) if isinstance(owner, type) else None
-            member = vars(owner).get(name, ABSENT) if inside and isinstance(owner, type) else ABSENT
-            if isinstance(owner, type) and isinstance(member, _PLAIN) and not isinstance(member, owner):
-                self.closure.guard(vars(owner), name, member)
-                now = self.objects.value_digest(member, f"{path}.{chain}")
-                if now != digest:
-                    yield f"{chain}={now}"
+    def _kept(self, held: type) -> set[str]:
+        """The attributes of a class in which code that is reached keeps something itself."""
+        bases = [f"{place_in(base)}." for base in held.__mro__]
+        return {place.removeprefix(base) for place in self.closure.counted for base in bases if place.startswith(base)}
 
-    def _counted(self, held: type) -> set[str]:
-        """The attributes of a class that code which is reached counts up."""
-        return {
-            place.rpartition(".")[2] for base in held.__mro__ for place in self.closure.counted if place.startswith(f"{place_in(base)}.")
-        }
-
-    def tables(self, module: Module, name: str, piece: Piece, filled: Container[str]) -> str:
+    def tables(self, module: Module, name: str, piece: Piece, fills: Callable[[str], bool]) -> str:
         """The lists, dicts and sets of a class that are not what its text says, but for those that code which is reached changes."""
         held = (module.namespace or {}).get(name)
-        if not isinstance(held, type):
+        if not isinstance(held, type) or not piece.simple:
             return ""
-        found = []
-        for key, digest in (constant.split(" ") for constant in piece.constants):
-            member = vars(held).get(key)
-            if type(member) in _TABLES and key not in filled:
+        return "|".join(self._tables(module, _Body.of(piece, held), held, "", fills))
+
+    def _tables(self, module: Module, body: "_Body", held: type, inside: str, fills: Callable[[str], bool]) -> Iterator[str]:
+        kept = self._kept(held)
+        for key, member in list(vars(held).items()):
+            name = _as_written(key, held)
+            place = f"{inside}{name}"
+            if isinstance(member, type) and member.__qualname__ == f"{held.__qualname__}.{key}":
+                yield from self._tables(module, body, member, f"{place}.", fills)
+            elif type(member) in _TABLES and place in body.constants and name not in kept and not fills(name):
                 self.closure.guard(vars(held), key, member)
                 with contextlib.suppress(Unkeyable):  # of what it has come to hold, functions and classes count
-                    now = self.objects.value_digest(member, f"{module.name}.{name}.{key}", of=module)
-                    found += [] if now == digest else [f"{key}={now}"]
-        return "|".join(found)
+                    now = self.objects.value_digest(member, f"{module.name}.{held.__qualname__}.{key}", of=module)
+                    if now != body.constants[place]:
+                        yield f"{place}={now}"
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"
@@ -287,7 +274,7 @@ class Loaded:
             return which(module, inner.__code__, piece) if here else self.objects.follow(held, path)
         return self.objects.registered(held, module)
 
-    def imported(self, module: Module, name: str, piece: Piece) -> str:
+    def imported(self, module: Module, name: str, links: tuple[str, ...]) -> str:
         """What an imported name stands for, if that is something else than what was imported."""
         namespace = module.namespace
         if namespace is None or name not in namespace:
@@ -295,7 +282,7 @@ class Loaded:
         held = namespace[name]
         seen = (id(namespace), name, times_reloaded(module.file.path))
         first = _first_seen.setdefault(seen, Guard(namespace, name, held, None, None))
-        same = first.holds() and any(self._stands_for(module, link, held) for link in piece.links)
+        same = first.holds() and any(self._stands_for(module, link, held) for link in links)
         self.closure.guard(namespace, name, held, inside=not same)  # where it comes from, what is inside is watched
         return "" if same else f"={self.objects.live(held, f'{module.name}.{name}')}"
 
@@ -328,12 +315,74 @@ def _members(held: object) -> dict[str, Any]:
 
 def _is_remade(piece: Piece, held: type) -> bool:
     """Whether others than a class's body (a decorator, a metaclass, a base class, another statement) may have made what it has."""
+    metaclass: type = type(held)
     return (
         not piece.simple
         or not _ADD_NOTHING.issuperset(chain.rpartition(".")[2] for chain in piece.decorators)
-        or type(held).__module__ not in ("abc", "builtins", "typing")
+        or any(_MAKES_CLASSES & vars(base).keys() for base in metaclass.__mro__ if base.__module__ not in ("abc", "builtins", "typing"))
         or any("__init_subclass__" in vars(base) for base in held.__mro__[1:-1] if base.__module__ != "typing")
     )
+
+
+class _Body(NamedTuple):
+    """What the text says of the attributes of a class, and of those of classes inside it, by their names from the class on."""
+
+    name: str
+    piece: Piece
+    constants: Mapping[str, str]
+    """The digests of those that it tells."""
+    stands_for: Mapping[str, str]
+    remade: bool
+
+    @classmethod
+    def of(cls, piece: Piece, held: type) -> "_Body":
+        constants, stands_for = (dict(row.split(" ") for row in rows) for rows in (piece.constants, piece.stands_for))
+        return cls(held.__qualname__, piece, constants, stands_for, _is_remade(piece, held))
+
+    def is_replaced(self, module: Module, held: type, place: str, member: object, function: types.FunctionType) -> bool:
+        """Whether a function in a class is another one than its body makes."""
+        method = place.removesuffix(".set").removesuffix(".del")  # of a property
+        if not self.remade and method in self.piece.methods:
+            # Somebody else has put a function around it, and kept it inside; Python itself makes a class method of `__init_subclass__`.
+            wrapped = place in self.piece.bare_methods and member is not function and isinstance(member, types.FunctionType)
+            own = f"{self.name}.{method}" == function.__code__.co_qualname and _is_of(function, module, self.name)
+            return wrapped or not own
+        nested = held.__qualname__ != self.name  # of what else may have been put into it the text tells nothing
+        return not nested and not _is_of(function, module, self.name) and not _is_generated(place, function)
+
+    def is_other(self, module: Module, held: type, place: str, member: object) -> bool | None:
+        """Whether data in a class may be something else than its body makes; None where that is not known."""
+        if self.remade:
+            return True if place in self.constants and isinstance(member, _PLAIN) else None
+        if place in self.stands_for:
+            found = _found(module.namespace or {}, self.stands_for[place])
+            return None if found is ABSENT else found is not member
+        come = held.__qualname__ == self.name and place not in self.piece.attributes
+        come &= not place.startswith("_") or any(row.endswith(f" {self.name}.{place}") for row in self.piece.sets)
+        was_class = isinstance(member, type) and any(name.startswith(f"{place}.") for name in self.piece.attributes)
+        return True if come or was_class or place in self.constants or place in self.piece.methods else None
+
+
+def _found(namespace: Mapping[str, Any], chain: str) -> object:
+    """What a chain stands for that leads through modules to one of their names, or to a member of an enumeration."""
+    root, *names = chain.split(".")
+    one = namespace.get(root, ABSENT)
+    for name in names:
+        inside = vars(one) if isinstance(one, types.ModuleType) else vars(one).get("_member_map_") if isinstance(one, type) else None
+        one = inside.get(name, ABSENT) if isinstance(inside, Mapping) else ABSENT
+    return one
+
+
+def _is_instance(member: object, held: type) -> bool:
+    """Whatever a metaclass answers."""
+    cls: type = type(member)
+    return held in cls.__mro__
+
+
+def _as_written(name: str, held: type) -> str:
+    """The name of an attribute as it stands in the class body: a private one is another name in the class (`__dt` in C is `_C__dt`)."""
+    private = f"_{held.__name__.lstrip('_')}__"
+    return name.removeprefix(private[:-2]) if name.startswith(private) else name
 
 
 def _is_of(function: types.FunctionType, module: Module, name: str) -> bool:

@@ -199,6 +199,12 @@ def called(node: ast.AST) -> str:
     return chain_of(node)
 
 
+def method_name(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """Under which name a method runs: `NAME=` is a property's setter."""
+    setter = any(called(decorator).endswith(".setter") for decorator in method.decorator_list)
+    return f"{method.name}=" if setter else method.name
+
+
 def words(nodes: Iterable[ast.AST]) -> set[str]:
     """All names, attributes and texts in some trees."""
     return {word for node in nodes for inner in walk(node) for word in words_of(inner)}

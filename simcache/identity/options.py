@@ -79,6 +79,14 @@ class Upon:
         kind = SETS if name.endswith("=") else CALLS
         return asks.has(name, kind) or name in MAKERS or (name.startswith("__") and name.endswith("__"))
 
+    def may_run(self, method: str) -> bool:
+        """Whether a method of this name may run, whoever asks for it."""
+        return self._may_run(method, own=True)
+
+    def asks_for(self, name: str) -> bool:
+        """Whether an attribute is read."""
+        return ALL in self._asks.exact or self._asks.has(name, ANY, CALLS)
+
     @property
     def sets_anything(self) -> bool:
         """Whether an attribute is set of what may be such an instance."""
@@ -92,7 +100,7 @@ class Upon:
         """Whether nothing of an attribute is set by what may run, while it is read."""
         if name == ITEMS:
             return name not in self.stores.exact
-        return not self.stores.has(name, ANY) and (ALL in self._asks.exact or self._asks.has(name, ANY, CALLS))
+        return not self.stores.has(name, ANY) and self.asks_for(name)
 
 
 def worked_out(uses: Iterable[Use], held: Container[str]) -> set[str]:

@@ -6,7 +6,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 16
+SOURCE_FORMAT = 17
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -76,13 +76,17 @@ class Piece(NamedTuple):
     """Of a function or class what it calls as the module is loaded, for default values and attributes."""
     only_called: tuple[str, ...] = ()
     """Of data the functions that its statements call as the module is loaded, and do nothing else with (`load()`)."""
-    counts: tuple[str, ...] = ()
-    """What a function or class counts up as it runs, beyond its own module's names: counters of other modules, and of classes."""
-
+    sets: tuple[str, ...] = ()
+    """What a function or class sets as it runs in other modules and in classes, as rows of `Setting` (use.py)."""
     filled: tuple[str, ...] = ()
-    """Attributes whose objects a function or class changes in place as it runs, whatever they are attributes of (`self.seen[x] = 1`)."""
+    """Attributes whose objects a function or class changes in place as it runs, whatever they are attributes of (`self.seen[x] = 1`): each
+    as `METHOD ATTRIBUTE`."""
     attributes: tuple[str, ...] = ()
-    """Of a class the attributes that its module knows of, set in its body or by some function: any other has come from elsewhere."""
+    """Of a class the attributes that its body binds, and those of classes inside it: any other has come later."""
+    stands_for: tuple[str, ...] = ()
+    """`name chain` of those that are nothing but another name for something (`mode = Mode.SLOW`, `law = staticmethod(linear)`)."""
+    methods: tuple[str, ...] = ()
+    """Those that are methods, properties, class methods and static methods, as they stand there."""
     bare_methods: tuple[str, ...] = ()
     """Of a class the methods without any decorator, so that the attribute of that name should be just that function."""
     loads: tuple[str, ...] = ()

@@ -4,18 +4,18 @@ import ast
 import contextlib
 import functools
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from simcache.identity.asked import Known, is_made_of_told, is_remembered, uses_of
-from simcache.identity.counters import counted
 from simcache.identity.effects import Effects
-from simcache.identity.filled import filled, set_in
+from simcache.identity.elsewhere import set_elsewhere
+from simcache.identity.filled import filled_by_method
 from simcache.identity.given import Helpers
 from simcache.identity.hints import reads_annotations
 from simcache.identity.kinds import Kinds
 from simcache.identity.library import LibraryState
 from simcache.identity.link import further, is_link, is_of_module, link_to
-from simcache.identity.normal import FUNCTIONS, Normal, called, declares, is_blind, unquoted, words
+from simcache.identity.normal import FUNCTIONS, Normal, called, chain_of, declares, is_blind, unquoted, words
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.reach import Reach, Scope, bindings, changed_arguments, imports, is_text
 from simcache.identity.reading import Reading
@@ -24,6 +24,7 @@ from simcache.identity.told import class_constants, default_constants, told
 from simcache.identity.tree import children, forget, walk
 from simcache.identity.use import MAKERS
 
+_OF_METHODS = frozenset("abstractmethod abc.abstractmethod classmethod property staticmethod".split())
 _NESTS = 6000
 """Calls within calls while a text is read."""
 
@@ -192,7 +193,9 @@ class _Reader:
         changed_by = tuple(sorted(changer for changer, changed in self.changers.items() if name in changed))
         of_told = last is None and is_made_of_told(name, parts, self.told)
         described = self._described(kind, parts, last)
-        return described._replace(links=self.links.get(name, ()), state=bool(changed_by), changed_by=changed_by, of_told=of_told)
+        return described._replace(
+            links=self.links.get(name, ()), state=bool(changed_by) and kind != "class", changed_by=changed_by, of_told=of_told
+        )
 
     def _described(self, kind: str, parts: list[ast.stmt], last: ast.stmt | None, scopes: tuple[Scope, ...] = ()) -> Piece:
         plain = self._digest_and_reach(parts, scopes, annotated=False)
@@ -209,8 +212,8 @@ class _Reader:
             chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in walk(part)),
             reads=last is not None and any(map(self.reading.may, parts)),
             made_by=() if last is None else calls_of(self._at_import(last)),
-            counts=() if last is None else counted(last),
-            filled=() if last is None else filled(last, self.fills),
+            sets=() if last is None else set_elsewhere(last),
+            filled=() if last is None else tuple(sorted(set(filled_by_method(last, self.fills)))),
             only_called=only_called(parts) if last is None else (),
             loads=() if last is None else tuple(sorted(set(only_loaded(last)))),
             uses=tuple(sorted({use.row() for use in uses_of(parts if last is None else [last], self.known) if any(use)})),
@@ -312,12 +315,20 @@ class _Reader:
                     names[name] = names[name]._replace(constants=tuple(class_constants(statement.body, known)))
         return known
 
+    def _bound_once(self, name: str) -> bool:
+        """Whether a name stands for one thing alone, also while the module's functions run."""
+        made = len(self.parts.get(name, ())) + len(self.links.get(name, ()))
+        return made == 1 and not any(name in changed for changed in self.changers.values())
+
     def _give_attributes(self, names: dict[str, Piece]) -> None:
-        """Note of classes which attributes are known here."""
-        running = {name for node in self.statements if isinstance(node, (*FUNCTIONS, ast.ClassDef)) for name in set_in(node)}
+        """Note of classes what their bodies make of their attributes."""
         for node in self.statements:
-            if isinstance(node, ast.ClassDef) and names[node.name].simple and not names[node.name].state:
-                names[node.name] = names[node.name]._replace(attributes=tuple(sorted(bindings(node.body)[0] | running)))
+            if isinstance(node, ast.ClassDef) and names[node.name].simple:
+                names[node.name] = names[node.name]._replace(
+                    attributes=tuple(sorted(_bound_in(node))),
+                    methods=tuple(sorted(_methods_in(node))),
+                    stands_for=tuple(sorted(_standing_for(node, self._bound_once))),
+                )
 
 
 def _taken(names: Mapping[str, Piece], pieces: Iterable[Piece]) -> Iterator[str]:
@@ -376,6 +387,44 @@ def _bare_methods(node: ast.ClassDef) -> set[str]:
     bare = {part.name for part in node.body if isinstance(part, FUNCTIONS) and not part.decorator_list}
     others = bindings(part for part in node.body if not (isinstance(part, FUNCTIONS) and part.name in bare))[0]
     return bare - others
+
+
+def _bound_in(node: ast.ClassDef) -> Iterator[str]:
+    """The attributes that a class body binds, and those of classes inside it."""
+    yield from bindings(part for part in node.body if not declares(part))[0]
+    yield from (f"{inside.name}.{name}" for inside in _classes_in(node) for name in _bound_in(inside))
+
+
+def _methods_in(node: ast.ClassDef) -> Iterator[str]:
+    """Those that are functions of the body, whatever Python's own decorators make of them."""
+    made = [part for part in node.body if isinstance(part, FUNCTIONS)]
+    others = bindings(part for part in node.body if not isinstance(part, FUNCTIONS))[0]
+    otherwise = {part.name for part in made if any(not _is_pythons(called(one)) for one in part.decorator_list)}
+    yield from {part.name for part in made} - others - otherwise
+    yield from (f"{inside.name}.{name}" for inside in _classes_in(node) for name in _methods_in(inside))
+
+
+def _is_pythons(decorator: str) -> bool:
+    return decorator in _OF_METHODS or decorator.rpartition(".")[2] in ("getter", "setter", "deleter")
+
+
+def _standing_for(node: ast.ClassDef, bound_once: Callable[[str], bool]) -> Iterator[str]:
+    """The attributes that are only other names, as `name chain`."""
+    names = bindings(node.body)[0]
+    for part in node.body:
+        match part:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                if isinstance(value, ast.Call) and called(value) in ("classmethod", "staticmethod") and len(value.args) == 1:
+                    value = value.args[0]
+                root = (chain := chain_of(value)).partition(".")[0]
+                if chain and root not in names and bound_once(root):
+                    yield f"{name} {chain}"
+    yield from (f"{inside.name}.{row}" for inside in _classes_in(node) for row in _standing_for(inside, bound_once))
+
+
+def _classes_in(node: ast.ClassDef) -> Iterator[ast.ClassDef]:
+    """The classes inside a class, but for those that others may have made anew."""
+    return (part for part in node.body if isinstance(part, ast.ClassDef) and not part.decorator_list)
 
 
 def _changes_its_instance(method: ast.stmt) -> bool:

@@ -1,4 +1,4 @@
-"""What one function or method asks of objects and sets in them, by the names of attributes: a row of what is known of a file."""
+"""What one function or method asks of objects and sets in them and in classes, by the names of attributes: rows of what is known of a file."""
 
 from simcache.named_tuple import NamedTuple
 
@@ -17,6 +17,18 @@ FOLLOWS = "<"
 ITEMS = "[]"
 """Stands among the attributes of a dict, list or set for what it holds."""
 MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "model_post_init"})
+
+
+COUNTS = "#"
+"""How something is set in a class or module: it is counted up by a whole number."""
+ADDS = "+"
+"""Anything is added to it, or it is made of itself in another way."""
+REMEMBERS = "="
+"""Who sets it looks at it, too, and makes it of nothing that he is given, or asks whether it is there: `if cls.grid is None: cls.grid = build(n)`."""
+PUTS = ":"
+"""In any other way."""
+READS = "?"
+"""It is not set, but read in an instance that is made."""
 
 
 class Use(NamedTuple):
@@ -40,3 +52,21 @@ class Use(NamedTuple):
     def of(cls, row: str) -> "Use":
         name, *rest = row.split(" ")
         return cls(name, *(frozenset(names.split(",")) - {""} for names in rest))
+
+
+class Setting(NamedTuple):
+    """Something that is set by code as it runs, in a class or in another module."""
+
+    method: str
+    """In which method; empty in a function."""
+    how: str
+    """`COUNTS`, `ADDS`, `REMEMBERS`, `PUTS` or `READS`."""
+    chain: str
+    """What is set, from a name of the module or of an import on."""
+
+    def row(self) -> str:
+        return " ".join(self)
+
+    @classmethod
+    def of(cls, row: str) -> "Setting":
+        return cls(*row.split(" ", 2))

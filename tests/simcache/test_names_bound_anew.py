@@ -6,6 +6,7 @@ from tests.simcache.world import World, package
 
 REBOUND = """
 from pkg import other
+from pkg.more import *
 FACTOR = 2
 TABLE = {"a": [2]}
 class Model:
@@ -68,6 +69,26 @@ class Config:
     solver: Solver = field(default_factory=Solver)
 CONFIG = Config()
 class Derived(Model): pass
+class Steps:
+    def one(self, x): return x * 2
+    def other(self, x): return x * 3
+    @property
+    def scale(self): return 2
+    @classmethod
+    def swap(cls): cls.one = cls.other
+    def count(self): Steps.n = 1
+    class Inner:
+        def run(self, x): return x * 2
+@cached
+def step(x): return Steps().one(x)
+@cached
+def scaled(x): return x * Steps().scale
+@cached
+def inner(x): return Steps.Inner().run(x)
+@cached
+def starred(x): return law(x)
+@cached
+def times(x): return x * TIMES
 @cached
 def computed(x): return int(x + ARRAY.sum() + (x - 1))
 @cached
@@ -77,6 +98,7 @@ def nested(x): return x * (CONFIG.solver.factor + CONFIG.solver.parts[0].more)
 @cached
 def inherited(x): return Derived().run(x)
 """
+BESIDE = {"other": "FACTOR = 2\nLIST = list(range(2))\n", "more": "TIMES = 2\ndef law(x): return x * 2\n"}
 REBINDINGS = {
     "a constant": ("constant", "mod.FACTOR = 3"),
     "a constant of another module": ("imported", "mod.other.FACTOR = 3"),
@@ -101,6 +123,14 @@ REBINDINGS = {
     "a record inside a record": ("nested", "mod.CONFIG.solver.factor = 3"),
     "a record in a list of a record": ("nested", "mod.CONFIG.solver.parts[0].more = 1"),
     "a function in a wrapper": ("callee", "import functools; old = mod.g; mod.g = functools.wraps(old)(lambda x: old(x) * 3 // 2)"),
+    "a method by another one of its class": ("step", "mod.Steps.one = mod.Steps.other"),
+    "a method by another one of its class, by a class method": ("step", "mod.Steps.swap()"),
+    "a method of a class whose methods set something in it": ("step", "mod.Steps.one = lambda self, x: x * 3"),
+    "a property": ("scaled", "mod.Steps.scale = 3"),
+    "a method of a class inside a class": ("inner", "mod.Steps.Inner.run = lambda self, x: x * 3"),
+    "a class inside a class": ("inner", "mod.Steps.Inner = type('Inner', (), {'run': lambda self, x: x * 3})"),
+    "a function of a star import": ("starred", "mod.law = lambda x: x * 3"),
+    "a constant of a star import": ("times", "mod.TIMES = 3"),
     "a method that comes to a class": ("inherited", "mod.Derived.run = lambda self, x: x * 3"),
 }
 
@@ -109,7 +139,7 @@ REBINDINGS = {
 @pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
 def test_what_is_bound_anew_is_never_served_the_old_result(name: str, rebind: str, called: bool, world: World) -> None:
     """A patched process gets its own results, and leaves none of them to the processes after it."""
-    world.write(package(REBOUND, other="FACTOR = 2\nLIST = list(range(2))\n"))
+    world.write(package(REBOUND, **BESIDE))
     with world.live() as process:
         process.do("import pkg.mod as mod")
         if called:
@@ -137,7 +167,7 @@ def test_a_constant_is_another_one_though_python_calls_it_equal(then: str, now: 
 
 def test_a_patch_that_is_taken_back_gets_the_old_result_again(world: World) -> None:
     """A test's monkeypatch leaves nothing behind, in this process or in the store."""
-    world.write(package(REBOUND, other="FACTOR = 2\nLIST = list(range(2))\n"))
+    world.write(package(REBOUND, **BESIDE))
     with world.live() as process:
         process.do("import pkg.mod as mod; old = mod.g")
         patches = ("mod.g = old", "mod.g = lambda x: 0", "mod.g = old", "mod.g = lambda x: 1")
@@ -191,6 +221,45 @@ OWN_STATE = {
     ),
     "a counter of a class, where one of a class upon it is made": (
         "class C:\n    def __init__(self): self.__class__.made += 1\nclass D(C):\n    made = 0\ndef g(x): return x * 2 if D() else 0\n"
+    ),
+    "seconds that a class adds up": (
+        "import time\nclass C:\n    total = 0.0\n    def run(self, x):\n        began = time.perf_counter()\n        type(self).total += time.perf_counter() - began\n        return x * 2\nC_ = C()\ndef g(x): return C_.run(x)\n"
+    ),
+    "a sum of a class, in a class method": (
+        "class C:\n    total = 0.0\n    @classmethod\n    def run(cls, x):\n        cls.total = cls.total + x / 2\n        return x * 2\ndef g(x): return C.run(x)\n"
+    ),
+    "a log of a class": (
+        "class C:\n    seen = []\n    def run(self, x):\n        self.__class__.seen.append(x)\n        return x * 2\ndef g(x): return C().run(x)\n"
+    ),
+    "instances that a class lists as they are made": (
+        "class C:\n    every = []\n    def __init__(self): self.every.append(self)\ndef g(x): return x * 2 if C().every else 0\n"
+    ),
+    "numbers that a class inside a class adds up": (
+        "class C:\n    class Stats:\n        count = 0\n        total = 0.0\n    @classmethod\n    def run(cls, x):\n        C.Stats.count += 1\n        cls.Stats.total += x\n        return x * 2\ndef g(x): return C.run(x)\n"
+    ),
+    "seconds that a decorator adds up": (
+        "import functools\nimport time\nclass Timer:\n    total = 0.0\n    calls = {}\n    @classmethod\n    def time(cls, law):\n        @functools.wraps(law)\n        def timed(x):\n            began = time.perf_counter()\n            try: return law(x)\n            finally:\n                cls.total += time.perf_counter() - began\n                cls.calls[law.__name__] = x\n        return timed\n@Timer.time\ndef g(x): return x * 2\n"
+    ),
+    "seconds that a class adds up after a block": (
+        "import time\nclass Timer:\n    total = 0.0\n    def __enter__(self): self.began = time.perf_counter()\n    def __exit__(self, *error): type(self).total += time.perf_counter() - self.began\ndef g(x):\n    with Timer(): return x * 2\n"
+    ),
+    "what a class works out when it is first asked": (
+        "class C:\n    table = None\n    @classmethod\n    def get(cls):\n        if cls.table is None: cls.table = tuple(range(3))\n        return cls.table\ndef g(x): return x * C.get()[2]\n"
+    ),
+    "an object that a class makes when it is first asked": (
+        "class R:\n    def __init__(self, n): self.n = n\nclass C:\n    made = None\n    @classmethod\n    def get(cls, n=2):\n        if cls.made is None: cls.made = R(n)\n        return cls.made\ndef g(x): return x * C.get().n\n"
+    ),
+    "an object that a function makes in a class when it is first asked": (
+        "class R:\n    def __init__(self, n): self.n = n\nclass C: pass\ndef get(n=2):\n    if not hasattr(C, 'made'): C.made = R(n)\n    return C.made\ndef g(x): return x * get().n\n"
+    ),
+    "what a class works out when it is first asked, by its own name": (
+        "class C:\n    ready = False\n    @staticmethod\n    def get():\n        if not C.ready: C.ready = True\n        return 2\ndef g(x): return x * C.get()\n"
+    ),
+    "what a class that is built upon another one works out": (
+        "class B:\n    table = None\n    @classmethod\n    def get(cls):\n        if cls.table is None: cls.table = (0, 2)\n        return cls.table\nclass C(B): pass\ndef g(x): return x * C.get()[1]\n"
+    ),
+    "the last argument, in a class": (
+        "class C:\n    last = 0\n    @classmethod\n    def run(cls, x):\n        cls.last = x\n        return x * 2\ndef g(x): return C.run(x)\n"
     ),
     "a buffer that a library fills": "import numpy as np\nB = np.zeros(3)\ndef g(x):\n    np.multiply(x, 2, out=B)\n    return int(B[0])\n",
     "a buffer that a function of the module fills": (

@@ -86,6 +86,7 @@ def test_what_is_set_in_an_object_of_options_counts(made: str, methods: str, ask
 
 CLASS = "class Config:\n    def __init__(self, dt=2): self.dt = dt\n    def set(self, dt): self.dt = dt\n"
 CFG = CLASS + "CFG = Config()\n"
+MODE = "import enum\nclass Mode(enum.Enum):\n    SLOW = 2\n    FAST = 3\n"
 FORMS_OF_OPTIONS = {
     "a name that others set in themselves": (
         CFG + "class Run:\n    def go(self, v):\n        self.dt = v\n        return self\ndef h(): return Run().go(1).dt\n",
@@ -306,6 +307,168 @@ FORMS_OF_OPTIONS = {
         "from pkg.config import put; put(3)",
     ),
     "a class inside a class": ("class CFG:\n    class sim:\n        dt = 2\n", "CFG.sim.dt", "CFG.sim.dt = 3"),
+    "a class, by its own name in a class method": (
+        "class CFG:\n    dt = 2\n    @classmethod\n    def use(cls, dt): CFG.dt = dt\n",
+        "CFG.dt",
+        "CFG.use(3)",
+    ),
+    "a class, by its own name in a static method": (
+        "class CFG:\n    dt = 2\n    @staticmethod\n    def use(dt): CFG.dt = dt\n",
+        "CFG.dt",
+        "CFG.use(3)",
+    ),
+    "a class, by its own name in a function of its body": (
+        "class CFG:\n    dt = 2\n    def use(dt): CFG.dt = dt\n",
+        "CFG.dt",
+        "CFG.use(3)",
+    ),
+    "a class, by its own name in a method": (
+        "class CFG:\n    dt = 2\n    def use(self, dt): setattr(CFG, 'dt', dt)\n",
+        "CFG.dt",
+        "CFG().use(3)",
+    ),
+    "a class, by its own name in a method whose name others have": (
+        "class CFG:\n    dt = 2\n    @classmethod\n    def set(cls, dt): CFG.dt = dt\nclass Other:\n    def set(self, n): return n\n",
+        "CFG.dt * Other().set(1)",
+        "CFG.set(3)",
+    ),
+    "a class that has a method which puts it back": (
+        (
+            "class CFG:\n    dt = 2\n    @classmethod\n    def set(cls, dt): cls.dt = dt\n    @classmethod\n    def reset(cls): cls.dt = 2\n"
+            "class Other:\n    def reset(self): return 1\n"
+        ),
+        "CFG.dt * Other().reset()",
+        "CFG.set(3)",
+    ),
+    "a class, for a while": (
+        (
+            "from contextlib import contextmanager\nclass CFG:\n    dt = 2\n    @staticmethod\n    @contextmanager\n    def using(dt):\n"
+            "        before = CFG.dt\n        CFG.dt = dt\n        yield\n        CFG.dt = before\n"
+        ),
+        "CFG.dt",
+        "context = CFG.using(3); context.__enter__()",
+    ),
+    "a class that is set once": (
+        "class CFG:\n    dt = None\n    @classmethod\n    def init(cls, dt):\n        if cls.dt is None: cls.dt = dt\n",
+        "(2 if CFG.dt is None else CFG.dt)",
+        "CFG.init(3)",
+    ),
+    "a dict in a class, by its class method": (
+        "class CFG:\n    values = {'dt': 2}\n    @classmethod\n    def put(cls, name, value): cls.values[name] = value\n",
+        "CFG.values['dt']",
+        "CFG.put('dt', 3)",
+    ),
+    "a dict in a class, by its own name": (
+        "class CFG:\n    values = {'dt': 2}\n    @staticmethod\n    def put(name, value): CFG.values[name] = value\n",
+        "CFG.values['dt']",
+        "CFG.put('dt', 3)",
+    ),
+    "a dict in a class, many at once": (
+        (
+            "class CFG:\n    values = {'dt': 2}\n    @classmethod\n    def put(cls, **more): cls.values.update(more)\n"
+            "    @classmethod\n    def of(cls, name): return cls.values[name]\n"
+        ),
+        "CFG.of('dt')",
+        "CFG.put(dt=3)",
+    ),
+    "a dict in a class inside a class": (
+        "class CFG:\n    class sim:\n        values = {'dt': 2}\n",
+        "CFG.sim.values['dt']",
+        "CFG.sim.values['dt'] = 3",
+    ),
+    "a member of an enumeration in a class": (
+        MODE + "class CFG:\n    mode = Mode.SLOW\n",
+        "CFG.mode.value",
+        "CFG.mode = type(CFG.mode).FAST",
+    ),
+    "a member of an enumeration in a class, by a function": (
+        MODE + "class CFG:\n    mode = Mode.SLOW\ndef use(mode): CFG.mode = mode\n",
+        "CFG.mode.value",
+        "from pkg.config import use, Mode; use(Mode.FAST)",
+    ),
+    "a member of an enumeration in a class, by a class method": (
+        MODE + "class CFG:\n    mode = Mode.SLOW\n    @classmethod\n    def use(cls, mode): CFG.mode = mode\n",
+        "CFG.mode.value",
+        "CFG.use(type(CFG.mode).FAST)",
+    ),
+    "a member of an enumeration in a class, where there was none": (
+        MODE + "class CFG:\n    mode = None\n",
+        "(CFG.mode or Mode.SLOW).value",
+        "from pkg.config import Mode; CFG.mode = Mode.FAST",
+    ),
+    "a member of an enumeration in a class inside a class": (
+        MODE + "class CFG:\n    class sim:\n        mode = Mode.SLOW\n",
+        "CFG.sim.mode.value",
+        "CFG.sim.mode = type(CFG.sim.mode).FAST",
+    ),
+    "a path in a class": (
+        "class CFG:\n    path = None\n",
+        "(2 if CFG.path is None else int(str(CFG.path)))",
+        "from pathlib import Path; CFG.path = Path('3')",
+    ),
+    "a class in a class": (
+        "class Two:\n    n = 2\nclass Three:\n    n = 3\nclass CFG:\n    kind = Two\n",
+        "CFG.kind.n",
+        "from pkg.config import Three; CFG.kind = Three",
+    ),
+    "a static method, by a function": (
+        "def three(): return 3\nclass CFG:\n    @staticmethod\n    def law(): return 2\ndef use(law): CFG.law = staticmethod(law)\n",
+        "CFG.law()",
+        "from pkg.config import three, use; use(three)",
+    ),
+    "a static method, by a class method": (
+        (
+            "def two(): return 2\ndef three(): return 3\nclass CFG:\n    law = staticmethod(two)\n    @classmethod\n"
+            "    def use(cls, law): CFG.law = law\n"
+        ),
+        "CFG.law()",
+        "from pkg.config import three; CFG.use(three)",
+    ),
+    "a class upon another one, by a method of that": (
+        "class Base:\n    dt = 2\n    @classmethod\n    def use(cls, dt): cls.dt = dt\nclass CFG(Base): pass\n",
+        "CFG.dt",
+        "CFG.use(3)",
+    ),
+    "a class upon another one, by an instance": (
+        "class Base:\n    dt = 2\n    def use(self, dt): type(self).dt = dt\nclass CFG(Base): pass\n",
+        "CFG().dt",
+        "CFG().use(3)",
+    ),
+    "a class, by its metaclass": (
+        "class Meta(type):\n    def use(cls, dt): cls.dt = dt\nclass CFG(metaclass=Meta):\n    dt = 2\n",
+        "CFG.dt",
+        "CFG.use(3)",
+    ),
+    "a private name of a class": (
+        "class CFG:\n    __dt = 2\n    @classmethod\n    def use(cls, dt): cls.__dt = dt\n    @classmethod\n    def dt(cls): return cls.__dt\n",
+        "CFG.dt()",
+        "CFG.use(3)",
+    ),
+    "a name that a class has not had": (
+        (
+            "class CFG:\n    @classmethod\n    def use(cls, dt): cls._dt = dt\n    @classmethod\n    def dt(cls): return getattr(cls, '_dt', 2)\n"
+        ),
+        "CFG.dt()",
+        "CFG.use(3)",
+    ),
+    "a class of a dataclass": (
+        (
+            "from dataclasses import dataclass\nfrom typing import ClassVar\n@dataclass\nclass CFG:\n    n: int = 1\n    dt: ClassVar[int] = 2\n"
+            "    def use(self, dt): CFG.dt = dt\n"
+        ),
+        "CFG().dt",
+        "CFG().use(3)",
+    ),
+    "a number of a class that a program counts up": (
+        "class CFG:\n    level = 2\n    @classmethod\n    def next(cls): cls.level += 1\n",
+        "CFG.level",
+        "CFG.next()",
+    ),
+    "a list of a class that a program adds to": (
+        "class CFG:\n    rows = [2]\n    def total(self): return sum(self.rows)\n    @classmethod\n    def add(cls, row): cls.rows.append(row)\n",
+        "CFG().total()",
+        "CFG.add(1)",
+    ),
 }
 
 
@@ -458,6 +621,32 @@ def test_what_a_function_beside_a_class_sets_in_it_counts(setter: str, setting: 
         assert process.do("answer = f(2)") == "6"
         assert process.do("answer = f(2)") == "6"
     assert world.ask("f(2)") == "4"
+
+
+STATISTICS = {
+    "a sum, by a class method": ("@classmethod\n    def note(cls, x): cls.total += x", "Road.note(0.5)"),
+    "a sum, by a static method": ("@staticmethod\n    def note(x): Road.total += x", "Road.note(0.5)"),
+    "a sum, by a method": ("def note(self, x): type(self).total = type(self).total + x", "Road().note(0.5)"),
+    "a sum, by a function": ("pass\ndef note(x): Road.total += x", "note(0.5)"),
+    "a list, by a class method": ("@classmethod\n    def note(cls, x): cls.seen.append(x)", "Road.note(0.5)"),
+    "a list, by a method": ("def note(self, x): self.__class__.seen.append(x)", "Road().note(0.5)"),
+    "a list, by a function": ("pass\ndef note(x): Road.seen.append(x)", "note(0.5)"),
+}
+
+
+@pytest.mark.parametrize(("method", "noting"), STATISTICS.values(), ids=STATISTICS)
+def test_what_a_program_adds_up_in_a_class_does_not_count(method: str, noting: str, world: World) -> None:
+    """Nothing that the function can reach looks at it: somebody will report it."""
+    world.write(
+        package(f"class Road:\n    total = 0.0\n    seen = []\n    width = 3\n    {method}\n@cached\ndef f(x): return x * Road.width\n")
+    )
+    with world.live() as process:
+        process.do("from pkg.mod import *; from pkg import mod")
+        before = process.do("answer = f.key(2)")
+        process.do(f"{'mod.' if noting.startswith('note') else ''}{noting}")
+
+        assert process.do("answer = f.key(2)") == before
+    assert world.ask("f.key(2)") == before
 
 
 def test_what_a_function_beside_a_class_counts_in_it_does_not_count(world: World) -> None:
