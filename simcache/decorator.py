@@ -89,7 +89,7 @@ class Cached(Generic[P, R]):
         try:
             key, used = self._key(arguments)
         except SourceChanged as problem:
-            self._say_changed(problem.path)
+            self._say_changed(problem.reason)
             return self.compute(*args, **kwargs)  # type: ignore[no-any-return]
         cache = self.cache
         found = cache.lookup(self.name, key, self.into, self.options.codec)
@@ -216,7 +216,7 @@ class Cached(Generic[P, R]):
         try:
             key, used = self._key(arguments)
         except SourceChanged as problem:
-            self._say_changed(problem.path)
+            self._say_changed(problem.reason)
             return await self.compute(*args, **kwargs)
         cache = self.cache
         found = cache.lookup(self.name, key, self.into, self.options.codec)
@@ -255,18 +255,19 @@ class Cached(Generic[P, R]):
         return _writing()[1](seconds, packages, source=self._source, device=str(arguments.get("device") or "cpu"))
 
     def _changed_since(self, used: list[Fingerprint]) -> str | None:
-        """The file that was edited since it was loaded, if that changes the version of any code behind this key."""
+        """Which file was edited since it was loaded, if that changes the version of any code behind this key."""
         if all(code.files_unchanged() for code in used):
             return None
         try:
             now = self._taken()
         except SourceChanged as problem:
-            return problem.path
+            return problem.reason
         if now.version != used[0].version:
-            return next((path for path, signature in used[0].files.items() if now.files.get(path) != signature), self.name)
+            edited = next((path for path, signature in used[0].files.items() if now.files.get(path) != signature), self.name)
+            return SourceChanged(edited).reason
         self._fingerprint = now
         others = [code for code in used[1:] if not code.files_unchanged()]
-        return next(iter(others[0].files), self.name) if others else None
+        return SourceChanged(next(iter(others[0].files), self.name)).reason if others else None
 
     def _set_since(self, before: Fingerprint, belonging: Container[str]) -> str | None:
         """What the code reads and a program set after a series was made, as notebooks do; an edited file is told of elsewhere."""
@@ -280,8 +281,8 @@ class Cached(Generic[P, R]):
         place = next((each.path for each in code_differences(before.parts, now.parts)), self.name)
         return f"{place} is not what it was when the series was made"
 
-    def _say_changed(self, path: str) -> None:
-        text = f"{self.name} is computed and not stored: {path} was edited after this process loaded it; start anew to cache again"
+    def _say_changed(self, reason: str) -> None:
+        text = f"{self.name} is computed and not stored: {reason}"
         if text not in _said:
             _said.add(text)
             warn(text, NotStored)
@@ -301,12 +302,12 @@ class Cached(Generic[P, R]):
         arguments = bound.arguments
         if arguments.get(_RESUME) is not None:
             raise TypeError(f"{self.name}: `{_RESUME}` is given by the cache; leave it out")
-        edited: str | None = None
+        unknown: str | None = None
         try:
             key, used = self._key(arguments)
         except SourceChanged as problem:
             # The version of the loaded code is unknown: a key of its own, under which nothing is stored or found.
-            edited, used = problem.path, []
+            unknown, used = problem.reason, []
             key = make_key(self.name, f"unknown {time.time_ns()}", {})
         resumable = _RESUME in self._binder.names
         belonging = {code.version for code in used[:1]}
@@ -341,8 +342,7 @@ class Cached(Generic[P, R]):
         def keepable() -> str | None:
             if (problem := changed()) is not None:
                 return problem
-            reason = edited or self._changed_since(used)
-            return None if reason is None else f"{reason} was edited after this process loaded it; start anew to cache again"
+            return unknown or self._changed_since(used)
 
         source = Source(
             function=self.name,

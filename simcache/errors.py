@@ -107,6 +107,25 @@ class SourceChanged(CacheError):
     def __str__(self) -> str:
         return f"{self.path} was edited after this process loaded it, so nobody can tell the version of the code that runs: start anew"
 
+    @property
+    def reason(self) -> str:
+        """The same as the reason why a result is not stored."""
+        return f"{self.path} was edited after this process loaded it; start anew to cache again"
+
+
+class CompiledBefore(SourceChanged):
+    """A function was compiled before something that it reads was set anew, and computes with the old value: compile it again, or start anew."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} was compiled before something that it reads was changed, and still computes with what that was: "
+            "define it again, call its recompile(), or start anew"
+        )
+
+    @property
+    def reason(self) -> str:
+        return str(self)
+
 
 class Unstorable(CacheError, TypeError):
     """A result that no codec can bring back exactly: annotate the return type, or choose another codec."""

@@ -10,6 +10,7 @@ from simcache.identity.made import Made, behind
 from simcache.identity.modules import Module
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
+from simcache.identity.taken import Names
 
 if TYPE_CHECKING:
     from simcache.identity.keeping import Keeping
@@ -32,6 +33,7 @@ class Entered(Protocol):
     def places(self, module: Module, chain: str) -> Iterator[str]: ...
     def watch(self, held: object) -> None: ...
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
+    def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
 
 
 class Again:
@@ -47,6 +49,9 @@ class Again:
         self._states: list[tuple[str, Module, str, Piece]] = []
         self._readers: set[str] = set()
         """Functions and classes that may read files or the environment."""
+        self._counted: list[object] = []
+        self._in_cells: list[tuple[str, Piece]] = []
+        """Functions and classes of notebooks, by their nodes."""
         self._options: dict[str, str] = {}
         """By node what has been set in it, as it was looked at last: each time more may be known that is reached."""
         self._reads_annotations = False
@@ -64,6 +69,20 @@ class Again:
             self._readers.add(node)
         if piece.state:
             self._states.append((node, module, name, piece))
+
+    def note_cell(self, node: str, piece: Piece) -> None:
+        """A function or class of a notebook is followed, which has no place in a file."""
+        self._in_cells.append((node, piece))
+
+    def decorated(self) -> Iterator[tuple[object, str]]:
+        """What stands in loaded modules where they define functions with decorators, by the nodes of these."""
+        for node, module, piece in self._entered:
+            if piece.kind == "def" and not piece.bare and module.namespace is not None:
+                yield module.namespace.get(node.partition(":")[2]), node
+
+    def count(self, held: Iterable[object]) -> None:
+        """These count by the values that they have now."""
+        self._counted += held
 
     def look(self) -> None:
         """Look, until something leads further."""
@@ -107,28 +126,36 @@ class Again:
         from simcache.identity.options import Running
         from simcache.identity.use import Use
 
-        return Running((node if piece.kind == "class" else "", Use.of(row)) for node, _, piece in self._entered for row in piece.uses)
+        return Running((node if piece.kind == "class" else "", Use.of(row)) for node, piece in self._pieces() for row in piece.uses)
+
+    def _pieces(self) -> list[tuple[str, Piece]]:
+        return [*((node, piece) for node, _, piece in self._entered), *self._in_cells]
 
     def close(self) -> None:
-        """Nothing leads further: what options are set to is known now, and what is kept in classes."""
-        if any(piece.kind == "class" or piece.sets for _, _, piece in self._entered):
-            self._keep()
+        """Nothing leads further: what options are set to is known now, what is kept in classes, and who changes what counts by its value."""
+        keeping = self._keep() if any(piece.kind == "class" or piece.sets for _, piece in self._pieces()) else None
         for node, told in self._options.items():
             if told:
                 self._add(node, told)
 
-    def _keep(self) -> None:
+        if self._counted:
+            from simcache.identity.counted import Counted  # code in files seldom captures anything
+
+            Counted(self.closure, self.closure.objects, self._running(), keeping).watch(self._counted)
+
+    def _keep(self) -> "Keeping":
         keeping = self._keeping()
         self.closure.counts.update(keeping.places())
         for node, module, piece in self._entered:
             if piece.kind == "class" and (told := self.closure.loaded.tables(module.now(), node.partition(":")[2], piece, keeping.fills)):
                 self._add(node, told)
+        return keeping
 
     def _keeping(self) -> "Keeping":
         """What is set in classes by what was followed, and by functions beside a class that are not reached."""
         from simcache.identity.keeping import Keeping  # whose code sets nothing has nothing of its own
 
-        classes = frozenset(node for node, _, piece in self._entered if piece.kind == "class")
+        classes = frozenset(node for node, piece in self._pieces() if piece.kind == "class")
         keeping, may_run = Keeping(lambda: self._running().upon(classes)), self._may_run()
         for node, module, piece in self._entered:
             places = partial(self.closure.places, module)
@@ -136,6 +163,8 @@ class Again:
                 keeping.note(piece, places, reached=node in may_run)
             for changer in piece.changed_by if piece.kind == "class" else ():
                 keeping.note(module.file.summary.names[changer], places, reached=False)
+        for node, piece in self._in_cells:
+            keeping.note(piece, partial(_places_in_cells, node.partition(":")[0]), reached=True)
         return keeping
 
     def _settle(self, may_run: Container[str]) -> None:
@@ -202,6 +231,11 @@ class Again:
         """Have these texts count, too."""
         parts = self.closure.parts
         parts[node] = digest_of(parts[node], *texts)[:16]
+
+
+def _places_in_cells(name: str, chain: str) -> tuple[str, ...]:
+    """All cells of a notebook have the names of one module."""
+    return (f"{name}:{chain}",)
 
 
 def _is_changed(module: Module, piece: Piece, may_run: Container[str]) -> bool:

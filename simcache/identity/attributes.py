@@ -4,6 +4,13 @@ import types
 from collections import OrderedDict
 from typing import Any
 
+_IDLE = frozenset("_thread abc argparse builtins pydantic pydantic_settings types typing typing_extensions".split())
+
+
+def is_idle(cls: type) -> bool:
+    """Whether a class of Python or of a package sets nothing of its own in what is built upon it, as that is used."""
+    return cls.__module__ == "collections.abc" or cls.__module__.partition(".")[0] in _IDLE
+
 
 def slots_of(cls: type) -> dict[str, types.MemberDescriptorType]:
     """The slots that a class and those it is built upon declare; of two with one name, that of the derived class is seen."""

@@ -23,7 +23,7 @@ from simcache.identity.files import (
 from simcache.identity.link import further, is_link
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
-from simcache.identity.made import Made
+from simcache.identity.made import Made, behind
 from simcache.identity.modules import Module, locate, target
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
@@ -44,6 +44,8 @@ class Closure:
         """Those that were found."""
         self.parts: dict[str, str] = {}
         self.outside: set[str] = set()
+        self.compiled: list[tuple[object, str]] = []
+        """Compiled functions that were followed as objects, with what they are as text."""
         self.guards: dict[tuple[int, str], Guard] = {}
         self.listed: set[str] = set()
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
@@ -72,6 +74,20 @@ class Closure:
             self.project.files,
             Guards(self.guards.values(), self.project.unloaded(), self.project.loading),
         )
+
+    def check_compiled(self) -> None:
+        """Raise CompiledBefore if what a compiled function reads was set anew since it was compiled."""
+        found = [*self.compiled, *self.again.decorated()]
+        if not any(type(one).__module__.startswith("numba.") for one, _ in found):
+            return
+        from simcache.identity.frozen import check_compiled, is_compiled
+
+        context = self.project.own, self.project.packages
+        for one, text in found:
+            if is_compiled(one):
+                node = text.partition("=")[0]
+                read = digest_of(text, *(self.parts.get(name, "") for name in sorted(behind([node], self.made.edges.get))))
+                check_compiled(node.replace(":", "."), one, read, context)
 
     # -- modules
 
@@ -377,6 +393,14 @@ class Closure:
             self.guards[key] = guard_of(names, name, held, record=record) if inside else Guard(names, name, held, None, None)
         for inner in self.objects.records_in(held) if record else ():
             self.watch(inner)
+
+    def note_cell(self, node: str, piece: Piece) -> None:
+        """A function or class of a notebook is followed: what it sets itself is no setting of a program."""
+        self.again.note_cell(node, piece)
+
+    def count(self, *held: object) -> None:
+        """These count by the values that they have now: have it hold only as long as nobody but the code that is reached changes them."""
+        self.again.count(held)
 
     def watch(self, held: object) -> None:
         """Have it hold only as long as nothing comes to this class or changes in this record, wherever it is kept."""

@@ -50,6 +50,7 @@ def _closed(own: str, packages: Iterable[str], begin: Callable[[Closure], list[s
             load(missing.name)
             continue
         if closure.counts <= counted:
+            closure.check_compiled()
             return found
         counted |= closure.counts
 

@@ -15,8 +15,8 @@ from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.files import codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.forms import SCALARS
 from simcache.identity.link import is_link, taken_apart
-from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, root_of, underlying
-from simcache.identity.piece import Piece, digest_of
+from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, place_in, root_of, underlying
+from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.project import Project
 from simcache.identity.taken import Names, Variable
 
@@ -34,10 +34,14 @@ class Followed(Protocol):
 
     parts: dict[str, str]
     outside: set[str]
+    counted: frozenset[str]
+    compiled: list[tuple[object, str]]
 
     def imported(self, name: str, chain: list[str]) -> str: ...
     def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
+    def note_cell(self, node: str, piece: Piece) -> None: ...
+    def count(self, *held: object) -> None: ...
 
 
 class Live:
@@ -160,6 +164,13 @@ class Live:
             return self.follow(obj, path)
         return self.value(obj, path, of=of, reduces=reduces)
 
+    def live_anyway(self, obj: object, path: str, *, of: Module | None = None) -> str:
+        """The same of what nobody gave as an argument, nor can leave out: a signature, a sentinel, a lock inside something."""
+        try:
+            return self.live(obj, path, of=of)
+        except Unkeyable:
+            return self.live(obj, path, of=of, reduces=True)
+
     def value(self, obj: object, path: str, *, of: Module | None = None, reduces: bool = False) -> str:
         return f"value {self.value_digest(obj, path, of=of, reduces=reduces)}"
 
@@ -202,9 +213,11 @@ class Live:
         if isinstance(obj, functools.partial):
             inner = underlying(obj)
             of = self.module_of(inner) if isinstance(inner, types.FunctionType) and not self.is_foreign(inner) else None
+            self.closure.count(*obj.args, *obj.keywords.values())
             parts = [self.follow(obj.func, path), self.value((list(obj.args), dict(obj.keywords)), path, of=of)]
             return f"partial({', '.join(parts)})"
         if isinstance(obj, types.MethodType):
+            self.closure.count(obj.__self__)
             return f"{self.follow(obj.__func__, path)} of {self.live(obj.__self__, path)}"
         if isinstance(obj, (staticmethod, classmethod)):
             return self.follow(obj.__func__, path)
@@ -217,8 +230,11 @@ class Live:
         held = None if self.is_foreign_wrapper(obj) else held_function(obj)
         if held is not None:
             options = getattr(obj, "targetoptions", None)
-            return self.follow(held, path) + (f" {sorted(options.items())!r}" if isinstance(options, dict) else "")
+            text = self.follow(held, path)
+            self.closure.compiled.append((obj, text))
+            return text + (f" {sorted(options.items())!r}" if isinstance(options, dict) else "")
         if not hasattr(obj, "__qualname__"):
+            self.closure.count(obj)
             return f"{self.follow(type(obj), path)} {self.value(obj, path)}"
         return self.foreign(obj)
 
@@ -235,7 +251,7 @@ class Live:
         if self.is_foreign(cls):
             return self.foreign(cls)
         module = self.module_of(cls)
-        behaviour = callable(getattr(cls, "__cache_key__", None))
+        behaviour = any(callable(vars(base).get("__cache_key__")) for base in cls.__mro__)  # a metaclass may answer for any name
         if module is not None and "<" not in cls.__qualname__:
             top = cls.__qualname__.partition(".")[0]
             piece = module.file.summary.names.get(top)
@@ -256,12 +272,16 @@ class Live:
         edges = [self.follow(base, node) for base in cls.__bases__ if base is not object]
         maker = self.maker_of(cls)
         edges += maker
+        self.closure.count(cls)
+        if (piece := _cell_class(cls)) is not None:
+            self.closure.note_cell(node, piece)
         for name, held in sorted(_attributes_of(cls).items()):
             inner = underlying(held)
             made_up = isinstance(inner, types.FunctionType) and name.startswith("__") and is_outside(inner.__code__.co_filename)
-            if made_up and maker:
-                continue  # by a decorator, which stands there; each Python's dataclasses make up others
-            if isinstance(inner, types.FunctionType) and not inner.__code__.co_filename.startswith("<string>"):
+            if (made_up and maker) or any(f"{place_in(base)}.{name}" in self.closure.counted for base in cls.__mro__):
+                continue  # by a decorator, which stands there (each Python's dataclasses make up others); or kept by code that is followed
+            of_project = isinstance(inner, type) and not name.startswith("__") and not self.is_foreign(inner)
+            if of_project or (isinstance(inner, types.FunctionType) and not inner.__code__.co_filename.startswith("<string>")):
                 edges.append(f"{name}={self.follow(inner, f'{node}.{name}')}")
             elif name in ("__annotations__", "__match_args__", "__slots__"):
                 edges.append(f"{name}={sorted(held.items()) if isinstance(held, dict) else held!r}"[:4096])
@@ -281,7 +301,7 @@ class Live:
     def module_of(self, obj: Any) -> Module | None:
         """The project's module whose file an object comes from, also for scripts and functions shipped by value."""
         name = module_name(obj)
-        code = getattr(obj, "__code__", None)
+        code = None if isinstance(obj, type) else getattr(obj, "__code__", None)
         if getattr(obj, "__module__", None) not in ("__main__", "__mp_main__"):
             module = self.project.module(name)
             if module is not None and (code is None or code.co_filename == module.file.path):
@@ -290,7 +310,7 @@ class Live:
                 return module
         main = sys.modules.get("__main__")
         own = own_function(obj)
-        code = getattr(own, "__code__", None)
+        code = None if isinstance(own, type) else getattr(own, "__code__", None)
         path = code.co_filename if code is not None else getattr(main, "__file__", None)
         if not path or not path.endswith(".py") or not os.path.isfile(path):
             return None
@@ -343,17 +363,14 @@ class Live:
                 held = cell.cell_contents
             except ValueError:  # a name that the function around it has not bound yet
                 continue
-            self.closure.guard(Variable(cell), name, held, record=self.is_record(held))
-            where, of = f"{path}.<captured {name}>", self.module_of(function)
-            try:
-                text = self.live(held, where, of=of)
-            except Unkeyable:  # a signature, a sentinel, a lock inside something: nobody gave it as an argument, nor can leave it out
-                text = self.live(held, where, of=of, reduces=True)
-            texts.append(f" {name}={text}")
+            self.closure.guard(Variable(cell), name, held)
+            self.closure.count(held)
+            texts.append(f" {name}={self.live_anyway(held, f'{path}.<captured {name}>', of=self.module_of(function))}")
         return "".join(texts)
 
     def defaults(self, function: types.FunctionType, path: str) -> str:
         values = [*(function.__defaults__ or ()), *(value for _, value in sorted((function.__kwdefaults__ or {}).items()))]
+        self.closure.count(*(value for value in values if not isinstance(value, (dict, list, set))))  # `memo={}` is its own
         return "".join(f" default={self.live(value, f'{path}.<default>')}" for value in values)
 
     def without_file(self, function: types.FunctionType, path: str, *, start: bool) -> str:
@@ -361,6 +378,8 @@ class Live:
         code = function.__code__
         node = f"{module_name(function)}:{code.co_qualname}"
         piece = _cell_piece(function) or piece_of_code(code)
+        if piece.kind == "def":
+            self.closure.note_cell(node, piece)
         edges = [text for reach in piece.reaches for text in (reach, self.live_reach(function, reach, piece.changes))]
         returns = (piece.returns or str(function.__annotations__.get("return", ""))) if start else ""
         digest = digest_of(piece.digest, returns, *edges)
@@ -384,12 +403,9 @@ class Live:
             return self.closure.imported(held.__name__, chain)
         if root in changed and not isinstance(held, (type, types.FunctionType)):
             return self.registered(held, deep=False)
-        record = self.is_record(held) or hasattr(type(held), "__dataclass_fields__")
-        self.closure.guard(namespace, root, held, record=record)
-        for name, value in list(vars(held).items()) if isinstance(held, type) and root not in changed and not self.is_foreign(held) else ():
-            if not name.startswith("__") and isinstance(value, SCALARS):
-                self.closure.guard(vars(held), name, value)
-        return self.live(held, root)
+        self.closure.guard(namespace, root, held)
+        self.closure.count(held)
+        return self.live_anyway(held, root)
 
 
 def check_code(module: Module, code: types.CodeType) -> None:
@@ -418,7 +434,7 @@ def which(module: Module, code: types.CodeType, piece: Piece) -> str:
 
 def _attributes_of(cls: type) -> dict[str, object]:
     """What a class has; of an enumeration the values of its members, for what else it keeps of them differs between Pythons."""
-    members = getattr(cls, "_member_map_", None)
+    members = vars(cls).get("_member_map_")
     if not isinstance(members, dict):
         return dict(vars(cls))
     others = {name: held for name, held in vars(cls).items() if not (name in members or (name.startswith("_") and name.endswith("_")))}
@@ -427,23 +443,39 @@ def _attributes_of(cls: type) -> dict[str, object]:
 
 def _cell_piece(function: types.FunctionType) -> Piece | None:
     """The piece of a function that was typed into a notebook cell or at a prompt that keeps its text."""
-    code = function.__code__
-    lines = (
-        linecache.getlines(code.co_filename, function.__globals__)
-        if code.co_filename.startswith("<") or "ipykernel" in code.co_filename
-        else []
-    )
-    if not lines:
+    summary = _cell(function)
+    if summary is None:
         return None
+    qualname = function.__code__.co_qualname
+    around = summary.names.get(qualname.partition(".")[0])
+    of_class = around if around is not None and around.kind == "class" else None
+    return summary.names.get(qualname) or summary.nested.get(qualname) or of_class
+
+
+def _cell_class(cls: type) -> Piece | None:
+    """The piece of a class of a cell, if it has methods by which the cell is found."""
+    method = own_function(cls)
+    summary = _cell(method) if isinstance(method, types.FunctionType) else None
+    piece = None if summary is None else summary.piece(cls.__qualname__)
+    return piece if piece is not None and piece.kind == "class" else None
+
+
+def _cell(function: types.FunctionType) -> Summary | None:
+    """What the text says of the cell in which a function stands; None if there is no text, or another one than was run."""
+    code = function.__code__
+    if not (code.co_filename.startswith("<") or "ipykernel" in code.co_filename):
+        return None
+    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
     try:
-        text = "".join(lines)
         if not any(same_code(code, found) for found in compiled(code.co_filename, text.encode()).get(code.co_qualname, ())):
             return None
-        from simcache.identity.source import summarise  # only notebooks and prompts need it here
-
-        summary = summarise(text)
+        return _summary_of(text)
     except (SyntaxError, ValueError):
         return None
-    around = summary.names.get(code.co_qualname.partition(".")[0])
-    of_class = around if around is not None and around.kind == "class" else None
-    return summary.names.get(code.co_qualname) or summary.nested.get(code.co_qualname) or of_class
+
+
+@functools.lru_cache(maxsize=256)
+def _summary_of(text: str) -> Summary:
+    from simcache.identity.source import summarise  # only notebooks and prompts need it here
+
+    return summarise(text)

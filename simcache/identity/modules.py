@@ -153,7 +153,8 @@ def module_name(obj: object) -> str:
         return str(name)
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
-    code = getattr(own_function(obj), "__code__", None)
+    own = own_function(obj)
+    code = None if isinstance(own, type) else getattr(own, "__code__", None)  # a metaclass may answer for any name
     path = code.co_filename if code is not None else getattr(main, "__file__", None)
     if spec is not None and spec.origin == path:
         return str(spec.name).removesuffix(".__main__")

@@ -263,6 +263,8 @@ def _named_tuple(cls: type) -> Form:
 
 
 def _rows(names: Any) -> Rows:
+    if any(not isinstance(name, str) for name in names):
+        raise Refused("it has an attribute whose name is no text")
     return [(text(b"s", name), name) for name in sorted(names)]
 
 
@@ -285,7 +287,7 @@ def _named(state: Mapping[str, Any], rows: Rows, owner: object, walk: Walk, dept
 def _state(value: Any, slots: tuple[tuple[str, Any], ...], declared: frozenset[str]) -> dict[str, Any]:
     """Every attribute that an instance carries; what a cached property remembers follows from the others."""
     cls = type(value)
-    held: dict[str, Any] = getattr(value, "__dict__", {})
+    held: dict[str, Any] = value.__dict__ if cls.__dictoffset__ else {}  # its `__getattr__` may answer for whatever it is asked
     # How an instance was subscripted when it was made is a note for type checkers.
     notes = _COPIED if "__wrapped__" in held else ("__orig_class__",)
     state = {name: item for name, item in held.items() if name not in notes and (name in declared or not _remembered(cls, name))}

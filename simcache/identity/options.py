@@ -11,14 +11,14 @@ class Running:
     def __init__(self, uses: Iterable[tuple[str, Use]]) -> None:
         """Each use with the class of which it is a method, empty for that of a function; they are gone through where there is an instance."""
         self._uses = uses
-        self._upon: dict[frozenset[str], Upon] = {}
+        self._upon: dict[tuple[frozenset[str], frozenset[str]], Upon] = {}
 
-    def upon(self, classes: frozenset[str]) -> "Upon":
-        """The same for an instance that is built upon these classes."""
-        if classes not in self._upon:
+    def upon(self, classes: frozenset[str], called: frozenset[str] = frozenset()) -> "Upon":
+        """The same for an instance that is built upon these classes; methods of the `called` names may run, whoever asks for them."""
+        if (classes, called) not in self._upon:
             self._uses = [*self._uses]
-            self._upon[classes] = Upon(self._uses, classes)
-        return self._upon[classes]
+            self._upon[classes, called] = Upon([*self._uses, ("", Use("", asks=called))], classes)
+        return self._upon[classes, called]
 
 
 class _Names:

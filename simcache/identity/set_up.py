@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
-from simcache.identity.attributes import attributes_of, items_of
+from simcache.identity.attributes import attributes_of, is_idle, items_of
 from simcache.identity.files import times_reloaded
 from simcache.identity.forms import SCALARS
 from simcache.identity.live import Live
@@ -19,8 +19,6 @@ _CONTAINERS = (dict, list, set, tuple)
 _PYTHONS = (Counter, OrderedDict)
 _LOOKED_AT = 256
 """Objects of options that are looked for in a list or dict of such."""
-_IDLE = frozenset("_thread abc argparse builtins pydantic pydantic_settings types typing typing_extensions".split())
-"""Packages whose classes set nothing of their own as what is built upon them is used."""
 
 _first_set: dict[tuple[int, str, int], tuple[object, dict[str, str]]] = {}
 """The options of something that the text does not tell, as they were when they were first asked."""
@@ -133,7 +131,7 @@ class SetUp:
                 if piece is None:
                     return {}
                 found[place_in(base)] = piece
-            elif base.__module__ != "collections.abc" and base.__module__.partition(".")[0] not in _IDLE:
+            elif not is_idle(base):
                 return {}
         return found
 

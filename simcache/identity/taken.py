@@ -295,7 +295,7 @@ def _copied_once(held: Any, met: set[int], depth: int) -> Any:
         return held
     met.add(id(held))
     if isinstance(held, dict):
-        return {key: value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for key, value in held.items()}
+        return [(key, value if type(value) in _FIXED else _copied_once(value, met, depth + 1)) for key, value in held.items()]
     if kind is set or kind is frozenset:
         return kind, {*map(_told_apart, held)}
     inside = [value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for value in held]
