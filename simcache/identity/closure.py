@@ -82,12 +82,14 @@ class Closure:
             return
         from simcache.identity.frozen import check_compiled, is_compiled
 
-        context = self.project.own, self.project.packages
-        for one, text in found:
+        texts: dict[int, tuple[object, set[str]]] = {}
+        for one, text in found:  # some are met by their name and as an object
             if is_compiled(one):
-                node = text.partition("=")[0]
-                read = digest_of(text, *(self.parts.get(name, "") for name in sorted(behind([node], self.made.edges.get))))
-                check_compiled(node.replace(":", "."), one, read, context)
+                texts.setdefault(id(one), (one, set()))[1].add(text)
+        for one, told in texts.values():
+            nodes = sorted(text.partition("=")[0] for text in told)
+            read = digest_of(*sorted(told), *(self.parts.get(name, "") for name in sorted(behind(nodes, self.made.edges.get))))
+            check_compiled(nodes[0].replace(":", "."), one, read, (self.project.own, self.project.packages))
 
     # -- modules
 

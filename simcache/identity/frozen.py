@@ -6,7 +6,7 @@ from weakref import ref
 
 from simcache.errors import CompiledBefore
 
-_met: dict[tuple[int, Hashable], tuple["ref[Any]", str, frozenset[int]]] = {}
+_met: dict[tuple[int, Hashable], tuple["ref[Any]", str, list[object]]] = {}
 """Of each compiled function, by its id: itself, what it read when it was met last, and what it had been compiled to by then."""
 
 
@@ -15,11 +15,16 @@ def check_compiled(name: str, function: Any, read: str, context: Hashable) -> No
 
     What was compiled in between may have been so before or after the change: nobody knows. In another `context` digests differ.
     """
-    made = frozenset(map(id, _overloads(function).values()))
-    before = _met.get((id(function), context))
-    if made and before is not None and before[0]() is function and before[1] != read and not (before[2] and before[2].isdisjoint(made)):
+    place = (id(function), context)
+    made = [*_overloads(function).values()]
+    before = _met.get(place)
+    if before is None or before[0]() is not function:
+        _met[place] = ref(function, lambda _: _met.pop(place, None)), read, made
+    elif before[1] == read or not made or (before[2] and {*map(id, before[2])}.isdisjoint(map(id, made))):
+        _met[place] = before[0], read, made
+    else:
+        _met[place] = before[0], before[1], made  # so that it is seen when it is compiled again
         raise CompiledBefore(name)
-    _met[id(function), context] = ref(function), read, made
 
 
 def is_compiled(function: object) -> bool:

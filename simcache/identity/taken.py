@@ -9,6 +9,8 @@ from functools import partial
 from operator import attrgetter, is_, itemgetter
 from typing import Any, Protocol
 
+from xxhash import xxh3_128_digest
+
 from simcache.identity.attributes import attributes_of, items_of, length_of, slots_of
 from simcache.identity.files import Signature, signature_of
 from simcache.identity.forms import SCALARS
@@ -26,8 +28,10 @@ _WITHOUT_COUNTS = 2
 _DEEPEST = 100
 _COPIED = 256
 """Containers up to this many items are watched for changes in place, larger ones for being replaced."""
+_WRITTEN_WHOLE = 1 << 14
+"""The same for those that hold nothing but plain values, which are compared in one call."""
 _WATCHED = 1 << 16
-"""The same for arrays, in bytes."""
+"""Bytes of an array that are kept to be compared; of a larger one their digest, a millisecond for 16 MiB."""
 
 
 class Fingerprint(NamedTuple):
@@ -153,11 +157,11 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
     inside: Callable[[Any], object] | None = None
     if isinstance(held, types.FunctionType):
         inside = _of_function
-    elif type(held) in _CONTAINERS and len(held) <= _COPIED:  # type: ignore[arg-type]
-        inside = _written if _can_be_written(held) else _copied
+    elif type(held) in _CONTAINERS:
+        inside = _written if _can_be_written(held) else _copied if len(held) <= _COPIED else len  # type: ignore[arg-type]
     elif type(held) is deque:
         inside = _of_deque
-    elif _is_small_array(held):
+    elif _is_array(held):
         inside = _of_array
     elif record:
         inside = _of_record(held)
@@ -187,7 +191,9 @@ def _of_deque(held: Any) -> object:
 
 
 def _of_array(array: Any) -> object:
-    return array.tobytes()
+    if array.nbytes <= _WATCHED or array.dtype.hasobject:
+        return array.tobytes()
+    return xxh3_128_digest(array.data if array.flags.c_contiguous else array.tobytes())
 
 
 def _of_record(record: object) -> Callable[[Any], object]:
@@ -230,8 +236,8 @@ def _of_option(value: Any) -> object:
     """Of a plain value its type too, of a small container or array what it holds, of anything else which object it is, whatever that thinks is equal."""
     if isinstance(value, SCALARS):
         return type(value), _told_apart(value)
-    if _is_small_array(value):
-        return _Same(value), value.tobytes()
+    if _is_array(value):
+        return _Same(value), _of_array(value)
     return (type(value), _copied(value)) if _is_small(value) else _Same(value)
 
 
@@ -261,8 +267,8 @@ def _is_small(value: Any) -> bool:
     return type(value) in _HOLDERS
 
 
-def _is_small_array(value: Any) -> bool:
-    return type(value).__module__ == "numpy" and bool(getattr(value, "nbytes", _WATCHED + 1) <= _WATCHED)
+def _is_array(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and type(value).__name__ == "ndarray"
 
 
 def _can_be_written(held: Any) -> bool:
@@ -271,7 +277,7 @@ def _can_be_written(held: Any) -> bool:
     while queue:
         one = queue.pop()
         kind, met = type(one), met + 1
-        if kind in _KNOWN_TO_MARSHAL and met <= _COPIED:
+        if kind in _KNOWN_TO_MARSHAL and met <= _WRITTEN_WHOLE:
             queue += [*one, *one.values()] if kind is dict else one
         elif kind not in _WRITTEN:
             return False
@@ -303,5 +309,7 @@ def _copied_once(held: Any, met: set[int], depth: int) -> Any:
 
 
 def _told_apart(value: Any) -> object:
-    """A number with its type, and the sign of a zero: Python calls 1, 1.0 and True equal, and 0.0 and -0.0."""
-    return (type(value), value or repr(value)) if type(value) in _NUMBERS else value
+    """A number with its type, and the sign of a zero: Python calls 1, 1.0 and True equal, and 0.0 and -0.0. Of an array what it holds."""
+    if type(value) in _NUMBERS:
+        return type(value), value or repr(value)
+    return _of_array(value) if _is_array(value) else value

@@ -1,0 +1,216 @@
+"""Notebooks and closures: code and values that have no place in a file, and what later cells and programs set in them."""
+
+import re
+
+import pytest
+
+from tests.simcache.test_names_bound_anew import OWN_STATE
+from tests.simcache.test_options import FORMS_OF_OPTIONS, OPTIONS
+from tests.simcache.world import World, package
+
+CELLS = """
+import linecache
+space = {"__name__": "__main__"}
+def cell(text):
+    name = f"<cell {len(linecache.cache)}>"
+    linecache.cache[name] = len(text), None, text.splitlines(True), name
+    exec(compile(text, name, "exec"), space)
+"""
+TRIED = """
+def tried(config, asked, setting, called):
+    space.clear()
+    space["__name__"] = "__main__"
+    cell("from simcache import cached\\n")
+    cell(config)
+    cell(f"@cached\\ndef f(x): return x * {asked}\\n")
+    before = [int(space["f"](2))] if called else [4]
+    cell(setting)
+    return [*before, int(space["f"](2)), int(space["f"](2))] == [4, 6, 6]
+def holds(text):
+    space.clear()
+    space["__name__"] = "__main__"
+    cell("from simcache import cached\\n")
+    cell(text)
+    cell("@cached\\ndef f(x): return g(x)\\n")
+    f = space["f"]
+    key = f.key(1)
+    return [f(1), f(2), f.key(1) == key, f.entry(1) is not None] == [2, 4, True, True]
+"""
+IMPORTED = re.compile(r"from pkg\.config import [\w, *]+;? ?|from pkg import config;? ?|\bconfig\.")
+NO_CELLS = {
+    "a data set that is read when it is needed": "it asks for its file",
+    "a memo in an instance that was read from a file": "it asks for its file",
+    "an object that is called, was read from a file and remembers": "it asks for its file",
+    "a buffer that a function of the module fills": "every value of a notebook counts, and nobody tells what a function does with its arguments",
+    "a buffer that a compiled function fills": "every value of a notebook counts, and nobody tells what a function does with its arguments",
+}
+
+
+@pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
+def test_options_of_a_notebook_count_in_every_form(called: bool, world: World) -> None:
+    """All that counts where it stands in a module counts where it stands in cells: between two calls nearly none of it did."""
+    rows = {
+        name: (f"class Config:\n    def __init__(self): {made}\n    {methods}\nCFG = Config()\n", asked, setting)
+        for name, (made, methods, asked, setting) in OPTIONS.items()
+    } | FORMS_OF_OPTIONS
+    with world.live() as process:
+        process.do(CELLS + TRIED)
+        wrong = [
+            name
+            for name, row in rows.items()
+            if process.do(f"answer = tried(*{[IMPORTED.sub('', text) for text in row]!r}, {called})") != "True"
+        ]
+    assert wrong == []
+
+
+def test_what_the_code_of_cells_changes_itself_does_not_make_it_cold(world: World) -> None:
+    """Memos, logs and counters of a notebook fill up while its functions run: the key stays."""
+    with world.live() as process:
+        process.do(CELLS + TRIED)
+        cold = [name for name, text in OWN_STATE.items() if name not in NO_CELLS and process.do(f"answer = holds({text!r})") != "True"]
+    assert cold == []
+
+
+def test_a_cell_that_is_run_again_counts_in_methods_too(world: World) -> None:
+    """A method of a notebook that sets an attribute hid every name that it loads."""
+    sim = "class Sim:\n    def __init__(self, n): self.n, self.k = n, K\n    def step(self, x):\n        self.n = helper(x)\n        return self.n * self.k\n"
+    with world.live() as process:
+        process.do(CELLS)
+        process.do(f"cell('from simcache import cached\\nK = 3\\ndef helper(x): return x + 1\\n'); cell({sim!r})")
+        process.do("cell('@cached\\ndef f(x): return Sim(1).step(x)\\n')")
+
+        assert process.do("answer = space['f'](2)") == "9"
+        assert process.do("cell('def helper(x): return x + 100\\n'); answer = space['f'](2)") == "306"
+        assert process.do("cell('K = 7'); answer = space['f'](2)") == "714"
+        assert process.do(f"cell({sim.replace('* self.k', '+ self.k')!r}); answer = space['f'](2)") == "109"
+
+
+@pytest.mark.parametrize(
+    ("made", "asked", "setting"),
+    [
+        ("from dataclasses import dataclass\n@dataclass\nclass C:\n    dt: int = 1\nc = C()\n", "c.dt", "c.dt = 5"),
+        ("from types import SimpleNamespace\nc = SimpleNamespace(dt=1)\n", "c.dt", "c.dt = 5"),
+        ("class C:\n    dt = 1\n", "C.dt", "C.dt = 5"),
+        ("class C:\n    dt = 1\n    def put(self): pass\n", "C().dt", "C.dt = 5"),
+    ],
+)
+def test_what_a_later_cell_sets_in_an_object_counts(made: str, asked: str, setting: str, world: World) -> None:
+    """A setting of a notebook is changed between two calls, in an instance or a class of an earlier cell."""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do(f"cell('from simcache import cached\\n'); cell({made!r})")
+        process.do(f"cell('@cached\\ndef f(x): return x * {asked}\\n')")
+
+        assert process.do("answer = space['f'](2)") == "2"
+        assert process.do(f"cell({setting!r}); answer = space['f'](2)") == "10"
+        assert process.do("answer = space['f'](2)") == "10"
+
+
+def test_a_class_that_counts_in_a_notebook_is_no_other_key(world: World) -> None:
+    """What a function of a cell counts up itself is its state."""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do("cell('from simcache import cached\\nclass C:\\n    n = 0\\n@cached\\ndef f(x):\\n    C.n += 1\\n    return x * 2\\n')")
+
+        assert process.do("f = space['f']; before = f.key(2); answer = f(2), f(3), f.key(2) == before") == "(4, 6, True)"
+
+
+LATER_CELLS = {
+    "an attribute of a plain object": ("class C:\n    dt = 1\nc = C()\n", "c.dt", "c.dt = 5"),
+    "an attribute of its class": ("class C:\n    dt = 1\nc = C()\n", "c.dt", "C.dt = 5"),
+    "a method of its class": ("class C:\n    def dt(self): return 1\nc = C()\n", "c.dt()", "C.dt = lambda self: 5"),
+    "a method that only a lambda asks": ("class C:\n    dt = 1\nc = C()\nget = lambda: c.dt\n", "get()", "c.dt = 5"),
+    "an item of a large array": ("import numpy as np\nw = np.ones(20_000)\n", "w[7]", "w[7] = 5"),
+    "an item of an array that is no row": ("import numpy as np\nw = np.ones((200, 200)).T[::2]\n", "w[7, 3]", "w[7, 3] = 5"),
+    "an array in a dict": ("import numpy as np\nd = {'a': [np.ones(3)]}\n", "d['a'][0][1]", "d['a'][0][1] = 5"),
+    "an array in an object": (
+        "import numpy as np\nclass C:\n    def __init__(self): self.w = np.ones(3)\nc = C()\n",
+        "c.w[1]",
+        "c.w[1] = 5",
+    ),
+    "an item of a large dict": ("d = dict.fromkeys(range(1000), 1)\n", "d[7]", "d[7] = 5"),
+    "objects that hold each other": (
+        "class C:\n    def __init__(self): self.dt, self.me = 1, self\nc = C()\n",
+        "c.me.me.dt",
+        "c.dt = 5",
+    ),
+    "an object in a list": ("class C:\n    def __init__(self): self.dt = 1\ncs = [C()]\n", "cs[0].dt", "cs[0].dt = 5"),
+    "what a partial function was given": (
+        "from functools import partial\nclass C:\n    dt = 1\nc = C()\ndef times(c): return c.dt\np = partial(times, c)\n",
+        "p()",
+        "c.dt = 5",
+    ),
+    "the object of a method": ("class C:\n    dt = 1\n    def now(self): return self.dt\nc = C()\nnow = c.now\n", "now()", "c.dt = 5"),
+}
+
+
+@pytest.mark.parametrize(("made", "asked", "setting"), LATER_CELLS.values(), ids=LATER_CELLS)
+def test_what_a_later_cell_sets_anywhere_counts(made: str, asked: str, setting: str, world: World) -> None:
+    with world.live() as process:
+        process.do(CELLS)
+        process.do(f"cell('from simcache import cached\\n'); cell({made!r})")
+        process.do(f"cell('@cached\\ndef f(x): return int(x * {asked})\\n')".replace("['", '[\\"').replace("']", '\\"]'))
+
+        assert process.do("answer = space['f'](2), space['f'](2)") == "(2, 2)"
+        assert process.do(f"cell({setting!r}); answer = space['f'](2), space['f'](2)") == "(10, 10)"
+
+
+MAKERS = {
+    "captured": "def make(cfg):\n    @cached\n    def f(x): return x * cfg.dt\n    return f\n",
+    "captured by what is called": "def make(cfg):\n    def g(x): return x * cfg.dt\n    @cached\n    def f(x): return g(x)\n    return f\n",
+    "captured in a container": "def make(cfg):\n    box = {'c': [cfg]}\n    @cached\n    def f(x): return x * box['c'][0].dt\n    return f\n",
+    "captured by a lambda": "def make(cfg): return cached(lambda x: x * cfg.dt)\n",
+    "a default": "def make(cfg):\n    def g(x, c=cfg): return x * c.dt\n    @cached\n    def f(x): return g(x)\n    return f\n",
+    "given to a partial function": (
+        "from functools import partial\ndef make(cfg):\n    g = partial(lambda c, x: x * c.dt, cfg)\n    @cached\n    def f(x): return g(x)\n    return f\n"
+    ),
+    "a method's own": "def make(cfg):\n    g = cfg.times\n    @cached\n    def f(x): return g(x)\n    return f\n",
+}
+CONFIGS = {
+    "with a setter": "class C:\n    def __init__(self): self.dt = 2\n    def set(self, dt): self.dt = dt\n    def times(self, x): return x * self.dt\n",
+    "plain": "class C:\n    dt = 2\n    def times(self, x): return x * self.dt\n",
+    "with slots": "class C:\n    __slots__ = ('dt',)\n    def __init__(self): self.dt = 2\n    def times(self, x): return x * self.dt\n",
+    "that counts": "class C:\n    n, dt = 0, 2\n    def times(self, x):\n        self.n += 1\n        return x * self.dt\n",
+}
+
+
+@pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_what_is_set_in_an_object_that_a_closure_holds_counts(maker: str, config: str, world: World) -> None:
+    """A function is made for a configuration, which is changed between two calls: it was served the result of before."""
+    world.write(package(config + maker))
+    with world.live() as process:
+        process.do("from pkg.mod import C, make; c = C(); f = make(c)")
+
+        assert process.do("key = f.key(2); answer = f(2), f(3), f.key(2) == key") == "(4, 6, True)"
+        assert process.do("c.dt = 3; answer = f(2), f(2)") == "(6, 6)"
+        assert process.do("c.dt = 2; key = f.key(2); answer = f(2), f.key(2) == key") == "(4, True)"
+
+
+COMPILED = {
+    "a constant": ("K = 2\n@numba.njit\ndef g(x): return x * K\n", "K = 3"),
+    "another compiled function": (
+        "@numba.njit\ndef h(x): return x * 2\n@numba.njit\ndef g(x): return h(x)\n",
+        "h = numba.njit(lambda x: x * 3)",
+    ),
+    "an array": ("import numpy as np\nW = np.full(1, 2)\n@numba.njit\ndef g(x): return x * W[0]\n", "W[0] = 3"),
+    "a constant of what works on arrays": ("K = 2\n@numba.vectorize\ndef g(x): return x * K\n", "K = 3"),
+}
+
+
+@pytest.mark.parametrize("in_cells", [True, False], ids=["in cells", "in a module"])
+@pytest.mark.parametrize(("made", "setting"), COMPILED.values(), ids=COMPILED)
+def test_what_was_compiled_before_a_change_is_not_stored_as_made_after_it(made: str, setting: str, in_cells: bool, world: World) -> None:
+    """A compiler takes in what a function reads; what is computed after a change was stored under the key of the new value, for good."""
+    text = f"import numba\nfrom simcache import cached\n{made}@cached\ndef f(x): return int(g(x))\n"
+    world.write(package(text))
+    with world.live() as process:
+        process.do(CELLS + (f"cell({text!r})" if in_cells else "import pkg.mod; space = vars(pkg.mod)"))
+        assert process.do("answer = space['f'](2)") == "4"
+        process.do(f"exec({setting!r}, space)")
+
+        assert process.do("answer = space['f'](2)") == "4"
+        assert process.shown == ["NotStored"]
+        if "njit" in made:
+            process.do("space['g'].recompile()")
+            assert process.do("f = space['f']; answer = f(2), f(2), f.entry(2) is not None") == "(6, 6, True)"
