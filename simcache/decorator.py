@@ -116,7 +116,17 @@ class Cached(Generic[P, R]):
         # dotted name, through the attribute that holds it.
         if found is self and isinstance(self.compute, types.FunctionType):
             self.compute.__qualname__ = f"{name}.__wrapped__"
+        with contextlib.suppress(CacheError):  # who has no key here says so when it is called
+            if cells := self.fingerprint().cells:
+                return Cached, (self.compute, self.options), dict(cells)
         return Cached, (self.compute, self.options)
+
+    def __setstate__(self, cells: Mapping[str, str]) -> None:
+        """Have the texts of a notebook's cells here, too, by which its functions are known."""
+        import linecache
+
+        for name, text in cells.items():
+            linecache.cache.setdefault(name, (len(text), None, text.splitlines(keepends=True), name))
 
     def __repr__(self) -> str:
         return f"<cached {self.name}>"

@@ -73,6 +73,7 @@ class Closure:
             frozenset(self.outside - sys.stdlib_module_names),
             self.project.files,
             Guards(self.guards.values(), self.project.unloaded(), self.project.loading),
+            self.objects.cells,
         )
 
     def check_compiled(self) -> None:

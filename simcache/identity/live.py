@@ -52,6 +52,8 @@ class Live:
         self.project = project
         self.objects: dict[int, str] = {}
         self.kept: list[object] = []
+        self.cells: dict[str, str] = {}
+        """The texts of the cells that were looked at, by the names that their code has for files."""
         self.roots: dict[str, str] = {}
         """Of each module the folder of its checkout."""
 
@@ -273,7 +275,7 @@ class Live:
         maker = self.maker_of(cls)
         edges += maker
         self.closure.count(cls)
-        if (piece := _cell_class(cls)) is not None:
+        if (piece := self._cell_class(cls)) is not None:
             self.closure.note_cell(node, piece)
         for name, held in sorted(_attributes_of(cls).items()):
             inner = underlying(held)
@@ -377,7 +379,7 @@ class Live:
         """A function of a notebook, the prompt or standard input: by its cell's text if there is one, else by its bytecode."""
         code = function.__code__
         node = f"{module_name(function)}:{code.co_qualname}"
-        piece = _cell_piece(function) or piece_of_code(code)
+        piece = self._cell_piece(function) or piece_of_code(code)
         if piece.kind == "def":
             self.closure.note_cell(node, piece)
         edges = [text for reach in piece.reaches for text in (reach, self.live_reach(function, reach, piece.changes))]
@@ -398,6 +400,10 @@ class Live:
         if root not in namespace:
             return ""
         held = namespace[root]
+        if held is sys.modules["simcache"] or (
+            type(held) is types.FunctionType and (held.__module__ or "").partition(".")[0] == "simcache"
+        ):
+            return ""  # `cached`, which a worker does not have to which the function inside was shipped
         if isinstance(held, types.ModuleType):
             self.closure.guard(namespace, root, held)
             return self.closure.imported(held.__name__, chain)
@@ -406,6 +412,38 @@ class Live:
         self.closure.guard(namespace, root, held)
         self.closure.count(held)
         return self.live_anyway(held, root)
+
+    def _cell_piece(self, function: types.FunctionType) -> Piece | None:
+        """The piece of a function that was typed into a notebook cell or at a prompt that keeps its text."""
+        summary = self._cell(function)
+        if summary is None:
+            return None
+        qualname = function.__code__.co_qualname
+        around = summary.names.get(qualname.partition(".")[0])
+        of_class = around if around is not None and around.kind == "class" else None
+        return summary.names.get(qualname) or summary.nested.get(qualname) or of_class
+
+    def _cell_class(self, cls: type) -> Piece | None:
+        """The piece of a class of a cell, if it has methods by which the cell is found."""
+        method = own_function(cls)
+        summary = self._cell(method) if isinstance(method, types.FunctionType) else None
+        piece = None if summary is None else summary.piece(cls.__qualname__)
+        return piece if piece is not None and piece.kind == "class" else None
+
+    def _cell(self, function: types.FunctionType) -> Summary | None:
+        """What the text says of the cell in which a function stands; None if there is no text, or another one than was run."""
+        code = function.__code__
+        if not (code.co_filename.startswith("<") or "ipykernel" in code.co_filename):
+            return None
+        text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+        try:
+            if not any(same_code(code, found) for found in compiled(code.co_filename, text.encode()).get(code.co_qualname, ())):
+                return None
+            summary = _summary_of(text)
+        except (SyntaxError, ValueError):
+            return None
+        self.cells[code.co_filename] = text
+        return summary
 
 
 def check_code(module: Module, code: types.CodeType) -> None:
@@ -439,39 +477,6 @@ def _attributes_of(cls: type) -> dict[str, object]:
         return dict(vars(cls))
     others = {name: held for name, held in vars(cls).items() if not (name in members or (name.startswith("_") and name.endswith("_")))}
     return {**others, **{name: member._value_ for name, member in members.items()}}
-
-
-def _cell_piece(function: types.FunctionType) -> Piece | None:
-    """The piece of a function that was typed into a notebook cell or at a prompt that keeps its text."""
-    summary = _cell(function)
-    if summary is None:
-        return None
-    qualname = function.__code__.co_qualname
-    around = summary.names.get(qualname.partition(".")[0])
-    of_class = around if around is not None and around.kind == "class" else None
-    return summary.names.get(qualname) or summary.nested.get(qualname) or of_class
-
-
-def _cell_class(cls: type) -> Piece | None:
-    """The piece of a class of a cell, if it has methods by which the cell is found."""
-    method = own_function(cls)
-    summary = _cell(method) if isinstance(method, types.FunctionType) else None
-    piece = None if summary is None else summary.piece(cls.__qualname__)
-    return piece if piece is not None and piece.kind == "class" else None
-
-
-def _cell(function: types.FunctionType) -> Summary | None:
-    """What the text says of the cell in which a function stands; None if there is no text, or another one than was run."""
-    code = function.__code__
-    if not (code.co_filename.startswith("<") or "ipykernel" in code.co_filename):
-        return None
-    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
-    try:
-        if not any(same_code(code, found) for found in compiled(code.co_filename, text.encode()).get(code.co_qualname, ())):
-            return None
-        return _summary_of(text)
-    except (SyntaxError, ValueError):
-        return None
 
 
 @functools.lru_cache(maxsize=256)

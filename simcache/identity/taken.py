@@ -44,6 +44,8 @@ class Fingerprint(NamedTuple):
     """Packages that the code reaches and that are recorded, not keyed."""
     files: Mapping[str, Signature]
     guards: "Guards"
+    cells: Mapping[str, str]
+    """The texts of the cells of a notebook that were followed, by the names that their code has for files."""
 
     def holds(self) -> bool:
         """Whether every name still stands for the object that it stood for when this was taken; asked at every hit."""

@@ -214,3 +214,17 @@ def test_what_was_compiled_before_a_change_is_not_stored_as_made_after_it(made: 
         if "njit" in made:
             process.do("space['g'].recompile()")
             assert process.do("f = space['f']; answer = f(2), f(2), f.entry(2) is not None") == "(6, 6, True)"
+
+
+def test_what_workers_compute_of_a_notebook_is_found_there(world: World) -> None:
+    """A worker has no cells: it keyed functions by their bytecode, and the notebook computed all of it again."""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do("cell('from simcache import cached\\nK = 2\\nclass C:\\n    def times(self, x): return x * K\\n')")
+        process.do("cell('def g(x):\\n    # a note\\n    return C().times(x)\\n'); cell('@cached\\ndef f(x): return g(x)\\n')")
+        process.do("from joblib import Parallel, delayed; f = space['f']")
+
+        computed = process.do("answer = Parallel(n_jobs=2)(delayed(f)(x) for x in (1, 2))")
+        process.do("from joblib.externals.loky import get_reusable_executor; get_reusable_executor().shutdown()")
+        assert computed == "[2, 4]"
+        assert process.do("answer = f.entry(1) is not None, f.entry(2) is not None, f.entry(3)") == "(True, True, None)"
