@@ -12,6 +12,16 @@ def is_idle(cls: type) -> bool:
     return cls.__module__ == "collections.abc" or cls.__module__.partition(".")[0] in _IDLE
 
 
+def is_data(name: str, value: object) -> bool:
+    """Whether a class holds a value under a name, and no code."""
+    return not name.startswith("__") and not callable(value) and not hasattr(type(value), "__get__")
+
+
+def is_text(name: object) -> bool:
+    """Whether it can be the name of an attribute: an object that is its own dict has any keys."""
+    return isinstance(name, str)
+
+
 def slots_of(cls: type) -> dict[str, types.MemberDescriptorType]:
     """The slots that a class and those it is built upon declare; of two with one name, that of the derived class is seen."""
     return {

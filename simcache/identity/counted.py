@@ -5,7 +5,7 @@ import types
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from simcache.identity.attributes import attributes_of, is_idle
+from simcache.identity.attributes import attributes_of, is_data, is_idle, is_text
 from simcache.identity.forms import SCALARS
 from simcache.identity.keeping import Keeping
 from simcache.identity.modules import place_in, underlying
@@ -97,7 +97,7 @@ class Counted:
         attributes = attributes_of(one)
         every = {
             name: attributes.get(name)
-            for name in (*filter(_is_text, attributes), *(name for name in of_class if _is_data(of_class[name][1])))
+            for name in (*filter(is_text, attributes), *(name for name, (_, value) in of_class.items() if is_data(name, value)))
         }
         names = sorted(name for name, value in every.items() if self._is_kept(name, value, upon) and (is_alone or upon.asks_for(name)))
         if names:
@@ -131,14 +131,6 @@ def _items_in(held: Any) -> Sequence[object]:
 
 def _holds_items(value: object) -> bool:
     return issubclass(type(value), _CONTAINERS)
-
-
-def _is_data(value: object) -> bool:
-    return not callable(value) and not hasattr(type(value), "__get__")
-
-
-def _is_text(name: object) -> bool:
-    return isinstance(name, str)  # an object that is its own dict has any keys
 
 
 def _methods_of(classes: Iterable[type]) -> Iterator[str]:

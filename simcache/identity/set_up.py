@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
-from simcache.identity.attributes import attributes_of, is_idle, items_of
+from simcache.identity.attributes import attributes_of, is_data, is_idle, is_text, items_of
 from simcache.identity.files import times_reloaded
 from simcache.identity.forms import SCALARS
 from simcache.identity.live import Live
@@ -79,10 +79,10 @@ class SetUp:
             return
         uses = [Use.of(row) for piece in pieces.values() for row in piece.uses]
         upon, attributes = running.upon(frozenset(pieces)), attributes_of(held)
-        of_class = {name: value for base in reversed(type(held).__mro__) for name, value in vars(base).items() if _is_data(name, value)}
+        of_class = {name: value for base in reversed(type(held).__mro__) for name, value in vars(base).items() if is_data(name, value)}
         without = worked_out(uses, {**of_class, **attributes})
         watched = []
-        for name in sorted(filter(_is_text, {**of_class, **attributes})):  # an object that is its own dict has any keys
+        for name in sorted(filter(is_text, {**of_class, **attributes})):
             if ANY in without or name in without or not upon.is_only_read(name):
                 continue
             value = attributes.get(name, of_class.get(name))
@@ -141,11 +141,3 @@ class SetUp:
         for record in records:
             self.closure.watch(record)
         return all(upon.is_unset(name) for record in records for name in attributes_of(record))
-
-
-def _is_data(name: str, value: object) -> bool:
-    return not name.startswith("__") and not callable(value) and not hasattr(type(value), "__get__")
-
-
-def _is_text(name: object) -> bool:
-    return isinstance(name, str)
