@@ -16,6 +16,12 @@ from simcache.identity.use import ANY, ITEMS
 _CONTAINERS = (dict, list, set, tuple, frozenset)
 _CLOSED = (*SCALARS, enum.Enum, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
 """What holds nothing that is set here."""
+_TABLES = frozenset(
+    {("pandas", "DataFrame"), ("pandas", "Series"), ("scipy", "_spbase"), ("torch", "Module"), ("torch", "Tensor")}
+    | {("xarray", "DataArray"), ("xarray", "Dataset")}
+)
+"""Classes of packages, by their first and last name, whose instances are data that is changed in place: no other object of a package is looked
+into, for it may change whenever it is used."""
 _LOOKED_AT = 4096
 """Objects that are looked at: of more only so many."""
 
@@ -26,6 +32,7 @@ class Watching(Protocol):
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
     def watch(self, held: object) -> None: ...
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
+    def watch_value(self, held: object) -> None: ...
 
 
 class Objects(Protocol):
@@ -62,6 +69,8 @@ class Counted:
             queue += _items_in(one)
             if self._is_own(one):
                 queue += self._watched_in(one, handed)
+            elif _is_table(type(one)):
+                self._closure.watch_value(one)
 
     def _all_in(self, roots: Sequence[object]) -> Iterator[object]:
         queue, met = [*roots], dict[int, object]()
@@ -94,6 +103,8 @@ class Counted:
             self._closure.watch(base)
         if kind is one:
             return
+        if _is_table(kind):  # what the package keeps in it: the layers of a network
+            yield from attributes_of(one).values()
         attributes = attributes_of(one)
         every = {
             name: attributes.get(name)
@@ -131,6 +142,10 @@ def _items_in(held: Any) -> Sequence[object]:
 
 def _holds_items(value: object) -> bool:
     return issubclass(type(value), _CONTAINERS)
+
+
+def _is_table(cls: type) -> bool:
+    return any((base.__module__.partition(".")[0], base.__name__) in _TABLES for base in cls.__mro__)
 
 
 def _methods_of(classes: Iterable[type]) -> Iterator[str]:

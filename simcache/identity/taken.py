@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from xxhash import xxh3_128_digest
 
+from simcache.errors import Unkeyable
 from simcache.identity.attributes import attributes_of, items_of, length_of, slots_of
 from simcache.identity.files import Signature, signature_of
 from simcache.identity.forms import SCALARS
@@ -174,6 +175,24 @@ def watched(held: object, names: tuple[str, ...] = ()) -> Guard:
     """A guard of what is inside an object: of a class how many names it has, of an instance its attributes, or those of these names."""
     inside: Callable[[Any], object] = _of_class if isinstance(held, type) else _of_named(held, names) if names else _of_record(held)
     return Guard(Itself(held), "", held, inside, inside(held))
+
+
+def watched_value(held: object) -> Guard:
+    """A guard of the value of an object that a package has made; of what has none, which object it is."""
+    return Guard(Itself(held), "", held, _of_value, _of_value(held))
+
+
+def _of_value(held: object) -> str:
+    from simcache.identity.constant import value_digest  # few functions read a table
+
+    try:
+        return value_digest(held, "value", _name_of, reduces=True)
+    except Unkeyable:
+        return ""
+
+
+def _name_of(thing: Any) -> str:
+    return f"{thing.__module__}.{thing.__qualname__}"
 
 
 _inside = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__dict__")
