@@ -113,14 +113,15 @@ class SourceChanged(CacheError):
         return f"{self.path} was edited after this process loaded it; start anew to cache again"
 
 
-class CompiledBefore(SourceChanged):
-    """A function was compiled before something that it reads was set anew, and computes with the old value: compile it again, or start anew."""
+class MadeBefore(SourceChanged):
+    """Something that a function keeps (machine code, results) was made before something that it reads was changed: have it made anew."""
+
+    def __init__(self, path: str, how: str) -> None:
+        super().__init__(path)
+        self.how = how
 
     def __str__(self) -> str:
-        return (
-            f"{self.path} was compiled before something that it reads was changed, and still computes with what that was: "
-            "define it again, call its recompile(), or start anew"
-        )
+        return f"{self.path} {self.how}"
 
     @property
     def reason(self) -> str:

@@ -44,8 +44,8 @@ class Closure:
         """Those that were found."""
         self.parts: dict[str, str] = {}
         self.outside: set[str] = set()
-        self.compiled: list[tuple[object, str]] = []
-        """Compiled functions that were followed as objects, with what they are as text."""
+        self.keeping: list[tuple[object, str]] = []
+        """Functions around functions that were followed as objects, with what these are as text."""
         self.guards: dict[tuple[int, str], Guard] = {}
         self.listed: set[str] = set()
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
@@ -76,21 +76,20 @@ class Closure:
             self.objects.cells,
         )
 
-    def check_compiled(self) -> None:
-        """Raise CompiledBefore if what a compiled function reads was set anew since it was compiled."""
-        found = [*self.compiled, *self.again.decorated()]
-        if not any(type(one).__module__.startswith("numba.") for one, _ in found):
-            return
-        from simcache.identity.frozen import check_compiled, is_compiled
+    def check_kept(self, start: str) -> None:
+        """Raise MadeBefore if what a function keeps, as machine code or as results, was made before something that it reads was set anew."""
+        from simcache.identity.frozen import check_kept, keeps, remembers
 
-        texts: dict[int, tuple[object, set[str]]] = {}
-        for one, text in found:  # some are met by their name and as an object
-            if is_compiled(one):
-                texts.setdefault(id(one), (one, set()))[1].add(text)
-        for one, told in texts.values():
-            nodes = sorted(text.partition("=")[0] for text in told)
-            read = digest_of(*sorted(told), *(self.parts.get(name, "") for name in sorted(behind(nodes, self.made.edges.get))))
-            check_compiled(nodes[0].replace(":", "."), one, read, (self.project.own, self.project.packages))
+        met: dict[int, tuple[object, set[str]]] = {}
+        for one, text in (*self.keeping, *self.again.decorated()):  # some are met by their name and as an object
+            if keeps(one):
+                met.setdefault(id(one), (one, set()))[1].add(text)
+        for one, texts in met.values():
+            nodes = sorted(text.partition("=")[0] for text in texts)
+            read = digest_of(*sorted(texts), *(self.parts.get(name, "") for name in sorted(behind(nodes, self.made.edges.get))))
+            # Which attributes of an object of options count depends on all that is reached, and no machine code is made of such.
+            context = (self.project.own, self.project.packages, start if remembers(one) else "")
+            check_kept(nodes[0].replace(":", "."), one, read, context)
 
     # -- modules
 

@@ -32,10 +32,10 @@ def fingerprint(obj: Any, code: Iterable[str] = (), packages: Iterable[str] = ()
             closure.package(name)
         return [closure.objects.follow(obj, function_name(obj), start=True), *extra]
 
-    return _closed(str(getattr(inner, "__module__", "") or ""), code, begin)
+    return _closed(function_name(obj), str(getattr(inner, "__module__", "") or ""), code, begin)
 
 
-def _closed(own: str, packages: Iterable[str], begin: Callable[[Closure], list[str]]) -> Fingerprint:
+def _closed(start: str, own: str, packages: Iterable[str], begin: Callable[[Closure], list[str]]) -> Fingerprint:
     """A closure that knows from its first piece on which names are but counters of the code that it reaches, and what must be loaded."""
     counted: frozenset[str] = frozenset()
     tried: set[str] = set()
@@ -50,7 +50,7 @@ def _closed(own: str, packages: Iterable[str], begin: Callable[[Closure], list[s
             load(missing.name)
             continue
         if closure.counts <= counted:
-            closure.check_compiled()
+            closure.check_kept(start)
             return found
         counted |= closure.counts
 
@@ -95,7 +95,7 @@ class CodeVersions:
             closure = Closure(self.own, self.packages)
             if not isinstance(inner, (type, types.FunctionType)) or closure.objects.is_foreign(inner):
                 return closure.objects.foreign(inner)
-        return _closed(self.own, self.packages, lambda closure: [closure.objects.follow(obj, inner.__qualname__)])
+        return _closed(inner.__qualname__, self.own, self.packages, lambda closure: [closure.objects.follow(obj, inner.__qualname__)])
 
 
 _versions: dict[tuple[int, str, frozenset[str]], tuple[object, Fingerprint | str]] = {}

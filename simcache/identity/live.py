@@ -35,7 +35,7 @@ class Followed(Protocol):
     parts: dict[str, str]
     outside: set[str]
     counted: frozenset[str]
-    compiled: list[tuple[object, str]]
+    keeping: list[tuple[object, str]]
 
     def imported(self, name: str, chain: list[str]) -> str: ...
     def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
@@ -233,7 +233,7 @@ class Live:
         if held is not None:
             options = getattr(obj, "targetoptions", None)
             text = self.follow(held, path)
-            self.closure.compiled.append((obj, text))
+            self.closure.keeping.append((obj, text))
             return text + (f" {sorted(options.items())!r}" if isinstance(options, dict) else "")
         if not hasattr(obj, "__qualname__"):
             self.closure.count(obj)

@@ -216,6 +216,31 @@ def test_what_was_compiled_before_a_change_is_not_stored_as_made_after_it(made: 
             assert process.do("f = space['f']; answer = f(2), f(2), f.entry(2) is not None") == "(6, 6, True)"
 
 
+REMEMBERED = {
+    "a constant": ("K = 2\n@functools.cache\ndef g(x): return x * K\n", "K = 3"),
+    "an option": ("class C: k = 2\nc = C()\n@functools.lru_cache(maxsize=4)\ndef g(x): return x * c.k\n", "c.k = 3"),
+    "a function behind it": ("def h(x): return x * 2\n@functools.cache\ndef g(x): return h(x)\n", "h = lambda x: x * 3"),
+}
+
+
+@pytest.mark.parametrize("in_cells", [True, False], ids=["in cells", "in a module"])
+@pytest.mark.parametrize(("made", "setting"), REMEMBERED.values(), ids=REMEMBERED)
+def test_what_was_remembered_before_a_change_is_not_stored_as_made_after_it(made: str, setting: str, in_cells: bool, world: World) -> None:
+    """`lru_cache` gives what it has computed before a constant was set anew; that was stored under the key of the new one, for good."""
+    text = f"import functools\nfrom simcache import cached\nOTHER = 1\n{made}@cached\ndef f(x): return g(x) + 0 * OTHER\n"
+    world.write(package(text))
+    with world.live() as process:
+        process.do(CELLS + (f"cell({text!r})" if in_cells else "import pkg.mod; space = vars(pkg.mod)"))
+        assert process.do("f = space['f']; answer = f(2), f(3)") == "(4, 6)"
+        assert process.do("space['OTHER'] = 5; answer = f(2), f.entry(2) is not None") == "(4, True)"
+        process.do(f"exec({setting!r}, space)")
+
+        assert process.do("answer = f(2)") == "4"
+        assert process.shown == ["NotStored"]
+        assert process.do("space['g'].cache_clear(); answer = f(2), f(2), f.entry(2) is not None") == "(6, 6, True)"
+    assert process.shown == ["NotStored"]
+
+
 def test_what_workers_compute_of_a_notebook_is_found_there(world: World) -> None:
     """A worker has no cells: it keyed functions by their bytecode, and the notebook computed all of it again."""
     with world.live() as process:
