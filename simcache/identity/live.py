@@ -433,7 +433,7 @@ class Live:
     def _cell(self, function: types.FunctionType) -> Summary | None:
         """What the text says of the cell in which a function stands; None if there is no text, or another one than was run."""
         code = function.__code__
-        if not (code.co_filename.startswith("<") or "ipykernel" in code.co_filename):
+        if os.path.isfile(code.co_filename):  # cells have names like `<ipython-input-3-…>`, `/tmp/ipykernel_17/….py`
             return None
         text = "".join(linecache.getlines(code.co_filename, function.__globals__))
         try:
