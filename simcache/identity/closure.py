@@ -27,7 +27,7 @@ from simcache.identity.made import Made, behind
 from simcache.identity.modules import Module, locate, target
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
-from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched
+from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched, watched_value
 
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""
@@ -411,6 +411,10 @@ class Closure:
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None:
         """Have it hold only as long as these attributes of an object are as they are."""
         self.guards[id(held), ",".join(names)] = watched(held, names)
+
+    def watch_value(self, held: object) -> None:
+        """Have it hold only as long as all that a pickle would keep of an object is as it is."""
+        self.guards[id(held), "="] = watched_value(held)
 
 
 def _submodules(module: Module) -> list[str]:

@@ -3,6 +3,7 @@
 import enum
 import types
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from simcache.identity.attributes import attributes_of, is_idle
@@ -10,12 +11,16 @@ from simcache.identity.forms import SCALARS
 from simcache.identity.keeping import Keeping
 from simcache.identity.modules import place_in, underlying
 from simcache.identity.options import Running, Upon
-from simcache.identity.taken import Itself, Names
+from simcache.identity.taken import Itself, Names, is_array, is_watched
 from simcache.identity.use import ANY, ITEMS
 
 _CONTAINERS = (dict, list, set, tuple, frozenset)
 _CLOSED = (*SCALARS, enum.Enum, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
 """What holds nothing that is set here."""
+_DATA = frozenset("array collections geopandas networkx numpy pandas polars pyarrow scipy shapely torch xarray".split())
+"""Packages whose objects stay as they are while they are only used."""
+_CHANGE = ("numpy.random", "scipy.stats", "torch._C", "torch.optim", "torch.utils")
+"""Their modules whose objects do not: generators, optimizers."""
 _LOOKED_AT = 4096
 """Objects that are looked at: of more only so many."""
 
@@ -26,6 +31,7 @@ class Watching(Protocol):
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
     def watch(self, held: object) -> None: ...
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
+    def watch_value(self, held: object) -> None: ...
 
 
 class Objects(Protocol):
@@ -50,8 +56,7 @@ class Counted:
     def watch(self, held: Iterable[object]) -> None:
         """Watch their items, their attributes and the data of their classes, but for what running code changes itself."""
         roots = [one for one in held if not _is_closed(one)]
-        for one in roots:
-            self._closure.guard(Itself(one), "", one)
+        self._guard_all(roots)
         handed = {one.__func__.__name__ for one in self._all_in(roots) if type(one) is types.MethodType}
         queue, met = roots, dict[int, object]()
         while queue and len(met) < _LOOKED_AT:
@@ -59,9 +64,19 @@ class Counted:
             if _is_closed(one) or id(one) in met:
                 continue
             met[id(one)] = one
-            queue += _items_in(one)
+            inside = _items_in(one)
+            queue += inside
+            if not isinstance(one, (dict, list, set)):  # it is taken as it is wherever it stands
+                self._guard_all(inside)
             if self._is_own(one):
                 queue += self._watched_in(one, handed)
+            elif _stays(one):
+                self._closure.watch_value(one)
+
+    def _guard_all(self, held: Iterable[object]) -> None:
+        for one in held:
+            if not _is_closed(one):
+                self._closure.guard(Itself(one), "", one)
 
     def _all_in(self, roots: Sequence[object]) -> Iterator[object]:
         queue, met = [*roots], dict[int, object]()
@@ -104,6 +119,10 @@ class Counted:
             self._closure.watch_attributes(one, tuple(names))
         if isinstance(one, (dict, list, set)) and not upon.stores.has(ITEMS):
             self._closure.watch_attributes(one, (ITEMS,))
+        if not is_alone and not upon.stores.has(ITEMS):  # what the package keeps there, as a network its weights
+            inside = [value for name, value in every.items() if self._is_kept(name, value, upon)]
+            self._guard_all(one for one in inside if isinstance(one, _CONTAINERS))
+            yield from inside
         yield from (every[name] for name in names)
 
     def _fills(self, name: str, value: object, upon: Upon) -> bool:
@@ -121,8 +140,20 @@ def _is_closed(one: object) -> bool:
     return issubclass(type(one), _CLOSED)  # asked of the type: a weak reference to what is gone has no class of its own
 
 
+def _stays(one: object) -> bool:
+    """Whether this is data of a package, which changes only if somebody changes it."""
+    place = type(one).__module__
+    return isinstance(one, bytearray) or (place.partition(".")[0] in _DATA and not place.startswith(_CHANGE) and not is_watched(one))
+
+
 def _items_in(held: Any) -> Sequence[object]:
-    """What a container holds, whatever its class makes of being asked."""
+    """What a container holds, whatever its class makes of being asked; what a method or a partial function was made with."""
+    if type(held) is types.MethodType:
+        return [held.__self__]
+    if type(held) is partial:
+        return [*held.args, *held.keywords.values()]
+    if is_array(held):
+        return [*held.flat] if held.dtype.hasobject else ()
     kind = next((kind for kind in _CONTAINERS if issubclass(type(held), kind)), None)
     if kind is dict:
         return [*dict.values(held)]
