@@ -11,7 +11,7 @@ from simcache.identity.forms import SCALARS
 from simcache.identity.keeping import Keeping
 from simcache.identity.modules import place_in, underlying
 from simcache.identity.options import Running, Upon
-from simcache.identity.taken import Itself, Names, is_array, is_watched
+from simcache.identity.taken import Itself, Names, is_array, is_large, is_watched
 from simcache.identity.use import ANY, ITEMS
 
 _CONTAINERS = (dict, list, set, tuple, frozenset)
@@ -19,8 +19,11 @@ _CLOSED = (*SCALARS, enum.Enum, types.ModuleType, types.FunctionType, types.Buil
 """What holds nothing that is set here."""
 _DATA = frozenset("array collections geopandas networkx numpy pandas polars pyarrow scipy shapely torch xarray".split())
 """Packages whose objects stay as they are while they are only used."""
-_CHANGE = ("numpy.random", "scipy.stats", "torch._C", "torch.optim", "torch.utils")
-"""Their modules whose objects do not: generators, optimizers."""
+_CHANGE = (
+    *("numpy.random", "scipy.stats", "torch._C", "torch.optim", "torch.utils"),
+    *("pandas.core.groupby", "pandas.core.resample", "pandas.core.window", "pandas.io", "xarray.backends", "xarray.core.groupby"),
+)
+"""Their modules whose objects do not: generators, optimizers, groups that remember what they were asked."""
 _LOOKED_AT = 4096
 """Objects that are looked at: of more only so many."""
 
@@ -66,7 +69,7 @@ class Counted:
             met[id(one)] = one
             inside = _items_in(one)
             queue += inside
-            if not isinstance(one, (dict, list, set)):  # it is taken as it is wherever it stands
+            if not isinstance(one, (dict, list, set)) or is_large(one):  # it is taken as it is wherever it stands
                 self._guard_all(inside)
             if self._is_own(one):
                 queue += self._watched_in(one, handed)
@@ -143,7 +146,11 @@ def _is_closed(one: object) -> bool:
 def _stays(one: object) -> bool:
     """Whether this is data of a package, which changes only if somebody changes it."""
     place = type(one).__module__
-    return isinstance(one, bytearray) or (place.partition(".")[0] in _DATA and not place.startswith(_CHANGE) and not is_watched(one))
+    return (
+        isinstance(one, bytearray)
+        or place.startswith("numba.typed")
+        or (place.partition(".")[0] in _DATA and not place.startswith(_CHANGE) and not is_watched(one))
+    )
 
 
 def _items_in(held: Any) -> Sequence[object]:

@@ -181,6 +181,8 @@ def _kept(value: Any) -> list[Any]:
         raise ValueError("it is all of the environment: take what you need of it")
     if isinstance(value, abc.Mapping):
         return [_shown(type(value)), [*value.items()]]
+    if type(value).__module__.startswith("numba.typed"):
+        return [_shown(type(value)), [*value]]
     kept = value.__reduce_ex__(_PROTOCOL)
     if isinstance(kept, str):
         return [kept]

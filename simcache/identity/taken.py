@@ -160,7 +160,7 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
     if isinstance(held, types.FunctionType):
         inside = _of_function
     elif type(held) in _CONTAINERS:
-        inside = _written if _can_be_written(held) else _copied if len(held) <= _COPIED else len  # type: ignore[arg-type]
+        inside = _written if _can_be_written(held) else _of_many if is_large(held) else _copied
     elif type(held) is deque:
         inside = _of_deque
     elif is_array(held):
@@ -184,6 +184,17 @@ def watched_value(held: object) -> Guard:
 def is_watched(held: object) -> bool:
     """Whether a guard of an object tells by itself what changes in it."""
     return type(held) in _CONTAINERS or type(held) is deque or is_array(held)
+
+
+def is_large(held: Any) -> bool:
+    """Whether of a container it is looked at only which objects are in it."""
+    return len(held) > _COPIED and not _can_be_written(held)
+
+
+def _of_many(held: Any) -> object:
+    if len(held) > _WRITTEN_WHOLE:
+        return len(held)
+    return [*map(_Same, held), *map(_Same, held.values() if isinstance(held, dict) else ())]
 
 
 _inside = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__dict__")

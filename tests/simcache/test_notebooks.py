@@ -151,6 +151,8 @@ LATER_CELLS = {
     "a dict of collections": ("from collections import UserDict\nd = UserDict(a=1)\n", "d['a']", "d['a'] = 5"),
     "bytes that can be changed": ("b = bytearray([1])\n", "b[0]", "b[0] = 5"),
     "a record array": ("import numpy as np\nr = np.rec.array([(1, 2.0)], names=['a', 'b'])\n", "r.a[0]", "r.a[0] = 5"),
+    "an object in a large list": ("class C:\n    dt = 1\ncs = [C() for _ in range(300)]\n", "cs[7].dt", "c = C(); c.dt = 5; cs[7] = c"),
+    "an array in a large dict": ("import numpy as np\nd = {i: np.ones(2) for i in range(300)}\n", "d[7][0]", "d[7][0] = 5"),
     "a large list": ("l = [1] * 20_000\n", "l[7]", "l[7] = 5"),
     "a table": ("import pandas as pd\nd = pd.DataFrame({'x': [1.0, 2.0]})\n", "d['x'].iloc[0]", "d.loc[0, 'x'] = 5.0"),
     "a row": ("import pandas as pd\ns = pd.Series([1.0, 2.0])\n", "s[0]", "s *= 5"),
@@ -300,3 +302,16 @@ def test_what_was_compiled_before_a_change_is_not_stored_as_made_after_it(made: 
         if "njit" in made:
             process.do("space['g'].recompile()")
             assert process.do("f = space['f']; answer = f(2), f(2), f.entry(2) is not None") == "(6, 6, True)"
+
+
+@pytest.mark.parametrize(("made", "setting"), list(COMPILED.values())[:2], ids=list(COMPILED)[:2])
+def test_what_was_tried_out_before_a_change_is_not_stored_as_made_after_it(made: str, setting: str, world: World) -> None:
+    """A compiled function is tried in one cell, its constant set in the next, and only then something is cached that calls it."""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do(f"cell({f'import numba{chr(10)}from simcache import cached{chr(10)}{made}g(2){chr(10)}'!r}); cell({setting!r})")
+        process.do("cell('@cached\\ndef f(x): return int(g(x))\\n')")
+
+        assert process.do("f = space['f']; answer = f(2)") == "4"
+        assert process.shown == ["NotStored"]
+        assert process.do("space['g'].recompile(); answer = f(2), f(2), f.entry(2) is not None") == "(6, 6, True)"
