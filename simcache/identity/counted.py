@@ -21,7 +21,15 @@ _DATA = frozenset("array collections geopandas networkx numpy pandas polars pyar
 """Packages whose objects stay as they are while they are only used."""
 _CHANGE = (
     *("numpy.random", "scipy.stats", "torch._C", "torch.optim", "torch.utils"),
-    *("pandas.core.groupby", "pandas.core.resample", "pandas.core.window", "pandas.io", "xarray.backends", "xarray.core.groupby"),
+    *(
+        "pandas.api.typing",
+        "pandas.core.groupby",
+        "pandas.core.resample",
+        "pandas.core.window",
+        "pandas.io",
+        "xarray.backends",
+        "xarray.core.groupby",
+    ),
 )
 """Their modules whose objects do not: generators, optimizers, groups that remember what they were asked."""
 _LOOKED_AT = 4096
