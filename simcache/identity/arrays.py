@@ -28,7 +28,7 @@ def form_of(cls: type) -> Form | None:
     if cls is masked:
         return _masked
     if issubclass(cls, np.ndarray) and not hasattr(cls, "__cache_key__"):
-        return refuse(f"a {cls.__module__}.{cls.__qualname__} may be more than its numbers: pass np.asarray(it)")
+        return _derived(cls)
     if issubclass(cls, np.generic) and cls.__module__ == "numpy":
         return _scalar
     if issubclass(cls, np.dtype):
@@ -41,6 +41,16 @@ def form_of(cls: type) -> Form | None:
 def array(value: np.ndarray[Any, Any], walk: Walk, depth: int) -> bytes:
     """By dtype, shape and elements in C order; order in memory, strides and who owns the memory do not count."""
     return b"n" + dtype_form(value.dtype, walk, depth) + integers(value.shape, walk) + _elements(value, walk, depth)
+
+
+def _derived(cls: type) -> Form:
+    """The form of arrays of another class: as an argument none, of what a module holds the numbers."""
+    unknown = refuse(f"a {cls.__module__}.{cls.__qualname__} may be more than its numbers: pass np.asarray(it)")
+
+    def form(value: Any, walk: Walk, depth: int) -> bytes:
+        return compound(cls.__qualname__, array(np.asarray(value), walk, depth)) if walk.reduces else unknown(value, walk, depth)
+
+    return form
 
 
 def dtype_form(dtype: np.dtype[Any], walk: Walk, depth: int) -> bytes:

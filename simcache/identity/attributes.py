@@ -2,9 +2,13 @@
 
 import types
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Any
 
 _IDLE = frozenset("_thread abc argparse builtins pydantic pydantic_settings types typing typing_extensions".split())
+
+_OF_MODELS = ("__pydantic_private__", "__pydantic_extra__")
+"""The slots of a pydantic model that hold attributes, by their names."""
 
 
 def is_idle(cls: type) -> bool:
@@ -38,6 +42,11 @@ def has_attributes(one: object) -> bool:
     return bool(type(one).__dictoffset__ or slots_of(type(one)))
 
 
+def has_only_dict(cls: type) -> bool:
+    """Whether all that instances carry stands in their `__dict__`."""
+    return bool(cls.__dictoffset__) and not slots_of(cls) and not _is_model(cls)
+
+
 def attributes_of(one: Any) -> dict[str, Any]:
     """By name, in no order that means anything; a slot that is empty has none. Nothing of what the class makes of being asked runs."""
     found = {}
@@ -48,7 +57,14 @@ def attributes_of(one: Any) -> dict[str, Any]:
             continue
     if type(one).__dictoffset__:
         found.update(one.__dict__)
+    for name in _OF_MODELS if _is_model(type(one)) else ():
+        with suppress(AttributeError):  # it is being made
+            found.update(getattr(type(one), name).__get__(one) or {})
     return found
+
+
+def _is_model(cls: type) -> bool:
+    return isinstance(getattr(cls, _OF_MODELS[0], None), types.MemberDescriptorType)
 
 
 def items_of(held: Any, deepest: int = 20) -> Any:

@@ -14,7 +14,7 @@ from weakref import ref
 
 from simcache.errors import Unkeyable
 from simcache.identity import values
-from simcache.identity.forms import SCALARS, Refused, Walk, compound, counted, text
+from simcache.identity.forms import DEEPEST, SCALARS, Refused, Walk, compound, counted, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,10 +89,10 @@ class _FormsOfHeld(dict[type, "Form"]):
 
     def __init__(self, forms: Mapping[type, Form]) -> None:
         super().__init__()
-        self._forms = forms
+        self.held = forms
 
     def __missing__(self, cls: type) -> Form:
-        form = self._forms[cls]
+        form = self.held[cls]
         self[cls] = form if cls in SCALARS else _forgiving(form)
         return self[cls]
 
@@ -103,12 +103,24 @@ def _forgiving(form: Form) -> Form:
             return compound("met", values.integer(walk.met[id(value)][1], walk, depth))
         if type(value) is not tuple:  # equal ones of a text may be one object or two
             walk.met[id(value)] = value, len(walk.met)
+            if depth >= DEEPEST:  # roads and junctions lead on and on
+                walk.deeper.append(value)
+                return compound("deeper", values.integer(len(walk.deeper), walk, depth))
         try:
             return form(value, walk, depth)
         except Refused:
             return compound("unknown", text(b"s", type(value).__qualname__))
 
     return forgiving
+
+
+def _deeper(value: object, walk: Walk) -> bytes:
+    """What stood too deep, from here on; that it was met is known already."""
+    forms = walk.forms.held if isinstance(walk.forms, _FormsOfHeld) else walk.forms
+    try:
+        return forms[type(value)](value, walk, 0)
+    except Refused:
+        return compound("unknown", text(b"s", type(value).__qualname__))
 
 
 def canonical(
@@ -128,8 +140,11 @@ def canonical(
     forms: Mapping[type, Form] = _FORMS if root is None else _forms_below(root)
     if reduces:
         forms = _FormsOfHeld(forms)
+    walk = Walk(forms, code_version, reduces=reduces)
     try:
-        return forms[type(value)](value, Walk(forms, code_version, reduces=reduces), 0)
+        parts = [forms[type(value)](value, walk, 0)]
+        parts += (_deeper(one, walk) for one in walk.deeper)  # which grows meanwhile
+        return b"".join(parts)
     except Refused as refused:
         raise refused.unkeyable(path) from None
     except RecursionError:

@@ -408,13 +408,13 @@ class Closure:
         """Have it hold only as long as nothing comes to this class or changes in this record, wherever it is kept."""
         self.guards.setdefault((id(held), ""), watched(held))
 
-    def watch_value(self, held: object) -> None:
-        """Have it hold only as long as an object has the same value, which is found out at each hit."""
-        self.guards[id(held), "value"] = watched_value(held)
-
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None:
         """Have it hold only as long as these attributes of an object are as they are."""
         self.guards[id(held), ",".join(names)] = watched(held, names)
+
+    def watch_value(self, held: object) -> None:
+        """Have it hold only as long as all that a pickle would keep of an object is as it is."""
+        self.guards[id(held), "="] = watched_value(held)
 
 
 def _submodules(module: Module) -> list[str]:

@@ -3,6 +3,7 @@
 import enum
 import types
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from simcache.identity.attributes import attributes_of, is_data, is_idle, is_text
@@ -10,18 +11,27 @@ from simcache.identity.forms import SCALARS
 from simcache.identity.keeping import Keeping
 from simcache.identity.modules import place_in, underlying
 from simcache.identity.options import Running, Upon
-from simcache.identity.taken import Itself, Names
+from simcache.identity.taken import Itself, Names, is_array, is_large, is_watched
 from simcache.identity.use import ANY, ITEMS
 
 _CONTAINERS = (dict, list, set, tuple, frozenset)
 _CLOSED = (*SCALARS, enum.Enum, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
 """What holds nothing that is set here."""
-_TABLES = frozenset(
-    {("pandas", "DataFrame"), ("pandas", "Series"), ("scipy", "_spbase"), ("torch", "Module"), ("torch", "Tensor")}
-    | {("xarray", "DataArray"), ("xarray", "Dataset")}
+_DATA = frozenset("array collections geopandas networkx numpy pandas polars pyarrow scipy shapely torch xarray".split())
+"""Packages whose objects stay as they are while they are only used."""
+_CHANGE = (
+    *("numpy.random", "scipy.stats", "torch._C", "torch.optim", "torch.utils"),
+    *(
+        "pandas.api.typing",
+        "pandas.core.groupby",
+        "pandas.core.resample",
+        "pandas.core.window",
+        "pandas.io",
+        "xarray.backends",
+        "xarray.core.groupby",
+    ),
 )
-"""Classes of packages, by their first and last name, whose instances are data that is changed in place: no other object of a package is looked
-into, for it may change whenever it is used."""
+"""Their modules whose objects do not: generators, optimizers, groups that remember what they were asked."""
 _LOOKED_AT = 4096
 """Objects that are looked at: of more only so many."""
 
@@ -57,8 +67,7 @@ class Counted:
     def watch(self, held: Iterable[object]) -> None:
         """Watch their items, their attributes and the data of their classes, but for what running code changes itself."""
         roots = [one for one in held if not _is_closed(one)]
-        for one in roots:
-            self._closure.guard(Itself(one), "", one)
+        self._guard_all(roots)
         handed = {one.__func__.__name__ for one in self._all_in(roots) if type(one) is types.MethodType}
         queue, met = roots, dict[int, object]()
         while queue and len(met) < _LOOKED_AT:
@@ -66,11 +75,19 @@ class Counted:
             if _is_closed(one) or id(one) in met:
                 continue
             met[id(one)] = one
-            queue += _items_in(one)
+            inside = _items_in(one)
+            queue += inside
+            if not isinstance(one, (dict, list, set)) or is_large(one):  # it is taken as it is wherever it stands
+                self._guard_all(inside)
             if self._is_own(one):
                 queue += self._watched_in(one, handed)
-            elif _is_table(type(one)):
+            elif _stays(one):
                 self._closure.watch_value(one)
+
+    def _guard_all(self, held: Iterable[object]) -> None:
+        for one in held:
+            if not _is_closed(one):
+                self._closure.guard(Itself(one), "", one)
 
     def _all_in(self, roots: Sequence[object]) -> Iterator[object]:
         queue, met = [*roots], dict[int, object]()
@@ -103,18 +120,20 @@ class Counted:
             self._closure.watch(base)
         if kind is one:
             return
-        if _is_table(kind):  # what the package keeps in it: the layers of a network
-            yield from attributes_of(one).values()
         attributes = attributes_of(one)
         every = {
             name: attributes.get(name)
-            for name in (*filter(is_text, attributes), *(name for name, (_, value) in of_class.items() if is_data(name, value)))
+            for name in (*filter(is_text, attributes), *(name for name in of_class if is_data(name, of_class[name][1])))
         }
         names = sorted(name for name, value in every.items() if self._is_kept(name, value, upon) and (is_alone or upon.asks_for(name)))
         if names:
             self._closure.watch_attributes(one, tuple(names))
         if isinstance(one, (dict, list, set)) and not upon.stores.has(ITEMS):
             self._closure.watch_attributes(one, (ITEMS,))
+        if not is_alone and not upon.stores.has(ITEMS):  # what the package keeps there, as a network its weights
+            inside = [value for name, value in every.items() if self._is_kept(name, value, upon)]
+            self._guard_all(one for one in inside if isinstance(one, _CONTAINERS))
+            yield from inside
         yield from (every[name] for name in names)
 
     def _fills(self, name: str, value: object, upon: Upon) -> bool:
@@ -132,8 +151,24 @@ def _is_closed(one: object) -> bool:
     return issubclass(type(one), _CLOSED)  # asked of the type: a weak reference to what is gone has no class of its own
 
 
+def _stays(one: object) -> bool:
+    """Whether this is data of a package, which changes only if somebody changes it."""
+    place = type(one).__module__
+    return (
+        isinstance(one, bytearray)
+        or place.startswith("numba.typed")
+        or (place.partition(".")[0] in _DATA and not place.startswith(_CHANGE) and not is_watched(one))
+    )
+
+
 def _items_in(held: Any) -> Sequence[object]:
-    """What a container holds, whatever its class makes of being asked."""
+    """What a container holds, whatever its class makes of being asked; what a method or a partial function was made with."""
+    if type(held) is types.MethodType:
+        return [held.__self__]
+    if type(held) is partial:
+        return [*held.args, *held.keywords.values()]
+    if is_array(held):
+        return [*held.flat] if held.dtype.hasobject else ()
     kind = next((kind for kind in _CONTAINERS if issubclass(type(held), kind)), None)
     if kind is dict:
         return [*dict.values(held)]
@@ -142,10 +177,6 @@ def _items_in(held: Any) -> Sequence[object]:
 
 def _holds_items(value: object) -> bool:
     return issubclass(type(value), _CONTAINERS)
-
-
-def _is_table(cls: type) -> bool:
-    return any((base.__module__.partition(".")[0], base.__name__) in _TABLES for base in cls.__mro__)
 
 
 def _methods_of(classes: Iterable[type]) -> Iterator[str]:

@@ -29,7 +29,13 @@ def filled(node: ast.AST, fills: Mapping[str, Collection[int]], *, me: str = "")
     own: set[str] = set()
     for inner in nodes:
         for part in (*_changed(inner, fills), *_named(inner, asked)):
-            (own if me and _root(part) == me else found).update(_attributes(part, behind))
+            root, *chain = _chain(part)
+            names = _attributes(part, behind)
+            if me and root == me:
+                found.update(chain[1:])  # `self.env.queue.append(x)`: the queue is one of another object
+                own.update(names.difference(chain[1:]))
+            else:
+                found.update(names)
     return tuple(sorted(found.union(f"{OWN}{name}" for name in own - found)))
 
 
@@ -70,11 +76,14 @@ def _named(node: ast.AST, asked: Collection[str]) -> Iterator[ast.expr]:
             yield of
 
 
-def _root(node: ast.expr) -> str:
-    """The variable in which an object lies."""
+def _chain(node: ast.expr) -> list[str]:
+    """The variable in which an object lies, and the attributes that lead to it from there."""
+    names: list[str] = []
     while isinstance(node, (ast.Attribute, ast.Subscript)):
+        if isinstance(node, ast.Attribute):
+            names.append(node.attr)
         node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
+    return [node.id if isinstance(node, ast.Name) else "", *reversed(names)]
 
 
 def _behind_names(nodes: list[ast.AST]) -> dict[str, set[str]]:

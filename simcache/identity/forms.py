@@ -60,7 +60,7 @@ class Refused(Exception):
 class Walk:
     """One pass over the arguments of a call: the forms of all types, and the code versions asked for so far."""
 
-    __slots__ = ("_code_version", "codes", "forms", "met", "reduces")
+    __slots__ = ("_code_version", "codes", "deeper", "forms", "met", "reduces")
 
     def __init__(self, forms: Mapping[type, Form], code_version: Callable[[object], str] | None, *, reduces: bool = False) -> None:
         self.forms = forms
@@ -68,6 +68,8 @@ class Walk:
         """Whether instances of installed packages count by what a pickle would keep of them: they are no arguments, but what a module holds."""
         self.met: dict[int, tuple[object, int]] = {}
         """Those that were met, and as the how many-th: some lead back to themselves."""
+        self.deeper: list[Any] = []
+        """Those of them that stand too deep to be written where they were met."""
         self.codes: dict[int, tuple[object, bytes]] = {}
         self._code_version = code_version
 

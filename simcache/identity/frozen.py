@@ -6,6 +6,8 @@ from typing import Any
 from weakref import ref
 
 from simcache.errors import MadeBefore
+from simcache.identity.bytecode import same_code
+from simcache.identity.forms import SCALARS
 
 _COMPILED = (
     "was compiled before something that it reads was changed, and still computes with what that was: "
@@ -26,12 +28,13 @@ def check_kept(name: str, function: Any, read: str, context: Hashable) -> None:
     kept = _kept_by(function) or ()
     before = _met.get(place)
     if before is None or before[0]() is not function:
-        _met[place] = ref(function, lambda _: _met.pop(place, None)), read, kept
-    elif before[1] == read or not kept or (before[2] and {*map(id, before[2])}.isdisjoint(map(id, kept))):
-        _met[place] = before[0], read, kept
-    else:
+        before = ref(function, lambda _: _met.pop(place, None)), read, ()
+    elif before[1] != read and kept and not (before[2] and {*map(id, before[2])}.isdisjoint(map(id, kept))):
         _met[place] = before[0], before[1], kept  # so that it is seen when it is made again
         raise MadeBefore(name, _REMEMBERED if remembers(function) else _COMPILED)
+    if not remembers(function) and not all(map(_is_as_compiled, kept)):
+        raise MadeBefore(name, _COMPILED)
+    _met[place] = before[0], read, kept
 
 
 def keeps(function: object) -> bool:
@@ -52,3 +55,22 @@ def _kept_by(function: Any) -> Sequence[object] | None:
         return None
     made = getattr(getattr(function, "_dispatcher", function), "overloads", None)
     return [*made.values()] if isinstance(made, dict) else None
+
+
+def _is_as_compiled(made: Any) -> bool:
+    """Whether the numbers, texts and functions that were compiled into it are still those of the names."""
+    told = getattr(made, "type_annotation", None)
+    names = getattr(getattr(getattr(told, "func_id", None), "func", None), "__globals__", {})
+    for block in getattr(told, "blocks", {}).values():
+        for statement in block.body:
+            read: Any = getattr(statement, "value", None)
+            if type(read).__name__ == "Global" and read.name in names and not _is_same(read.value, names[read.name]):
+                return False
+    return True
+
+
+def _is_same(before: Any, now: Any) -> bool:
+    if keeps(before):
+        was, becomes = (getattr(getattr(one, "py_func", None), "__code__", None) for one in (before, now))
+        return was is None or becomes is None or same_code(was, becomes)
+    return type(before) not in SCALARS or (type(now) is type(before) and repr(now) == repr(before))

@@ -18,7 +18,7 @@ from simcache.identity.link import is_link, taken_apart
 from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, place_in, root_of, underlying
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.project import Project
-from simcache.identity.taken import Names, Variable
+from simcache.identity.taken import ABSENT, Names, Variable
 
 _INERT_MODULES = frozenset(
     {"_io", "_thread", "_threading_local", "asyncio", "io", "logging", "queue", "random", "threading", "tqdm", "weakref"}
@@ -398,6 +398,7 @@ class Live:
     def live_name(self, namespace: dict[str, Any], root: str, chain: list[str], changed: tuple[str, ...]) -> str:
         """A name by the object that it stands for now."""
         if root not in namespace:
+            self.closure.guard(namespace, root, ABSENT)  # a later cell may define it
             return ""
         held = namespace[root]
         if held is sys.modules["simcache"] or (

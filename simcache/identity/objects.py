@@ -181,10 +181,14 @@ def _kept(value: Any) -> list[Any]:
         raise ValueError("it is all of the environment: take what you need of it")
     if isinstance(value, abc.Mapping):
         return [_shown(type(value)), [*value.items()]]
+    if type(value).__module__.startswith("numba.typed"):
+        return [_shown(type(value)), [*value]]
     kept = value.__reduce_ex__(_PROTOCOL)
     if isinstance(kept, str):
         return [kept]
     maker, given, state, items, pairs = (*kept, None, None, None)[:5]
+    if type(state) is dict:  # but for what it remembers of itself
+        state = {name: held for name, held in state.items() if not (_is_note(name) or _remembered(type(value), name))}
     return [f"{maker.__module__}.{maker.__qualname__}", given, state, [] if items is None else [*items], [] if pairs is None else [*pairs]]
 
 
@@ -301,6 +305,11 @@ def _state(value: Any, slots: tuple[tuple[str, Any], ...], declared: frozenset[s
         if found is not state:
             state[name] = found
     return state
+
+
+def _is_note(name: object) -> bool:
+    """Whether a package keeps what it has worked out under such a name (`__networkx_cache__`)."""
+    return isinstance(name, str) and name.startswith("__") and name.endswith("cache__")
 
 
 def _remembered(cls: type, name: str) -> bool:

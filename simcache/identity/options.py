@@ -72,8 +72,10 @@ class Upon:
 
     def _may_run(self, name: str, own: bool) -> bool:
         asks = self._asks if own else self._asks_elsewhere
-        if name in ("__setattr__", "__delattr__"):
+        if name in ("__setattr__", "__delattr__", "__set__", "__delete__"):
             return asks.set_anything
+        if name == "__set_name__":  # it ran as the class was made
+            return False
         if name in ("__setitem__", "__delitem__"):
             return "__setitem__" in asks.exact
         kind = SETS if name.endswith("=") else CALLS

@@ -3,22 +3,23 @@
 import marshal
 import sys
 import types
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import repeat
 from operator import attrgetter, is_, itemgetter
 from typing import Any, Protocol
 
 from xxhash import xxh3_128_digest
 
-from simcache.errors import Unkeyable
-from simcache.identity.attributes import attributes_of, items_of, length_of, slots_of
+from simcache.identity.attributes import attributes_of, has_only_dict, items_of, length_of
 from simcache.identity.files import Signature, signature_of
 from simcache.identity.forms import SCALARS
 from simcache.identity.use import ITEMS
+from simcache.identity.values import home_of
 from simcache.named_tuple import NamedTuple
 
-_CONTAINERS = frozenset({dict, list, set, OrderedDict, Counter})
+_CONTAINERS = frozenset({dict, list, set, OrderedDict, Counter, defaultdict})
 _HOLDERS = _CONTAINERS | {tuple, frozenset}
 _NUMBERS = frozenset({bool, int, float, complex})
 _FIXED = frozenset({str, bytes, type(None), type, types.FunctionType})
@@ -29,7 +30,7 @@ _WITHOUT_COUNTS = 2
 _DEEPEST = 100
 _COPIED = 256
 """Containers up to this many items are watched for changes in place, larger ones for being replaced."""
-_WRITTEN_WHOLE = 1 << 14
+_WRITTEN_WHOLE = 1 << 18
 """The same for those that hold nothing but plain values, which are compared in one call."""
 _WATCHED = 1 << 16
 """Bytes of an array that are kept to be compared; of a larger one their digest, a millisecond for 16 MiB."""
@@ -161,10 +162,10 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
     if isinstance(held, types.FunctionType):
         inside = _of_function
     elif type(held) in _CONTAINERS:
-        inside = _written if _can_be_written(held) else _copied if len(held) <= _COPIED else len  # type: ignore[arg-type]
+        inside = _written if _can_be_written(held) else _of_many if is_large(held) else _copied
     elif type(held) is deque:
         inside = _of_deque
-    elif _is_array(held):
+    elif is_array(held):
         inside = _of_array
     elif record:
         inside = _of_record(held)
@@ -178,21 +179,24 @@ def watched(held: object, names: tuple[str, ...] = ()) -> Guard:
 
 
 def watched_value(held: object) -> Guard:
-    """A guard of the value of an object that a package has made; of what has none, which object it is."""
+    """A guard of all that a pickle would keep of an object."""
     return Guard(Itself(held), "", held, _of_value, _of_value(held))
 
 
-def _of_value(held: object) -> str:
-    from simcache.identity.constant import value_digest  # few functions read a table
-
-    try:
-        return value_digest(held, "value", _name_of, reduces=True)
-    except Unkeyable:
-        return ""
+def is_watched(held: object) -> bool:
+    """Whether a guard of an object tells by itself what changes in it."""
+    return type(held) in _CONTAINERS or type(held) is deque or is_array(held)
 
 
-def _name_of(thing: Any) -> str:
-    return f"{thing.__module__}.{thing.__qualname__}"
+def is_large(held: Any) -> bool:
+    """Whether of a container it is looked at only which objects are in it."""
+    return len(held) > _COPIED and not _can_be_written(held)
+
+
+def _of_many(held: Any) -> object:
+    if len(held) > _WRITTEN_WHOLE:
+        return len(held)
+    return [*map(_Same, held), *map(_Same, held.values() if isinstance(held, dict) else ())]
 
 
 _inside = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__dict__")
@@ -217,8 +221,14 @@ def _of_array(array: Any) -> object:
     return xxh3_128_digest(array.data if array.flags.c_contiguous else array.tobytes())
 
 
+def _of_value(held: object) -> str:
+    from simcache.identity.constant import value_digest  # few notebooks hold such, and a process that only loads results is short
+
+    return value_digest(held, "value", home_of, reduces=True)
+
+
 def _of_record(record: object) -> Callable[[Any], object]:
-    if slots_of(type(record)):
+    if not has_only_dict(type(record)):
         return _of_slots
     return _of_written if _can_be_written(vars(record)) else _of_dict
 
@@ -238,12 +248,22 @@ def _of_slots(record: Any) -> object:
 def _of_named(held: object, names: tuple[str, ...]) -> Callable[[Any], object]:
     if names == (ITEMS,):
         return _of_items
-    return partial(_of_names, names, attributes_of if slots_of(type(held)) else vars)
+    held_by = vars if has_only_dict(type(held)) else attributes_of
+    plain = _can_be_written(_named(names, held_by(held)))
+    return partial(_of_plain_names if plain else _of_names, names, held_by)
+
+
+def _named(names: Iterable[str], held: dict[str, Any]) -> list[Any]:
+    return [*map(held.get, names, repeat(ABSENT))]
+
+
+def _of_plain_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any]], record: Any) -> bytes:
+    """In one call, for there may be thousands; where something else has come in, it is another value or an error."""
+    return _written(_named(names, held_by(record)))
 
 
 def _of_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any]], record: Any) -> object:
-    held = held_by(record)
-    return [_of_option(held.get(name, ABSENT)) for name in names]
+    return [*map(_of_option, _named(names, held_by(record)))]
 
 
 def _of_items(held: Any) -> object:
@@ -257,7 +277,7 @@ def _of_option(value: Any) -> object:
     """Of a plain value its type too, of a small container or array what it holds, of anything else which object it is, whatever that thinks is equal."""
     if isinstance(value, SCALARS):
         return type(value), _told_apart(value)
-    if _is_array(value):
+    if is_array(value):
         return _Same(value), _of_array(value)
     return (type(value), _copied(value)) if _is_small(value) else _Same(value)
 
@@ -288,7 +308,7 @@ def _is_small(value: Any) -> bool:
     return type(value) in _HOLDERS
 
 
-def _is_array(value: Any) -> bool:
+def is_array(value: Any) -> bool:
     return type(value).__module__ == "numpy" and type(value).__name__ == "ndarray"
 
 
@@ -333,4 +353,4 @@ def _told_apart(value: Any) -> object:
     """A number with its type, and the sign of a zero: Python calls 1, 1.0 and True equal, and 0.0 and -0.0. Of an array what it holds."""
     if type(value) in _NUMBERS:
         return type(value), value or repr(value)
-    return _of_array(value) if _is_array(value) else value
+    return _of_array(value) if is_array(value) else value

@@ -154,6 +154,67 @@ LATER_CELLS = {
         "p()",
         "c.dt = 5",
     ),
+    "an object of a class of names": (
+        "from typing import NamedTuple\nclass P(NamedTuple):\n    y: list\np = P([1])\n",
+        "p.y[0]",
+        "p.y[0] = 5",
+    ),
+    "a list in a tuple": ("t = ([1], 2)\n", "t[0][0]", "t[0][0] = 5"),
+    "a list in an array of objects": ("import numpy as np\nw = np.array([[1], [2, 3]], dtype=object)\n", "w[0][0]", "w[0][0] = 5"),
+    "a dict with defaults": ("from collections import defaultdict\nd = defaultdict(list, a=[1])\n", "d['a'][0]", "d['a'][0] = 5"),
+    "a dict of collections": ("from collections import UserDict\nd = UserDict(a=1)\n", "d['a']", "d['a'] = 5"),
+    "bytes that can be changed": ("b = bytearray([1])\n", "b[0]", "b[0] = 5"),
+    "a record array": ("import numpy as np\nr = np.rec.array([(1, 2.0)], names=['a', 'b'])\n", "r.a[0]", "r.a[0] = 5"),
+    "an object in a large list": ("class C:\n    dt = 1\ncs = [C() for _ in range(300)]\n", "cs[7].dt", "c = C(); c.dt = 5; cs[7] = c"),
+    "an array in a large dict": ("import numpy as np\nd = {i: np.ones(2) for i in range(300)}\n", "d[7][0]", "d[7][0] = 5"),
+    "a large list": ("l = [1] * 20_000\n", "l[7]", "l[7] = 5"),
+    "a table": ("import pandas as pd\nd = pd.DataFrame({'x': [1.0, 2.0]})\n", "d['x'].iloc[0]", "d.loc[0, 'x'] = 5.0"),
+    "a row": ("import pandas as pd\ns = pd.Series([1.0, 2.0])\n", "s[0]", "s *= 5"),
+    "a tensor": ("import torch\nt = torch.ones(2)\n", "float(t[0])", "t[0] = 5"),
+    "a network": (
+        "import torch\nn = torch.nn.Linear(1, 1, bias=False)\nn.weight.data[0] = 1\n",
+        "float(n(torch.ones(1))[0])",
+        "n.weight.data[0] = 5",
+    ),
+    "a network of a cell": (
+        (
+            "import torch\nclass N(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.w = torch.nn.Parameter(torch.ones(1))\n    def forward(self, x): return self.w * x\nn = N()\n"
+        ),
+        "float(n(torch.ones(1))[0])",
+        "n.w.data[0] = 5",
+    ),
+    "a private attribute of a model": (
+        (
+            "from pydantic import BaseModel, PrivateAttr\nclass M(BaseModel):\n"
+            "    _dt: int = PrivateAttr(default=1)\n    def dt(self): return self._dt\nm = M()\n"
+        ),
+        "m.dt()",
+        "m._dt = 5",
+    ),
+    "an attribute that a descriptor sets": (
+        (
+            "class D:\n    def __set_name__(self, owner, name): self.name = '_' + name\n"
+            "    def __get__(self, one, of=None): return getattr(one, self.name)\n"
+            "    def __set__(self, one, value): setattr(one, self.name, value)\n"
+            "class C:\n    dt = D()\n    def __init__(self): self.dt = 1\nc = C()\n"
+        ),
+        "c.dt",
+        "c.dt = 5",
+    ),
+    "the object of a method in a dict": (
+        "class C:\n    dt = 1\n    def now(self): return self.dt\nc = C()\nd = dict(a=c.now)\n",
+        "d['a']()",
+        "c.dt = 5",
+    ),
+    "the last of a long chain": (
+        (
+            "class N:\n    def __init__(self, on): self.on, self.dt = on, 1\nlast = one = N(None)\nfor _ in range(300): one = N(one)\n"
+            "def end(n):\n    while n.on is not None: n = n.on\n    return n.dt\n"
+        ),
+        "end(one)",
+        "last.dt = 5",
+    ),
     "the object of a method": ("class C:\n    dt = 1\n    def now(self): return self.dt\nc = C()\nnow = c.now\n", "now()", "c.dt = 5"),
 }
 
@@ -199,6 +260,33 @@ def test_what_is_set_in_an_object_that_a_closure_holds_counts(maker: str, config
         assert process.do("key = f.key(2); answer = f(2), f(3), f.key(2) == key") == "(4, 6, True)"
         assert process.do("c.dt = 3; answer = f(2), f(2)") == "(6, 6)"
         assert process.do("c.dt = 2; key = f.key(2); answer = f(2), f.key(2) == key") == "(4, True)"
+
+
+def test_what_a_function_lacks_is_noticed_as_soon_as_a_cell_defines_it(world: World) -> None:
+    """It was called before its helper was there; what it computed with the first one was served for the second."""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do("cell('from simcache import cached\\n@cached\\ndef f(x):\\n    try: return h(x)\\n    except NameError: return -1\\n')")
+
+        assert process.do("answer = space['f'](2)") == "-1"
+        assert process.do("cell('def h(x): return x'); answer = space['f'](2)") == "2"
+        assert process.do("cell('def h(x): return x * 5'); answer = space['f'](2)") == "10"
+
+
+def test_what_an_object_of_the_simulation_logs_in_another_is_its_own(world: World) -> None:
+    """`self.env.queue.append(x)`: each call had another key."""
+    sim = (
+        "class Env:\n    def __init__(self): self.queue, self.rate = [], 1\n"
+        "class Sim:\n    def __init__(self, env): self.env = env\n"
+        "    def step(self, x):\n        self.env.queue.append(x)\n        return x * self.env.rate\n"
+        "s = Sim(Env())\n"
+    )
+    with world.live() as process:
+        process.do(CELLS)
+        process.do(f"cell('from simcache import cached\\n'); cell({sim!r}); cell('@cached\\ndef f(x): return s.step(x)\\n')")
+
+        assert process.do("f = space['f']; before = f.key(2); answer = f(2), f(2), f.key(2) == before") == "(2, 2, True)"
+        assert process.do("cell('s.env.rate = 5'); answer = f(2)") == "10"
 
 
 COMPILED = {
@@ -267,3 +355,16 @@ def test_what_workers_compute_of_a_notebook_is_found_there(world: World) -> None
         process.do("from joblib.externals.loky import get_reusable_executor; get_reusable_executor().shutdown()")
         assert computed == "[2, 4]"
         assert process.do("answer = f.entry(1) is not None, f.entry(2) is not None, f.entry(3)") == "(True, True, None)"
+
+
+@pytest.mark.parametrize(("made", "setting"), list(COMPILED.values())[:2], ids=list(COMPILED)[:2])
+def test_what_was_tried_out_before_a_change_is_not_stored_as_made_after_it(made: str, setting: str, world: World) -> None:
+    """A compiled function is tried in one cell, its constant set in the next, and only then something is cached that calls it."""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do(f"cell({f'import numba{chr(10)}from simcache import cached{chr(10)}{made}g(2){chr(10)}'!r}); cell({setting!r})")
+        process.do("cell('@cached\\ndef f(x): return int(g(x))\\n')")
+
+        assert process.do("f = space['f']; answer = f(2)") == "4"
+        assert process.shown == ["NotStored"]
+        assert process.do("space['g'].recompile(); answer = f(2), f(2), f.entry(2) is not None") == "(6, 6, True)"
