@@ -383,6 +383,9 @@ class Live:
         if piece.kind == "def":
             self.closure.note_cell(node, piece)
         edges = [text for reach in piece.reaches for text in (reach, self.live_reach(function, reach, piece.changes))]
+        for name, value in sorted(vars(function).items()):
+            if isinstance(value, SCALARS) and not name.startswith("__") and f"{node}.{name}" not in self.closure.counted:
+                edges.append(f"{name}={self.value(value, f'{path}.{name}')}")
         returns = (piece.returns or str(function.__annotations__.get("return", ""))) if start else ""
         digest = digest_of(piece.digest, returns, *edges)
         self.closure.parts[node] = digest_of(self.closure.parts.get(node, ""), digest)[:16]

@@ -16,6 +16,7 @@ def cell(text):
     linecache.cache[name] = len(text), None, text.splitlines(True), name
     exec(compile(text, name, "exec"), space)
 """
+COUNTED = "def g(x):\n    g.calls += 1\n    return x * 2\ng.calls = 0\n"
 TRIED = """
 def tried(config, asked, setting, called):
     space.clear()
@@ -81,7 +82,8 @@ def test_what_the_code_of_cells_changes_itself_does_not_make_it_cold(world: Worl
     """Memos, logs and counters of a notebook fill up while its functions run: the key stays."""
     with world.live() as process:
         process.do(CELLS + TRIED)
-        cold = [name for name, text in OWN_STATE.items() if name not in NO_CELLS and process.do(f"answer = holds({text!r})") != "True"]
+        rows = {**OWN_STATE, "calls of a function": COUNTED}
+        cold = [name for name, text in rows.items() if name not in NO_CELLS and process.do(f"answer = holds({text!r})") != "True"]
     assert cold == []
 
 
@@ -131,6 +133,7 @@ def test_a_class_that_counts_in_a_notebook_is_no_other_key(world: World) -> None
 
 LATER_CELLS = {
     "an attribute of a plain object": ("class C:\n    dt = 1\nc = C()\n", "c.dt", "c.dt = 5"),
+    "an attribute of a function": ("def g(): return g.k\ng.k = 1\n", "g()", "g.k = 5"),
     "an attribute of its class": ("class C:\n    dt = 1\nc = C()\n", "c.dt", "C.dt = 5"),
     "a method of its class": ("class C:\n    def dt(self): return 1\nc = C()\n", "c.dt()", "C.dt = lambda self: 5"),
     "a method that only a lambda asks": ("class C:\n    dt = 1\nc = C()\nget = lambda: c.dt\n", "get()", "c.dt = 5"),
