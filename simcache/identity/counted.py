@@ -77,7 +77,7 @@ class Counted:
             met[id(one)] = one
             inside = _items_in(one)
             queue += inside
-            if not isinstance(one, (dict, list, set)) or is_large(one):  # it is taken as it is wherever it stands
+            if not issubclass(type(one), (dict, list, set)) or is_large(one):  # it is taken as it is wherever it stands
                 self._guard_all(inside)
             if self._is_own(one):
                 queue += self._watched_in(one, handed)
@@ -132,7 +132,7 @@ class Counted:
             self._closure.watch_attributes(one, (ITEMS,))
         if not is_alone and not upon.stores.has(ITEMS):  # what the package keeps there, as a network its weights
             inside = [value for name, value in every.items() if self._is_kept(name, value, upon)]
-            self._guard_all(one for one in inside if isinstance(one, _CONTAINERS))
+            self._guard_all(filter(_holds_items, inside))
             yield from inside
         yield from (every[name] for name in names)
 
@@ -148,14 +148,14 @@ class Counted:
 
 
 def _is_closed(one: object) -> bool:
-    return issubclass(type(one), _CLOSED)  # asked of the type: a weak reference to what is gone has no class of its own
+    return issubclass(type(one), _CLOSED)  # asked of the type, as is all here: a weak reference to what is gone has no class of its own
 
 
 def _stays(one: object) -> bool:
     """Whether this is data of a package, which changes only if somebody changes it."""
     place = type(one).__module__
     return (
-        isinstance(one, bytearray)
+        issubclass(type(one), bytearray)
         or place.startswith("numba.typed")
         or (place.partition(".")[0] in _DATA and not place.startswith(_CHANGE) and not is_watched(one))
     )

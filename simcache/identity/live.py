@@ -76,7 +76,8 @@ class Live:
         cls = type(held)
         if cls is types.SimpleNamespace or (cls.__module__, cls.__qualname__) == ("argparse", "Namespace"):
             return True
-        if isinstance(held, (type, types.ModuleType, types.FunctionType)) or not has_attributes(held) or self.is_foreign(cls):
+        # Asked of the type, here and below: a weak reference to what is gone has no class of its own.
+        if issubclass(cls, (type, types.ModuleType, types.FunctionType)) or not has_attributes(held) or self.is_foreign(cls):
             return False
         return all(self._changes_nothing(base) for base in cls.__mro__ if not self.is_foreign(base))
 
@@ -88,7 +89,7 @@ class Live:
 
     def is_fixed(self, held: object) -> bool:
         """Whether nobody can change a value in place: a number, a text, a path, a date, code; also a tuple, whatever is in it."""
-        if isinstance(held, (*_PLAIN, tuple, frozenset, enum.Enum)):
+        if issubclass(type(held), (*_PLAIN, tuple, frozenset, enum.Enum)):
             return True
         return type(held).__module__ in _PLAIN_MODULES and type(held).__hash__ is not None
 

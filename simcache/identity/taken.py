@@ -275,7 +275,7 @@ def _of_items(held: Any) -> object:
 
 def _of_option(value: Any) -> object:
     """Of a plain value its type too, of a small container or array what it holds, of anything else which object it is, whatever that thinks is equal."""
-    if isinstance(value, SCALARS):
+    if issubclass(type(value), SCALARS):
         return type(value), _told_apart(value)
     if is_array(value):
         return _Same(value), _of_array(value)

@@ -133,6 +133,11 @@ def test_a_class_that_counts_in_a_notebook_is_no_other_key(world: World) -> None
 
 LATER_CELLS = {
     "an attribute of a plain object": ("class C:\n    dt = 1\nc = C()\n", "c.dt", "c.dt = 5"),
+    "a number beside what is gone": (
+        "import weakref\nclass C:\n    def __init__(self): self.n, self.w = 1, weakref.proxy(D())\nclass D: pass\nc, ws = C(), [weakref.proxy(D())]\n",
+        "(c.n if ws else 0)",
+        "c.n = 5",
+    ),
     "an attribute of a function": ("def g(): return g.k\ng.k = 1\n", "g()", "g.k = 5"),
     "an attribute of its class": ("class C:\n    dt = 1\nc = C()\n", "c.dt", "C.dt = 5"),
     "a method of its class": ("class C:\n    def dt(self): return 1\nc = C()\n", "c.dt()", "C.dt = lambda self: 5"),
