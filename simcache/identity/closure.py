@@ -78,10 +78,17 @@ class Closure:
 
     def check_kept(self, start: str) -> None:
         """Raise MadeBefore if what a function keeps, as machine code or as results, was made before something that it reads was set anew."""
-        from simcache.identity.frozen import check_kept, keeps, remembers
+        found = [*self.keeping, *self.again.decorated()]
+        if not found:
+            return
+        from simcache.identity.frozen import (
+            check_kept,
+            keeps,
+            remembers,
+        )  # few functions reach a decorator, and a process that hits is short
 
         met: dict[int, tuple[object, set[str]]] = {}
-        for one, text in (*self.keeping, *self.again.decorated()):  # some are met by their name and as an object
+        for one, text in found:  # some are met by their name and as an object
             if keeps(one):
                 met.setdefault(id(one), (one, set()))[1].add(text)
         for one, texts in met.values():
