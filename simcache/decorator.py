@@ -116,10 +116,12 @@ class Cached(Generic[P, R]):
         # dotted name, through the attribute that holds it.
         if found is self and isinstance(self.compute, types.FunctionType):
             self.compute.__qualname__ = f"{name}.__wrapped__"
-        with contextlib.suppress(CacheError):  # who has no key here says so when it is called
-            if cells := self.fingerprint().cells:
-                return Cached, (self.compute, self.options), dict(cells)
-        return Cached, (self.compute, self.options)
+        made = Cached, (self.compute, self.options)
+        code = getattr(self.compute, "__code__", None)
+        if code is None or not os.path.isfile(code.co_filename):
+            with contextlib.suppress(CacheError):  # who has no key here says so when it is called
+                return *made, dict(self.fingerprint().cells)
+        return made
 
     def __setstate__(self, cells: Mapping[str, str]) -> None:
         """Have the texts of a notebook's cells here, too, by which its functions are known."""

@@ -134,30 +134,30 @@ class Again:
 
     def close(self) -> None:
         """Nothing leads further: what options are set to is known now, what is kept in classes, and who changes what counts by its value."""
-        keeping = self._keep() if any(piece.kind == "class" or piece.sets for _, piece in self._pieces()) else None
+        running = self._running()
+        keeping = self._keep(running) if any(piece.kind == "class" or piece.sets for _, piece in self._pieces()) else None
         for node, told in self._options.items():
             if told:
                 self._add(node, told)
-
         if self._counted:
             from simcache.identity.counted import Counted  # code in files seldom captures anything
 
-            Counted(self.closure, self.closure.objects, self._running(), keeping).watch(self._counted)
+            Counted(self.closure, self.closure.objects, running, keeping).watch(self._counted)
 
-    def _keep(self) -> "Keeping":
-        keeping = self._keeping()
+    def _keep(self, running: "Running") -> "Keeping":
+        keeping = self._keeping(running)
         self.closure.counts.update(keeping.places())
         for node, module, piece in self._entered:
             if piece.kind == "class" and (told := self.closure.loaded.tables(module.now(), node.partition(":")[2], piece, keeping.fills)):
                 self._add(node, told)
         return keeping
 
-    def _keeping(self) -> "Keeping":
+    def _keeping(self, running: "Running") -> "Keeping":
         """What is set in classes by what was followed, and by functions beside a class that are not reached."""
         from simcache.identity.keeping import Keeping  # whose code sets nothing has nothing of its own
 
         classes = frozenset(node for node, piece in self._pieces() if piece.kind == "class")
-        keeping, may_run = Keeping(lambda: self._running().upon(classes)), self._may_run()
+        keeping, may_run = Keeping(lambda: running.upon(classes)), self._may_run()
         for node, module, piece in self._entered:
             places = partial(self.closure.places, module)
             if piece.kind in ("class", "def"):

@@ -21,6 +21,16 @@ def is_data(name: str, value: object) -> bool:
     return not name.startswith("__") and not callable(value) and not hasattr(type(value), "__get__")
 
 
+def found_in(cls: type, name: str) -> object:
+    """What a class, or one that it is built upon, holds under a name, else None; whatever its metaclass answers for any name."""
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+
+
+def has_own_key(cls: type) -> bool:
+    """Whether it says itself what its key is."""
+    return callable(found_in(cls, "__cache_key__"))
+
+
 def is_text(name: object) -> bool:
     """Whether it can be the name of an attribute: an object that is its own dict has any keys."""
     return isinstance(name, str)
@@ -44,7 +54,7 @@ def has_attributes(one: object) -> bool:
 
 def has_only_dict(cls: type) -> bool:
     """Whether all that instances carry stands in their `__dict__`."""
-    return bool(cls.__dictoffset__) and not slots_of(cls) and not _is_model(cls)
+    return bool(cls.__dictoffset__) and not slots_of(cls) and not is_model(cls)
 
 
 def attributes_of(one: Any) -> dict[str, Any]:
@@ -57,14 +67,15 @@ def attributes_of(one: Any) -> dict[str, Any]:
             continue
     if type(one).__dictoffset__:
         found.update(one.__dict__)
-    for name in _OF_MODELS if _is_model(type(one)) else ():
+    for name in _OF_MODELS if is_model(type(one)) else ():
         with suppress(AttributeError):  # it is being made
             found.update(getattr(type(one), name).__get__(one) or {})
     return found
 
 
-def _is_model(cls: type) -> bool:
-    return isinstance(getattr(cls, _OF_MODELS[0], None), types.MemberDescriptorType)
+def is_model(cls: type) -> bool:
+    """Whether it is built upon pydantic's models."""
+    return isinstance(found_in(cls, _OF_MODELS[0]), types.MemberDescriptorType)
 
 
 def items_of(held: Any, deepest: int = 20) -> Any:

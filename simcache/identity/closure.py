@@ -29,6 +29,8 @@ from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched, watched_value
 
+_OF_KEEPERS = ("functools", "numba.")
+"""Where the types of functions come from that may keep what they have made."""
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""
 
@@ -78,14 +80,11 @@ class Closure:
 
     def check_kept(self, start: str) -> None:
         """Raise MadeBefore if what a function keeps, as machine code or as results, was made before something that it reads was set anew."""
-        found = [*self.keeping, *self.again.decorated()]
+        # By their types, so that a process that hits, which is short, loads what knows of such functions only if it reaches one.
+        found = [(one, text) for one, text in (*self.keeping, *self.again.decorated()) if type(one).__module__.startswith(_OF_KEEPERS)]
         if not found:
             return
-        from simcache.identity.frozen import (
-            check_kept,
-            keeps,
-            remembers,
-        )  # few functions reach a decorator, and a process that hits is short
+        from simcache.identity.frozen import check_kept, keeps, remembers
 
         met: dict[int, tuple[object, set[str]]] = {}
         for one, text in found:  # some are met by their name and as an object

@@ -15,6 +15,9 @@ _COMPILED = (
 )
 _REMEMBERED = "remembers results of before something that it reads was changed: call its cache_clear(), or start anew"
 
+_RESULTS = object()
+"""Stands for all results that are remembered, for nobody can tell them apart."""
+
 _met: dict[tuple[int, Hashable], tuple["ref[Any]", str, Sequence[object]]] = {}
 """Of each such function, by its id: itself, what it read when it was met last, and what it kept by then."""
 
@@ -50,7 +53,7 @@ def remembers(function: object) -> bool:
 def _kept_by(function: Any) -> Sequence[object] | None:
     """What it has made so far: numba's machine code, where a function of arrays (`@vectorize`) is made of another one; all results as one."""
     if remembers(function):
-        return [_met] if function.cache_info().currsize else []
+        return [_RESULTS] if function.cache_info().currsize else []
     if not type(function).__module__.startswith("numba."):
         return None
     made = getattr(getattr(function, "_dispatcher", function), "overloads", None)

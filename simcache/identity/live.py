@@ -10,7 +10,7 @@ import types
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
-from simcache.identity.attributes import attributes_of, has_attributes
+from simcache.identity.attributes import attributes_of, has_attributes, has_own_key
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.files import codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.forms import SCALARS
@@ -254,7 +254,7 @@ class Live:
         if self.is_foreign(cls):
             return self.foreign(cls)
         module = self.module_of(cls)
-        behaviour = any(callable(vars(base).get("__cache_key__")) for base in cls.__mro__)  # a metaclass may answer for any name
+        behaviour = has_own_key(cls)
         if module is not None and "<" not in cls.__qualname__:
             top = cls.__qualname__.partition(".")[0]
             piece = module.file.summary.names.get(top)

@@ -8,6 +8,7 @@ from collections import abc
 from typing import TYPE_CHECKING, Any
 
 from simcache.identity import values
+from simcache.identity.attributes import found_in, has_own_key, is_model
 from simcache.identity.forms import DEEPEST, Refused, compound, counted, refuse, text
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _library(module: str, name: str) -> Any:
 
 def form_of(cls: type) -> Form:
     """How the instances of a class that is none of the known ones are written; it keeps no reference to the class."""
-    if callable(getattr(cls, "__cache_key__", None)):
+    if has_own_key(cls):
         return _keyed(_head(b"K", cls))
     if issubclass(cls, type):
         return values.code
@@ -71,9 +72,9 @@ def form_of(cls: type) -> Form:
         return _member(_enum_parts)
     if _derives(cls, "pathlib", "PurePath") and _is_outside(cls):
         return values.path
-    if isinstance(getattr(cls, "__pydantic_private__", None), types.MemberDescriptorType):
+    if is_model(cls):
         return _model(cls)
-    if hasattr(cls, "__dataclass_fields__"):
+    if found_in(cls, "__dataclass_fields__") is not None:
         return _record(cls, _dataclass_fields(cls))
     if issubclass(cls, tuple) and _names(cls):
         return _named_tuple(cls)
@@ -103,7 +104,7 @@ def _derives(cls: type, module: str, name: str) -> bool:
 
 
 def _names(cls: type) -> tuple[str, ...]:
-    names = getattr(cls, "_fields", None)
+    names = found_in(cls, "_fields")
     return names if type(names) is tuple and all(type(name) is str for name in names) else ()
 
 
@@ -147,7 +148,7 @@ def _outside(cls: type) -> Form:
         return refuse("an open file has no fixed content: pass File(path), which stands for what the file contains")
     if any(_derives(cls, *place) for place in _GENERATORS):
         return refuse(f"a {name} changes as it is used: pass a seed, and make the generator inside")
-    if hasattr(cls, "__next__"):
+    if found_in(cls, "__next__") is not None:
         return refuse("reading it uses it up: pass a list or tuple of its items, or leave it out with ignore=(…)")
     unknown = refuse(f"a {name} has no canonical form: {_REMEDY}")
 
