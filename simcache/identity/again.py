@@ -134,12 +134,13 @@ class Again:
 
     def close(self) -> None:
         """Nothing leads further: what options are set to is known now, what is kept in classes, and who changes what counts by its value."""
-        running = self._running()
-        keeping = self._keep(running) if any(piece.kind == "class" or piece.sets for _, piece in self._pieces()) else None
+        keeps = any(piece.kind == "class" or piece.sets for _, piece in self._pieces())
+        running = self._running() if keeps or self._counted else None  # a function that sets nothing and holds nothing needs none
+        keeping = self._keep(running) if running is not None and keeps else None
         for node, told in self._options.items():
             if told:
                 self._add(node, told)
-        if self._counted:
+        if running is not None and self._counted:
             from simcache.identity.counted import Counted  # code in files seldom captures anything
 
             Counted(self.closure, self.closure.objects, running, keeping).watch(self._counted)

@@ -177,12 +177,19 @@ def note_loaded() -> None:
 @functools.lru_cache(maxsize=4096)
 def is_outside(path: str) -> bool:
     """Whether a file belongs to Python, to an installed package, or to simcache, installed or not."""
-    if path.startswith((_OWN_FOLDER, _LIBRARY_FOLDER)) and not any(part in path for part in _ELSEWHERE):
+    folder = os.path.dirname(path)
+    if _all_outside(folder):
+        return True
+    return _is_folder_outside(os.path.dirname(os.path.realpath(path)) if os.path.islink(path) else folder)
+
+
+@functools.lru_cache(maxsize=1024)
+def _all_outside(folder: str) -> bool:
+    """Whether each file of a folder is, wherever a link leads to: a link in a package that is installed leads to where its installer keeps it."""
+    below = f"{folder}{os.sep}"
+    if below.startswith((_OWN_FOLDER, _LIBRARY_FOLDER)) and not any(part in below for part in _ELSEWHERE):
         return True  # without asking the system about each: a program that loads numpy has loaded a hundred of them
-    folder, outside = os.path.dirname(path), _is_folder_outside(os.path.dirname(path))
-    if outside and os.path.basename(folder) not in _INSTALLED:
-        return True  # a link in a package that is installed leads to where its installer keeps the file
-    return _is_folder_outside(os.path.dirname(os.path.realpath(path))) if os.path.islink(path) else outside
+    return os.path.basename(folder) not in _INSTALLED and _is_folder_outside(folder)
 
 
 @functools.lru_cache(maxsize=1024)
