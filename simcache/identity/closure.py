@@ -84,18 +84,24 @@ class Closure:
         found = [(one, text) for one, text in (*self.keeping, *self.again.decorated()) if type(one).__module__.startswith(_OF_KEEPERS)]
         if not found:
             return
-        from simcache.identity.frozen import check_kept, keeps, remembers
+        from simcache.identity.frozen import Kept, check_kept, keeps, remembers
+        from simcache.identity.on_disk import make_anew
 
         met: dict[int, tuple[object, set[str]]] = {}
         for one, text in found:  # some are met by their name and as an object
             if keeps(one):
                 met.setdefault(id(one), (one, set()))[1].add(text)
+        kept: list[Kept] = []
         for one, texts in met.values():
             nodes = sorted(text.partition("=")[0] for text in texts)
-            read = digest_of(*sorted(texts), *(self.parts.get(name, "") for name in sorted(behind(nodes, self.made.edges.get))))
+            reached = sorted(behind(nodes, self.made.edges.get))
+            read = digest_of(*sorted(texts), *(self.parts.get(name, "") for name in reached))
+            kept.append(Kept(nodes[0].replace(":", "."), one, frozenset(nodes), reached, read))
+        context = (self.project.own, tuple(sorted(self.project.packages)))
+        make_anew(kept, context)
+        for row in kept:
             # Which attributes of an object of options count depends on all that is reached, and no machine code is made of such.
-            context = (self.project.own, self.project.packages, start if remembers(one) else "")
-            check_kept(nodes[0].replace(":", "."), one, read, context)
+            check_kept(row.name, row.function, row.read, (*context, start if remembers(row.function) else ""))
 
     # -- modules
 

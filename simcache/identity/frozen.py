@@ -2,14 +2,14 @@
 
 from collections.abc import Hashable, Sequence
 from functools import _lru_cache_wrapper
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import ref
 
 from simcache.errors import MadeBefore
 from simcache.identity.bytecode import same_code
 from simcache.identity.forms import SCALARS
 
-_COMPILED = (
+COMPILED = (
     "was compiled before something that it reads was changed, and still computes with what that was: "
     "define it again, call its recompile(), or start anew"
 )
@@ -22,27 +22,40 @@ _met: dict[tuple[int, Hashable], tuple["ref[Any]", str, Sequence[object]]] = {}
 """Of each such function, by its id: itself, what it read when it was met last, and what it kept by then."""
 
 
+class Kept(NamedTuple):
+    """A function that keeps what it makes of what it reads."""
+
+    name: str
+    function: Any
+    nodes: frozenset[str]
+    """What it is, among the pieces of a closure."""
+    reached: Sequence[str]
+    """All that it leads to, itself among it."""
+    read: str
+    """One digest of that."""
+
+
 def check_kept(name: str, function: Any, read: str, context: Hashable) -> None:
     """Raise MadeBefore if a function keeps something, and what it reads, by this digest, is something else than when it was met before.
 
     What was made in between may have been so before or after the change: nobody knows. In another `context` digests differ.
     """
     place = (id(function), context)
-    kept = _kept_by(function) or ()
+    kept = made_by(function) or ()
     before = _met.get(place)
     if before is None or before[0]() is not function:
         before = ref(function, lambda _: _met.pop(place, None)), read, ()
     elif before[1] != read and kept and not (before[2] and {*map(id, before[2])}.isdisjoint(map(id, kept))):
         _met[place] = before[0], before[1], kept  # so that it is seen when it is made again
-        raise MadeBefore(name, _REMEMBERED if remembers(function) else _COMPILED)
+        raise MadeBefore(name, _REMEMBERED if remembers(function) else COMPILED)
     if not remembers(function) and not all(map(_is_as_compiled, kept)):
-        raise MadeBefore(name, _COMPILED)
+        raise MadeBefore(name, COMPILED)
     _met[place] = before[0], read, kept
 
 
 def keeps(function: object) -> bool:
     """Whether it keeps what it makes of all that it reads then."""
-    return _kept_by(function) is not None
+    return made_by(function) is not None
 
 
 def remembers(function: object) -> bool:
@@ -50,7 +63,7 @@ def remembers(function: object) -> bool:
     return isinstance(function, _lru_cache_wrapper)
 
 
-def _kept_by(function: Any) -> Sequence[object] | None:
+def made_by(function: Any) -> Sequence[object] | None:
     """What it has made so far: numba's machine code, where a function of arrays (`@vectorize`) is made of another one; all results as one."""
     if remembers(function):
         return [_RESULTS] if function.cache_info().currsize else []

@@ -1,0 +1,103 @@
+"""Machine code that numba keeps on disk: numba asks whether the file of the function itself was edited, and no other."""
+
+import pytest
+
+from tests.simcache.world import World, package
+
+LAW = "import numba\n@numba.njit{cached}\ndef law(x): return x * 2\n"
+KEPT = {
+    "compiled when it is called": ("@numba.njit(cache=True)\ndef g(x): return law(x)\n", LAW.format(cached="")),
+    "compiled as it is loaded": ('@numba.njit("int64(int64)", cache=True)\ndef g(x): return law(x)\n', LAW.format(cached="")),
+    "what is kept takes in what is kept": ("@numba.njit(cache=True)\ndef g(x): return law(x)\n", LAW.format(cached="(cache=True)")),
+    "a constant of another module": ("from pkg.law import K\n@numba.njit(cache=True)\ndef g(x): return x * K\n", "K = 2\n"),
+    "a function between": (
+        "from pkg.between import h\n@numba.njit(cache=True)\ndef g(x): return h(x)\n",
+        LAW.format(cached=""),
+    ),
+    "what is not kept takes in what is kept": ("from pkg.between import h\n@numba.njit\ndef g(x): return h(x)\n", LAW.format(cached="")),
+}
+BETWEEN = "import numba\nfrom pkg.law import law\n@numba.njit(cache=True)\ndef h(x): return law(x)\n"
+
+
+def files(own: str, law: str) -> dict[str, str]:
+    opening = "import numba\n" if "pkg.law" in own or "pkg.between" in own else "import numba\nfrom pkg.law import law\n"
+    modules = {"law": law} | ({"between": BETWEEN} if "between" in own else {})
+    return package(f"{opening}{own}@cached\ndef f(x): return int(g(x))\n", **modules)
+
+
+OF_ARRAYS = "@numba.vectorize(cache=True)\ndef g(x): return law(x)\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "law", "ran_before"),
+    [
+        *(
+            pytest.param(*texts, ran, id=f"{name}{what}")
+            for name, texts in KEPT.items()
+            for ran, what in (("", ""), ("g(2); ", ", and ran first"))
+        ),
+        pytest.param(OF_ARRAYS, LAW.format(cached=""), "", id="of arrays, compiled when it is called"),
+    ],
+)
+def test_what_numba_keeps_on_disk_of_before_an_edit_is_not_computed_with(own: str, law: str, ran_before: str, world: World) -> None:
+    """A callee in another file was edited: numba went on with the old machine code, and that was stored under the key of the new text, for good."""
+    world.write(files(own, law))
+    with world.live() as process:
+        assert process.do(f"from pkg.mod import *; {ran_before}answer = f(2)") == "4"
+    world.edit("pkg/law.py", "2", "3")
+    with world.live() as process:
+        assert process.do(f"from pkg.mod import *; {ran_before}answer = f(2), f(5)") == "(6, 15)"
+        assert process.shown == []
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f.entry(2) is not None, f(2), f(7)") == "(True, 6, 21)"
+
+
+def test_what_numba_compiled_before_anybody_asked_for_a_key_is_compiled_once_more(world: World) -> None:
+    """Nobody knows of which text that was."""
+    own, law = KEPT["compiled when it is called"]
+    world.write(files(own, law))
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f.compute(2)") == "4"
+    world.edit("pkg/law.py", "2", "3")
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f.compute(2), f(2), f.entry(2) is not None") == "(4, 6, True)"
+
+
+def test_what_cannot_be_compiled_anew_is_computed_and_not_stored_until_the_next_process(world: World) -> None:
+    """A function of arrays with given types is compiled, or loaded, as its module is."""
+    own, law = '@numba.vectorize(["int64(int64)"], cache=True)\ndef g(x): return law(x)\n', LAW.format(cached="")
+    world.write(files(own, law))
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f(2)") == "4"
+        assert process.shown == ["NotStored"]
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f(2), f.entry(2) is not None") == "(4, True)"
+    world.edit("pkg/law.py", "2", "3")
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; f(2); answer = f(2), f(5)") in {"(4, 10)", "(6, 15)"}
+        assert process.shown == ["NotStored"]
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f(2), f.entry(2) is not None") == "(6, True)"
+
+
+def test_what_numba_keeps_of_the_text_as_it_is_is_not_compiled_again(world: World) -> None:
+    """Not after an edit of something that it does not read, either."""
+    own, law = KEPT["what is kept takes in what is kept"]
+    world.write(files(own, law))
+    known = []
+    for text in (law, law, f"# a comment\n{law}\nother = 2\n"):
+        (world.checkout / "pkg" / "law.py").write_text(text)
+        with world.live() as process:
+            known.append(process.do("from pkg.mod import *; f.key(1); g(2); answer = len(g.stats.cache_hits), len(g.stats.cache_misses)"))
+    assert known[1:] == ["(1, 0)", "(1, 0)"]
+
+
+def test_results_that_were_remembered_of_old_machine_code_are_forgotten(world: World) -> None:
+    law = LAW.format(cached="")
+    own = "import functools\n@numba.njit(cache=True)\ndef h(x): return law(x)\n@functools.cache\ndef g(x): return h(x)\n"
+    world.write(files(own, law))
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f(2)") == "4"
+    world.edit("pkg/law.py", "2", "3")
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; before = g(2); answer = before, f(2), f.entry(2) is not None") == "(4, 6, True)"
