@@ -8,7 +8,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from simcache.cache import Cache
 from simcache.errors import BadSettings, CacheError, SourceChanged
@@ -22,6 +22,7 @@ if typing.TYPE_CHECKING:
     from simcache.series import Series, Step
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -79,8 +80,8 @@ class Cached(Generic[P, R]):
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: object, owner: type | None = None) -> "Bound": ...
-    def __get__(self, instance: object, owner: type | None = None) -> "Self | Bound":
+    def __get__(self: "Cached[Concatenate[Any, Q], R]", instance: object, owner: type | None = None) -> "Bound[Q, R]": ...
+    def __get__(self, instance: object, owner: type | None = None) -> "Self | Bound[Any, R]":
         return self if instance is None else Bound(self, instance)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
@@ -185,26 +186,43 @@ class Cached(Generic[P, R]):
         return len(entries)
 
 
-class Bound:
+class Bound(Generic[Q, R]):
     """A cached method of one instance: the instance is the first argument of everything."""
 
-    def __init__(self, cached_: Cached[..., Any], instance: object) -> None:
+    def __init__(self, cached_: Cached[..., R], instance: object) -> None:
         self._cached = cached_
         self._instance = instance
         functools.update_wrapper(self, cached_.compute)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> R:
         return self._cached(self._instance, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        held = getattr(self._cached, name)
-        return functools.partial(held, self._instance) if callable(held) and name in _BOUND else held
+        return getattr(self._cached, name)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self._instance, self._cached.compute.__name__)
 
+    def compute(self, *args: Q.args, **kwargs: Q.kwargs) -> Any:
+        return self._cached.compute(self._instance, *args, **kwargs)
 
-_BOUND = frozenset({"key", "entry", "explain", "refresh", "forget", "withdraw", "compute"})
+    def key(self, *args: Q.args, **kwargs: Q.kwargs) -> str:
+        return self._cached.key(self._instance, *args, **kwargs)
+
+    def entry(self, *args: Q.args, **kwargs: Q.kwargs) -> "Entry | None":
+        return self._cached.entry(self._instance, *args, **kwargs)
+
+    def explain(self, *args: Q.args, **kwargs: Q.kwargs) -> "Explanation":
+        return self._cached.explain(self._instance, *args, **kwargs)
+
+    def refresh(self, *args: Q.args, **kwargs: Q.kwargs) -> R:
+        return self._cached.refresh(self._instance, *args, **kwargs)
+
+    def forget(self, *args: Q.args, **kwargs: Q.kwargs) -> int:
+        return self._cached.forget(self._instance, *args, **kwargs)
+
+    def withdraw(self, *args: Any, reason: str, **kwargs: Any) -> int:
+        return self._cached.withdraw(self._instance, *args, reason=reason, **kwargs)
 
 
 def _mark_coroutine(function: Any) -> None:

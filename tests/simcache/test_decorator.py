@@ -696,7 +696,7 @@ def main():
     run = ways(sys.argv[1])
     print(slow(1), run(slow, [1, 2, 3]), [slow(n) for n in (1, 2, 3)], run(fast, [1, 2]))
     road = Road(4)
-    print(run(call_double, [road, road]), road.double(), run(road.double.key.func, [road]) == [road.double.key()])
+    print(run(call_double, [road, road]), road.double(), run(type(road).double.key, [road]) == [road.double.key()])
 
 def call_double(road): return road.double()
 """

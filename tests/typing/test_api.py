@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import assert_type
+from typing import NamedTuple, assert_type
 
 import pytest
 
@@ -27,6 +27,18 @@ def counted(start: int, *, resume: int | None = None) -> Iterator[Step[int]]:
 @cached
 def letters(text: str) -> Iterator[str]:
     yield from text
+
+
+class Square(NamedTuple):
+    side: float
+
+    @cached
+    def area(self, times: int = 1) -> float:
+        return self.side**2 * times
+
+    @cached
+    def sides(self, first: int) -> Iterator[float]:
+        yield from [self.side] * first
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +66,19 @@ def test_a_generator_is_a_series() -> None:
 
     assert list(run[:3]) == [4, 5, 6]
     assert list(letters("ab")) == ["a", "b"]
+
+
+def test_a_method_keeps_its_types() -> None:
+    """Its instance is no argument that a caller gives; it was Any."""
+    square = Square(2.0)
+    assert_type(square.area(times=3), float)
+    assert_type(square.area.key(3), str)
+    assert_type(square.area.refresh(3), float)
+    assert_type(square.sides(2), Series[float])
+    with pytest.raises(TypeError):
+        square.area("x")  # type: ignore[arg-type]
+
+    assert square.area(times=3) == 12.0
+    assert square.area.key(3) == square.area.key(times=3) != square.area.key()
+    assert list(square.sides(2)) == [2.0, 2.0]
+    assert (square.area.forget(3), square.area.name, square.area.__name__) == (1, Square.area.name, "area")
