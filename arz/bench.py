@@ -11,6 +11,7 @@ import numpy as np
 from arz.engine.simulator import Simulator
 from arz.errors import Invalid
 from arz.jit import compiled
+from arz.memory import GB, installed
 from arz.world.scenario import Scenario
 
 CHAIN: Final = 8
@@ -59,6 +60,7 @@ def bench(
     for name, value in (("worlds", worlds), ("threads", threads), ("seconds", seconds)):
         if not value > 0:
             raise Invalid(name, f"is {value}", "give a number above 0")
+    _require_room(Simulator(scenario, device=device, dtype=dtype, threads=threads), worlds)
     simulator = Simulator([scenario] * worlds, device=device, dtype=dtype, threads=threads)
     simulator.reset(range(worlds))
     interval = scenario.decision_s
@@ -92,6 +94,15 @@ def bench(
         bytes_out=travelled["bytes_out"],
         launches=travelled["launches"],
     )
+
+
+def _require_room(one: Simulator, worlds: int) -> None:
+    """Refuses, before anything is taken, more worlds than the memory of this machine holds: each has two quantities of each class in a cell."""
+    needed, there = worlds * one.plan.cells * len(one.classes) * 2 * one.dtype.itemsize, installed()
+    if needed > there:
+        raise Invalid(
+            "worlds", f"is {worlds:,}: they take {needed / GB:,.3g} GB at the least, and there are {there / GB:,.3g}", "give fewer"
+        )
 
 
 def _timed(work: Any) -> float:

@@ -2,6 +2,9 @@
 
 import os
 import sys
+from typing import Final
+
+GB: Final = 1e9
 
 
 def installed() -> int:

@@ -14,7 +14,7 @@ from arz.compiling import watched
 from arz.engine.measures import Measures
 from arz.engine.simulator import Simulator
 from arz.errors import Invalid, Unstable
-from arz.memory import installed
+from arz.memory import GB, installed
 from arz.result import MEASURED, Array, Held, Result, of_one_world
 from arz.world.scenario import Scenario
 
@@ -25,7 +25,6 @@ whatever the time limit, so that a run with a stop passes the same times as one 
 _DUST: Final = 1e-9
 """Times that differ by no more than this share are one: what rounding leaves."""
 
-GB: Final = 1e9
 
 _ROOM: Final = 64
 """Rows that there is room for at first."""

@@ -110,6 +110,7 @@ class TestMistakes:
             (("--nope",), "No such option"),
             (("run", "ring", "--nope"), "No such option"),
             (("bench", "ring", "--worlds", "0"), "--worlds"),
+            (("bench", "ring", "--worlds", "1000000000"), "give fewer"),
             (("validate", "nope"), "there is no case named 'nope'; known: "),
             (("validate", "--out", "page.txt"), "end it with .md or .json"),
             (("validate", "--out", "nowhere/page.md"), "there is no such folder"),
