@@ -305,7 +305,7 @@ class TestRun:
         """75, as `rl` has it, however little it came to: a script had taken an empty result for a whole one."""
         answer = command("run", "ring", "--set", "horizon_s=60", "--timeout", "0.000001", *json_, code=RESUMABLE)
 
-        assert "" == answer.stderr
+        assert [] == [line for line in answer.stderr.splitlines() if not line.startswith("compiling the solver")]  # whoever comes first
         if json_:
             assert (False, 0) == (json.loads(answer.stdout)["complete"], json.loads(answer.stdout)["intervals"])
 
