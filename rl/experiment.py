@@ -30,6 +30,8 @@ MOST_WORLDS: Final = 4_096
 FIRST_VALIDATION_DAY: Final = 10_000_000
 FIRST_HELD_OUT_DAY: Final = 20_000_000
 """Days are numbered by what they are for, so that no training, and no tuning, has ever seen a day that it is measured on."""
+_DEEPEST: Final = 100
+"""Levels of fields that a change may name: far more than there are."""
 
 Seconds = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=MOST_SEEDS)]
@@ -227,6 +229,8 @@ def _over(below: Any, above: Any) -> Any:
 
 def _put(fields: dict[str, Any], path: str, value: Any) -> None:
     *way, last = path.split(".")
+    if len(way) > _DEEPEST:
+        raise Invalid(f"{path[:40]}…", "leads deeper than any field lies", "name a field that `rl show` prints")
     holder: Any = fields
     for depth, step in enumerate(way):
         if holder.get(step) is None:

@@ -60,6 +60,7 @@ def test_every_command_shows_an_example(command: Command, name: str) -> None:
         (("train", "small.json", "--set", "task.horizon_s=-1"), "task.horizon_s"),
         (("train", "small.json", "--set", "steps"), "PATH=VALUE"),
         (("show", "small.json", "--set", "steps=" + "[" * 50_000), "steps: is '[[["),
+        (("show", "small.json", "--set", "steps." * 3_000 + "a=1"), "deeper than any field"),
         (("train", "small.json", "--deadline", "soon"), "no time above 0"),
         (("train", "small.json", "--bogus"), "see `"),
         (("compare", "nothing"), "no preset"),
