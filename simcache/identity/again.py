@@ -76,10 +76,15 @@ class Again:
         self._in_cells.append((node, piece))
 
     def decorated(self) -> Iterator[tuple[object, str]]:
-        """What stands in loaded modules where they define functions with decorators, by the nodes of these."""
+        """What stands in loaded modules, and in their classes, where they define functions with decorators, by the nodes of these."""
         for node, module, piece in self._entered:
-            if piece.kind == "def" and not piece.bare and module.namespace is not None:
-                yield module.namespace.get(node.partition(":")[2]), node
+            if piece.kind == "data" or module.namespace is None:
+                continue
+            held = module.namespace.get(node.partition(":")[2])
+            if isinstance(held, type):
+                yield from ((getattr(member, "__func__", member), node) for member in vars(held).values())
+            elif not piece.bare:
+                yield held, node
 
     def count(self, held: Iterable[object]) -> None:
         """These count by the values that they have now."""

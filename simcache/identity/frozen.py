@@ -9,7 +9,7 @@ from simcache.errors import MadeBefore
 from simcache.identity.bytecode import same_code
 from simcache.identity.forms import SCALARS
 
-COMPILED = (
+_COMPILED = (
     "was compiled before something that it reads was changed, and still computes with what that was: "
     "define it again, call its recompile(), or start anew"
 )
@@ -47,9 +47,9 @@ def check_kept(name: str, function: Any, read: str, context: Hashable) -> None:
         before = ref(function, lambda _: _met.pop(place, None)), read, ()
     elif before[1] != read and kept and not (before[2] and {*map(id, before[2])}.isdisjoint(map(id, kept))):
         _met[place] = before[0], before[1], kept  # so that it is seen when it is made again
-        raise MadeBefore(name, _REMEMBERED if remembers(function) else COMPILED)
+        raise MadeBefore(name, _REMEMBERED if remembers(function) else _COMPILED)
     if not remembers(function) and not all(map(_is_as_compiled, kept)):
-        raise MadeBefore(name, COMPILED)
+        raise MadeBefore(name, _COMPILED)
     _met[place] = before[0], read, kept
 
 
@@ -67,8 +67,11 @@ def made_by(function: Any) -> Sequence[object] | None:
     """What it has made so far: numba's machine code, where a function of arrays (`@vectorize`) is made of another one; all results as one."""
     if remembers(function):
         return [_RESULTS] if function.cache_info().currsize else []
-    if not type(function).__module__.startswith("numba."):
+    kind = type(function)
+    if not kind.__module__.startswith("numba."):
         return None
+    if kind.__name__ == "CFunc":  # compiled as it is defined
+        return [function]
     made = getattr(getattr(function, "_dispatcher", function), "overloads", None)
     return [*made.values()] if isinstance(made, dict) else None
 

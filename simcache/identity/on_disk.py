@@ -9,9 +9,11 @@ from weakref import WeakSet
 
 from simcache.errors import MadeBefore
 from simcache.home import user_folder
-from simcache.identity.frozen import COMPILED, Kept, made_by, remembers
+from simcache.identity.frozen import Kept, made_by, remembers
 from simcache.identity.piece import digest_of
 
+_LOADED = "was loaded as numba keeps it on disk, maybe of before an edit elsewhere, which is thrown away now: start anew"
+_LASTING = "is kept on disk by numba, where nobody can tell whether it was compiled before an edit elsewhere: leave `cache=True` out"
 _old: "WeakSet[Any]" = WeakSet()
 """Functions that cannot be compiled again in this process, and were loaded as they had been compiled before an edit."""
 
@@ -22,20 +24,17 @@ def make_anew(found: Sequence[Kept], context: Hashable) -> None:
     What was there before a note of ours was made may have been compiled at any time. In another `context` digests differ.
     """
     notes = {id(one.function): path for one in found if (path := _note_of(one.function, context)) is not None}
-    old = {id(one.function): one for one in found if id(one.function) in notes and _read(notes[id(one.function)]) != one.read}
-    ran = frozenset().union(*(one.nodes for one in old.values() if made_by(one.function)))
+    old = [one for one in found if id(one.function) in notes and _read(notes[id(one.function)]) != one.read]
+    ran = frozenset().union(*(one.nodes for one in old if made_by(one.function)))
     for one in sorted(found, key=lambda one: len(one.reached)) if old else ():  # first what others take into their code
-        if id(one.function) in old or (made_by(one.function) and not ran.isdisjoint(one.reached)):
+        if one in old or (made_by(one.function) and not ran.isdisjoint(one.reached)):
             _make_anew(one)
-    for place, one in old.items():
-        # A note only saves time: where none can be written, the next process has it compiled once more.
-        with contextlib.suppress(OSError):
-            os.makedirs(os.path.dirname(notes[place]), exist_ok=True)
-            with open(notes[place], "w", encoding="ascii") as file:
-                file.write(one.read)
+    for one in old:
+        if not _is_lasting(one.function):
+            _write(notes[id(one.function)], one.read)
     for one in found:
         if one.function in _old:
-            raise MadeBefore(one.name, COMPILED)
+            raise MadeBefore(one.name, _LASTING if _is_lasting(one.function) else _LOADED)
 
 
 def _make_anew(one: Kept) -> None:
@@ -46,13 +45,19 @@ def _make_anew(one: Kept) -> None:
         elif hasattr(function, "recompile"):
             function.recompile()  # what is on disk is thrown away, even if nothing was loaded of it yet
         else:
-            if made_by(function):
+            if made_by(function) or _is_lasting(function):
                 _old.add(function)
-            _cache_of(function).flush()
+            if not _is_lasting(function):
+                _cache_of(function).flush()
     except OSError as problem:
         raise MadeBefore(
             one.name, f"is kept compiled by numba, maybe of before an edit, and that cannot be thrown away ({problem})"
         ) from problem
+
+
+def _is_lasting(function: object) -> bool:
+    """Whether its machine code lies on disk in two halves, of which only one could be thrown away: with the other alone the process ends."""
+    return type(function).__name__ == "GUFunc"
 
 
 def _note_of(function: Any, context: Hashable) -> str | None:
@@ -60,11 +65,11 @@ def _note_of(function: Any, context: Hashable) -> str | None:
     folder = getattr(_cache_of(function), "cache_path", None)
     if folder is None:
         return None
-    code = _compiled(function).py_func.__code__  # whose file the folder is beside; that of a notebook lies in another one each time
-    place = digest_of(
-        str(folder), code.co_filename, code.co_qualname, str(code.co_firstlineno), repr(context), *map(str, sys.version_info[:2])
-    )
-    return os.path.join(user_folder(), "compiled", place)
+    inner = _compiled(function)
+    code = (getattr(inner, "py_func", None) or inner.__wrapped__).__code__
+    # Its folder is told already: numba's is beside it. That of a notebook's cell lies in another one in each session.
+    place = (str(folder), os.path.basename(code.co_filename), code.co_qualname, str(code.co_firstlineno))
+    return os.path.join(user_folder(), "compiled", digest_of(*place, repr(context), *map(str, sys.version_info[:2])))
 
 
 def _read(path: str) -> str:
@@ -73,6 +78,14 @@ def _read(path: str) -> str:
             return file.read()
     except (OSError, ValueError):
         return ""
+
+
+def _write(path: str, read: str) -> None:
+    # A note only saves time: where none can be written, the next process has it compiled once more.
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(read)
 
 
 def _cache_of(function: Any) -> Any:

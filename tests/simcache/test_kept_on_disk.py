@@ -10,6 +10,10 @@ KEPT = {
     "compiled as it is loaded": ('@numba.njit("int64(int64)", cache=True)\ndef g(x): return law(x)\n', LAW.format(cached="")),
     "what is kept takes in what is kept": ("@numba.njit(cache=True)\ndef g(x): return law(x)\n", LAW.format(cached="(cache=True)")),
     "a constant of another module": ("from pkg.law import K\n@numba.njit(cache=True)\ndef g(x): return x * K\n", "K = 2\n"),
+    "a function of a class": (
+        "class Laws:\n    @staticmethod\n    @numba.njit(cache=True)\n    def g(x): return law(x)\ng = Laws.g\n",
+        LAW.format(cached=""),
+    ),
     "a function between": (
         "from pkg.between import h\n@numba.njit(cache=True)\ndef g(x): return h(x)\n",
         LAW.format(cached=""),
@@ -63,10 +67,16 @@ def test_what_numba_compiled_before_anybody_asked_for_a_key_is_compiled_once_mor
         assert process.do("from pkg.mod import *; answer = f.compute(2), f(2), f.entry(2) is not None") == "(4, 6, True)"
 
 
-def test_what_cannot_be_compiled_anew_is_computed_and_not_stored_until_the_next_process(world: World) -> None:
-    """A function of arrays with given types is compiled, or loaded, as its module is."""
-    own, law = '@numba.vectorize(["int64(int64)"], cache=True)\ndef g(x): return law(x)\n', LAW.format(cached="")
-    world.write(files(own, law))
+LOADED = {
+    "of arrays": '@numba.vectorize(["int64(int64)"], cache=True)\ndef g(x): return law(x)\n',
+    "a callback": '@numba.cfunc("int64(int64)", cache=True)\ndef c(x): return law(x)\ng = c.ctypes\n',
+}
+
+
+@pytest.mark.parametrize("own", LOADED.values(), ids=LOADED)
+def test_what_cannot_be_compiled_anew_is_computed_and_not_stored_until_the_next_process(own: str, world: World) -> None:
+    """It is compiled, or loaded from disk, as its module is loaded."""
+    world.write(files(own, LAW.format(cached="")))
     with world.live() as process:
         assert process.do("from pkg.mod import *; answer = f(2)") == "4"
         assert process.shown == ["NotStored"]
@@ -78,6 +88,21 @@ def test_what_cannot_be_compiled_anew_is_computed_and_not_stored_until_the_next_
         assert process.shown == ["NotStored"]
     with world.live() as process:
         assert process.do("from pkg.mod import *; answer = f(2), f.entry(2) is not None") == "(6, True)"
+
+
+@pytest.mark.parametrize("types", ['["(int64[:], int64[:])"], ', ""], ids=["as it is loaded", "when it is called"])
+def test_what_lies_on_disk_in_two_halves_is_left_alone(types: str, world: World) -> None:
+    """Without one half numba ended the process (a segmentation fault)."""
+    own = (
+        f'@numba.guvectorize({types}"(n)->(n)", cache=True)\ndef g(a, out):\n    for i in range(len(a)): out[i] = law(a[i])\n'
+        "import numpy as np\n@cached\ndef all(x):\n    out = np.zeros(2, np.int64)\n    g(np.full(2, x), out)\n    return out.tolist()\n"
+    )
+    world.write(files(own, LAW.format(cached="")))
+    for _ in range(3):
+        with world.live() as process:
+            assert process.do("from pkg.mod import *; answer = all(2), all(3)") == "([4, 4], [6, 6])"
+            assert process.shown == ["NotStored"]
+    assert world.entries() == []
 
 
 def test_what_numba_keeps_of_the_text_as_it_is_is_not_compiled_again(world: World) -> None:
