@@ -29,7 +29,7 @@ from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched, watched_value
 
-_OF_KEEPERS = ("functools", "numba.")
+_OF_KEEPERS = ("functools", "joblib.", "numba.")
 """Where the types of functions come from that may keep what they have made."""
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""

@@ -63,10 +63,17 @@ def remembers(function: object) -> bool:
     return isinstance(function, _lru_cache_wrapper)
 
 
+def keeps_results(function: object) -> bool:
+    """Whether it keeps them on disk (`joblib.Memory`)."""
+    return type(function).__module__ == "joblib.memory" and hasattr(function, "store_backend")
+
+
 def made_by(function: Any) -> Sequence[object] | None:
     """What it has made so far: numba's machine code, where a function of arrays (`@vectorize`) is made of another one; all results as one."""
     if remembers(function):
         return [_RESULTS] if function.cache_info().currsize else []
+    if keeps_results(function):
+        return [_RESULTS]
     kind = type(function)
     if not kind.__module__.startswith("numba."):
         return None

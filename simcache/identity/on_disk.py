@@ -1,4 +1,4 @@
-"""Machine code that numba keeps on disk (`cache=True`) by the file of the function alone: made anew if something else that it reads was edited."""
+"""What others keep on disk by the text of one function alone (numba, joblib): made anew if something else that it reads was edited, or not trusted."""
 
 import contextlib
 import os
@@ -9,11 +9,13 @@ from weakref import WeakSet
 
 from simcache.errors import MadeBefore
 from simcache.home import user_folder
-from simcache.identity.frozen import Kept, made_by, remembers
+from simcache.identity.frozen import Kept, keeps_results, made_by, remembers
 from simcache.identity.piece import digest_of
 
 _LOADED = "was loaded as numba keeps it on disk, maybe of before an edit elsewhere, which is thrown away now: start anew"
-_LASTING = "is kept on disk by numba, where nobody can tell whether it was compiled before an edit elsewhere: leave `cache=True` out"
+_HALVES = "is kept on disk by numba, where nobody can tell whether it was compiled before an edit elsewhere: leave `cache=True` out"
+"""In two files, of which only one could be thrown away: with the other alone the process ends."""
+_RESULTS = "gives results that joblib keeps, maybe of before an edit elsewhere: put @cached in the place of joblib's"
 _old: "WeakSet[Any]" = WeakSet()
 """Functions that cannot be compiled again in this process, and were loaded as they had been compiled before an edit."""
 
@@ -23,18 +25,17 @@ def make_anew(found: Sequence[Kept], context: Hashable) -> None:
 
     What was there before a note of ours was made may have been compiled at any time. In another `context` digests differ.
     """
-    notes = {id(one.function): path for one in found if (path := _note_of(one.function, context)) is not None}
+    notes = {id(one.function): path for one in found if not _lasting(one) and (path := _note_of(one.function, context))}
     old = [one for one in found if id(one.function) in notes and _read(notes[id(one.function)]) != one.read]
     ran = frozenset().union(*(one.nodes for one in old if made_by(one.function)))
     for one in sorted(found, key=lambda one: len(one.reached)) if old else ():  # first what others take into their code
         if one in old or (made_by(one.function) and not ran.isdisjoint(one.reached)):
             _make_anew(one)
     for one in old:
-        if not _is_lasting(one.function):
-            _write(notes[id(one.function)], one.read)
+        _write(notes[id(one.function)], one.read)
     for one in found:
-        if one.function in _old:
-            raise MadeBefore(one.name, _LASTING if _is_lasting(one.function) else _LOADED)
+        if reason := _lasting(one) or (_LOADED if one.function in _old else ""):
+            raise MadeBefore(one.name, reason)
 
 
 def _make_anew(one: Kept) -> None:
@@ -44,31 +45,34 @@ def _make_anew(one: Kept) -> None:
             function.cache_clear()
         elif hasattr(function, "recompile"):
             function.recompile()  # what is on disk is thrown away, even if nothing was loaded of it yet
-        else:
-            if made_by(function) or _is_lasting(function):
+        elif not _lasting(one):
+            if made_by(function):
                 _old.add(function)
-            if not _is_lasting(function):
-                _cache_of(function).flush()
+            _cache_of(function).flush()
     except OSError as problem:
         raise MadeBefore(
             one.name, f"is kept compiled by numba, maybe of before an edit, and that cannot be thrown away ({problem})"
         ) from problem
 
 
-def _is_lasting(function: object) -> bool:
-    """Whether its machine code lies on disk in two halves, of which only one could be thrown away: with the other alone the process ends."""
-    return type(function).__name__ == "GUFunc"
+def _lasting(one: Kept) -> str:
+    """Why nothing that it gives can be stored, if so. Their owners look at the text of the function itself."""
+    if one.nodes.issuperset(one.reached):
+        return ""
+    if keeps_results(one.function):
+        return _RESULTS
+    return _HALVES if type(one.function).__name__ == "GUFunc" and _folder_of(one.function) else ""
 
 
 def _note_of(function: Any, context: Hashable) -> str | None:
     """Where it is written down what a function read that numba keeps on disk; None if it keeps nothing of it there."""
-    folder = getattr(_cache_of(function), "cache_path", None)
-    if folder is None:
+    folder = _folder_of(function)
+    if not folder:
         return None
     inner = _compiled(function)
     code = (getattr(inner, "py_func", None) or inner.__wrapped__).__code__
     # Its folder is told already: numba's is beside it. That of a notebook's cell lies in another one in each session.
-    place = (str(folder), os.path.basename(code.co_filename), code.co_qualname, str(code.co_firstlineno))
+    place = (folder, os.path.basename(code.co_filename), code.co_qualname, str(code.co_firstlineno))
     return os.path.join(user_folder(), "compiled", digest_of(*place, repr(context), *map(str, sys.version_info[:2])))
 
 
@@ -86,6 +90,10 @@ def _write(path: str, read: str) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="ascii") as file:
             file.write(read)
+
+
+def _folder_of(function: Any) -> str:
+    return str(getattr(_cache_of(function), "cache_path", None) or "")
 
 
 def _cache_of(function: Any) -> Any:

@@ -126,3 +126,23 @@ def test_results_that_were_remembered_of_old_machine_code_are_forgotten(world: W
     world.edit("pkg/law.py", "2", "3")
     with world.live() as process:
         assert process.do("from pkg.mod import *; before = g(2); answer = before, f(2), f.entry(2) is not None") == "(4, 6, True)"
+
+
+def test_results_that_joblib_keeps_of_before_an_edit_are_not_stored(world: World) -> None:
+    """joblib looks at the text of the function itself: after an edit of a callee it gave the old result, which was stored under the new key."""
+    memory = f"import joblib\nmemory = joblib.Memory({str(world.store.with_name('joblib'))!r}, verbose=0)\n@memory.cache\n"
+    world.write(
+        package(
+            f"from pkg.law import law\n{memory}def g(x): return law(x)\n@cached\ndef f(x): return g(x)\n", law="def law(x): return x * 2"
+        )
+    )
+    for _ in range(2):
+        with world.live() as process:
+            assert process.do("from pkg.mod import *; answer = f(2)") == "4"
+            assert process.shown == ["NotStored"]
+    assert world.entries() == []
+
+    world.write(package(f"{memory}def g(x): return x * 2\n@cached\ndef f(x): return g(x)\n"))
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f(2), f.entry(2) is not None") == "(4, True)"
+        assert process.shown == []
