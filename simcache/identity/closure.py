@@ -23,14 +23,12 @@ from simcache.identity.files import (
 from simcache.identity.link import further, is_link
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
-from simcache.identity.made import Made, behind
+from simcache.identity.made import Made
 from simcache.identity.modules import Module, locate, target
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
 from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched, watched_value
 
-_OF_KEEPERS = ("functools", "joblib.", "numba.")
-"""Where the types of functions come from that may keep what they have made."""
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""
 
@@ -77,31 +75,6 @@ class Closure:
             Guards(self.guards.values(), self.project.unloaded(), self.project.loading),
             self.objects.cells,
         )
-
-    def check_kept(self, start: str) -> None:
-        """Raise MadeBefore if what a function keeps, as machine code or as results, was made before something that it reads was set anew."""
-        # By their types, so that a process that hits, which is short, loads what knows of such functions only if it reaches one.
-        found = [(one, text) for one, text in (*self.keeping, *self.again.decorated()) if type(one).__module__.startswith(_OF_KEEPERS)]
-        if not found:
-            return
-        from simcache.identity.frozen import Kept, check_kept, keeps, remembers
-        from simcache.identity.on_disk import make_anew
-
-        met: dict[int, tuple[object, set[str]]] = {}
-        for one, text in found:  # some are met by their name and as an object
-            if keeps(one):
-                met.setdefault(id(one), (one, set()))[1].add(text)
-        kept: list[Kept] = []
-        for one, texts in met.values():
-            nodes = sorted(text.partition("=")[0] for text in texts)
-            reached = sorted(behind(nodes, self.made.edges.get))
-            read = digest_of(*sorted(texts), *(self.parts.get(name, "") for name in reached))
-            kept.append(Kept(nodes[0].replace(":", "."), one, frozenset(nodes), reached, read))
-        context = (self.project.own, tuple(sorted(self.project.packages)))
-        make_anew(kept, context)
-        for row in kept:
-            # Which attributes of an object of options count depends on all that is reached, and no machine code is made of such.
-            check_kept(row.name, row.function, row.read, (*context, start if remembers(row.function) else ""))
 
     # -- modules
 

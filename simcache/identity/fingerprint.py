@@ -9,6 +9,7 @@ from typing import Any
 from simcache.errors import BadSettings
 from simcache.identity.closure import Closure
 from simcache.identity.files import note_loaded as note_loaded
+from simcache.identity.keepers import check_kept
 from simcache.identity.modules import NotLoaded, load, underlying
 from simcache.identity.modules import function_name as function_name
 from simcache.identity.taken import Fingerprint as Fingerprint
@@ -50,7 +51,7 @@ def _closed(start: str, own: str, packages: Iterable[str], begin: Callable[[Clos
             load(missing.name)
             continue
         if closure.counts <= counted:
-            closure.check_kept(start)
+            check_kept(closure, start)
             return found
         counted |= closure.counts
 

@@ -33,13 +33,16 @@ class Kept(NamedTuple):
     """All that it leads to, itself among it."""
     read: str
     """One digest of that."""
+    beyond: bool
+    """Whether it leads to more than its own text and libraries."""
 
 
-def check_kept(name: str, function: Any, read: str, context: Hashable) -> None:
+def check(one: Kept, context: Hashable) -> None:
     """Raise MadeBefore if a function keeps something, and what it reads, by this digest, is something else than when it was met before.
 
     What was made in between may have been so before or after the change: nobody knows. In another `context` digests differ.
     """
+    name, function, read = one.name, one.function, one.read
     place = (id(function), context)
     kept = made_by(function) or ()
     before = _met.get(place)

@@ -57,7 +57,7 @@ def _make_anew(one: Kept) -> None:
 
 def _lasting(one: Kept) -> str:
     """Why nothing that it gives can be stored, if so. Their owners look at the text of the function itself."""
-    if one.nodes.issuperset(one.reached):
+    if not one.beyond:
         return ""
     if keeps_results(one.function):
         return _RESULTS

@@ -129,7 +129,7 @@ def test_results_that_were_remembered_of_old_machine_code_are_forgotten(world: W
 
 
 def test_results_that_joblib_keeps_of_before_an_edit_are_not_stored(world: World) -> None:
-    """joblib looks at the text of the function itself: after an edit of a callee it gave the old result, which was stored under the new key."""
+    """The text of the function itself is what joblib looks at: after an edit of a callee it gave the old result, which was stored under the new key."""
     memory = f"import joblib\nmemory = joblib.Memory({str(world.store.with_name('joblib'))!r}, verbose=0)\n@memory.cache\n"
     world.write(
         package(

@@ -1,0 +1,49 @@
+"""Functions that keep what they make of all that they read (machine code, results), among those that a closure reaches."""
+
+from types import ModuleType
+
+from simcache.identity.closure import Closure
+from simcache.identity.made import behind
+from simcache.identity.piece import digest_of
+from simcache.identity.taken import ABSENT
+
+_OF_KEEPERS = ("functools", "joblib.", "numba.")
+"""Where their types come from."""
+
+
+def check_kept(closure: Closure, start: str) -> None:
+    """Raise MadeBefore if what one of them keeps was made before something that it reads was set or written anew."""
+    # By their types, so that a process that hits, which is short, loads what knows of such functions only if it reaches one.
+    found = [(one, text) for one, text in (*closure.keeping, *closure.again.decorated()) if type(one).__module__.startswith(_OF_KEEPERS)]
+    if not found:
+        return
+    from simcache.identity.frozen import Kept, check, keeps, remembers
+    from simcache.identity.on_disk import make_anew
+
+    met: dict[int, tuple[object, set[str]]] = {}
+    for one, text in found:  # some are met by their name and as an object
+        if keeps(one):
+            met.setdefault(id(one), (one, set()))[1].add(text)
+    kept: list[Kept] = []
+    for one, texts in met.values():
+        nodes = sorted(text.partition("=")[0] for text in texts)
+        reached = sorted(behind(nodes, closure.made.edges.get))
+        read = digest_of(*sorted(texts), *(closure.parts.get(name, "") for name in reached))
+        beyond = any(not _is_library(_loaded(closure, name)) for name in reached if name not in nodes)
+        kept.append(Kept(nodes[0].replace(":", "."), one, frozenset(nodes), reached, read, beyond))
+    context = (closure.project.own, tuple(sorted(closure.project.packages)))
+    make_anew(kept, context)
+    for row in kept:
+        # Which attributes of an object of options count depends on all that is reached, and no machine code is made of such.
+        check(row, (*context, start if remembers(row.function) else ""))
+
+
+def _loaded(closure: Closure, node: str) -> object:
+    name, _, inside = node.partition(":")
+    module = closure.project.modules.get(name)
+    return ABSENT if module is None or module.namespace is None else module.namespace.get(inside, ABSENT)
+
+
+def _is_library(held: object) -> bool:
+    """Whether it is a library, or what one has for those who decorate functions (`memory = joblib.Memory(…)`)."""
+    return isinstance(held, ModuleType) or (type(held).__module__.startswith(_OF_KEEPERS) and not callable(held))
