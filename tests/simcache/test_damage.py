@@ -217,7 +217,7 @@ def flips(shop: Shop, step: int, first: int = 0) -> None:
 
 def test_bytes_of_every_file(shop: Shop) -> None:
     """A flipped byte in each stretch of every file."""
-    flips(shop, 97)
+    flips(shop, 199)
 
 
 @pytest.mark.deep

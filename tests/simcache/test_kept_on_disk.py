@@ -36,9 +36,9 @@ OF_ARRAYS = "@numba.vectorize(cache=True)\ndef g(x): return law(x)\n"
     ("own", "law", "ran_before"),
     [
         *(
-            pytest.param(*texts, ran, id=f"{name}{what}")
+            pytest.param(*texts, ran, id=f"{name}{what}", marks=marks)
             for name, texts in KEPT.items()
-            for ran, what in (("", ""), ("g(2); ", ", and ran first"))
+            for ran, what, marks in (("", "", ()), ("g(2); ", ", and ran first", pytest.mark.deep))
         ),
         pytest.param(OF_ARRAYS, LAW.format(cached=""), "", id="of arrays, compiled when it is called"),
     ],
