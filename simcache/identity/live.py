@@ -14,15 +14,14 @@ from simcache.identity.attributes import attributes_of, has_attributes, has_own_
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.files import codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.forms import SCALARS
+from simcache.identity.generators import is_generator
 from simcache.identity.link import is_link, taken_apart
 from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, place_in, root_of, underlying
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.project import Project
 from simcache.identity.taken import ABSENT, Names, Variable
 
-_INERT_MODULES = frozenset(
-    {"_io", "_thread", "_threading_local", "asyncio", "io", "logging", "queue", "random", "threading", "tqdm", "weakref"}
-)
+_INERT_MODULES = frozenset({"_io", "_thread", "_threading_local", "asyncio", "io", "logging", "queue", "threading", "tqdm", "weakref"})
 """Where the types of locks, logs and streams come from: what a function does with them is not its result."""
 _PLAIN = (*SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
@@ -221,7 +220,7 @@ class Live:
             return f"partial({', '.join(parts)})"
         if isinstance(obj, types.MethodType):
             self.closure.count(obj.__self__)
-            return f"{self.follow(obj.__func__, path)} of {self.live(obj.__self__, path)}"
+            return f"{self.follow(obj.__func__, path)} of {self.live_anyway(obj.__self__, path)}"
         if isinstance(obj, (staticmethod, classmethod)):
             return self.follow(obj.__func__, path)
         if isinstance(obj, type):
@@ -236,6 +235,8 @@ class Live:
             text = self.follow(held, path)
             self.closure.keeping.append((obj, text))
             return text + (f" {sorted(options.items())!r}" if isinstance(options, dict) else "")
+        if isinstance(obj, types.BuiltinFunctionType) and is_generator(type(obj.__self__)):
+            return f"{self.foreign(obj)} of {self.live_anyway(obj.__self__, path)}"
         if not hasattr(obj, "__qualname__"):
             self.closure.count(obj)
             return f"{self.follow(type(obj), path)} {self.value(obj, path)}"
@@ -374,7 +375,7 @@ class Live:
     def defaults(self, function: types.FunctionType, path: str) -> str:
         values = [*(function.__defaults__ or ()), *(value for _, value in sorted((function.__kwdefaults__ or {}).items()))]
         self.closure.count(*(value for value in values if not isinstance(value, (dict, list, set))))  # `memo={}` is its own
-        return "".join(f" default={self.live(value, f'{path}.<default>')}" for value in values)
+        return "".join(f" default={self.live_anyway(value, f'{path}.<default>')}" for value in values)
 
     def without_file(self, function: types.FunctionType, path: str, *, start: bool) -> str:
         """A function of a notebook, the prompt or standard input: by its cell's text if there is one, else by its bytecode."""

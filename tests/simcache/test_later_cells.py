@@ -1,0 +1,90 @@
+"""What later cells bind anew, set, register or put somewhere, where neither a text nor a plain value tells it: generators, descriptors, registries."""
+
+import pytest
+
+from tests.simcache.test_notebooks import CELLS
+from tests.simcache.world import World, package
+
+GENERATORS = {
+    "of numpy": ("import numpy as np\n", "rng = np.random.default_rng({})", "rng.random()"),
+    "of numpy by its bits": ("import numpy as np\n", "rng = np.random.Generator(np.random.PCG64({}))", "rng.random()"),
+    "of numpy as it was once": ("import numpy as np\n", "rng = np.random.RandomState({})", "rng.rand()"),
+    "bits": ("import numpy as np\n", "rng = np.random.MT19937({})", "rng.random_raw()"),
+    "a sequence of seeds": ("import numpy as np\n", "rng = np.random.SeedSequence({})", "np.random.default_rng(rng.spawn(1)[0]).random()"),
+    "of Python": ("import random\n", "rng = random.Random({})", "rng.random()"),
+    "of Python, with a method": (
+        "import random\nclass Chance(random.Random):\n    def roll(self): return self.random()\n",
+        "rng = Chance({})",
+        "rng.roll()",
+    ),
+    "its method": ("import numpy as np\n", "draw = np.random.default_rng({}).random", "draw()"),
+    "a method of Python's": ("import random\n", "draw = random.Random({}).gauss", "draw(0, 1)"),
+    "in a list": ("import numpy as np\n", "rngs = [np.random.default_rng({})]", "rngs[0].random()"),
+    "in an object": (
+        "import numpy as np\nclass S:\n    def __init__(self, seed): self.rng = np.random.default_rng(seed)\n",
+        "s = S({})",
+        "s.rng.random()",
+    ),
+    "put into an object": ("import numpy as np\nfrom types import SimpleNamespace\ns = SimpleNamespace()\n", "s.rng = np.random.default_rng({})", "s.rng.random()"),
+    "a default": ("import random\n", "def draw(rng=random.Random({})): return rng.random()", "draw()"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "made", "asked"), GENERATORS.values(), ids=GENERATORS)
+def test_a_generator_that_a_later_cell_makes_of_another_seed_counts(before: str, made: str, asked: str, world: World) -> None:
+    """`rng = np.random.default_rng(7)` in place of `default_rng(1)`: what was drawn with the first seed was served for the second."""
+    keys = []
+    for _ in range(2):
+        with world.live() as process:
+            process.do(CELLS)
+            process.do(f"cell('from simcache import cached\\n'); cell({before!r}); cell({made.format(1)!r})")
+            process.do(f"cell('@cached\\ndef f(x): return x * {asked}\\n'); f = space['f']")
+            keys.append(process.do("key = answer = f.key(2)"))
+
+            assert process.do("drawn = f(2), f(3); answer = f.key(2) == key") == "True"
+            process.do(f"cell('@cached\\ndef f(x): return x * {asked}\\n'); f = space['f']")
+            assert process.do("answer = f.key(2) == key") == "True"
+            assert process.do(f"cell({made.format(7)!r}); answer = f.key(2) == key, drawn == (f(2), f(3))") == "(False, False)"
+            assert process.do(f"cell({made.format(1)!r}); answer = f.key(2) == key, drawn == (f(2), f(3))") == "(True, True)"
+    assert keys[0] == keys[1]
+
+
+def test_a_generator_of_a_module_counts_by_its_state_where_the_text_does_not_tell_it(world: World) -> None:
+    """A seed that was read from a file, a name that is bound anew more than once, what a closure holds: all had the key of any generator."""
+    text = (
+        "import random\nfrom pathlib import Path\nimport numpy as np\nRNG, SET = np.random.default_rng(int(Path(__file__).with_name('seed').read_text())), random.Random(1)\n"
+        "def make(rng):\n    @cached\n    def f(x): return x * rng.random()\n    return f\n"
+        "@cached\ndef read(x): return x * RNG.random()\n@cached\ndef bound(x): return x * SET.random()\n"
+    )
+    keys = []
+    for seed in (1, 1, 7):
+        world.write({**package(text), "pkg/seed": str(seed)})
+        with world.live() as process:
+            process.do("from pkg import mod; import random")
+            keys.append(process.do("key = answer = mod.read.key(2)"))
+            assert process.do("drawn = mod.read(2); answer = mod.read.key(2) == key") == "True"
+            process.do("made = {seed: mod.make(random.Random(seed)).key(2) for seed in (1, 7)}")
+            assert process.do("answer = mod.make(random.Random(1)).key(2) == made[1] != made[7]") == "True"
+            process.do("def bound(seed): mod.SET = random.Random(seed); return mod.bound(2), mod.bound.key(2)")
+            assert process.do("answer = bound(7) == bound(7) != bound(9)") == "True"
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_generator_that_nobody_has_seeded_is_cold_only_in_another_process(world: World) -> None:
+    """Its state is of this process; those that all of a process shares count by what statements say of their seeds."""
+    keys = []
+    for _ in range(2):
+        with world.live() as process:
+            process.do(CELLS)
+            process.do(
+                "cell('from random import gauss\\nfrom numpy.random import rand\\nimport random, numpy as np\\nfrom simcache import cached\\n')"
+            )
+            process.do("cell('rng, of_machine = np.random.default_rng(), random.SystemRandom()\\n')")
+            process.do("cell('@cached\\ndef own(x): return x * rng.random()\\n')")
+            process.do(
+                "cell('@cached\\ndef shared(x): return x * gauss(0, 1) * rand() * of_machine.random()\\n'); own, shared = space['own'], space['shared']"
+            )
+            assert process.do("before = own.key(2), own(2), own(3); answer = own.key(2), own(2), own(3)") == process.do("answer = before")
+            keys.append([process.do("answer = own.key(2)"), process.do("answer = shared.key(2)")])
+    assert keys[0][0] != keys[1][0]
+    assert keys[0][1] == keys[1][1]
