@@ -51,8 +51,8 @@ class Again:
         self._readers: set[str] = set()
         """Functions and classes that may read files or the environment."""
         self._counted: list[object] = []
-        self._in_cells: list[tuple[str, Piece]] = []
-        """Functions and classes of notebooks, by their nodes."""
+        self._in_cells: dict[tuple[str, int], tuple[str, Piece]] = {}
+        """Functions and classes of notebooks with their nodes, each piece once: of one name there may be several."""
         self._options: dict[str, str] = {}
         """By node what has been set in it, as it was looked at last: each time more may be known that is reached."""
         self._reads_annotations = False
@@ -73,7 +73,7 @@ class Again:
 
     def note_cell(self, node: str, piece: Piece) -> None:
         """A function or class of a notebook is followed, which has no place in a file."""
-        self._in_cells.append((node, piece))
+        self._in_cells[node, id(piece)] = node, piece
 
     def decorated(self) -> Iterator[tuple[object, str]]:
         """What stands in loaded modules, and in their classes, where they define functions with decorators, by the nodes of these."""
@@ -135,7 +135,7 @@ class Again:
         return Running((node if piece.kind == "class" else "", Use.of(row)) for node, piece in self._pieces() for row in piece.uses)
 
     def _pieces(self) -> list[tuple[str, Piece]]:
-        return [*((node, piece) for node, _, piece in self._entered), *self._in_cells]
+        return [*((node, piece) for node, _, piece in self._entered), *self._in_cells.values()]
 
     def close(self) -> None:
         """Nothing leads further: what options are set to is known now, what is kept in classes, and who changes what counts by its value."""
@@ -170,7 +170,7 @@ class Again:
                 keeping.note(piece, places, reached=node in may_run)
             for changer in piece.changed_by if piece.kind == "class" else ():
                 keeping.note(module.file.summary.names[changer], places, reached=False)
-        for node, piece in self._in_cells:
+        for node, piece in self._in_cells.values():
             keeping.note(piece, partial(_places_in_cells, node.partition(":")[0]), reached=True)
         return keeping
 

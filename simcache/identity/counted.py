@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from simcache.identity.attributes import attributes_of, is_data, is_idle, is_text
+from simcache.identity.attributes import attributes_of, is_compiled, is_data, is_idle, is_text, methods_of_compiled
 from simcache.identity.forms import SCALARS
 from simcache.identity.keeping import Keeping
-from simcache.identity.modules import place_in, underlying
+from simcache.identity.modules import module_name, place_in, underlying
 from simcache.identity.options import Running, Upon
 from simcache.identity.taken import Itself, Names, is_array, is_large, is_watched
 from simcache.identity.use import ANY, ITEMS
@@ -101,16 +101,17 @@ class Counted:
 
     def _is_own(self, one: object) -> bool:
         """Whether it is a class, or an object whose attributes are the project's."""
-        return issubclass(type(one), type) or not self._objects.is_foreign(type(one)) or self._objects.is_record(one)
+        kind = type(one)
+        return issubclass(kind, type) or is_compiled(kind) or not self._objects.is_foreign(kind) or self._objects.is_record(one)
 
     def _watched_in(self, one: object, handed: Iterable[str]) -> Iterator[object]:
         """What lies in an object, or in a class, that is watched from now on."""
         kind = one if isinstance(one, type) else type(one)
         own = [base for base in kind.__mro__ if not self._objects.is_foreign(base)]
         # What is built upon a class of a package is changed by that as it is used, and its methods are called from there.
-        is_alone = all(base in own or is_idle(base) for base in kind.__mro__)
-        upon = self._running.upon(frozenset(map(place_in, own)), frozenset([*handed, *(() if is_alone else _methods_of(own))]))
-        places = [*map(place_in, own)]
+        is_alone = is_compiled(kind) or all(base in own or is_idle(base) for base in kind.__mro__)
+        places = _places_of_compiled(kind) if is_compiled(kind) else [*map(place_in, own)]
+        upon = self._running.upon(frozenset(places), frozenset([*handed, *(() if is_alone else _methods_of(own))]))
         of_class = {name: (base, value) for base in reversed(own) for name, value in vars(base).items() if not name.startswith("__")}
         for name, (base, value) in of_class.items():
             if self._places.isdisjoint(f"{place}.{name}" for place in places) and not self._fills(name, value, upon):
@@ -177,6 +178,11 @@ def _items_in(held: Any) -> Sequence[object]:
 
 def _holds_items(value: object) -> bool:
     return issubclass(type(value), _CONTAINERS)
+
+
+def _places_of_compiled(kind: type) -> list[str]:
+    """Where the classes stand of which a compiled one was made: it knows nothing of them but their functions."""
+    return [f"{module_name(method)}:{method.__qualname__.rpartition('.')[0]}" for method in methods_of_compiled(kind).values()]
 
 
 def _methods_of(classes: Iterable[type]) -> Iterator[str]:

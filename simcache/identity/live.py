@@ -382,8 +382,7 @@ class Live:
         code = function.__code__
         node = f"{module_name(function)}:{code.co_qualname}"
         piece = self._cell_piece(function) or piece_of_code(code)
-        if piece.kind == "def":
-            self.closure.note_cell(node, piece)
+        self.closure.note_cell(node if piece.kind == "def" else node.rpartition(".")[0], piece)  # a method stands in the text of its class
         edges = [text for reach in piece.reaches for text in (reach, self.live_reach(function, reach, piece.changes))]
         for name, value in sorted(vars(function).items()):
             if isinstance(value, SCALARS) and not name.startswith("__") and f"{node}.{name}" not in self.closure.counted:

@@ -8,7 +8,7 @@ from collections import abc
 from typing import TYPE_CHECKING, Any
 
 from simcache.identity import values
-from simcache.identity.attributes import found_in, has_own_key, is_model
+from simcache.identity.attributes import attributes_of, found_in, has_own_key, is_compiled, is_model, methods_of_compiled
 from simcache.identity.forms import DEEPEST, Refused, compound, counted, refuse, text
 from simcache.identity.generators import first_state, is_generator
 
@@ -196,6 +196,8 @@ def _kept(value: Any) -> list[Any]:
         return [_shown(type(value)), [*value.items()]]
     if type(value).__module__.startswith("numba.typed"):
         return [_shown(type(value)), [*value]]
+    if is_compiled(type(value)):
+        return [_shown(type(value)), attributes_of(value), methods_of_compiled(type(value))]
     kept = value.__reduce_ex__(_PROTOCOL)
     if isinstance(kept, str):
         return [kept]

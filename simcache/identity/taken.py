@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from xxhash import xxh3_128_digest
 
-from simcache.identity.attributes import attributes_of, has_only_dict, items_of, length_of
+from simcache.identity.attributes import attributes_of, fields_of_compiled, has_only_dict, is_compiled, items_of, length_of
 from simcache.identity.files import Signature, signature_of
 from simcache.identity.forms import SCALARS
 from simcache.identity.use import ITEMS
@@ -248,6 +248,8 @@ def _of_slots(record: Any) -> object:
 def _of_named(held: object, names: tuple[str, ...]) -> Callable[[Any], object]:
     if names == (ITEMS,):
         return _of_items
+    if is_compiled(type(held)):
+        return partial(_of_fields, names)
     held_by = vars if has_only_dict(type(held)) else attributes_of
     plain = _can_be_written(_named(names, held_by(held)))
     return partial(_of_plain_names if plain else _of_names, names, held_by)
@@ -264,6 +266,17 @@ def _of_plain_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any
 
 def _of_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any]], record: Any) -> object:
     return [*map(_of_option, _named(names, held_by(record)))]
+
+
+def _of_fields(names: Iterable[str], compiled: Any) -> object:
+    """Of a compiled instance, which gives another array or list each time it is asked for one."""
+    return [_of_field(getattr(compiled, name)) for name in names]
+
+
+def _of_field(value: Any) -> object:
+    if type(value) in _WRITTEN or is_array(value):
+        return _told_apart(value)
+    return _of_fields(fields_of_compiled(value._numba_type_), value) if is_compiled(type(value)) else _of_value(value)
 
 
 def _of_items(held: Any) -> object:

@@ -88,3 +88,42 @@ def test_a_generator_that_nobody_has_seeded_is_cold_only_in_another_process(worl
             keys.append([process.do("answer = own.key(2)"), process.do("answer = shared.key(2)")])
     assert keys[0][0] != keys[1][0]
     assert keys[0][1] == keys[1][1]
+
+
+COMPILED_CLASS = (
+    "import numba, numpy as np\nfrom numba.experimental import jitclass\n"
+    "@jitclass([('dt', numba.float64), ('n', numba.int64), ('w', numba.float64[:])])\nclass C:\n"
+    "    def __init__(self): self.dt, self.n, self.w = 1.0, 0, np.ones(3)\n"
+    "    def step(self):\n        self.n += 1\n        return self.dt * self.w[1]\n"
+)
+
+
+@pytest.mark.parametrize("asked", ["float(cfg.dt * cfg.w[1])", "cfg.step()", "box[0].step()", "now()"])
+def test_a_field_of_a_compiled_class_that_a_later_cell_sets_counts(asked: str, world: World) -> None:
+    """Instances of a `jitclass` counted by their type alone: one with another step in time was served what the first had given."""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do(
+            f"cell('from simcache import cached\\n'); cell({COMPILED_CLASS!r}); cell('cfg = C(); box = [cfg]\\ndef now(): return cfg.step()\\n')"
+        )
+        process.do(f"cell('@cached\\ndef f(x): return x * {asked}\\n'); f = space['f']")
+
+        assert process.do("key = f.key(2); answer = f(2), f(3), f.key(2) == key, f(2)") == "(2.0, 3.0, True, 2.0)"
+        assert process.do("cell('cfg.dt = 1.0; cfg.w[1] = 1.0'); answer = f.key(2) == key") == "True"
+        assert process.do("cell('cfg.dt = 5.0'); answer = f(2), f(2)") == "(10.0, 10.0)"
+        assert process.do("cell('cfg.w[1] = 2.0'); answer = f(2), f(2)") == "(20.0, 20.0)"
+        edited = COMPILED_CLASS.replace("self.dt * ", "self.dt + ")
+        assert process.do(f"cell({edited!r}); cell('cfg = C(); box = [cfg]'); answer = f.key(2) == key") == "False"
+
+
+def test_a_compiled_class_that_counts_is_not_cold(world: World) -> None:
+    """What its methods change as they run is its state; and a fresh process that makes the same finds what was kept."""
+    keys = set()
+    for _ in range(2):
+        with world.live() as process:
+            process.do(CELLS)
+            process.do(f"cell('from simcache import cached\\n'); cell({COMPILED_CLASS!r}); cell('cfg = C()')")
+            process.do("cell('@cached\\ndef f(x): return x * cfg.step()\\n'); f = space['f']")
+            keys.add(process.do("key = answer = f.key(2)"))
+            assert process.do("answer = f(2), f(3), f(4), f.key(2) == key") == "(2.0, 3.0, 4.0, True)"
+    assert len(keys) == 1
