@@ -86,8 +86,7 @@ class Loaded:
         replaced = piece.simple and not own and "<locals>" not in inner.__code__.co_qualname
         if (expected and not own) or replaced or (piece.simple and piece.bare and held is not inner):
             yield self.objects.follow(held, path)
-        if isinstance(registry := getattr(held, "registry", None), Mapping):  # functools.singledispatch
-            yield from sorted(f"{kind.__qualname__}={self.objects.follow(function, path)}" for kind, function in registry.items())
+        yield from self.objects.registry(held, path)
         if own:
             yield from self._defaults(inner, piece, path)
             if piece.reads_outside:

@@ -167,6 +167,8 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
         inside = _of_deque
     elif is_array(held):
         inside = _of_array
+    elif type(held) is types.MappingProxyType:
+        inside = dict
     elif record:
         inside = _of_record(held)
     return Guard(names, name, held, inside, None if inside is None else inside(held))

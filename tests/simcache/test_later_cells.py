@@ -127,3 +127,76 @@ def test_a_compiled_class_that_counts_is_not_cold(world: World) -> None:
             keys.add(process.do("key = answer = f.key(2)"))
             assert process.do("answer = f(2), f(3), f(4), f.key(2) == key") == "(2.0, 3.0, 4.0, True)"
     assert len(keys) == 1
+
+
+CLASS_WITH = "import functools\nclass C:\n    def __init__(self): self.n = 1\n    def a(self, n): return n\n    %s\nc = C()\n"
+DESCRIPTOR = "class D:\n    def __init__(self, v): self.v = v\n    def __get__(self, one, of=None): return self.v\n"
+CALLABLE = "class D:\n    def __init__(self, v): self.v = v\n    def __call__(self): return self.v\n"
+PUT = {
+    "registered by a decorator": (
+        "import functools\n@functools.singledispatch\ndef g(x): return 1\n",
+        "g(x)",
+        "@g.register(int)\ndef _(x): return {}\n",
+    ),
+    "registered by a hint": (
+        "import functools\n@functools.singledispatch\ndef g(x): return 1\n",
+        "g(x)",
+        "@g.register\ndef _(x: int): return {}\n",
+    ),
+    "registered by a call": ("import functools\n@functools.singledispatch\ndef g(x): return 1\n", "g(x)", "g.register(int, lambda x: {})\n"),
+    "registered by a call, captured": (
+        "import functools\ndef make():\n    @functools.singledispatch\n    def g(x): return 1\n    return g\ng = make()\n",
+        "g(x)",
+        "g.register(int, lambda x: {})\n",
+    ),
+    "registered for a method": (
+        CLASS_WITH % "@functools.singledispatchmethod\n    def m(self, x): return 1",
+        "c.m(x)",
+        "@C.m.register(int)\ndef _(self, x): return {}\n",
+    ),
+    "a method with arguments": (CLASS_WITH % "m = functools.partialmethod(a, 1)", "c.m()", "C.m = functools.partialmethod(C.a, {})"),
+    "a method with arguments by name": (CLASS_WITH % "m = functools.partialmethod(a, n=1)", "c.m()", "C.m = functools.partialmethod(C.a, n={})"),
+    "a method with arguments that is new": (CLASS_WITH % "pass", "getattr(c, 'm', lambda: 1)()", "C.m = functools.partialmethod(C.a, {})"),
+    "a function with arguments": (
+        CLASS_WITH % "m = functools.partial(int, 1)",
+        "c.m()",
+        "def b(n): return n\nC.m = functools.partial(b, {})\n",
+    ),
+    "a property": (CLASS_WITH % "m = property(lambda self: 1)", "c.m", "C.m = property(lambda self: {})"),
+    "how a property is set": (
+        CLASS_WITH % "def put(self, n): self.n = 1\n    m = property(lambda self: self.n, put)",
+        "set_m(C())",
+        "C.m = property(C.m.fget, lambda self, n: setattr(self, 'n', {}))",
+    ),
+    "a property that is kept": (
+        CLASS_WITH % "@functools.cached_property\n    def m(self): return 1",
+        "C().m",
+        "C.m = functools.cached_property(lambda self: {})\nC.m.__set_name__(C, 'm')\n",
+    ),
+    "a descriptor": (DESCRIPTOR + CLASS_WITH % "m = D(1)", "C().m", "C.m = D({})"),
+    "what a descriptor holds": (DESCRIPTOR + CLASS_WITH % "m = D(1)", "C().m", "vars(C)['m'].v = {}"),
+    "an object that is called": (CALLABLE + CLASS_WITH % "m = D(1)", "C().m()", "C.m = D({})"),
+    "a method of another object": (CALLABLE + CLASS_WITH % "m = D(1).__call__", "C().m()", "C.m = D({}).__call__"),
+    "a function of Python": (CLASS_WITH % "m = min", "c.m(1, 5)", "C.m = max if {} == 5 else min"),
+}  # fmt: skip
+SET_M = "def set_m(c):\n    c.m = 0\n    return c.n\n"
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["after a call", "before the first call"])
+@pytest.mark.parametrize(("made", "asked", "setting"), PUT.values(), ids=PUT)
+def test_what_a_later_cell_registers_or_puts_into_a_class_counts(made: str, asked: str, setting: str, before: bool, world: World) -> None:
+    """It is neither a plain value nor a function of the class's text, so nothing told what it is; the same once more changes nothing."""
+    keys = []
+    for _ in range(2):
+        with world.live() as process:
+            process.do(CELLS)
+            process.do(f"cell('from simcache import cached\\n'); cell({made + SET_M!r})")
+            process.do(f"cell({f'@cached{chr(10)}def f(x): return int(x * {asked}){chr(10)}'!r}); f = space['f']")
+
+            if not before:
+                assert process.do("key = f.key(2); answer = f(2), f(3), f.key(2) == key") == "(2, 3, True)"
+            assert process.do(f"cell({setting.format(5)!r}); answer = f(2), f(2)") == "(10, 10)"
+            keys.append(process.do("key = answer = f.key(2)"))
+            assert process.do(f"cell({setting.format(5)!r}); answer = f.key(2) == key") == "True"
+            assert process.do(f"cell({setting.format(1)!r}); answer = f(2), f(2)") == "(2, 2)"
+    assert keys[0] == keys[1]
