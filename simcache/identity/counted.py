@@ -2,7 +2,7 @@
 
 import enum
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from simcache.identity.keeping import Keeping
 from simcache.identity.modules import module_name, place_in, underlying
 from simcache.identity.options import Running, Upon
 from simcache.identity.taken import Itself, Names, is_array, is_large, is_watched
-from simcache.identity.use import ANY, ITEMS
+from simcache.identity.use import ITEMS
 
 _CONTAINERS = (dict, list, set, tuple, frozenset)
 _CLOSED = (*SCALARS, enum.Enum, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
@@ -42,6 +42,7 @@ class Watching(Protocol):
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
     def watch(self, held: object) -> None: ...
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
+    def watch_names(self, held: object, sets: Callable[[str], bool]) -> None: ...
     def watch_value(self, held: object) -> None: ...
 
 
@@ -127,8 +128,11 @@ class Counted:
             for name in (*filter(is_text, attributes), *(name for name in of_class if is_data(name, of_class[name][1])))
         }
         names = sorted(name for name, value in every.items() if self._is_kept(name, value, upon) and (is_alone or upon.asks_for(name)))
-        if names:
-            self._closure.watch_attributes(one, tuple(names))
+        lacking = [] if is_alone else sorted(name for name in upon.asked() - every.keys() if not upon.sets(name))
+        if names or lacking:
+            self._closure.watch_attributes(one, (*names, *lacking))
+        if is_alone and not is_compiled(kind):
+            self._closure.watch_names(one, upon.sets)
         if isinstance(one, (dict, list, set)) and not upon.stores.has(ITEMS):
             self._closure.watch_attributes(one, (ITEMS,))
         if not is_alone and not upon.stores.has(ITEMS):  # what the package keeps there, as a network its weights
@@ -143,7 +147,7 @@ class Counted:
 
     def _is_kept(self, name: str, value: object, upon: Upon) -> bool:
         """Whether running code sets no such attribute, nor changes what is in it, unless that is an object of its own."""
-        if upon.stores.has(name, ANY):
+        if upon.sets(name):
             return False
         return name not in upon.fills or self._objects.is_fixed(value) or not (_holds_items(value) or self._objects.is_foreign(type(value)))
 

@@ -5,7 +5,7 @@ import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import repeat
 from operator import attrgetter, is_, itemgetter
 from typing import Any, Protocol
@@ -180,6 +180,14 @@ def watched(held: object, names: tuple[str, ...] = ()) -> Guard:
     return Guard(Itself(held), "", held, inside, inside(held))
 
 
+def watched_names(held: object, sets: Callable[[str], bool]) -> Guard:
+    """A guard of which attributes an instance has: that none comes but those that running code `sets`, or a cached property remembers."""
+    cls = type(held)
+    held_by = vars if has_only_dict(cls) else attributes_of
+    remembered = (name for base in cls.__mro__ for name, one in vars(base).items() if isinstance(one, cached_property))
+    return Guard(Itself(held), "", held, partial(_has_only, frozenset([*held_by(held), *remembered]), sets, held_by), True)
+
+
 def watched_value(held: object) -> Guard:
     """A guard of all that a pickle would keep of an object."""
     return Guard(Itself(held), "", held, _of_value, _of_value(held))
@@ -268,6 +276,11 @@ def _of_plain_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any
 
 def _of_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any]], record: Any) -> object:
     return [*map(_of_option, _named(names, held_by(record)))]
+
+
+def _has_only(known: frozenset[str], sets: Callable[[str], bool], held_by: Callable[[Any], dict[str, Any]], record: Any) -> bool:
+    names = held_by(record)
+    return known.issuperset(names) or all(name in known or sets(name) for name in names)
 
 
 def _of_fields(names: Iterable[str], compiled: Any) -> object:

@@ -200,3 +200,46 @@ def test_what_a_later_cell_registers_or_puts_into_a_class_counts(made: str, aske
             assert process.do(f"cell({setting.format(5)!r}); answer = f.key(2) == key") == "True"
             assert process.do(f"cell({setting.format(1)!r}); answer = f(2), f(2)") == "(2, 2)"
     assert keys[0] == keys[1]
+
+
+READ = "def read():\n    try: return cfg.dt\n    except AttributeError: return 1\n"
+LACKING = {
+    "an empty object": "class C: pass\ncfg = C()\n",
+    "an object with a setter": "class C:\n    def __init__(self): self.k = 1\n    def set(self, k): self.k = k\ncfg = C()\n",
+    "an object that counts": "class C:\n    def tick(self): self.n = getattr(self, 'n', 0) + 1\ncfg = C()\n",
+    "a space of names": "from types import SimpleNamespace\ncfg = SimpleNamespace(k=1)\n",
+    "an empty slot": "class C: __slots__ = ('k', 'dt')\ncfg = C()\n",
+    "an object that is a list": "class C(list): pass\ncfg = C([1])\n",
+    "a model": "from pydantic import BaseModel\nclass C(BaseModel, extra='allow'):\n    k: int = 1\ncfg = C()\n",
+    "a network": "import torch\nclass C(torch.nn.Module): pass\ncfg = C()\n",
+    "an object in another": "class C: pass\nclass D: pass\ncfg = C()\nd = D(); d.c = cfg\n",
+}
+
+
+@pytest.mark.parametrize("asked", ["getattr(cfg, 'dt', 1)", "(cfg.dt if hasattr(cfg, 'dt') else 1)", "read()"])
+@pytest.mark.parametrize("made", LACKING.values(), ids=LACKING)
+def test_an_attribute_that_was_lacking_at_the_first_call_counts_when_a_later_cell_sets_it(made: str, asked: str, world: World) -> None:
+    """Only what an object or its class had by then was watched: an option with a default in `getattr` was set for nothing."""
+    if "d.c" in made:
+        asked = asked.replace("cfg", "d.c").replace("read()", "[read(), d][0]")
+    ticks = "cfg.tick() or " if "tick" in made else ""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do(f"cell('from simcache import cached\\n'); cell({made + READ!r})")
+        process.do(f"cell({f'@cached{chr(10)}def f(x): return {ticks}x * {asked}{chr(10)}'!r}); f = space['f']")
+
+        assert process.do("key = f.key(2); answer = f(2), f(3), f.key(2) == key") == "(2, 3, True)"
+        assert process.do("cell('cfg.dt = 5'); answer = f(2), f(2)") == "(10, 10)"
+        assert process.do("key = f.key(2); cell('cfg.dt = 5'); answer = f(3), f.key(2) == key") == "(15, True)"
+
+
+def test_an_attribute_that_an_object_of_options_in_a_module_lacked_counts_when_a_program_sets_it(world: World) -> None:
+    """As in a notebook; one that nobody asks for is no option."""
+    text = "class C:\n    def __init__(self): self.k = 1\n    def set(self, k): self.k = k\nCFG = C()\n@cached\ndef f(x): return x * getattr(CFG, 'dt', 1)\n"
+    world.write(package(text))
+    with world.live() as process:
+        process.do("from pkg.mod import CFG, f")
+
+        assert process.do("key = f.key(2); CFG.note = 'a'; answer = f(2), f(3), f.key(2) == key") == "(2, 3, True)"
+        assert process.do("CFG.dt = 5; answer = f(2), f(2)") == "(10, 10)"
+        assert process.do("key = f.key(2); CFG.dt = 5; answer = f(3), f.key(2) == key") == "(15, True)"
