@@ -83,7 +83,8 @@ class Again:
                 continue
             held = module.namespace.get(node.partition(":")[2])
             if isinstance(held, type):
-                yield from ((getattr(member, "__func__", member), node) for member in vars(held).values())
+                for member in [*vars(held).values()]:  # nothing is asked of them: what pydantic puts there makes the class anew when it is
+                    yield member.__func__ if type(member) in (staticmethod, classmethod) else member, node
             elif not piece.bare:
                 yield held, node
 
