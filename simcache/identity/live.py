@@ -243,13 +243,17 @@ class Live:
             return f"{self.follow(type(obj), path)} {self.value(obj, path)}"
         return self.foreign(obj)
 
-    def registry(self, function: Any, path: str) -> list[str]:
-        """The functions among which a `functools.singledispatch` chooses, by their types, watched from now on: more may be registered."""
+    def registry(self, function: Any, path: str, *, beyond: str = "") -> list[str]:
+        """The functions among which a `functools.singledispatch` chooses, by their types, watched from now on: more may be registered.
+
+        Of those that stand in a class (`beyond`) its text tells.
+        """
         registry = getattr(function, "registry", None)
         if not isinstance(registry, types.MappingProxyType):
             return []
         self.closure.guard(Itself(registry), "", registry)
-        return sorted(f"{kind.__qualname__}={self.follow(one, path)}" for kind, one in registry.items())
+        found = [(kind, one) for kind, one in registry.items() if not (beyond and one.__qualname__.startswith(f"{beyond}."))]
+        return sorted(f"{kind.__qualname__}={self.follow(one, path)}" for kind, one in found)
 
     def is_foreign_wrapper(self, obj: Any) -> bool:
         inner = underlying(obj)
@@ -296,18 +300,18 @@ class Live:
             of_project = isinstance(inner, type) and not name.startswith("__") and not self.is_foreign(inner)
             if of_project or (isinstance(inner, types.FunctionType) and not inner.__code__.co_filename.startswith("<string>")):
                 edges.append(f"{name}={self.follow(inner, f'{node}.{name}')}")
-                edges += self._put_into(cls, name, held)
+                edges += self.put_into(cls, name, held)
             elif name in ("__annotations__", "__match_args__", "__slots__"):
                 edges.append(f"{name}={sorted(held.items()) if isinstance(held, dict) else held!r}"[:4096])
             elif not name.startswith("__") and not callable(held) and not hasattr(type(held), "__get__"):
                 with contextlib.suppress(Unkeyable):  # what has no canonical form is made by the class's own code
                     edges.append(f"{name}={self.value(held, f'{node}.{name}')}")
             elif not name.startswith("__"):
-                edges += self._put_into(cls, name, held)
+                edges += self.put_into(cls, name, held)
         self.closure.parts[node] = digest_of(self.closure.parts.get(node, ""), *edges)[:16]
         return node
 
-    def _put_into(self, cls: type, name: str, held: Any) -> Iterator[str]:
+    def put_into(self, cls: type, name: str, held: Any) -> Iterator[str]:
         """What a class holds under a name beside a plain function: a later cell may have put it there, of which the text of the class tells nothing."""
         place = f"{cls.__qualname__}.{name}"
         for part in self._parts_of(held):

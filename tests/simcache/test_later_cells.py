@@ -202,6 +202,24 @@ def test_what_a_later_cell_registers_or_puts_into_a_class_counts(made: str, aske
     assert keys[0] == keys[1]
 
 
+IN_CELLS_ALONE = {"registered by a call, captured", "what a descriptor holds"}
+"""Of what a module makes by a call, its text tells."""
+
+
+@pytest.mark.parametrize("row", sorted(PUT.keys() - IN_CELLS_ALONE))
+def test_what_a_program_registers_or_puts_into_a_class_of_a_module_after_a_call_counts(row: str, world: World) -> None:
+    """The text tells what the module put there; what came in its place, or was registered later, was not noticed."""
+    made, asked, setting = PUT[row]
+    world.write(package(f"{made}{SET_M}@cached\ndef f(x): return int(x * {asked})\n"))
+    with world.live() as process:
+        process.do("import pkg.mod; space = vars(pkg.mod); f = pkg.mod.f")
+
+        assert process.do("key = f.key(2); answer = f(2), f(3), f.key(2) == key") == "(2, 3, True)"
+        assert process.do(f"exec({setting.format(5)!r}, space); answer = f(2), f(2)") == "(10, 10)"
+        assert process.do(f"key = f.key(2); exec({setting.format(5)!r}, space); answer = f.key(2) == key") == "True"
+        assert process.do(f"exec({setting.format(1)!r}, space); answer = f(2), f(2)") == "(2, 2)"
+
+
 READ = "def read():\n    try: return cfg.dt\n    except AttributeError: return 1\n"
 LACKING = {
     "an empty object": "class C: pass\ncfg = C()\n",
