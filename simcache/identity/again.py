@@ -1,6 +1,6 @@
 """What is looked at again when all is known that leads to it: state, values that were read, annotations, subclasses."""
 
-from collections.abc import Container, Iterable, Iterator, Sized
+from collections.abc import Callable, Container, Iterable, Iterator, Sized
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +33,7 @@ class Entered(Protocol):
     def places(self, module: Module, chain: str) -> Iterator[str]: ...
     def watch(self, held: object) -> None: ...
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
+    def watch_names(self, held: object, sets: Callable[[str], bool]) -> None: ...
     def watch_value(self, held: object) -> None: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
 
@@ -51,8 +52,8 @@ class Again:
         self._readers: set[str] = set()
         """Functions and classes that may read files or the environment."""
         self._counted: list[object] = []
-        self._in_cells: list[tuple[str, Piece]] = []
-        """Functions and classes of notebooks, by their nodes."""
+        self._in_cells: dict[tuple[str, int], tuple[str, Piece]] = {}
+        """Functions and classes of notebooks with their nodes, each piece once: of one name there may be several."""
         self._options: dict[str, str] = {}
         """By node what has been set in it, as it was looked at last: each time more may be known that is reached."""
         self._reads_annotations = False
@@ -73,7 +74,7 @@ class Again:
 
     def note_cell(self, node: str, piece: Piece) -> None:
         """A function or class of a notebook is followed, which has no place in a file."""
-        self._in_cells.append((node, piece))
+        self._in_cells[node, id(piece)] = node, piece
 
     def decorated(self) -> Iterator[tuple[object, str]]:
         """What stands in loaded modules, and in their classes, where they define functions with decorators, by the nodes of these."""
@@ -82,7 +83,8 @@ class Again:
                 continue
             held = module.namespace.get(node.partition(":")[2])
             if isinstance(held, type):
-                yield from ((getattr(member, "__func__", member), node) for member in vars(held).values())
+                for member in [*vars(held).values()]:  # nothing is asked of them: what pydantic puts there makes the class anew when it is
+                    yield member.__func__ if type(member) in (staticmethod, classmethod) else member, node
             elif not piece.bare:
                 yield held, node
 
@@ -135,7 +137,7 @@ class Again:
         return Running((node if piece.kind == "class" else "", Use.of(row)) for node, piece in self._pieces() for row in piece.uses)
 
     def _pieces(self) -> list[tuple[str, Piece]]:
-        return [*((node, piece) for node, _, piece in self._entered), *self._in_cells]
+        return [*((node, piece) for node, _, piece in self._entered), *self._in_cells.values()]
 
     def close(self) -> None:
         """Nothing leads further: what options are set to is known now, what is kept in classes, and who changes what counts by its value."""
@@ -170,7 +172,7 @@ class Again:
                 keeping.note(piece, places, reached=node in may_run)
             for changer in piece.changed_by if piece.kind == "class" else ():
                 keeping.note(module.file.summary.names[changer], places, reached=False)
-        for node, piece in self._in_cells:
+        for node, piece in self._in_cells.values():
             keeping.note(piece, partial(_places_in_cells, node.partition(":")[0]), reached=True)
         return keeping
 

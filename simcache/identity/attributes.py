@@ -1,8 +1,9 @@
-"""What an instance carries: its attributes, and those that lie in slots."""
+"""What an instance carries: its attributes, those that lie in slots, and the fields of a compiled one."""
 
 import types
 from collections import OrderedDict
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 _IDLE = frozenset("_thread abc argparse builtins pydantic pydantic_settings types typing typing_extensions".split())
@@ -47,6 +48,27 @@ def slots_of(cls: type) -> dict[str, types.MemberDescriptorType]:
     }
 
 
+def is_compiled(cls: type) -> bool:
+    """Whether it is the class of the instances of a `jitclass` of numba, which hold their fields where Python does not see them."""
+    return cls.__module__ == "numba.experimental.jitclass.boxing"
+
+
+@cache
+def fields_of_compiled(kind: Any) -> tuple[str, ...]:
+    """The fields of such instances, by numba's type of them, but for those that may lead back to where they are held: each time they are asked for, another object is given."""
+    return tuple(name for name, of in kind.struct.items() if "DeferredType#" not in str(of))
+
+
+def methods_of_compiled(cls: Any) -> dict[str, types.FunctionType]:
+    """The functions of which the methods of such a class were compiled, by their names; of a property what reads and what sets it."""
+    compiled = cls._numba_type_
+    return {
+        **compiled.methods,
+        **compiled.static_methods,
+        **{f"{name}.{kind}": one.py_func for name, both in compiled.jit_props.items() for kind, one in both.items()},
+    }
+
+
 def has_attributes(one: object) -> bool:
     """Whether instances carry any; asked of the class, for a `__getattr__` may answer for whatever it is asked, or fail at it."""
     return bool(type(one).__dictoffset__ or slots_of(type(one)))
@@ -67,6 +89,8 @@ def attributes_of(one: Any) -> dict[str, Any]:
             continue
     if type(one).__dictoffset__:
         found.update(one.__dict__)
+    if is_compiled(type(one)):
+        found.update({name: getattr(one, name) for name in fields_of_compiled(one._numba_type_)})
     for name in _OF_MODELS if is_model(type(one)) else ():
         with suppress(AttributeError):  # it is being made
             found.update(getattr(type(one), name).__get__(one) or {})

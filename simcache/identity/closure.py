@@ -27,7 +27,7 @@ from simcache.identity.made import Made
 from simcache.identity.modules import Module, locate, target
 from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
-from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched, watched_value
+from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched, watched_names, watched_value
 
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""
@@ -396,6 +396,10 @@ class Closure:
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None:
         """Have it hold only as long as these attributes of an object are as they are."""
         self.guards[id(held), ",".join(names)] = watched(held, names)
+
+    def watch_names(self, held: object, sets: Callable[[str], bool]) -> None:
+        """Have it hold only as long as an object gets no attribute that it lacks, but for those that running code `sets`."""
+        self.guards[id(held), "*"] = watched_names(held, sets)
 
     def watch_value(self, held: object) -> None:
         """Have it hold only as long as all that a pickle would keep of an object is as it is."""

@@ -2,17 +2,17 @@
 
 import enum
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from simcache.identity.attributes import attributes_of, is_data, is_idle, is_text
+from simcache.identity.attributes import attributes_of, is_compiled, is_data, is_idle, is_text, methods_of_compiled
 from simcache.identity.forms import SCALARS
 from simcache.identity.keeping import Keeping
-from simcache.identity.modules import place_in, underlying
+from simcache.identity.modules import module_name, place_in, underlying
 from simcache.identity.options import Running, Upon
 from simcache.identity.taken import Itself, Names, is_array, is_large, is_watched
-from simcache.identity.use import ANY, ITEMS
+from simcache.identity.use import ITEMS
 
 _CONTAINERS = (dict, list, set, tuple, frozenset)
 _CLOSED = (*SCALARS, enum.Enum, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
@@ -42,6 +42,7 @@ class Watching(Protocol):
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
     def watch(self, held: object) -> None: ...
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
+    def watch_names(self, held: object, sets: Callable[[str], bool]) -> None: ...
     def watch_value(self, held: object) -> None: ...
 
 
@@ -101,16 +102,17 @@ class Counted:
 
     def _is_own(self, one: object) -> bool:
         """Whether it is a class, or an object whose attributes are the project's."""
-        return issubclass(type(one), type) or not self._objects.is_foreign(type(one)) or self._objects.is_record(one)
+        kind = type(one)
+        return issubclass(kind, type) or is_compiled(kind) or not self._objects.is_foreign(kind) or self._objects.is_record(one)
 
     def _watched_in(self, one: object, handed: Iterable[str]) -> Iterator[object]:
         """What lies in an object, or in a class, that is watched from now on."""
         kind = one if isinstance(one, type) else type(one)
         own = [base for base in kind.__mro__ if not self._objects.is_foreign(base)]
         # What is built upon a class of a package is changed by that as it is used, and its methods are called from there.
-        is_alone = all(base in own or is_idle(base) for base in kind.__mro__)
-        upon = self._running.upon(frozenset(map(place_in, own)), frozenset([*handed, *(() if is_alone else _methods_of(own))]))
-        places = [*map(place_in, own)]
+        is_alone = is_compiled(kind) or all(base in own or is_idle(base) for base in kind.__mro__)
+        places = _places_of_compiled(kind) if is_compiled(kind) else [*map(place_in, own)]
+        upon = self._running.upon(frozenset(places), frozenset([*handed, *(() if is_alone else _methods_of(own))]))
         of_class = {name: (base, value) for base in reversed(own) for name, value in vars(base).items() if not name.startswith("__")}
         for name, (base, value) in of_class.items():
             if self._places.isdisjoint(f"{place}.{name}" for place in places) and not self._fills(name, value, upon):
@@ -126,8 +128,11 @@ class Counted:
             for name in (*filter(is_text, attributes), *(name for name in of_class if is_data(name, of_class[name][1])))
         }
         names = sorted(name for name, value in every.items() if self._is_kept(name, value, upon) and (is_alone or upon.asks_for(name)))
-        if names:
-            self._closure.watch_attributes(one, tuple(names))
+        lacking = [] if is_alone else sorted(name for name in upon.asked() - every.keys() if not upon.sets(name))
+        if names or lacking:
+            self._closure.watch_attributes(one, (*names, *lacking))
+        if is_alone and not is_compiled(kind):
+            self._closure.watch_names(one, upon.sets)
         if isinstance(one, (dict, list, set)) and not upon.stores.has(ITEMS):
             self._closure.watch_attributes(one, (ITEMS,))
         if not is_alone and not upon.stores.has(ITEMS):  # what the package keeps there, as a network its weights
@@ -142,7 +147,7 @@ class Counted:
 
     def _is_kept(self, name: str, value: object, upon: Upon) -> bool:
         """Whether running code sets no such attribute, nor changes what is in it, unless that is an object of its own."""
-        if upon.stores.has(name, ANY):
+        if upon.sets(name):
             return False
         return name not in upon.fills or self._objects.is_fixed(value) or not (_holds_items(value) or self._objects.is_foreign(type(value)))
 
@@ -177,6 +182,11 @@ def _items_in(held: Any) -> Sequence[object]:
 
 def _holds_items(value: object) -> bool:
     return issubclass(type(value), _CONTAINERS)
+
+
+def _places_of_compiled(kind: type) -> list[str]:
+    """Where the classes stand of which a compiled one was made: it knows nothing of them but their functions."""
+    return [f"{module_name(method)}:{method.__qualname__.rpartition('.')[0]}" for method in methods_of_compiled(kind).values()]
 
 
 def _methods_of(classes: Iterable[type]) -> Iterator[str]:

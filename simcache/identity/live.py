@@ -7,6 +7,7 @@ import linecache
 import os
 import sys
 import types
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
@@ -14,15 +15,14 @@ from simcache.identity.attributes import attributes_of, has_attributes, has_own_
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.files import codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.forms import SCALARS
+from simcache.identity.generators import is_generator
 from simcache.identity.link import is_link, taken_apart
 from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, place_in, root_of, underlying
 from simcache.identity.piece import Piece, Summary, digest_of
 from simcache.identity.project import Project
-from simcache.identity.taken import ABSENT, Names, Variable
+from simcache.identity.taken import ABSENT, Itself, Names, Variable
 
-_INERT_MODULES = frozenset(
-    {"_io", "_thread", "_threading_local", "asyncio", "io", "logging", "queue", "random", "threading", "tqdm", "weakref"}
-)
+_INERT_MODULES = frozenset({"_io", "_thread", "_threading_local", "asyncio", "io", "logging", "queue", "threading", "tqdm", "weakref"})
 """Where the types of locks, logs and streams come from: what a function does with them is not its result."""
 _PLAIN = (*SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
@@ -221,7 +221,7 @@ class Live:
             return f"partial({', '.join(parts)})"
         if isinstance(obj, types.MethodType):
             self.closure.count(obj.__self__)
-            return f"{self.follow(obj.__func__, path)} of {self.live(obj.__self__, path)}"
+            return f"{self.follow(obj.__func__, path)} of {self.live_anyway(obj.__self__, path)}"
         if isinstance(obj, (staticmethod, classmethod)):
             return self.follow(obj.__func__, path)
         if isinstance(obj, type):
@@ -229,17 +229,31 @@ class Live:
         if isinstance(obj, types.FunctionType):
             inner = getattr(obj, "__wrapped__", None)
             wrapped = f" of {self.follow(inner, path)}" if callable(inner) else ""
-            return self.function(obj, path, start=start) + wrapped
+            return self.function(obj, path, start=start) + wrapped + "".join(f" {one}" for one in self.registry(obj, path))
         held = None if self.is_foreign_wrapper(obj) else held_function(obj)
         if held is not None:
             options = getattr(obj, "targetoptions", None)
             text = self.follow(held, path)
             self.closure.keeping.append((obj, text))
             return text + (f" {sorted(options.items())!r}" if isinstance(options, dict) else "")
+        if isinstance(obj, types.BuiltinFunctionType) and is_generator(type(obj.__self__)):
+            return f"{self.foreign(obj)} of {self.live_anyway(obj.__self__, path)}"
         if not hasattr(obj, "__qualname__"):
             self.closure.count(obj)
             return f"{self.follow(type(obj), path)} {self.value(obj, path)}"
         return self.foreign(obj)
+
+    def registry(self, function: Any, path: str, *, beyond: str = "") -> list[str]:
+        """The functions among which a `functools.singledispatch` chooses, by their types, watched from now on: more may be registered.
+
+        Of those that stand in a class (`beyond`) its text tells.
+        """
+        registry = getattr(function, "registry", None)
+        if not isinstance(registry, types.MappingProxyType):
+            return []
+        self.closure.guard(Itself(registry), "", registry)
+        found = [(kind, one) for kind, one in registry.items() if not (beyond and one.__qualname__.startswith(f"{beyond}."))]
+        return sorted(f"{kind.__qualname__}={self.follow(one, path)}" for kind, one in found)
 
     def is_foreign_wrapper(self, obj: Any) -> bool:
         inner = underlying(obj)
@@ -286,13 +300,38 @@ class Live:
             of_project = isinstance(inner, type) and not name.startswith("__") and not self.is_foreign(inner)
             if of_project or (isinstance(inner, types.FunctionType) and not inner.__code__.co_filename.startswith("<string>")):
                 edges.append(f"{name}={self.follow(inner, f'{node}.{name}')}")
+                edges += self.put_into(cls, name, held)
             elif name in ("__annotations__", "__match_args__", "__slots__"):
                 edges.append(f"{name}={sorted(held.items()) if isinstance(held, dict) else held!r}"[:4096])
             elif not name.startswith("__") and not callable(held) and not hasattr(type(held), "__get__"):
                 with contextlib.suppress(Unkeyable):  # what has no canonical form is made by the class's own code
                     edges.append(f"{name}={self.value(held, f'{node}.{name}')}")
+            elif not name.startswith("__"):
+                edges += self.put_into(cls, name, held)
         self.closure.parts[node] = digest_of(self.closure.parts.get(node, ""), *edges)[:16]
         return node
+
+    def put_into(self, cls: type, name: str, held: Any) -> Iterator[str]:
+        """What a class holds under a name beside a plain function: a later cell may have put it there, of which the text of the class tells nothing."""
+        place = f"{cls.__qualname__}.{name}"
+        for part in self._parts_of(held):
+            if not (isinstance(part, types.FunctionType) and part.__code__.co_qualname == place):  # which stands in that text
+                self.closure.count(part)
+                yield f"{name}:{self.live_anyway(part, place)}"
+
+    def _parts_of(self, held: Any) -> tuple[object, ...]:
+        """What something in a class was made with; nothing of a plain method, and of what packages have made for themselves."""
+        if isinstance(held, property):
+            return tuple(one for one in (held.fset, held.fdel) if one is not None)
+        if isinstance(held, functools.cached_property):
+            return (held.func,)
+        if isinstance(held, functools.singledispatchmethod):
+            return (held.dispatcher,)
+        if isinstance(held, functools.partialmethod):
+            return held.func, held.args, held.keywords
+        if isinstance(held, (functools.partial, types.MethodType, types.BuiltinFunctionType)):
+            return (held,)
+        return () if isinstance(held, (type, types.FunctionType, staticmethod, classmethod)) or self.is_foreign(type(held)) else (held,)
 
     def maker_of(self, cls: type) -> list[str]:
         """The function in which a class is made: fields, options and whatever else leaves no trace that could be read stand in its text."""
@@ -374,15 +413,14 @@ class Live:
     def defaults(self, function: types.FunctionType, path: str) -> str:
         values = [*(function.__defaults__ or ()), *(value for _, value in sorted((function.__kwdefaults__ or {}).items()))]
         self.closure.count(*(value for value in values if not isinstance(value, (dict, list, set))))  # `memo={}` is its own
-        return "".join(f" default={self.live(value, f'{path}.<default>')}" for value in values)
+        return "".join(f" default={self.live_anyway(value, f'{path}.<default>')}" for value in values)
 
     def without_file(self, function: types.FunctionType, path: str, *, start: bool) -> str:
         """A function of a notebook, the prompt or standard input: by its cell's text if there is one, else by its bytecode."""
         code = function.__code__
         node = f"{module_name(function)}:{code.co_qualname}"
         piece = self._cell_piece(function) or piece_of_code(code)
-        if piece.kind == "def":
-            self.closure.note_cell(node, piece)
+        self.closure.note_cell(node if piece.kind == "def" else node.rpartition(".")[0], piece)  # a method stands in the text of its class
         edges = [text for reach in piece.reaches for text in (reach, self.live_reach(function, reach, piece.changes))]
         for name, value in sorted(vars(function).items()):
             if isinstance(value, SCALARS) and not name.startswith("__") and f"{node}.{name}" not in self.closure.counted:

@@ -5,9 +5,11 @@ import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
+from functools import singledispatchmethod
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
+from simcache.identity.attributes import is_data
 from simcache.identity.bytecode import same_code
 from simcache.identity.files import held_when_noted, is_new, is_outside, times_reloaded
 from simcache.identity.forms import SCALARS
@@ -86,8 +88,7 @@ class Loaded:
         replaced = piece.simple and not own and "<locals>" not in inner.__code__.co_qualname
         if (expected and not own) or replaced or (piece.simple and piece.bare and held is not inner):
             yield self.objects.follow(held, path)
-        if isinstance(registry := getattr(held, "registry", None), Mapping):  # functools.singledispatch
-            yield from sorted(f"{kind.__qualname__}={self.objects.follow(function, path)}" for kind, function in registry.items())
+        yield from self.objects.registry(held, path)
         if own:
             yield from self._defaults(inner, piece, path)
             if piece.reads_outside:
@@ -195,6 +196,8 @@ class Loaded:
                 yield from self._attributes(module, body, member, f"{place}.")
             elif not isinstance(member, _TABLES) and not _is_instance(member, held):  # a member of an enumeration is held for good
                 yield from self._value(module, body, held, key, place)
+                if not is_data(key, member) and not key.startswith("__"):
+                    yield from self._put_into(module, body, held, key, place)
 
     def _value(self, module: Module, body: "_Body", held: type, key: str, place: str) -> Iterator[str]:
         """An attribute of a class that is data, where it is another one than its text says, or than it was when it was first followed."""
@@ -216,6 +219,17 @@ class Loaded:
             )
             if now != body.constants.get(place):
                 yield f"{place}={now}"
+
+    def _put_into(self, module: Module, body: "_Body", held: type, key: str, place: str) -> Iterator[str]:
+        """A descriptor, or an object that is called, if it has come to a class since that was first followed: the text tells the one of the body."""
+        member = vars(held)[key]
+        self.closure.guard(vars(held), key, member)
+        seen = (id(held), place, times_reloaded(module.file.path))
+        first = _first_seen.setdefault(seen, Guard(vars(held), key, member, None, None))
+        if body.has_come(held, place) or not first.holds():
+            yield from self.objects.put_into(held, key, member)
+        elif isinstance(member, singledispatchmethod):
+            yield from self.objects.registry(member.dispatcher, f"{module.name}.{held.__qualname__}.{key}", beyond=held.__qualname__)
 
     def _kept(self, held: type) -> set[str]:
         """The attributes of a class in which code that is reached keeps something itself."""
@@ -357,10 +371,14 @@ class _Body(NamedTuple):
         if place in self.stands_for:
             found = _found(module.namespace or {}, self.stands_for[place])
             return None if found is ABSENT else found is not member
-        come = held.__qualname__ == self.name and place not in self.piece.attributes
-        come &= not place.startswith("_") or any(row.endswith(f" {self.name}.{place}") for row in self.piece.sets)
         was_class = isinstance(member, type) and any(name.startswith(f"{place}.") for name in self.piece.attributes)
-        return True if come or was_class or place in self.constants or place in self.piece.methods else None
+        return True if self.has_come(held, place) or was_class or place in self.constants or place in self.piece.methods else None
+
+    def has_come(self, held: type, place: str) -> bool:
+        """Whether others have given a class a name that its body does not."""
+        if self.remade or held.__qualname__ != self.name or place in self.piece.attributes:
+            return False
+        return not place.startswith("_") or any(row.endswith(f" {self.name}.{place}") for row in self.piece.sets)
 
 
 def _found(namespace: Mapping[str, Any], chain: str) -> object:

@@ -8,8 +8,9 @@ from collections import abc
 from typing import TYPE_CHECKING, Any
 
 from simcache.identity import values
-from simcache.identity.attributes import found_in, has_own_key, is_model
+from simcache.identity.attributes import attributes_of, found_in, has_own_key, is_compiled, is_model, methods_of_compiled
 from simcache.identity.forms import DEEPEST, Refused, compound, counted, refuse, text
+from simcache.identity.generators import first_state, is_generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 # What functools.update_wrapper copies beside `__wrapped__`: it follows from the function inside.
 _COPIED = frozenset("__annotate__ __annotations__ __doc__ __module__ __name__ __qualname__ __type_params__".split())
-
-_GENERATORS = [("random", "Random"), *(("numpy.random", name) for name in ("Generator", "RandomState", "BitGenerator"))]
 
 _PROTOCOL = 4
 """Of pickles; the newest that every Python knows, so that all tell the same."""
@@ -72,6 +71,8 @@ def form_of(cls: type) -> Form:
         return _member(_enum_parts)
     if _derives(cls, "pathlib", "PurePath") and _is_outside(cls):
         return values.path
+    if is_generator(cls):
+        return _generator(cls)
     if is_model(cls):
         return _model(cls)
     if found_in(cls, "__dataclass_fields__") is not None:
@@ -142,12 +143,23 @@ def _member(parts: Form) -> Form:
     return form
 
 
+def _generator(cls: type) -> Form:
+    """What a module holds counts as it was when it was first met; an argument would be another one at each call."""
+    name, own = _shown(cls), not _is_outside(cls)
+
+    def form(value: Any, walk: Walk, _depth: int) -> bytes:
+        if not walk.reduces:
+            raise Refused(f"a {name} changes as it is used: pass a seed, and make the generator inside")
+        code = walk.code_of_class(type(value)) if own else b""
+        return compound("generator", text(b"s", type(value).__qualname__), text(b"s", first_state(value, walk)), code)
+
+    return form
+
+
 def _outside(cls: type) -> Form:
     name = _shown(cls)
     if _derives(cls, "io", "IOBase"):
         return refuse("an open file has no fixed content: pass File(path), which stands for what the file contains")
-    if any(_derives(cls, *place) for place in _GENERATORS):
-        return refuse(f"a {name} changes as it is used: pass a seed, and make the generator inside")
     if found_in(cls, "__next__") is not None:
         return refuse("reading it uses it up: pass a list or tuple of its items, or leave it out with ignore=(…)")
     unknown = refuse(f"a {name} has no canonical form: {_REMEDY}")
@@ -184,6 +196,8 @@ def _kept(value: Any) -> list[Any]:
         return [_shown(type(value)), [*value.items()]]
     if type(value).__module__.startswith("numba.typed"):
         return [_shown(type(value)), [*value]]
+    if is_compiled(type(value)):
+        return [_shown(type(value)), attributes_of(value), methods_of_compiled(type(value))]
     kept = value.__reduce_ex__(_PROTOCOL)
     if isinstance(kept, str):
         return [kept]

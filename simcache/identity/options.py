@@ -89,6 +89,14 @@ class Upon:
         """Whether an attribute is read."""
         return ALL in self._asks.exact or self._asks.has(name, ANY, CALLS)
 
+    def asked(self) -> set[str]:
+        """The attributes that are read, as far as they are told by their whole names."""
+        return self._asks.exact
+
+    def sets(self, name: str) -> bool:
+        """Whether an attribute of this name may be set."""
+        return self.stores.has(name, ANY)
+
     @property
     def sets_anything(self) -> bool:
         """Whether an attribute is set of what may be such an instance."""
@@ -96,13 +104,13 @@ class Upon:
 
     def is_unset(self, name: str) -> bool:
         """Whether nothing sets an attribute, nor changes what is in it."""
-        return name not in self.fills and not self.stores.has(name, ANY)
+        return name not in self.fills and not self.sets(name)
 
     def is_only_read(self, name: str) -> bool:
         """Whether nothing of an attribute is set by what may run, while it is read."""
         if name == ITEMS:
             return name not in self.stores.exact
-        return not self.stores.has(name, ANY) and self.asks_for(name)
+        return not self.sets(name) and self.asks_for(name)
 
 
 def worked_out(uses: Iterable[Use], held: Container[str]) -> set[str]:

@@ -2,7 +2,7 @@
 
 import types
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
@@ -29,6 +29,7 @@ class Watching(Protocol):
 
     def watch(self, held: object) -> None: ...
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
+    def watch_names(self, held: object, sets: Callable[[str], bool]) -> None: ...
 
 
 class SetUp:
@@ -93,6 +94,7 @@ class SetUp:
             elif digest := self._digest(value, f"{path}.{name}", module):
                 yield f"{path}.{name}", digest
                 watched.append(name)
+        self.closure.watch_names(held, upon.sets)
         if fixed:
             yield from self._items(held, module, path, running)
         inside = [name for name in sorted({*made_with(uses)} & attributes.keys()) if upon.is_only_read(name)]

@@ -5,14 +5,14 @@ import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import repeat
 from operator import attrgetter, is_, itemgetter
 from typing import Any, Protocol
 
 from xxhash import xxh3_128_digest
 
-from simcache.identity.attributes import attributes_of, has_only_dict, items_of, length_of
+from simcache.identity.attributes import attributes_of, fields_of_compiled, has_only_dict, is_compiled, items_of, length_of
 from simcache.identity.files import Signature, signature_of
 from simcache.identity.forms import SCALARS
 from simcache.identity.use import ITEMS
@@ -167,6 +167,8 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
         inside = _of_deque
     elif is_array(held):
         inside = _of_array
+    elif type(held) is types.MappingProxyType:
+        inside = dict
     elif record:
         inside = _of_record(held)
     return Guard(names, name, held, inside, None if inside is None else inside(held))
@@ -176,6 +178,14 @@ def watched(held: object, names: tuple[str, ...] = ()) -> Guard:
     """A guard of what is inside an object: of a class how many names it has, of an instance its attributes, or those of these names."""
     inside: Callable[[Any], object] = _of_class if isinstance(held, type) else _of_named(held, names) if names else _of_record(held)
     return Guard(Itself(held), "", held, inside, inside(held))
+
+
+def watched_names(held: object, sets: Callable[[str], bool]) -> Guard:
+    """A guard of which attributes an instance has: that none comes but those that running code `sets`, or a cached property remembers."""
+    cls = type(held)
+    held_by = vars if has_only_dict(cls) else attributes_of
+    remembered = (name for base in cls.__mro__ for name, one in vars(base).items() if isinstance(one, cached_property))
+    return Guard(Itself(held), "", held, partial(_has_only, frozenset([*held_by(held), *remembered]), sets, held_by), True)
 
 
 def watched_value(held: object) -> Guard:
@@ -248,6 +258,8 @@ def _of_slots(record: Any) -> object:
 def _of_named(held: object, names: tuple[str, ...]) -> Callable[[Any], object]:
     if names == (ITEMS,):
         return _of_items
+    if is_compiled(type(held)):
+        return partial(_of_fields, names)
     held_by = vars if has_only_dict(type(held)) else attributes_of
     plain = _can_be_written(_named(names, held_by(held)))
     return partial(_of_plain_names if plain else _of_names, names, held_by)
@@ -264,6 +276,22 @@ def _of_plain_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any
 
 def _of_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any]], record: Any) -> object:
     return [*map(_of_option, _named(names, held_by(record)))]
+
+
+def _has_only(known: frozenset[str], sets: Callable[[str], bool], held_by: Callable[[Any], dict[str, Any]], record: Any) -> bool:
+    names = held_by(record)
+    return known.issuperset(names) or all(name in known or sets(name) for name in names)
+
+
+def _of_fields(names: Iterable[str], compiled: Any) -> object:
+    """Of a compiled instance, which gives another array or list each time it is asked for one."""
+    return [_of_field(getattr(compiled, name)) for name in names]
+
+
+def _of_field(value: Any) -> object:
+    if type(value) in _WRITTEN or is_array(value):
+        return _told_apart(value)
+    return _of_fields(fields_of_compiled(value._numba_type_), value) if is_compiled(type(value)) else _of_value(value)
 
 
 def _of_items(held: Any) -> object:
