@@ -3,7 +3,6 @@
 import contextlib
 import enum
 import functools
-import linecache
 import os
 import sys
 import types
@@ -13,12 +12,13 @@ from typing import Any, Protocol
 from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.attributes import attributes_of, has_attributes, has_own_key
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
-from simcache.identity.files import codes_of, compiled, is_new, is_outside, read, text_before, times_reloaded
+from simcache.identity.cells import class_in_cell, piece_in_cell
+from simcache.identity.files import codes_of, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.forms import SCALARS
 from simcache.identity.generators import is_generator
 from simcache.identity.link import is_link, taken_apart
 from simcache.identity.modules import Module, held_function, is_of_python, locate, module_name, own_function, place_in, root_of, underlying
-from simcache.identity.piece import Piece, Summary, digest_of
+from simcache.identity.piece import Piece, digest_of
 from simcache.identity.project import Project
 from simcache.identity.taken import ABSENT, Itself, Names, Variable
 
@@ -290,7 +290,7 @@ class Live:
         maker = self.maker_of(cls)
         edges += maker
         self.closure.count(cls)
-        if (piece := self._cell_class(cls)) is not None:
+        if (piece := class_in_cell(cls, self.cells)) is not None:
             self.closure.note_cell(node, piece)
         for name, held in sorted(_attributes_of(cls).items()):
             inner = underlying(held)
@@ -419,7 +419,7 @@ class Live:
         """A function of a notebook, the prompt or standard input: by its cell's text if there is one, else by its bytecode."""
         code = function.__code__
         node = f"{module_name(function)}:{code.co_qualname}"
-        piece = self._cell_piece(function) or piece_of_code(code)
+        piece = piece_in_cell(function, self.cells) or piece_of_code(code)
         self.closure.note_cell(node if piece.kind == "def" else node.rpartition(".")[0], piece)  # a method stands in the text of its class
         edges = [text for reach in piece.reaches for text in (reach, self.live_reach(function, reach, piece.changes))]
         for name, value in sorted(vars(function).items()):
@@ -456,38 +456,6 @@ class Live:
         self.closure.count(held)
         return self.live_anyway(held, root)
 
-    def _cell_piece(self, function: types.FunctionType) -> Piece | None:
-        """The piece of a function that was typed into a notebook cell or at a prompt that keeps its text."""
-        summary = self._cell(function)
-        if summary is None:
-            return None
-        qualname = function.__code__.co_qualname
-        around = summary.names.get(qualname.partition(".")[0])
-        of_class = around if around is not None and around.kind == "class" else None
-        return summary.names.get(qualname) or summary.nested.get(qualname) or of_class
-
-    def _cell_class(self, cls: type) -> Piece | None:
-        """The piece of a class of a cell, if it has methods by which the cell is found."""
-        method = own_function(cls)
-        summary = self._cell(method) if isinstance(method, types.FunctionType) else None
-        piece = None if summary is None else summary.piece(cls.__qualname__)
-        return piece if piece is not None and piece.kind == "class" else None
-
-    def _cell(self, function: types.FunctionType) -> Summary | None:
-        """What the text says of the cell in which a function stands; None if there is no text, or another one than was run."""
-        code = function.__code__
-        if os.path.isfile(code.co_filename):  # cells have names like `<ipython-input-3-…>`, `/tmp/ipykernel_17/….py`
-            return None
-        text = "".join(linecache.getlines(code.co_filename, function.__globals__))
-        try:
-            if not any(same_code(code, found) for found in compiled(code.co_filename, text.encode()).get(code.co_qualname, ())):
-                return None
-            summary = _summary_of(text)
-        except (SyntaxError, ValueError):
-            return None
-        self.cells[code.co_filename] = text
-        return summary
-
 
 def check_code(module: Module, code: types.CodeType) -> None:
     """Raise SourceChanged unless a module's file still holds the code that was loaded from it."""
@@ -520,10 +488,3 @@ def _attributes_of(cls: type) -> dict[str, object]:
         return dict(vars(cls))
     others = {name: held for name, held in vars(cls).items() if not (name in members or (name.startswith("_") and name.endswith("_")))}
     return {**others, **{name: member._value_ for name, member in members.items()}}
-
-
-@functools.lru_cache(maxsize=256)
-def _summary_of(text: str) -> Summary:
-    from simcache.identity.source import summarise  # only notebooks and prompts need it here
-
-    return summarise(text)
