@@ -8,7 +8,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from simcache.cache import Cache
 from simcache.errors import BadSettings, CacheError, SourceChanged
@@ -22,7 +22,6 @@ if typing.TYPE_CHECKING:
     from simcache.series import Series, Step
 
 P = ParamSpec("P")
-Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -80,8 +79,8 @@ class Cached(Generic[P, R]):
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self: "Cached[Concatenate[Any, Q], R]", instance: object, owner: type | None = None) -> "Bound[Q, R]": ...
-    def __get__(self, instance: object, owner: type | None = None) -> "Self | Bound[Any, R]":
+    def __get__(self, instance: object, owner: type | None = None) -> "Bound[R]": ...
+    def __get__(self, instance: object, owner: type | None = None) -> "Self | Bound[R]":
         return self if instance is None else Bound(self, instance)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
@@ -186,15 +185,18 @@ class Cached(Generic[P, R]):
         return len(entries)
 
 
-class Bound(Generic[Q, R]):
-    """A cached method of one instance: the instance is the first argument of everything."""
+class Bound(Generic[R]):
+    """A cached method of one instance: the instance is the first argument of everything.
+
+    Its result has a type, and its arguments have none: a checker would take the first one of a static method for the instance.
+    """
 
     def __init__(self, cached_: Cached[..., R], instance: object) -> None:
         self._cached = cached_
         self._instance = instance
         functools.update_wrapper(self, cached_.compute)
 
-    def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> R:
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
         return self._cached(self._instance, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -203,22 +205,22 @@ class Bound(Generic[Q, R]):
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self._instance, self._cached.compute.__name__)
 
-    def compute(self, *args: Q.args, **kwargs: Q.kwargs) -> Any:
+    def compute(self, *args: Any, **kwargs: Any) -> Any:
         return self._cached.compute(self._instance, *args, **kwargs)
 
-    def key(self, *args: Q.args, **kwargs: Q.kwargs) -> str:
+    def key(self, *args: Any, **kwargs: Any) -> str:
         return self._cached.key(self._instance, *args, **kwargs)
 
-    def entry(self, *args: Q.args, **kwargs: Q.kwargs) -> "Entry | None":
+    def entry(self, *args: Any, **kwargs: Any) -> "Entry | None":
         return self._cached.entry(self._instance, *args, **kwargs)
 
-    def explain(self, *args: Q.args, **kwargs: Q.kwargs) -> "Explanation":
+    def explain(self, *args: Any, **kwargs: Any) -> "Explanation":
         return self._cached.explain(self._instance, *args, **kwargs)
 
-    def refresh(self, *args: Q.args, **kwargs: Q.kwargs) -> R:
+    def refresh(self, *args: Any, **kwargs: Any) -> R:
         return self._cached.refresh(self._instance, *args, **kwargs)
 
-    def forget(self, *args: Q.args, **kwargs: Q.kwargs) -> int:
+    def forget(self, *args: Any, **kwargs: Any) -> int:
         return self._cached.forget(self._instance, *args, **kwargs)
 
     def withdraw(self, *args: Any, reason: str, **kwargs: Any) -> int:

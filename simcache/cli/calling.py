@@ -85,7 +85,7 @@ def _given(source: str) -> dict[str, Any]:
     return held
 
 
-def _called(function: "Cached[..., Any] | Bound[..., Any]", ready: inspect.BoundArguments, items: int | None) -> tuple[Any, bool]:
+def _called(function: "Cached[..., Any] | Bound[Any]", ready: inspect.BoundArguments, items: int | None) -> tuple[Any, bool]:
     """The result, and whether it came from the store."""
     args, kwargs = ready.args, ready.kwargs
     if inspect.isgeneratorfunction(inspect.unwrap(function.compute)):
@@ -109,7 +109,7 @@ async def _awaited(value: Any) -> Any:
     return await value
 
 
-def _key(function: "Cached[..., Any] | Bound[..., Any]", ready: inspect.BoundArguments) -> str:
+def _key(function: "Cached[..., Any] | Bound[Any]", ready: inspect.BoundArguments) -> str:
     return str(function.key(*ready.args, **ready.kwargs))
 
 

@@ -54,7 +54,7 @@ def find(name: str) -> Function:
     raise NotFound(name, f"no module {parts[0]} can be imported from here (a script cannot be, nor a notebook)")
 
 
-def cached_at(target: str) -> "Cached[..., Any] | Bound[..., Any]":
+def cached_at(target: str) -> "Cached[..., Any] | Bound[Any]":
     """The cached function that a person names as `module:function`; Told says what is wrong."""
     module_name, colon, path = target.partition(":")
     if not colon or not module_name or not path:
@@ -79,7 +79,7 @@ def importable_from_here() -> None:
         sys.path.insert(0, here)
 
 
-def hints_of(cached: "Cached[..., Any] | Bound[..., Any]") -> Mapping[str, object]:
+def hints_of(cached: "Cached[..., Any] | Bound[Any]") -> Mapping[str, object]:
     """The annotated types of its arguments, those that can be read."""
     function = inspect.unwrap(cached.compute)
     try:
