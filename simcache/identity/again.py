@@ -76,15 +76,13 @@ class Again:
         self._in_cells.append((node, piece))
 
     def decorated(self) -> Iterator[tuple[object, str]]:
-        """What stands in loaded modules, and in their classes, where they define functions with decorators, by the nodes of these."""
+        """What stands in loaded modules, and in their classes, where a call or a decorator has made it of functions, by their nodes."""
         for node, module, piece in self._entered:
-            if piece.kind == "data" or module.namespace is None:
+            if module.namespace is None or piece.value or (piece.kind == "def" and piece.bare):
                 continue
             held = module.namespace.get(node.partition(":")[2])
-            if isinstance(held, type):
-                yield from ((getattr(member, "__func__", member), node) for member in vars(held).values())
-            elif not piece.bare:
-                yield held, node
+            members = vars(held).values() if isinstance(held, type) else (held,)
+            yield from ((getattr(member, "__func__", member), node) for member in members)
 
     def count(self, held: Iterable[object]) -> None:
         """These count by the values that they have now."""

@@ -1,11 +1,13 @@
 """Functions that keep what they make of all that they read (machine code, results), among those that a closure reaches."""
 
-from types import ModuleType
+from collections.abc import Iterator
+from functools import partial
+from types import FunctionType, ModuleType
 
 from simcache.identity.closure import Closure
 from simcache.identity.made import behind
 from simcache.identity.piece import digest_of
-from simcache.identity.taken import ABSENT
+from simcache.identity.taken import ABSENT, Variable
 
 _OF_KEEPERS = ("functools", "joblib.", "numba.")
 """Where their types come from."""
@@ -14,7 +16,8 @@ _OF_KEEPERS = ("functools", "joblib.", "numba.")
 def check_kept(closure: Closure, start: str) -> None:
     """Raise MadeBefore if what one of them keeps was made before something that it reads was set or written anew."""
     # By their types, so that a process that hits, which is short, loads what knows of such functions only if it reaches one.
-    found = [(one, text) for one, text in (*closure.keeping, *closure.again.decorated()) if type(one).__module__.startswith(_OF_KEEPERS)]
+    met_as_objects = ((one, text) for held, text in closure.again.decorated() for one in _inside(held))
+    found = [(one, text) for one, text in (*closure.keeping, *met_as_objects) if type(one).__module__.startswith(_OF_KEEPERS)]
     if not found:
         return
     from simcache.identity.frozen import Kept, check, keeps, remembers
@@ -36,6 +39,21 @@ def check_kept(closure: Closure, start: str) -> None:
     for row in kept:
         # Which attributes of an object of options count depends on all that is reached, and no machine code is made of such.
         check(row, (*context, start if remembers(row.function) else ""))
+
+
+def _inside(held: object) -> Iterator[object]:
+    """An object, and what the function of a decorator has captured, which calls it."""
+    queue, seen = [held], set[int]()
+    while queue:
+        one = queue.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        if isinstance(one, FunctionType) and one.__closure__:
+            queue += [Variable(cell).get("", None) for cell in one.__closure__]
+        elif type(one) is partial:
+            queue.append(one.func)
 
 
 def _loaded(closure: Closure, node: str) -> object:

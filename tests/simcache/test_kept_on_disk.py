@@ -5,6 +5,13 @@ import pytest
 from tests.simcache.world import World, package
 
 LAW = "import numba\n@numba.njit{cached}\ndef law(x): return x * 2\n"
+WRAPPED = """import functools
+def fast(function):
+    made = numba.njit(cache=True)(function)
+    @functools.wraps(function)
+    def call(x): return made(x)
+    return call
+"""
 KEPT = {
     "compiled when it is called": ("@numba.njit(cache=True)\ndef g(x): return law(x)\n", LAW.format(cached="")),
     "compiled as it is loaded": ('@numba.njit("int64(int64)", cache=True)\ndef g(x): return law(x)\n', LAW.format(cached="")),
@@ -16,6 +23,15 @@ KEPT = {
     ),
     "a function between": (
         "from pkg.between import h\n@numba.njit(cache=True)\ndef g(x): return h(x)\n",
+        LAW.format(cached=""),
+    ),
+    "made by a call": ("def h(x): return law(x)\ng = numba.njit(cache=True)(h)\n", LAW.format(cached="")),
+    "made by a function": (
+        "def made(k):\n    @numba.njit(cache=True)\n    def h(x): return law(x) * k\n    return h\ng = made(1)\n",
+        LAW.format(cached=""),
+    ),
+    "captured by a decorator": (
+        f"{WRAPPED}@fast\ndef g(x): return law(x)\n",
         LAW.format(cached=""),
     ),
     "what is not kept takes in what is kept": ("from pkg.between import h\n@numba.njit\ndef g(x): return h(x)\n", LAW.format(cached="")),
