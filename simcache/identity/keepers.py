@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from types import FunctionType, ModuleType
 
+from simcache.identity.began import BEGAN as BEGAN  # a process that forks before its first key has it, too
 from simcache.identity.closure import Closure
 from simcache.identity.made import behind
 from simcache.identity.piece import digest_of

@@ -83,6 +83,35 @@ def test_what_numba_compiled_before_anybody_asked_for_a_key_is_compiled_once_mor
         assert process.do("from pkg.mod import *; answer = f.compute(2), f(2), f.entry(2) is not None") == "(4, 6, True)"
 
 
+def test_what_one_process_made_anew_another_may_have_loaded_before(world: World) -> None:
+    """Workers that start together after an edit: the first one threw the old machine code away, the others had it already, found the note new and stored what it gave."""
+    own, law = KEPT["compiled as it is loaded"]
+    world.write(files(own, law))
+    for _ in range(2):
+        with world.live() as process:
+            assert process.do("from pkg.mod import *; answer = f(2)") == "4"
+    world.edit("pkg/law.py", "2", "3")
+    with world.live() as first, world.live() as second:
+        for process in (first, second):
+            assert process.do("from pkg.mod import *; answer = len(g.stats.cache_hits), int(g(2))") == "(1, 4)"
+
+        assert first.do("answer = f(2), f.entry(2) is not None") == "(6, True)"
+        assert second.do("answer = f(5), f.entry(5) is not None") == "(15, True)"
+
+
+def test_a_process_that_is_killed_as_numba_writes_leaves_nothing_of_before(world: World) -> None:
+    """The index of numba named a file that still held the old machine code, and the note said that all was new."""
+    own, law = KEPT["compiled when it is called"]
+    world.write(files(own, law))
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f(2)") == "4"
+    world.edit("pkg/law.py", "2", "3")
+    killed = "import os\nfrom numba.core.caching import IndexDataCacheFile as Files\nFiles._save_data = lambda *_: os._exit(0)\n"
+    world.run(["-c", f"{killed}from pkg.mod import *\nf(2)"], cwd=world.checkout)
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f(2), f(5)") == "(6, 15)"
+
+
 LOADED = {
     "of arrays": '@numba.vectorize(["int64(int64)"], cache=True)\ndef g(x): return law(x)\n',
     "a callback": '@numba.cfunc("int64(int64)", cache=True)\ndef c(x): return law(x)\ng = c.ctypes\n',
