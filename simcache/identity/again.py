@@ -77,12 +77,18 @@ class Again:
 
     def decorated(self) -> Iterator[tuple[object, str]]:
         """What stands in loaded modules, and in their classes, where a call or a decorator has made it of functions, by their nodes."""
-        for node, module, piece in self._entered:
-            if module.namespace is None or piece.value or (piece.kind == "def" and piece.bare):
-                continue
-            held = module.namespace.get(node.partition(":")[2])
-            members = vars(held).values() if isinstance(held, type) else (held,)
-            yield from ((getattr(member, "__func__", member), node) for member in members)
+        for node, module in self._made_of_functions():
+            if module.namespace is not None:
+                held = module.namespace.get(node.partition(":")[2])
+                members = vars(held).values() if isinstance(held, type) else (held,)
+                yield from ((getattr(member, "__func__", member), node) for member in members)
+
+    def not_loaded(self) -> Iterator[str]:
+        """The modules in which such things are to be made."""
+        return (module.name for _, module in self._made_of_functions() if module.now().namespace is None)
+
+    def _made_of_functions(self) -> Iterator[tuple[str, Module]]:
+        return ((node, module) for node, module, piece in self._entered if not piece.value and (piece.kind != "def" or not piece.bare))
 
     def count(self, held: Iterable[object]) -> None:
         """These count by the values that they have now."""

@@ -31,6 +31,8 @@ from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, V
 
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""
+_KEEP_ON_DISK = ("joblib", "numba")
+"""Packages whose functions keep on disk what they make of others."""
 
 
 class Closure:
@@ -74,6 +76,7 @@ class Closure:
             self.project.files,
             Guards(self.guards.values(), self.project.unloaded(), self.project.loading),
             self.objects.cells,
+            frozenset() if self.outside.isdisjoint(_KEEP_ON_DISK) else frozenset(self.again.not_loaded()),
         )
 
     # -- modules

@@ -135,6 +135,36 @@ def test_what_cannot_be_compiled_anew_is_computed_and_not_stored_until_the_next_
         assert process.do("from pkg.mod import *; answer = f(2), f.entry(2) is not None") == "(6, True)"
 
 
+LATE = {
+    "a function": ("@cached\ndef f(x):\n    from pkg.late import g\n    return int(g(x))\n", "f({})"),
+    "a coroutine": (
+        "import asyncio\n@cached\nasync def a(x):\n    from pkg.late import g\n    return int(g(x))\ndef f(x): return asyncio.run(a(x))\n",
+        "f({})",
+    ),
+    "a series": (
+        "@cached\ndef s(x):\n    from pkg.late import g\n    while True: yield int(g(x))\n",
+        "s({})[:2][1]",
+    ),
+}
+
+
+@pytest.mark.parametrize("signature", ["", "'int64(int64)', "], ids=["when it is called", "as it is loaded"])
+@pytest.mark.parametrize(("own", "call"), LATE.values(), ids=LATE)
+def test_what_is_loaded_only_as_the_function_runs_is_made_anew_before(own: str, call: str, signature: str, world: World) -> None:
+    """As the key was taken there was only the text of it, and then it came with its old machine code."""
+    late = f"import numba\nfrom pkg.law import law\n@numba.njit({signature}cache=True)\ndef g(x): return law(x)\n"
+    world.write(package(own, late=late, law=LAW.format(cached="")))
+    for _ in range(2):
+        with world.live() as process:
+            assert process.do(f"from pkg.mod import *; answer = {call.format(2)}, {call.format(3)}") == "(4, 6)"
+    world.edit("pkg/law.py", "2", "3")
+    for _ in range(2):
+        with world.live() as process:
+            assert process.do(f"from pkg.mod import *; answer = {call.format(2)}, {call.format(5)}") == "(6, 15)"
+            assert process.do("import sys; answer = 'numba' in sys.modules") == str(_ == 0)
+            assert process.shown == []
+
+
 @pytest.mark.parametrize("types", ['["(int64[:], int64[:])"], ', ""], ids=["as it is loaded", "when it is called"])
 def test_what_lies_on_disk_in_two_halves_is_left_alone(types: str, world: World) -> None:
     """Without one half numba ended the process (a segmentation fault)."""
