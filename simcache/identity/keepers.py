@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from types import FunctionType, ModuleType
+from types import FunctionType
 
 from simcache.identity.began import BEGAN as BEGAN  # a process that forks before its first key has it, too
 from simcache.identity.closure import Closure
@@ -33,7 +33,7 @@ def check_kept(closure: Closure, start: str) -> None:
         nodes = sorted(text.partition("=")[0] for text in texts)
         reached = sorted(behind(nodes, closure.made.edges.get))
         read = digest_of(*sorted(texts), *(closure.parts.get(name, "") for name in reached))
-        beyond = any(not _is_library(_loaded(closure, name)) for name in reached if name not in nodes)
+        beyond = any(_is_own(closure, name) for name in reached if name not in nodes)
         kept.append(Kept(nodes[0].replace(":", "."), one, frozenset(nodes), reached, read, beyond))
     context = (closure.project.own, tuple(sorted(closure.project.packages)))
     make_anew(kept, context)
@@ -57,12 +57,13 @@ def _inside(held: object) -> Iterator[object]:
             queue.append(one.func)
 
 
-def _loaded(closure: Closure, node: str) -> object:
+def _is_own(closure: Closure, node: str) -> bool:
+    """Whether a name stands for something of the project, and neither for a library, nor one of Python's own names, nor what a library has
+    for those who decorate functions (`memory = joblib.Memory(…)`). Of what is imported, the name where it was made is told as well.
+    """
     name, _, inside = node.partition(":")
     module = closure.project.modules.get(name)
-    return ABSENT if module is None or module.namespace is None else module.namespace.get(inside, ABSENT)
-
-
-def _is_library(held: object) -> bool:
-    """Whether it is a library, or what one has for those who decorate functions (`memory = joblib.Memory(…)`)."""
-    return isinstance(held, ModuleType) or (type(held).__module__.startswith(_OF_KEEPERS) and not callable(held))
+    held = ABSENT if module is None or module.namespace is None else module.namespace.get(inside, ABSENT)
+    if node not in closure.parts:
+        return held is not ABSENT and module is not None and inside not in module.file.summary.names
+    return not type(held).__module__.startswith(_OF_KEEPERS) or callable(held)

@@ -29,7 +29,7 @@ def make_anew(found: Sequence[Kept], context: Hashable) -> None:
 
     What was there before a note of ours was made may have been compiled at any time. In another `context` digests differ.
     """
-    notes = {id(one.function): path for one in found if not _lasting(one) and (path := _note_of(one.function, context))}
+    notes = {id(one.function): path for one in found if not _in_halves(one.function) and (path := _note_of(one.function, context))}
     old = [one for one in found if id(one.function) in notes and not _is_new(one, notes[id(one.function)])]
     ran = frozenset().union(*(one.nodes for one in old if made_by(one.function)))
     for one in sorted(found, key=lambda one: len(one.reached)) if old else ():  # first what others take into their code
@@ -70,16 +70,13 @@ def _make_anew(one: Kept) -> None:
 def _throw_away(function: Any) -> None:
     """Have nothing of it on disk, even if nothing was loaded of it yet.
 
-    numba itself empties its index, and later names the same files there again before it writes them: who loads them in between, or after
-    the writer was killed, would have what they held before.
+    numba itself would empty its index, and later name the same files there again before it writes them: who loads them in between, or
+    after the writer was killed, would have what they held before.
     """
-    folder = _folder_of(function)
-    if folder:
-        _cache_of(function).flush()
-        name = _function_in(function).__qualname__.replace("<", "").replace(">", "")
-        for path in glob.glob(os.path.join(glob.escape(folder), f"*.{name}-*.nbc")):
-            with contextlib.suppress(FileNotFoundError):  # another process was faster
-                os.remove(path)
+    folder, name = _folder_of(function), _function_in(function).__qualname__.replace("<", "").replace(">", "")
+    for path in glob.glob(os.path.join(glob.escape(folder), f"*.{name}-*.nb[ic]")) if folder else ():
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            os.remove(path)
 
 
 def _lasting(one: Kept) -> str:
@@ -88,7 +85,11 @@ def _lasting(one: Kept) -> str:
         return ""
     if keeps_results(one.function):
         return _RESULTS
-    return _HALVES if type(one.function).__name__ == "GUFunc" and _folder_of(one.function) else ""
+    return _HALVES if _in_halves(one.function) and _folder_of(one.function) else ""
+
+
+def _in_halves(function: object) -> bool:
+    return type(function).__name__ == "GUFunc"
 
 
 def _note_of(function: Any, context: Hashable) -> str | None:

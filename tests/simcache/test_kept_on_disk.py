@@ -217,7 +217,29 @@ def test_results_that_joblib_keeps_of_before_an_edit_are_not_stored(world: World
             assert process.shown == ["NotStored"]
     assert world.entries() == []
 
-    world.write(package(f"{memory}def g(x): return x * 2\n@cached\ndef f(x): return g(x)\n"))
-    with world.live() as process:
-        assert process.do("from pkg.mod import *; answer = f(2), f.entry(2) is not None") == "(4, True)"
-        assert process.shown == []
+
+ALONE = {
+    "joblib": "{memory}def g(x): return x * 2\n",
+    "joblib, with libraries and what Python has": (
+        "import math\nimport numpy as np\nfrom numpy.linalg import norm\n{memory}"
+        "def g(x, k=1):\n    return int(sum(range(x + 1)) and np.abs(x) * math.ceil(1.5) * round(norm([1]))) * k\n"
+    ),
+    "numba, in two halves": (
+        'import numba\nimport numpy as np\n@numba.guvectorize("(n)->(n)", cache=True)\n'
+        "def h(a, out):\n    for i in range(len(a)): out[i] = a[i] * 2\n"
+        "def g(x):\n    out = np.zeros(2, np.int64)\n    h(np.full(2, x), out)\n    return int(out[0])\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("own", ALONE.values(), ids=ALONE)
+def test_what_is_kept_of_functions_that_read_nothing_else_is_stored(own: str, world: World) -> None:
+    """Their owners see an edit. Names of Python and of libraries were taken for the project's."""
+    memory = f"import joblib\nmemory = joblib.Memory({str(world.store.with_name('joblib'))!r}, verbose=0)\n@memory.cache\n"
+    text = own.replace("{memory}", memory) + "@cached\ndef f(x): return g(x)\n"
+    for factor, answers in ((2, "(4, 6)"), (2, "(4, 6)"), (3, "(6, 9)")):
+        world.write(package(text.replace("* 2", f"* {factor}").replace("ceil(1.5)", f"ceil({factor} - 0.5)")))
+        with world.live() as process:
+            assert process.do("from pkg.mod import *; answer = f(2), f(3)") == answers
+            assert process.do("answer = f.entry(2) is not None") == "True"
+            assert process.shown == []
