@@ -134,6 +134,7 @@ class Keyed:
         Who hits does not load them.
         """
         if load_late(used):
+            self._fingerprint = None
             self.key(arguments)
 
     def key_with(self, used: Used, arguments: Mapping[str, object]) -> str:

@@ -1,12 +1,14 @@
 """Functions that keep what they make of all that they read (machine code, results), among those that a closure reaches."""
 
+import sys
 from collections.abc import Iterator
 from functools import partial
-from types import FunctionType
+from types import CodeType, FunctionType
 
 from simcache.identity.began import BEGAN as BEGAN  # a process that forks before its first key has it, too
 from simcache.identity.closure import Closure
 from simcache.identity.made import behind
+from simcache.identity.modules import underlying
 from simcache.identity.piece import digest_of
 from simcache.identity.taken import ABSENT, Variable
 
@@ -19,15 +21,19 @@ def check_kept(closure: Closure, start: str) -> None:
     # By their types, so that a process that hits, which is short, loads what knows of such functions only if it reaches one.
     met_as_objects = ((one, text) for held, text in closure.again.decorated() for one in _inside(held))
     found = [(one, text) for one, text in (*closure.keeping, *met_as_objects) if type(one).__module__.startswith(_OF_KEEPERS)]
-    if not found:
+    compiled_inside = [*_compiled_inside(closure)] if "numba" in closure.outside and "numba" in sys.modules else []
+    if not found and not compiled_inside:
         return
     from simcache.identity.frozen import Kept, check, keeps, remembers
-    from simcache.identity.on_disk import make_anew
+    from simcache.identity.on_disk import Inside, make_anew
 
     met: dict[int, tuple[object, set[str]]] = {}
     for one, text in found:  # some are met by their name and as an object
         if keeps(one):
             met.setdefault(id(one), (one, set()))[1].add(text)
+    for function, code, node in compiled_inside:
+        inside = Inside(code, function.__globals__)
+        met[id(inside)] = inside, {node}
     kept: list[Kept] = []
     for one, texts in met.values():
         nodes = sorted(text.partition("=")[0] for text in texts)
@@ -38,6 +44,8 @@ def check_kept(closure: Closure, start: str) -> None:
     context = (closure.project.own, tuple(sorted(closure.project.packages)))
     make_anew(kept, context)
     for row in kept:
+        if isinstance(row.function, Inside):
+            continue
         # Which attributes of an object of options count depends on all that is reached, and no machine code is made of such.
         check(row, (*context, start if remembers(row.function) else ""))
 
@@ -55,6 +63,28 @@ def _inside(held: object) -> Iterator[object]:
             queue += [Variable(cell).get("", None) for cell in one.__closure__]
         elif type(one) is partial:
             queue.append(one.func)
+
+
+def _compiled_inside(closure: Closure) -> Iterator[tuple[FunctionType, CodeType, str]]:
+    """The functions inside functions that numba may compile as these run (`@njit(cache=True)` in a body): around it, its code, the node."""
+    for node, held in closure.again.functions():
+        function = underlying(held)
+        if isinstance(function, FunctionType) and (codes := [*_codes_in(function.__code__)]):
+            names = {name for code in (function.__code__, *codes) for name in code.co_names}
+            if "numba" in names or any(_is_of_numba(function.__globals__.get(name)) for name in names):
+                yield from ((function, code, node) for code in codes)
+
+
+def _codes_in(code: CodeType) -> Iterator[CodeType]:
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            if not one.co_name.startswith("<") or one.co_name == "<lambda>":
+                yield one
+            yield from _codes_in(one)
+
+
+def _is_of_numba(held: object) -> bool:
+    return str(getattr(held, "__module__", None) or getattr(held, "__name__", "")).partition(".")[0] == "numba"
 
 
 def _is_own(closure: Closure, node: str) -> bool:

@@ -5,6 +5,7 @@ import glob
 import os
 import sys
 from collections.abc import Hashable, Sequence
+from types import CellType, CodeType, FunctionType
 from typing import Any
 from weakref import WeakSet
 
@@ -24,6 +25,19 @@ _sure: "WeakSet[Any]" = WeakSet()
 """Functions of which this process has nothing from before it asked for their note."""
 
 
+class Inside:
+    """A function inside another one, which numba may compile as that runs: what it keeps of it on disk is there before the function is."""
+
+    def __init__(self, code: CodeType, names: dict[str, Any]) -> None:
+        from numba.core.caching import FunctionCache
+
+        self.py_func = FunctionType(code, names, code.co_name, None, tuple(CellType() for _ in code.co_freevars))
+        self.py_func.__qualname__ = code.co_qualname
+        self.cache: Any = None
+        with contextlib.suppress(RuntimeError):  # numba can keep nothing of it
+            self.cache = FunctionCache(self.py_func)
+
+
 def make_anew(found: Sequence[Kept], context: Hashable) -> None:
     """Have nothing on disk, nor made of it in this process, that was compiled while something that it reads was something else.
 
@@ -31,7 +45,7 @@ def make_anew(found: Sequence[Kept], context: Hashable) -> None:
     """
     notes = {id(one.function): path for one in found if not _in_halves(one.function) and (path := _note_of(one.function, context))}
     old = [one for one in found if id(one.function) in notes and not _is_new(one, notes[id(one.function)])]
-    ran = frozenset().union(*(one.nodes for one in old if made_by(one.function)))
+    ran = frozenset().union(*(one.nodes for one in old if made_by(one.function) or isinstance(one.function, Inside)))
     for one in sorted(found, key=lambda one: len(one.reached)) if old else ():  # first what others take into their code
         if one in old or (made_by(one.function) and not ran.isdisjoint(one.reached)):
             _make_anew(one)
@@ -99,7 +113,7 @@ def _note_of(function: Any, context: Hashable) -> str | None:
         return None
     code = _function_in(function).__code__
     # Its folder is told already: numba's is beside it. That of a notebook's cell lies in another one in each session.
-    place = (folder, os.path.basename(code.co_filename), code.co_qualname, str(code.co_firstlineno))
+    place = (type(function).__name__, folder, os.path.basename(code.co_filename), code.co_qualname, str(code.co_firstlineno))
     return os.path.join(user_folder(), "compiled", digest_of(*place, repr(context), *map(str, sys.version_info[:2])))
 
 

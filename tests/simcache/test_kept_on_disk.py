@@ -135,6 +135,40 @@ def test_what_cannot_be_compiled_anew_is_computed_and_not_stored_until_the_next_
         assert process.do("from pkg.mod import *; answer = f(2), f.entry(2) is not None") == "(6, True)"
 
 
+INSIDE = {
+    "a function inside": "import numba\n@cached\ndef f(x):\n    @numba.njit(cache=True)\n    def g(y): return law(y)\n    return int(g(x))\n",
+    "made by a call": "@cached\ndef f(x):\n    from numba import njit\n    return int(njit(cache=True)(lambda y: law(y))(x))\n",
+    "made once": (
+        "import functools\nimport numba\n@functools.cache\ndef made(k):\n    @numba.njit(cache=True)\n    def g(y): return law(y) * k\n"
+        "    return g\n@cached\ndef f(x): return int(made(1)(x))\n"
+    ),
+    "by a method": (
+        "from numba import njit\nclass Law:\n    def made(self):\n        @njit(cache=True)\n        def g(y): return law(y)\n"
+        "        return g\n@cached\ndef f(x): return int(Law().made()(x))\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("own", INSIDE.values(), ids=INSIDE)
+def test_what_is_compiled_inside_a_function_as_that_runs_is_made_anew_before(own: str, world: World) -> None:
+    """It came with its old machine code after the key was taken, and no name leads to it."""
+    folder = world.store.with_name("numba")
+    ran = "made(1)(3); " if "cache\ndef made" in own else ""
+    world.write(package(f"from pkg.law import law\n{own}", law=LAW.format(cached="")))
+    for _ in range(2):
+        with world.live(NUMBA_CACHE_DIR=str(folder)) as process:
+            assert process.do(f"from pkg.mod import *; {ran}answer = f(2), f(3)") == "(4, 6)"
+    kept = [path.stat().st_mtime_ns for path in folder.rglob("*.nbc")]
+    with world.live(NUMBA_CACHE_DIR=str(folder)) as process:
+        assert process.do("from pkg.mod import *; answer = f(4)") == "8"
+    assert kept == [path.stat().st_mtime_ns for path in folder.rglob("*.nbc")] != []
+    world.edit("pkg/law.py", "2", "3")
+    for _ in range(2):
+        with world.live(NUMBA_CACHE_DIR=str(folder)) as process:
+            assert process.do(f"from pkg.mod import *; {ran}answer = f(2), f(5), f.entry(5) is not None") == "(6, 15, True)"
+            assert process.shown == []
+
+
 LATE = {
     "a function": ("@cached\ndef f(x):\n    from pkg.late import g\n    return int(g(x))\n", "f({})"),
     "a coroutine": (
