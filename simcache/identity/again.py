@@ -80,15 +80,15 @@ class Again:
         for node, module in self._made_of_functions():
             if module.namespace is not None:
                 held = module.namespace.get(node.partition(":")[2])
-                members = vars(held).values() if isinstance(held, type) else (held,)
-                yield from ((getattr(member, "__func__", member), node) for member in members)
+                for member in [*vars(held).values()] if isinstance(held, type) else [held]:
+                    yield member.__func__ if isinstance(member, (staticmethod, classmethod)) else member, node
 
     def functions(self) -> Iterator[tuple[str, object]]:
         """The functions and methods of loaded modules, decorated or not, by their nodes."""
         for node, module, piece in self._entered:
             if piece.kind != "data" and module.namespace is not None:
                 held = module.namespace.get(node.partition(":")[2])
-                yield from ((node, member) for member in (vars(held).values() if isinstance(held, type) else (held,)))
+                yield from ((node, member) for member in ([*vars(held).values()] if isinstance(held, type) else [held]))
 
     def not_loaded(self) -> Iterator[str]:
         """The modules in which such things are to be made."""
