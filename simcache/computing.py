@@ -31,6 +31,11 @@ def computed(
             cache.tally.hit(of.name, found.entry.made.seconds)
             return found.value
         _say_damaged(of, reasons or found.reasons)
+        try:
+            of.settle(arguments, used)
+        except SourceChanged as problem:
+            say_changed(of, problem.reason)
+            return of.compute(*args, **kwargs)
         call = of.call(key, arguments, used)
         began = time.perf_counter()
         value = of.compute(*args, **kwargs)
@@ -54,6 +59,11 @@ async def awaited(of: Keyed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> o
             found = cache.lookup(of.name, key, of.into, of.options.codec, far=False)  # whoever had the turn may have stored it
             if found.entry is None:
                 _say_damaged(of, reasons or found.reasons)
+                try:
+                    of.settle(arguments, used)
+                except SourceChanged as problem:
+                    say_changed(of, problem.reason)
+                    return await of.compute(*args, **kwargs)
                 call = of.call(key, arguments, used)
                 began = time.perf_counter()
                 value: object = await of.compute(*args, **kwargs)
@@ -67,6 +77,7 @@ def refreshed(of: Keyed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result of a call, computed again and compared with the one that is served, if there is one."""
     arguments = of.binder(args, kwargs)
     key, used = of.key(arguments)
+    of.settle(arguments, used)
     before = next(iter(of.cache.entries(of.name, key)), None)
     call = of.call(key, arguments, used)
     began = time.perf_counter()

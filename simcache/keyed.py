@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from simcache.binder import Binder, annotated_files, hints, result_type
 from simcache.cache import Cache, Call
 from simcache.errors import SourceChanged, warn
-from simcache.identity.fingerprint import CodeVersions, Fingerprint, fingerprint, function_name, note_loaded
+from simcache.identity.fingerprint import CodeVersions, Fingerprint, fingerprint, function_name, load_late, note_loaded
 from simcache.identity.key import make_key
 from simcache.named_tuple import NamedTuple
 from simcache.settings import Settings, load, misnamed
@@ -127,6 +127,15 @@ class Keyed:
 
             refuse_bare_paths(self._files, keyed)
         return make_key(self.name, code.version, keyed, versions), [code, *versions.used]
+
+    def settle(self, arguments: Mapping[str, object], used: Used) -> None:
+        """Before anything is computed: SourceChanged if functions that the code loads only as it runs would give what they kept of before an edit.
+
+        Who hits does not load them.
+        """
+        if load_late(used):
+            self._fingerprint = None
+            self.key(arguments)
 
     def key_with(self, used: Used, arguments: Mapping[str, object]) -> str:
         """The key of a call by the code that went into an earlier one."""

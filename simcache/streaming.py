@@ -53,8 +53,14 @@ def series_of(of: Keyed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Serie
         return _set_since(of, used, belonging)
 
     def generate(state: object) -> Iterator[Any]:
-        if (problem := changed()) is not None:
-            raise ValueError(f"{problem}: call {of.name} again for the series of the new one")
+        if (reason := changed()) is not None:
+            raise ValueError(f"{reason}: call {of.name} again for the series of the new one")
+        nonlocal unknown
+        try:
+            of.settle(arguments, used)
+        except SourceChanged as problem:
+            unknown = problem.reason
+        settled()
         call()  # before the function could change its arguments
         given = inspect.BoundArguments(bound.signature, {**arguments, RESUME: state} if resumable else arguments)
         running = of.compute(*given.args, **given.kwargs)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sized
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
@@ -77,16 +77,28 @@ class Again:
         self._in_cells[node, id(piece)] = node, piece
 
     def decorated(self) -> Iterator[tuple[object, str]]:
-        """What stands in loaded modules, and in their classes, where they define functions with decorators, by the nodes of these."""
-        for node, module, piece in self._entered:
-            if piece.kind == "data" or module.namespace is None:
-                continue
-            held = module.namespace.get(node.partition(":")[2])
-            if isinstance(held, type):
-                for member in [*vars(held).values()]:  # nothing is asked of them: what pydantic puts there makes the class anew when it is
+        """What stands in loaded modules, and in their classes, where a call or a decorator has made it of functions, by their nodes."""
+        for node, module in self._made_of_functions():
+            if module.namespace is not None:
+                held = module.namespace.get(node.partition(":")[2])
+                members: list[Any] = [*vars(held).values()] if isinstance(held, type) else [held]
+                for member in members:
+                    # Nothing is asked of them: what pydantic puts into a class makes it anew when it is.
                     yield member.__func__ if type(member) in (staticmethod, classmethod) else member, node
-            elif not piece.bare:
-                yield held, node
+
+    def functions(self) -> Iterator[tuple[str, object]]:
+        """The functions and methods of loaded modules, decorated or not, by their nodes."""
+        for node, module, piece in self._entered:
+            if piece.kind != "data" and module.namespace is not None:
+                held = module.namespace.get(node.partition(":")[2])
+                yield from ((node, member) for member in ([*vars(held).values()] if isinstance(held, type) else [held]))
+
+    def not_loaded(self) -> Iterator[str]:
+        """The modules in which such things are to be made."""
+        return (module.name for _, module in self._made_of_functions() if module.now().namespace is None)
+
+    def _made_of_functions(self) -> Iterator[tuple[str, Module]]:
+        return ((node, module) for node, module, piece in self._entered if not piece.value and (piece.kind != "def" or not piece.bare))
 
     def count(self, held: Iterable[object]) -> None:
         """These count by the values that they have now."""

@@ -14,6 +14,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.errors import SourceChanged
 from simcache.home import user_folder
+from simcache.identity.began import BEGAN
 from simcache.identity.bytecode import same_code
 from simcache.identity.piece import Summary, digest_of
 from simcache.named_tuple import NamedTuple
@@ -131,17 +132,7 @@ def _remembered(content: bytes) -> Summary:
     return summary
 
 
-def _process_start() -> int:
-    """When this process (or the one it was forked from) began, in ns since the epoch; 0 where the system does not tell."""
-    try:
-        ticks = int(_bytes_of("/proc/self/stat").rpartition(b")")[2].split()[19])
-        since_boot = ticks / os.sysconf("SC_CLK_TCK")
-        return time.time_ns() - int((time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot) * 1e9)
-    except (OSError, ValueError, IndexError, AttributeError):
-        return 0
-
-
-_STARTED = _process_start() - 100_000_000  # clock ticks of the kernel and of file systems are coarse
+_STARTED = BEGAN - 100_000_000  # clock ticks of the kernel and of file systems are coarse
 
 
 def note_loaded() -> None:
@@ -210,7 +201,7 @@ def _real(folder: str) -> str:
 
 def is_new(file: SourceFile) -> bool:
     """Whether the file may have been written since the process began, so that the loaded code must be compared with it."""
-    return _STARTED <= 0 or file.signature.changed >= _STARTED
+    return BEGAN == 0 or file.signature.changed >= _STARTED
 
 
 def came_since(file: SourceFile, path: str) -> bool:

@@ -10,7 +10,7 @@ from simcache.errors import BadSettings
 from simcache.identity.closure import Closure
 from simcache.identity.files import note_loaded as note_loaded
 from simcache.identity.keepers import check_kept
-from simcache.identity.modules import NotLoaded, load, underlying
+from simcache.identity.modules import NotLoaded, load, may_load, underlying
 from simcache.identity.modules import function_name as function_name
 from simcache.identity.taken import Fingerprint as Fingerprint
 
@@ -54,6 +54,14 @@ def _closed(start: str, own: str, packages: Iterable[str], begin: Callable[[Clos
             check_kept(closure, start)
             return found
         counted |= closure.counts
+
+
+def load_late(code: Iterable[Fingerprint]) -> bool:
+    """Load what the code loads only as it runs, where its functions may keep on disk what they made before an edit; whether there was such."""
+    late = {name for one in code for name in one.late if may_load(name)}
+    for name in sorted(late):
+        load(name)
+    return bool(late)
 
 
 def _installed(package: str) -> str:

@@ -1,11 +1,15 @@
 """Functions that keep what they make of all that they read (machine code, results), among those that a closure reaches."""
 
-from types import ModuleType
+import sys
+from collections.abc import Iterator
+from functools import partial
+from types import CodeType, FunctionType
 
 from simcache.identity.closure import Closure
 from simcache.identity.made import behind
+from simcache.identity.modules import underlying
 from simcache.identity.piece import digest_of
-from simcache.identity.taken import ABSENT
+from simcache.identity.taken import ABSENT, Variable
 
 _OF_KEEPERS = ("functools", "joblib.", "numba.")
 """Where their types come from."""
@@ -14,36 +18,81 @@ _OF_KEEPERS = ("functools", "joblib.", "numba.")
 def check_kept(closure: Closure, start: str) -> None:
     """Raise MadeBefore if what one of them keeps was made before something that it reads was set or written anew."""
     # By their types, so that a process that hits, which is short, loads what knows of such functions only if it reaches one.
-    found = [(one, text) for one, text in (*closure.keeping, *closure.again.decorated()) if type(one).__module__.startswith(_OF_KEEPERS)]
-    if not found:
+    met_as_objects = ((one, text) for held, text in closure.again.decorated() for one in _inside(held))
+    found = [(one, text) for one, text in (*closure.keeping, *met_as_objects) if type(one).__module__.startswith(_OF_KEEPERS)]
+    compiled_inside = [*_compiled_inside(closure)] if "numba" in closure.outside and "numba" in sys.modules else []
+    if not found and not compiled_inside:
         return
     from simcache.identity.frozen import Kept, check, keeps, remembers
-    from simcache.identity.on_disk import make_anew
+    from simcache.identity.on_disk import Inside, make_anew
 
     met: dict[int, tuple[object, set[str]]] = {}
     for one, text in found:  # some are met by their name and as an object
         if keeps(one):
             met.setdefault(id(one), (one, set()))[1].add(text)
+    for function, code, node in compiled_inside:
+        inside = Inside(code, function.__globals__)
+        met[id(inside)] = inside, {node}
     kept: list[Kept] = []
     for one, texts in met.values():
         nodes = sorted(text.partition("=")[0] for text in texts)
         reached = sorted(behind(nodes, closure.made.edges.get))
         read = digest_of(*sorted(texts), *(closure.parts.get(name, "") for name in reached))
-        beyond = any(not _is_library(_loaded(closure, name)) for name in reached if name not in nodes)
+        beyond = any(_is_own(closure, name) for name in reached if name not in nodes)
         kept.append(Kept(nodes[0].replace(":", "."), one, frozenset(nodes), reached, read, beyond))
     context = (closure.project.own, tuple(sorted(closure.project.packages)))
     make_anew(kept, context)
     for row in kept:
+        if isinstance(row.function, Inside):
+            continue
         # Which attributes of an object of options count depends on all that is reached, and no machine code is made of such.
         check(row, (*context, start if remembers(row.function) else ""))
 
 
-def _loaded(closure: Closure, node: str) -> object:
+def _inside(held: object) -> Iterator[object]:
+    """An object, and what the function of a decorator has captured, which calls it."""
+    queue, seen = [held], set[int]()
+    while queue:
+        one = queue.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        if isinstance(one, FunctionType) and one.__closure__:
+            queue += [Variable(cell).get("", None) for cell in one.__closure__]
+        elif type(one) is partial:
+            queue.append(one.func)
+
+
+def _compiled_inside(closure: Closure) -> Iterator[tuple[FunctionType, CodeType, str]]:
+    """The functions inside functions that numba may compile as these run (`@njit(cache=True)` in a body): around it, its code, the node."""
+    for node, held in closure.again.functions():
+        function = underlying(held)
+        if isinstance(function, FunctionType) and (codes := [*_codes_in(function.__code__)]):
+            names = {name for code in (function.__code__, *codes) for name in code.co_names}
+            if "numba" in names or any(_is_of_numba(function.__globals__.get(name)) for name in names):
+                yield from ((function, code, node) for code in codes)
+
+
+def _codes_in(code: CodeType) -> Iterator[CodeType]:
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            if not one.co_name.startswith("<") or one.co_name == "<lambda>":
+                yield one
+            yield from _codes_in(one)
+
+
+def _is_of_numba(held: object) -> bool:
+    return str(getattr(held, "__module__", None) or getattr(held, "__name__", "")).partition(".")[0] == "numba"
+
+
+def _is_own(closure: Closure, node: str) -> bool:
+    """Whether a name stands for something of the project, and neither for a library, nor one of Python's own names, nor what a library has
+    for those who decorate functions (`memory = joblib.Memory(…)`). Of what is imported, the name where it was made is told as well.
+    """
     name, _, inside = node.partition(":")
     module = closure.project.modules.get(name)
-    return ABSENT if module is None or module.namespace is None else module.namespace.get(inside, ABSENT)
-
-
-def _is_library(held: object) -> bool:
-    """Whether it is a library, or what one has for those who decorate functions (`memory = joblib.Memory(…)`)."""
-    return isinstance(held, ModuleType) or (type(held).__module__.startswith(_OF_KEEPERS) and not callable(held))
+    held = ABSENT if module is None or module.namespace is None else module.namespace.get(inside, ABSENT)
+    if node not in closure.parts:
+        return held is not ABSENT and module is not None and inside not in module.file.summary.names
+    return not type(held).__module__.startswith(_OF_KEEPERS) or callable(held)

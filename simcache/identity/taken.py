@@ -48,6 +48,8 @@ class Fingerprint(NamedTuple):
     guards: "Guards"
     cells: Mapping[str, str]
     """The texts of the cells of a notebook that were followed, by the names that their code has for files."""
+    late: frozenset[str]
+    """Modules that were not loaded, and whose functions may keep what they made before an edit."""
 
     def holds(self) -> bool:
         """Whether every name still stands for the object that it stood for when this was taken; asked at every hit."""

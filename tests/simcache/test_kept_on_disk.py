@@ -5,6 +5,13 @@ import pytest
 from tests.simcache.world import World, package
 
 LAW = "import numba\n@numba.njit{cached}\ndef law(x): return x * 2\n"
+WRAPPED = """import functools
+def fast(function):
+    made = numba.njit(cache=True)(function)
+    @functools.wraps(function)
+    def call(x): return made(x)
+    return call
+"""
 KEPT = {
     "compiled when it is called": ("@numba.njit(cache=True)\ndef g(x): return law(x)\n", LAW.format(cached="")),
     "compiled as it is loaded": ('@numba.njit("int64(int64)", cache=True)\ndef g(x): return law(x)\n', LAW.format(cached="")),
@@ -16,6 +23,15 @@ KEPT = {
     ),
     "a function between": (
         "from pkg.between import h\n@numba.njit(cache=True)\ndef g(x): return h(x)\n",
+        LAW.format(cached=""),
+    ),
+    "made by a call": ("def h(x): return law(x)\ng = numba.njit(cache=True)(h)\n", LAW.format(cached="")),
+    "made by a function": (
+        "def made(k):\n    @numba.njit(cache=True)\n    def h(x): return law(x) * k\n    return h\ng = made(1)\n",
+        LAW.format(cached=""),
+    ),
+    "captured by a decorator": (
+        f"{WRAPPED}@fast\ndef g(x): return law(x)\n",
         LAW.format(cached=""),
     ),
     "what is not kept takes in what is kept": ("from pkg.between import h\n@numba.njit\ndef g(x): return h(x)\n", LAW.format(cached="")),
@@ -67,6 +83,35 @@ def test_what_numba_compiled_before_anybody_asked_for_a_key_is_compiled_once_mor
         assert process.do("from pkg.mod import *; answer = f.compute(2), f(2), f.entry(2) is not None") == "(4, 6, True)"
 
 
+def test_what_one_process_made_anew_another_may_have_loaded_before(world: World) -> None:
+    """Workers that start together after an edit: the first one threw the old machine code away, the others had it already, found the note new and stored what it gave."""
+    own, law = KEPT["compiled as it is loaded"]
+    world.write(files(own, law))
+    for _ in range(2):
+        with world.live() as process:
+            assert process.do("from pkg.mod import *; answer = f(2)") == "4"
+    world.edit("pkg/law.py", "2", "3")
+    with world.live() as first, world.live() as second:
+        for process in (first, second):
+            assert process.do("from pkg.mod import *; answer = len(g.stats.cache_hits), int(g(2))") == "(1, 4)"
+
+        assert first.do("answer = f(2), f.entry(2) is not None") == "(6, True)"
+        assert second.do("answer = f(5), f.entry(5) is not None") == "(15, True)"
+
+
+def test_a_process_that_is_killed_as_numba_writes_leaves_nothing_of_before(world: World) -> None:
+    """The index of numba named a file that still held the old machine code, and the note said that all was new."""
+    own, law = KEPT["compiled when it is called"]
+    world.write(files(own, law))
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f(2)") == "4"
+    world.edit("pkg/law.py", "2", "3")
+    killed = "import os\nfrom numba.core.caching import IndexDataCacheFile as Files\nFiles._save_data = lambda *_: os._exit(0)\n"
+    world.run(["-c", f"{killed}from pkg.mod import *\nf(2)"], cwd=world.checkout)
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = f(2), f(5)") == "(6, 15)"
+
+
 LOADED = {
     "of arrays": '@numba.vectorize(["int64(int64)"], cache=True)\ndef g(x): return law(x)\n',
     "a callback": '@numba.cfunc("int64(int64)", cache=True)\ndef c(x): return law(x)\ng = c.ctypes\n',
@@ -88,6 +133,70 @@ def test_what_cannot_be_compiled_anew_is_computed_and_not_stored_until_the_next_
         assert process.shown == ["NotStored"]
     with world.live() as process:
         assert process.do("from pkg.mod import *; answer = f(2), f.entry(2) is not None") == "(6, True)"
+
+
+INSIDE = {
+    "a function inside": "import numba\n@cached\ndef f(x):\n    @numba.njit(cache=True)\n    def g(y): return law(y)\n    return int(g(x))\n",
+    "made by a call": "@cached\ndef f(x):\n    from numba import njit\n    return int(njit(cache=True)(lambda y: law(y))(x))\n",
+    "made once": (
+        "import functools\nimport numba\n@functools.cache\ndef made(k):\n    @numba.njit(cache=True)\n    def g(y): return law(y) * k\n"
+        "    return g\n@cached\ndef f(x): return int(made(1)(x))\n"
+    ),
+    "by a method": (
+        "from numba import njit\nclass Law:\n    def made(self):\n        @njit(cache=True)\n        def g(y): return law(y)\n"
+        "        return g\n@cached\ndef f(x): return int(Law().made()(x))\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("own", INSIDE.values(), ids=INSIDE)
+def test_what_is_compiled_inside_a_function_as_that_runs_is_made_anew_before(own: str, world: World) -> None:
+    """It came with its old machine code after the key was taken, and no name leads to it."""
+    folder = world.store.with_name("numba")
+    ran = "made(1)(3); " if "cache\ndef made" in own else ""
+    world.write(package(f"from pkg.law import law\n{own}", law=LAW.format(cached="")))
+    for _ in range(2):
+        with world.live(NUMBA_CACHE_DIR=str(folder)) as process:
+            assert process.do(f"from pkg.mod import *; {ran}answer = f(2), f(3)") == "(4, 6)"
+    kept = [path.stat().st_mtime_ns for path in folder.rglob("*.nbc")]
+    with world.live(NUMBA_CACHE_DIR=str(folder)) as process:
+        assert process.do("from pkg.mod import *; answer = f(4)") == "8"
+    assert kept == [path.stat().st_mtime_ns for path in folder.rglob("*.nbc")] != []
+    world.edit("pkg/law.py", "2", "3")
+    for _ in range(2):
+        with world.live(NUMBA_CACHE_DIR=str(folder)) as process:
+            assert process.do(f"from pkg.mod import *; {ran}answer = f(2), f(5), f.entry(5) is not None") == "(6, 15, True)"
+            assert process.shown == []
+
+
+LATE = {
+    "a function": ("@cached\ndef f(x):\n    from pkg.late import g\n    return int(g(x))\n", "f({})"),
+    "a coroutine": (
+        "import asyncio\n@cached\nasync def a(x):\n    from pkg.late import g\n    return int(g(x))\ndef f(x): return asyncio.run(a(x))\n",
+        "f({})",
+    ),
+    "a series": (
+        "@cached\ndef s(x):\n    from pkg.late import g\n    while True: yield int(g(x))\n",
+        "s({})[:2][1]",
+    ),
+}
+
+
+@pytest.mark.parametrize("signature", ["", "'int64(int64)', "], ids=["when it is called", "as it is loaded"])
+@pytest.mark.parametrize(("own", "call"), LATE.values(), ids=LATE)
+def test_what_is_loaded_only_as_the_function_runs_is_made_anew_before(own: str, call: str, signature: str, world: World) -> None:
+    """As the key was taken there was only the text of it, and then it came with its old machine code."""
+    late = f"import numba\nfrom pkg.law import law\n@numba.njit({signature}cache=True)\ndef g(x): return law(x)\n"
+    world.write(package(own, late=late, law=LAW.format(cached="")))
+    for _ in range(2):
+        with world.live() as process:
+            assert process.do(f"from pkg.mod import *; answer = {call.format(2)}, {call.format(3)}") == "(4, 6)"
+    world.edit("pkg/law.py", "2", "3")
+    for _ in range(2):
+        with world.live() as process:
+            assert process.do(f"from pkg.mod import *; answer = {call.format(2)}, {call.format(5)}") == "(6, 15)"
+            assert process.do("import sys; answer = 'numba' in sys.modules") == str(_ == 0)
+            assert process.shown == []
 
 
 @pytest.mark.parametrize("types", ['["(int64[:], int64[:])"], ', ""], ids=["as it is loaded", "when it is called"])
@@ -142,7 +251,40 @@ def test_results_that_joblib_keeps_of_before_an_edit_are_not_stored(world: World
             assert process.shown == ["NotStored"]
     assert world.entries() == []
 
-    world.write(package(f"{memory}def g(x): return x * 2\n@cached\ndef f(x): return g(x)\n"))
+
+ALONE = {
+    "joblib": "{memory}def g(x): return x * 2\n",
+    "joblib, with libraries and what Python has": (
+        "import math\nimport numpy as np\nfrom numpy.linalg import norm\n{memory}"
+        "def g(x, k=1):\n    return int(sum(range(x + 1)) and np.abs(x) * math.ceil(1.5) * round(norm([1]))) * k\n"
+    ),
+    "numba, in two halves": (
+        'import numba\nimport numpy as np\n@numba.guvectorize("(n)->(n)", cache=True)\n'
+        "def h(a, out):\n    for i in range(len(a)): out[i] = a[i] * 2\n"
+        "def g(x):\n    out = np.zeros(2, np.int64)\n    h(np.full(2, x), out)\n    return int(out[0])\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("own", ALONE.values(), ids=ALONE)
+def test_what_is_kept_of_functions_that_read_nothing_else_is_stored(own: str, world: World) -> None:
+    """Their owners see an edit. Names of Python and of libraries were taken for the project's."""
+    memory = f"import joblib\nmemory = joblib.Memory({str(world.store.with_name('joblib'))!r}, verbose=0)\n@memory.cache\n"
+    text = own.replace("{memory}", memory) + "@cached\ndef f(x): return g(x)\n"
+    for factor, answers in ((2, "(4, 6)"), (2, "(4, 6)"), (3, "(6, 9)")):
+        world.write(package(text.replace("* 2", f"* {factor}").replace("ceil(1.5)", f"ceil({factor} - 0.5)")))
+        with world.live() as process:
+            assert process.do("from pkg.mod import *; answer = f(2), f(3)") == answers
+            assert process.do("answer = f.entry(2) is not None") == "True"
+            assert process.shown == []
+
+
+def test_what_the_new_text_does_not_take_stops_nobody_else(world: World) -> None:
+    """Machine code for whole numbers was there, the new text takes tuples alone, and so does the call: its key ended in numba's error."""
+    own = "@numba.njit(cache=True)\ndef g(x): return law(x)\n"
+    world.write(files(own, "import numba\n@numba.njit\ndef law(x): return x\n"))
     with world.live() as process:
-        assert process.do("from pkg.mod import *; answer = f(2), f.entry(2) is not None") == "(4, True)"
-        assert process.shown == []
+        assert process.do("from pkg.mod import *; answer = g(2), g((1, 2))") == "(2, (1, 2))"
+    world.edit("pkg/law.py", "return x", "return len(x)")
+    with world.live() as process:
+        assert process.do("from pkg.mod import *; answer = g(2), f((1, 2)), f.entry((1, 2)) is not None") == "(2, 2, True)"
