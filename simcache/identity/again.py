@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sized
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from simcache.identity.attributes import members_within
 from simcache.identity.live import Live
 from simcache.identity.loaded import Loaded
 from simcache.identity.made import Made, behind
@@ -81,10 +82,7 @@ class Again:
         for node, module in self._made_of_functions():
             if module.namespace is not None:
                 held = module.namespace.get(node.partition(":")[2])
-                members: list[Any] = [*vars(held).values()] if isinstance(held, type) else [held]
-                for member in members:
-                    # Nothing is asked of them: what pydantic puts into a class makes it anew when it is.
-                    yield member.__func__ if type(member) in (staticmethod, classmethod) else member, node
+                yield from ((member, node) for member in (members_within(held) if isinstance(held, type) else (held,)))
 
     def functions(self) -> Iterator[tuple[str, object]]:
         """The functions and methods of loaded modules, decorated or not, by their nodes."""

@@ -2,6 +2,7 @@
 
 import types
 from collections import OrderedDict
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -118,3 +119,16 @@ def items_of(held: Any, deepest: int = 20) -> Any:
 def length_of(held: Any) -> int:
     """How many items an instance that is a dict, list or set holds."""
     return next(kind for kind in (dict, list, set) if isinstance(held, kind)).__len__(held)
+
+
+def plain_member(held: Any) -> Any:
+    """What a class method or a static method is made of. Nothing is asked of others: what pydantic puts into a class makes it anew when it is."""
+    return held.__func__ if type(held) in (staticmethod, classmethod) else held
+
+
+def members_within(cls: type) -> Iterator[Any]:
+    """All that a class has, and the classes inside it."""
+    for name, held in [*vars(cls).items()]:
+        yield plain_member(held)
+        if issubclass(type(held), type) and held.__qualname__ == f"{cls.__qualname__}.{name}":
+            yield from members_within(held)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
-from simcache.identity.attributes import attributes_of, has_attributes, has_own_key
+from simcache.identity.attributes import attributes_of, has_attributes, has_own_key, plain_member
 from simcache.identity.bytecode import piece_of_code, place_of, same_code
 from simcache.identity.cells import class_in_cell, piece_in_cell
 from simcache.identity.files import codes_of, is_new, is_outside, read, text_before, times_reloaded
@@ -299,8 +299,10 @@ class Live:
                 continue  # by a decorator, which stands there (each Python's dataclasses make up others); or kept by code that is followed
             of_project = isinstance(inner, type) and not name.startswith("__") and not self.is_foreign(inner)
             if of_project or (isinstance(inner, types.FunctionType) and not inner.__code__.co_filename.startswith("<string>")):
-                edges.append(f"{name}={self.follow(inner, f'{node}.{name}')}")
+                text = self.follow(inner, f"{node}.{name}")
+                edges.append(f"{name}={text}")
                 edges += self.put_into(cls, name, held)
+                self.closure.keeping.append((plain_member(held), text))
             elif name in ("__annotations__", "__match_args__", "__slots__"):
                 edges.append(f"{name}={sorted(held.items()) if isinstance(held, dict) else held!r}"[:4096])
             elif not name.startswith("__") and not callable(held) and not hasattr(type(held), "__get__"):

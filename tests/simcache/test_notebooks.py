@@ -316,6 +316,21 @@ MADE_BEFORE = {
     ),
     "compiled for arrays": ("K = 2\n@numba.vectorize\ndef g(x): return x * K\n", "K = 3", ""),
     "remembered with a constant": ("K = 2\n@functools.cache\ndef g(x): return x * K\n", "K = 3", "g.cache_clear()"),
+    "remembered by a method": (
+        "K = 2\nclass C:\n    @functools.lru_cache(maxsize=4)\n    def m(self, x): return x * K\nc = C()\ndef g(x): return c.m(x)\n",
+        "K = 3",
+        "C.m.cache_clear()",
+    ),
+    "remembered in a class inside a class": (
+        "K = 2\nclass C:\n    class D:\n        @staticmethod\n        @functools.cache\n        def m(x): return x * K\ndef g(x): return C.D.m(x)\n",
+        "K = 3",
+        "C.D.m.cache_clear()",
+    ),
+    "compiled in a class": (
+        "K = 2\nclass C:\n    @staticmethod\n    @numba.njit\n    def m(x): return x * K\ndef g(x): return C.m(x)\n",
+        "K = 3",
+        "C.m.recompile()",
+    ),
     "remembered with an option": (
         "class C: k = 2\nc = C()\n@functools.lru_cache(maxsize=4)\ndef g(x): return x * c.k\n",
         "c.k = 3",
