@@ -25,7 +25,6 @@ whatever the time limit, so that a run with a stop passes the same times as one 
 _DUST: Final = 1e-9
 """Times that differ by no more than this share are one: what rounding leaves."""
 
-
 _ROOM: Final = 64
 """Rows that there is room for at first."""
 

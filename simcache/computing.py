@@ -31,12 +31,7 @@ def computed(
             cache.tally.hit(of.name, found.entry.made.seconds)
             return found.value
         _say_damaged(of, reasons or found.reasons)
-        try:
-            of.settle(arguments, used)
-        except SourceChanged as problem:
-            say_changed(of, problem.reason)
-            return of.compute(*args, **kwargs)
-        call = of.call(key, arguments, used)
+        call = _begun(of, key, arguments, used)
         began = time.perf_counter()
         value = of.compute(*args, **kwargs)
         _keep(of, call, value, time.perf_counter() - began, used, arguments)
@@ -59,12 +54,7 @@ async def awaited(of: Keyed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> o
             found = cache.lookup(of.name, key, of.into, of.options.codec, far=False)  # whoever had the turn may have stored it
             if found.entry is None:
                 _say_damaged(of, reasons or found.reasons)
-                try:
-                    of.settle(arguments, used)
-                except SourceChanged as problem:
-                    say_changed(of, problem.reason)
-                    return await of.compute(*args, **kwargs)
-                call = of.call(key, arguments, used)
+                call = _begun(of, key, arguments, used)
                 began = time.perf_counter()
                 value: object = await of.compute(*args, **kwargs)
                 _keep(of, call, value, time.perf_counter() - began, used, arguments)
@@ -89,8 +79,20 @@ def refreshed(of: Keyed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return value
 
 
-def _keep(of: Keyed, call: Call, value: object, seconds: float, used: Used, arguments: Mapping[str, object]) -> Entry | None:
+def _begun(of: Keyed, key: str, arguments: Mapping[str, object], used: Used) -> Call | None:
+    """What an entry will say of a call that is computed now; None, and a warning, if what the code loads only then is of before an edit."""
+    try:
+        of.settle(arguments, used)
+    except SourceChanged as problem:
+        say_changed(of, problem.reason)
+        return None
+    return of.call(key, arguments, used)
+
+
+def _keep(of: Keyed, call: Call | None, value: object, seconds: float, used: Used, arguments: Mapping[str, object]) -> Entry | None:
     """Store a computed value; what stands in the way is said once, and the value is returned all the same."""
+    if call is None:
+        return None
     reason = of.changed_since(used)
     if reason is not None:
         say_changed(of, reason)

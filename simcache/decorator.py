@@ -200,13 +200,10 @@ class Bound(Generic[R]):
         return self._cached(self._instance, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__signature__":  # no property, which this class would have for its own
+            whole = inspect.signature(self._cached.compute)
+            return whole.replace(parameters=[*whole.parameters.values()][1:])
         return getattr(self._cached, name)
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        """What a person is shown who asks for the arguments: without the instance."""
-        whole = inspect.signature(self._cached.compute)
-        return whole.replace(parameters=[*whole.parameters.values()][1:])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self._instance, self._cached.compute.__name__)

@@ -79,17 +79,11 @@ class Again:
 
     def decorated(self) -> Iterator[tuple[object, str]]:
         """What stands in loaded modules, and in their classes, where a call or a decorator has made it of functions, by their nodes."""
-        for node, module in self._made_of_functions():
-            if module.namespace is not None:
-                held = module.namespace.get(node.partition(":")[2])
-                yield from ((member, node) for member in (members_within(held) if isinstance(held, type) else (held,)))
+        return (found for node, module in self._made_of_functions() for found in _standing(node, module))
 
-    def functions(self) -> Iterator[tuple[str, object]]:
+    def functions(self) -> Iterator[tuple[object, str]]:
         """The functions and methods of loaded modules, decorated or not, by their nodes."""
-        for node, module, piece in self._entered:
-            if piece.kind != "data" and module.namespace is not None:
-                held = module.namespace.get(node.partition(":")[2])
-                yield from ((node, member) for member in ([*vars(held).values()] if isinstance(held, type) else [held]))
+        return (found for node, module, piece in self._entered if piece.kind != "data" for found in _standing(node, module))
 
     def not_loaded(self) -> Iterator[str]:
         """The modules in which such things are to be made."""
@@ -250,6 +244,13 @@ class Again:
         """Have these texts count, too."""
         parts = self.closure.parts
         parts[node] = digest_of(parts[node], *texts)[:16]
+
+
+def _standing(node: str, module: Module) -> Iterator[tuple[object, str]]:
+    """What a name of a loaded module stands for; of a class all that is in it."""
+    if module.namespace is not None:
+        held = module.namespace.get(node.partition(":")[2])
+        yield from ((one, node) for one in (members_within(held) if isinstance(held, type) else (held,)))
 
 
 def _places_in_cells(name: str, chain: str) -> tuple[str, ...]:

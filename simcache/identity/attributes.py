@@ -1,4 +1,4 @@
-"""What an instance carries: its attributes, those that lie in slots, and the fields of a compiled one."""
+"""What an instance carries (its attributes, those that lie in slots, the fields of a compiled one), and what stands in its class."""
 
 import types
 from collections import OrderedDict

@@ -31,8 +31,6 @@ from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, V
 
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""
-_KEEP_ON_DISK = frozenset({"joblib", "numba"})
-"""Packages whose functions keep on disk what they make of others."""
 
 
 class Closure:
@@ -76,12 +74,7 @@ class Closure:
             self.project.files,
             Guards(self.guards.values(), self.project.unloaded(), self.project.loading),
             self.objects.cells,
-            self._late(),
         )
-
-    def _late(self) -> frozenset[str]:
-        keepers = self.outside & _KEEP_ON_DISK
-        return frozenset({*self.again.not_loaded(), *keepers} - sys.modules.keys()) if keepers else frozenset()
 
     # -- modules
 

@@ -9,7 +9,7 @@ from typing import Any
 from simcache.errors import BadSettings
 from simcache.identity.closure import Closure
 from simcache.identity.files import note_loaded as note_loaded
-from simcache.identity.keepers import check_kept
+from simcache.identity.keepers import check_kept, late
 from simcache.identity.modules import NotLoaded, load, may_load, underlying
 from simcache.identity.modules import function_name as function_name
 from simcache.identity.taken import Fingerprint as Fingerprint
@@ -52,16 +52,16 @@ def _closed(start: str, own: str, packages: Iterable[str], begin: Callable[[Clos
             continue
         if closure.counts <= counted:
             check_kept(closure, start)
-            return found
+            return found._replace(late=late(closure))
         counted |= closure.counts
 
 
 def load_late(code: Iterable[Fingerprint]) -> bool:
     """Load what the code loads only as it runs, where its functions may keep on disk what they made before an edit; whether there was such."""
-    late = {name for one in code for name in one.late if may_load(name)}
-    for name in sorted(late):
+    names = {name for one in code for name in one.late if may_load(name)}
+    for name in sorted(names):
         load(name)
-    return bool(late)
+    return bool(names)
 
 
 def _installed(package: str) -> str:

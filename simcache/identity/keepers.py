@@ -11,8 +11,10 @@ from simcache.identity.modules import underlying
 from simcache.identity.piece import digest_of
 from simcache.identity.taken import ABSENT, Variable
 
-_OF_KEEPERS = ("functools", "joblib.", "numba.")
-"""Where their types come from."""
+_ON_DISK = ("joblib", "numba")
+"""Packages whose functions keep on disk what they make of others."""
+_OF_KEEPERS = ("functools", *(f"{package}." for package in _ON_DISK))
+"""Where the types of all come from."""
 
 
 def check_kept(closure: Closure, start: str) -> None:
@@ -49,6 +51,12 @@ def check_kept(closure: Closure, start: str) -> None:
         check(row, (*context, start if remembers(row.function) else ""))
 
 
+def late(closure: Closure) -> frozenset[str]:
+    """The modules of the project, and the packages, that are loaded only as the code runs, where something may be kept on disk."""
+    packages = closure.outside.intersection(_ON_DISK)
+    return frozenset({*closure.again.not_loaded(), *packages} - sys.modules.keys()) if packages else frozenset()
+
+
 def _inside(held: object) -> Iterator[object]:
     """An object, and what the function of a decorator has captured, which calls it."""
     queue, seen = [held], set[int]()
@@ -66,7 +74,7 @@ def _inside(held: object) -> Iterator[object]:
 
 def _compiled_inside(closure: Closure) -> Iterator[tuple[FunctionType, CodeType, str]]:
     """The functions inside functions that numba may compile as these run (`@njit(cache=True)` in a body): around it, its code, the node."""
-    for node, held in closure.again.functions():
+    for held, node in closure.again.functions():
         function = underlying(held)
         if isinstance(function, FunctionType) and (codes := [*_codes_in(function.__code__)]):
             names = {name for code in (function.__code__, *codes) for name in code.co_names}

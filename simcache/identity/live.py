@@ -302,7 +302,8 @@ class Live:
                 text = self.follow(inner, f"{node}.{name}")
                 edges.append(f"{name}={text}")
                 edges += self.put_into(cls, name, held)
-                self.closure.keeping.append((plain_member(held), text))
+                if (kept := plain_member(held)) is not inner:
+                    self.closure.keeping.append((kept, text))
             elif name in ("__annotations__", "__match_args__", "__slots__"):
                 edges.append(f"{name}={sorted(held.items()) if isinstance(held, dict) else held!r}"[:4096])
             elif not name.startswith("__") and not callable(held) and not hasattr(type(held), "__get__"):

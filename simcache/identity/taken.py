@@ -48,7 +48,7 @@ class Fingerprint(NamedTuple):
     guards: "Guards"
     cells: Mapping[str, str]
     """The texts of the cells of a notebook that were followed, by the names that their code has for files."""
-    late: frozenset[str]
+    late: frozenset[str] = frozenset()
     """Modules that were not loaded, and whose functions may keep what they made before an edit."""
 
     def holds(self) -> bool:
