@@ -275,6 +275,7 @@ class TestForms:
         assert ("Road", 7.0) == Road(2.0).plus.compute(5.0)
         assert "Longer." == Road(2.0).plus.__doc__
         assert "(more: float = 1.0) -> tuple[str, float]" == str(inspect.signature(Road(2.0).plus))
+        assert ["cached_", "instance"] == [*inspect.signature(type(Road(2.0).plus)).parameters]  # it ended in an error
 
     def test_a_changed_instance_is_another_argument(self) -> None:
         """What an object holds counts at the call."""

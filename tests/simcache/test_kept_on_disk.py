@@ -142,6 +142,10 @@ INSIDE = {
         "import functools\nimport numba\n@functools.cache\ndef made(k):\n    @numba.njit(cache=True)\n    def g(y): return law(y) * k\n"
         "    return g\n@cached\ndef f(x): return int(made(1)(x))\n"
     ),
+    "in a class inside a class": (
+        "import numba\nclass Laws:\n    class Slow:\n        def make(self):\n            @numba.njit(cache=True)\n"
+        "            def g(y): return law(y)\n            return g\n@cached\ndef f(x): return int(Laws.Slow().make()(x))\n"
+    ),
     "by a method": (
         "from numba import njit\nclass Law:\n    def made(self):\n        @njit(cache=True)\n        def g(y): return law(y)\n"
         "        return g\n@cached\ndef f(x): return int(Law().made()(x))\n"
