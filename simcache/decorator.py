@@ -17,7 +17,7 @@ from simcache.stores.base import Store
 
 if typing.TYPE_CHECKING:
     from simcache.explain import Explanation
-    from simcache.identity.taken import Fingerprint
+    from simcache.identity.process.taken import Fingerprint
     from simcache.model import Entry
     from simcache.series import Series, Step
 

@@ -8,7 +8,7 @@ from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from simcache.codecs.registry import encode
 from simcache.errors import SourceChanged, Unkeyable, Unstorable
-from simcache.identity.canonical import canonical
+from simcache.identity.forms.canonical import canonical
 from simcache.model import INLINE, Json
 
 _REBUILT = 1 << 20

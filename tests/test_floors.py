@@ -43,7 +43,7 @@ def test_the_floors_hold() -> None:
     [
         ("simcache/model.py", "import simcache.cache", "doors above machines"),
         ("simcache/stores/base.py", "import simcache.codecs.base", "doors above machines"),
-        ("simcache/identity/canonical.py", "import simcache.model", "know the errors only"),
+        ("simcache/identity/forms/canonical.py", "import simcache.model", "know the errors only"),
         ("simcache/cache.py", "import simcache.identity.fingerprint", "a keyed function alone"),
         ("simcache/stores/local.py", "import pickle", "one file may unpickle"),
         ("simcache/cache.py", "import rich", "draws on a terminal"),

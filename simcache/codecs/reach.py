@@ -10,7 +10,7 @@ from enum import Enum
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar
 
-from simcache.identity.modules import module_name, own_function
+from simcache.identity.process.modules import module_name, own_function
 
 # Their subclasses and their own annotations lead to no class that a user has annotated.
 _FOREIGN: Final = sys.stdlib_module_names | {"numpy", "pydantic", "torch", "typing_extensions"}

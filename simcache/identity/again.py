@@ -4,18 +4,18 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sized
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from simcache.identity.attributes import members_within
-from simcache.identity.live import Live
-from simcache.identity.loaded import Loaded
-from simcache.identity.made import Made, behind
-from simcache.identity.modules import Module
-from simcache.identity.piece import Piece, digest_of
-from simcache.identity.project import Project
-from simcache.identity.taken import Names
+from simcache.identity.forms.attributes import members_within
+from simcache.identity.process.live import Live
+from simcache.identity.process.loaded import Loaded
+from simcache.identity.process.made import Made, behind
+from simcache.identity.process.modules import Module
+from simcache.identity.process.project import Project
+from simcache.identity.process.taken import Names
+from simcache.identity.text.piece import Piece, digest_of
 
 if TYPE_CHECKING:
-    from simcache.identity.keeping import Keeping
-    from simcache.identity.options import Running
+    from simcache.identity.process.keeping import Keeping
+    from simcache.identity.process.options import Running
 
 
 class Entered(Protocol):
@@ -118,7 +118,9 @@ class Again:
         ]
         if not data:
             return
-        from simcache.identity.set_up import SetUp  # not all reach what may be an object of options, and a process that hits is short
+        from simcache.identity.process.set_up import (
+            SetUp,  # not all reach what may be an object of options, and a process that hits is short
+        )
 
         running = self._running()
         filled = {
@@ -135,8 +137,8 @@ class Again:
             )
 
     def _running(self) -> "Running":
-        from simcache.identity.options import Running
-        from simcache.identity.use import Use
+        from simcache.identity.process.options import Running
+        from simcache.identity.text.use import Use
 
         return Running((node if piece.kind == "class" else "", Use.of(row)) for node, piece in self._pieces() for row in piece.uses)
 
@@ -152,7 +154,7 @@ class Again:
             if told:
                 self._add(node, told)
         if running is not None and self._counted:
-            from simcache.identity.counted import Counted  # code in files seldom captures anything
+            from simcache.identity.process.counted import Counted  # code in files seldom captures anything
 
             Counted(self.closure, self.closure.objects, running, keeping).watch(self._counted)
 
@@ -166,7 +168,7 @@ class Again:
 
     def _keeping(self, running: "Running") -> "Keeping":
         """What is set in classes by what was followed, and by functions beside a class that are not reached."""
-        from simcache.identity.keeping import Keeping  # whose code sets nothing has nothing of its own
+        from simcache.identity.process.keeping import Keeping  # whose code sets nothing has nothing of its own
 
         classes = frozenset(node for node, piece in self._pieces() if piece.kind == "class")
         keeping, may_run = Keeping(lambda: running.upon(classes)), self._may_run()

@@ -13,21 +13,32 @@ from itertools import accumulate
 
 from simcache.errors import BadSettings, SourceChanged
 from simcache.identity.again import Again
-from simcache.identity.files import (
+from simcache.identity.process.files import (
     SourceFile,
     came_since,
     read,
     text_before,
     times_reloaded,
 )
-from simcache.identity.link import further, is_link
-from simcache.identity.live import Live
-from simcache.identity.loaded import Loaded
-from simcache.identity.made import Made
-from simcache.identity.modules import Module, locate, target
-from simcache.identity.piece import Piece, digest_of
-from simcache.identity.project import Project
-from simcache.identity.taken import ABSENT, Fingerprint, Guard, Guards, Names, Variable, guard_of, watched, watched_names, watched_value
+from simcache.identity.process.live import Live
+from simcache.identity.process.loaded import Loaded
+from simcache.identity.process.made import Made
+from simcache.identity.process.modules import Module, locate, target
+from simcache.identity.process.project import Project
+from simcache.identity.process.taken import (
+    ABSENT,
+    Fingerprint,
+    Guard,
+    Guards,
+    Names,
+    Variable,
+    guard_of,
+    watched,
+    watched_names,
+    watched_value,
+)
+from simcache.identity.text.link import further, is_link
+from simcache.identity.text.piece import Piece, digest_of
 
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""

@@ -8,11 +8,11 @@ from typing import Any
 
 from simcache.errors import BadSettings
 from simcache.identity.closure import Closure
-from simcache.identity.files import note_loaded as note_loaded
 from simcache.identity.keepers import check_kept, late
-from simcache.identity.modules import NotLoaded, load, may_load, underlying
-from simcache.identity.modules import function_name as function_name
-from simcache.identity.taken import Fingerprint as Fingerprint
+from simcache.identity.process.files import note_loaded as note_loaded
+from simcache.identity.process.modules import NotLoaded, load, may_load, underlying
+from simcache.identity.process.modules import function_name as function_name
+from simcache.identity.process.taken import Fingerprint as Fingerprint
 
 _lock = RLock()
 if hasattr(os, "register_at_fork"):  # a child must not wait for a thread that it does not have

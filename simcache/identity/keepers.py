@@ -6,10 +6,10 @@ from functools import partial
 from types import CodeType, FunctionType
 
 from simcache.identity.closure import Closure
-from simcache.identity.made import behind
-from simcache.identity.modules import underlying
-from simcache.identity.piece import digest_of
-from simcache.identity.taken import ABSENT, Variable
+from simcache.identity.process.made import behind
+from simcache.identity.process.modules import underlying
+from simcache.identity.process.taken import ABSENT, Variable
+from simcache.identity.text.piece import digest_of
 
 _ON_DISK = ("joblib", "numba")
 """Packages whose functions keep on disk what they make of others."""
@@ -25,8 +25,8 @@ def check_kept(closure: Closure, start: str) -> None:
     compiled_inside = [*_compiled_inside(closure)] if "numba" in closure.outside and "numba" in sys.modules else []
     if not found and not compiled_inside:
         return
-    from simcache.identity.frozen import Kept, check, keeps, remembers
-    from simcache.identity.on_disk import Inside, make_anew
+    from simcache.identity.process.frozen import Kept, check, keeps, remembers
+    from simcache.identity.process.on_disk import Inside, make_anew
 
     met: dict[int, tuple[object, set[str]]] = {}
     for one, text in found:  # some are met by their name and as an object

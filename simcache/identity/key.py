@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from xxhash import xxh3_128_hexdigest
 
-from simcache.identity.canonical import canonical_arguments
-from simcache.identity.forms import counted, text
+from simcache.identity.forms.base import counted, text
+from simcache.identity.forms.canonical import canonical_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

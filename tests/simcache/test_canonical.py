@@ -39,9 +39,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from simcache.errors import Unkeyable
-from simcache.identity.arrays import PIECE
-from simcache.identity.canonical import canonical, canonical_arguments
-from simcache.identity.forms import DEEPEST
+from simcache.identity.forms.arrays import PIECE
+from simcache.identity.forms.base import DEEPEST
+from simcache.identity.forms.canonical import canonical, canonical_arguments
 
 T = TypeVar("T")
 
@@ -1069,11 +1069,20 @@ def test_operators_and_getters_are_refused_or_named() -> None:
 
 def test_a_plain_call_loads_nothing_heavy() -> None:
     """A hit without arrays must not pay for numpy, pydantic or torch."""
-    heavy = ("numpy", "pydantic", "torch", "dataclasses", "pathlib", "decimal", "simcache.identity.arrays", "simcache.identity.tensors")
+    heavy = (
+        "numpy",
+        "pydantic",
+        "torch",
+        "dataclasses",
+        "pathlib",
+        "decimal",
+        "simcache.identity.forms.arrays",
+        "simcache.identity.forms.tensors",
+    )
     # model.py, which every key passes, needs dataclasses itself; here only what the canonical form loads is of interest.
     code = f"""
 import sys
-from simcache.identity.canonical import canonical
+from simcache.identity.forms.canonical import canonical
 class Plain: pass
 canonical([1, "a", 2.0, {{"a": (None, b"x")}}, {{1}}, range(3), Plain()])
 print([name for name in {heavy!r} if name in sys.modules])

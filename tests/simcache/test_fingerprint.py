@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 import simcache
-from simcache.identity import closure, live
-from simcache.identity.constant import value_digest
-from simcache.identity.files import SourceFile, is_outside, read
+from simcache.identity import closure
 from simcache.identity.fingerprint import fingerprint
-from simcache.identity.piece import digest_of
-from simcache.identity.source import summarise
+from simcache.identity.forms.constant import value_digest
+from simcache.identity.process import live
+from simcache.identity.process.files import SourceFile, is_outside, read
+from simcache.identity.text.piece import digest_of
+from simcache.identity.text.source import summarise
 from tests.simcache.edits import CASES, Case
 from tests.simcache.world import LONG_AGO, SCRIPT, Tools, World, package
 
@@ -336,7 +337,7 @@ def test_a_memo_with_fewer_fields_is_not_believed(tmp_path: Path, monkeypatch: p
     rows[1] = {name: row[:-1] for name, row in rows[1].items()}
     text = json.dumps(rows)
     memo.write_text(f"{digest_of(text)}\n{text}", encoding="utf-8")
-    monkeypatch.delitem(simcache.identity.files._files, str(path))
+    monkeypatch.delitem(simcache.identity.process.files._files, str(path))
 
     assert read(str(path)) == file
     assert ["remember"] == list(file.summary.names["SEEN"].changed_by)

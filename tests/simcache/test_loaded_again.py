@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from simcache.identity.files import came_since, note_loaded, read
+from simcache.identity.process.files import came_since, note_loaded, read
 from tests.simcache.world import CALLEE, World, package
 
 

@@ -1,0 +1,1 @@
+"""How a value becomes bytes that are the same in every process, and no other value's."""

@@ -1,0 +1,77 @@
+"""What a module worked out as it was loaded: whether that is still made of what the files say."""
+
+import contextlib
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from simcache.errors import SourceChanged
+from simcache.identity.process.files import reads_as_before
+from simcache.identity.process.modules import Module
+
+
+class Made:
+    """Remembers which names lead to which, and asks them all again after a module was edited and loaded again.
+
+    A notebook loads again just what was edited. What other modules had made of it as they were loaded (a table, a decorated function)
+    stays, and leaves no trace in any text.
+    """
+
+    def __init__(self) -> None:
+        self.edges: dict[str, list[str]] = {}
+        """Of each piece, and of each module taken whole, the names that it leads to."""
+        self._noted: list[str] = []
+        self._made: list[tuple[Module, list[str]]] = []
+        """By which module, and the names that it is made of."""
+
+    def note(self, module: Module, name: str) -> None:
+        """A name of a module is looked up; `*` is all of it."""
+        self._noted.append(f"{module.name}:{name}")
+
+    @contextlib.contextmanager
+    def noting(self, node: str = "") -> Iterator[list[str]]:
+        """The names that are looked up meanwhile; it is these that a node leads to."""
+        before, self._noted = self._noted, []
+        if node:
+            self.edges[node] = self._noted
+        try:
+            yield self._noted
+        finally:
+            self._noted = before
+
+    def add(self, module: Module, names: list[str]) -> None:
+        """Something was made of these names when the module was loaded."""
+        self._made.append((module, names))
+
+    def check(self, modules: Mapping[str, Module | None]) -> None:
+        """Raise SourceChanged if something was made of a module that was edited and loaded again since: it is of the old text."""
+        order = {name: at for at, name in enumerate(list(sys.modules))}  # in which they were last loaded to their end
+        for module, names in self._made:
+            since = order.get(module.name, len(order))
+            for node in behind(names, self.edges.get):
+                source, _, name = node.partition(":")
+                other = modules.get(source)
+                if other is not None and order.get(source, 0) > since and not reads_as_before(other.file, name):
+                    raise SourceChanged(other.file.path)
+
+    def leading_to(self, names: Iterable[str]) -> set[str]:
+        """All that leads to one of these names, and they themselves."""
+        wanted = set(names)
+        if not wanted:
+            return wanted
+        back: dict[str, list[str]] = {}
+        for node, targets in self.edges.items():
+            for target in targets:
+                back.setdefault(target, []).append(node)
+        return {*behind(wanted, back.get)}
+
+
+def behind(names: Iterable[str], led_to: Callable[[str], Iterable[str] | None]) -> Iterator[str]:
+    """These names, and all that they lead to."""
+    queue, seen = deque(names), set(names)
+    while queue:
+        node = queue.popleft()
+        yield node
+        further = [new for new in dict.fromkeys(led_to(node) or ()) if new not in seen]
+        queue.extend(further)
+        seen.update(further)

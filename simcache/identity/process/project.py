@@ -1,0 +1,71 @@
+"""The project's modules as one closure meets them: found by name, read once, compared with what is loaded, and loaded where the text leaves it open."""
+
+import sys
+from collections.abc import Container, Iterable
+
+from simcache.errors import SourceChanged
+from simcache.identity.process.files import Signature, SourceFile, check_bytecode, is_outside, read, text_before, was_noted
+from simcache.identity.process.modules import Module, NotLoaded, compiled_as_written, is_being_loaded, is_of_python, locate, may_load
+from simcache.identity.text.piece import Summary
+
+
+class Project:
+    """Knows which modules are the project's own."""
+
+    def __init__(self, own: str, packages: Iterable[str], tried: Container[str] = ()) -> None:
+        self.own = own.partition(".")[0]
+        self.packages = frozenset(packages)
+        """Packages that count as a whole, so that nothing inside them is followed name by name."""
+        self.tried = tried
+        """Modules that were asked to be loaded: more than there is now will not come."""
+        self.loading: list[object] = []
+        """The specifications of modules of which half the names were there."""
+        self.files: dict[str, Signature] = {}
+        self.modules: dict[str, Module | None] = {}
+
+    def module(self, name: str) -> Module | None:
+        """A module of the project by name; None for one that is outside."""
+        if name not in self.modules:
+            self.modules[name] = self._module(name)
+        return self.modules[name]
+
+    def _module(self, name: str) -> Module | None:
+        top = name.partition(".")[0]
+        if not name or top == "simcache" or top in self.packages or (is_of_python(top) and top != self.own):
+            return None
+        path, folders = locate(name)
+        if path is None and not folders:
+            return None
+        if path is None:  # a namespace package: folders and nothing else
+            return Module(name, _NOTHING, name, folders, None) if not all(map(is_outside, folders)) or top == self.own else None
+        if not path.endswith(".py") or (is_outside(path) and top != self.own):
+            return None
+        file = read(path)
+        loaded = sys.modules.get(name)
+        if file is None:
+            if loaded is not None and was_noted(path):  # it is gone, or somebody is in the middle of saving it
+                raise SourceChanged(path)
+            return None
+        self.files[path] = file.signature
+        package = name if folders else name.rpartition(".")[0]
+        if loaded is None:
+            return Module(name, file, package, folders, None)
+        if is_being_loaded(loaded):  # nobody waits for that: the thread that loads it may be waiting for this key
+            self.loading.append(loaded.__spec__)
+        if cached := getattr(loaded.__spec__, "cached", None):
+            check_bytecode(file, cached)
+        return Module(name, file, package, folders, vars(loaded), compiled_as_written(loaded), text_before(file, vars(loaded)))
+
+    def need(self, name: str) -> None:
+        """Have a module loaded, and all taken anew, if the text leaves open what it is: every process must see the same."""
+        if name not in self.tried and may_load(name):
+            raise NotLoaded(name)
+
+    def unloaded(self) -> list[str]:
+        """The modules of which only the text was asked: who calls the function may load them, and bind their names anew."""
+        return [
+            name for name, module in self.modules.items() if module is not None and module.namespace is None and module.file is not _NOTHING
+        ]
+
+
+_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), "", (), {}))

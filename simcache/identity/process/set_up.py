@@ -1,0 +1,145 @@
+"""Finds the objects of options that a module holds, and tells what is set in them: values of this process, watched from now on."""
+
+import types
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from simcache.errors import Unkeyable
+from simcache.identity.forms.attributes import attributes_of, is_data, is_idle, is_text, items_of
+from simcache.identity.forms.base import SCALARS
+from simcache.identity.process.files import times_reloaded
+from simcache.identity.process.live import Live
+from simcache.identity.process.modules import Module, place_in
+from simcache.identity.process.options import Running, Upon, made_with, worked_out
+from simcache.identity.text.piece import Piece
+from simcache.identity.text.use import ANY, ITEMS, Use
+
+_CONTAINERS = (dict, list, set, tuple)
+_PYTHONS = (Counter, OrderedDict)
+_LOOKED_AT = 256
+"""Objects of options that are looked for in a list or dict of such."""
+
+_first_set: dict[tuple[int, str, int], tuple[object, dict[str, str]]] = {}
+"""The options of something that the text does not tell, as they were when they were first asked."""
+
+
+class Watching(Protocol):
+    """The part of a closure that is told what must stay as it is."""
+
+    def watch(self, held: object) -> None: ...
+    def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
+    def watch_names(self, held: object, sets: Callable[[str], bool]) -> None: ...
+
+
+class SetUp:
+    """What programs have set in objects whose classes have methods that change them."""
+
+    def __init__(self, closure: Watching, objects: Live) -> None:
+        self.closure = closure
+        self.objects = objects
+
+    def told(self, module: Module, name: str, running: Running, *, of_told: bool, fixed: bool) -> str:
+        """What is set in an instance that has methods which change it, but for what the code that is reached sets or works out.
+
+        What is made of values that the text does not tell counts where it is another one than when it was first asked. What it holds as a
+        dict or list counts only if no code that is reached changes that under the name (`fixed`).
+        """
+        namespace = module.namespace or {}
+        held = namespace.get(name)
+        path = f"{module.name}.{name}"
+        if type(held) in _PYTHONS or self.objects.is_record(held):  # whose attributes, if there are any, count already
+            found = dict(self._items(held, module, path, running)) if fixed else {}
+        else:
+            found = dict(self._options(held, module, path, running, {}, fixed=fixed))
+        if found and not of_told:
+            first = _first_set.setdefault((id(namespace), name, times_reloaded(module.file.path)), (held, {}))
+            if first[0] is held:
+                found = {path: digest for path, digest in found.items() if first[1].setdefault(path, digest) != digest}
+        return " ".join(f"{path}={digest}" for path, digest in sorted(found.items()))
+
+    def _options(
+        self, held: Any, module: Module, path: str, running: Running, met: dict[int, object], *, fixed: bool
+    ) -> Iterator[tuple[str, str]]:
+        """The same of this object, of those that it holds if it is a list or dict, and of those that were made with it.
+
+        Each once, for they may lead back to where they are held.
+        """
+        if isinstance(held, (type, types.ModuleType, types.FunctionType)) or id(held) in met or len(met) > _LOOKED_AT:
+            return
+        met[id(held)] = held
+        if type(held) in _CONTAINERS:
+            for key, one in held.items() if isinstance(held, dict) else enumerate(held):
+                if not isinstance(one, SCALARS):
+                    yield from self._options(
+                        one, module, f"{path}[{key!r}]" if isinstance(key, SCALARS) else path, running, met, fixed=fixed
+                    )
+            return
+        pieces = self._classes(type(held))
+        if not pieces:
+            return
+        uses = [Use.of(row) for piece in pieces.values() for row in piece.uses]
+        upon, attributes = running.upon(frozenset(pieces)), attributes_of(held)
+        of_class = {name: value for base in reversed(type(held).__mro__) for name, value in vars(base).items() if is_data(name, value)}
+        without = worked_out(uses, {**of_class, **attributes})
+        watched = []
+        for name in sorted(filter(is_text, {**of_class, **attributes})):
+            if ANY in without or name in without or not upon.is_only_read(name):
+                continue
+            value = attributes.get(name, of_class.get(name))
+            if not self.objects.is_fixed(value) and (name in upon.fills or not self._is_still(value, upon)):
+                continue
+            if name not in attributes:
+                watched.append(name)
+            elif digest := self._digest(value, f"{path}.{name}", module):
+                yield f"{path}.{name}", digest
+                watched.append(name)
+        self.closure.watch_names(held, upon.sets)
+        if fixed:
+            yield from self._items(held, module, path, running)
+        inside = [name for name in sorted({*made_with(uses)} & attributes.keys()) if upon.is_only_read(name)]
+        if watched or inside:
+            self.closure.watch_attributes(held, (*watched, *inside))
+        for name in inside:
+            yield from self._options(attributes[name], module, f"{path}.{name}", running, met, fixed=fixed)
+
+    def _items(self, held: object, module: Module, path: str, running: Running) -> Iterator[tuple[str, str]]:
+        """What it holds as a dict, list or set, if no method that may run changes that; `o.dt = 1` may, if its class says so."""
+        if not isinstance(held, (dict, list, set)):
+            return
+        upon = running.upon(frozenset(self._classes(type(held))))
+        by_attribute = type(held).__setattr__ is not object.__setattr__ and upon.sets_anything
+        if by_attribute or not upon.is_only_read(ITEMS):
+            return
+        if digest := self._digest(items_of(held), path, module):
+            yield f"{path}[]", digest
+            self.closure.watch_attributes(held, (ITEMS,))
+
+    def _digest(self, value: object, path: str, module: Module) -> str:
+        """Of an option; empty of what may be anything, and for what has no form."""
+        if not self.objects.is_plain(value):  # in a list or tuple anything may lie
+            return ""
+        try:
+            return self.objects.live(value, path, of=module)
+        except Unkeyable:
+            return ""
+
+    def _classes(self, cls: type) -> dict[str, Piece]:
+        """The project's classes that a class is built upon, by their places; none where foreign code may set anything in it (`emit`, `forward`)."""
+        found = {}
+        for base in cls.__mro__:
+            if not self.objects.is_foreign(base):
+                piece = self.objects.piece_of(base)
+                if piece is None:
+                    return {}
+                found[place_in(base)] = piece
+            elif not is_idle(base):
+                return {}
+        return found
+
+    def _is_still(self, value: object, upon: Upon) -> bool:
+        """Whether running code changes none of the records in a value."""
+        records = [value, *self.objects.records_in(value)] if self.objects.is_record(value) else []
+        for record in records:
+            self.closure.watch(record)
+        return all(upon.is_unset(name) for record in records for name in attributes_of(record))

@@ -1,0 +1,386 @@
+"""A code version once it is taken: what was followed, and what must stay as it was for the version to hold."""
+
+import marshal
+import sys
+import types
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from itertools import repeat
+from operator import attrgetter, is_, itemgetter
+from typing import Any, Protocol
+
+from xxhash import xxh3_128_digest
+
+from simcache.identity.forms.attributes import attributes_of, fields_of_compiled, has_only_dict, is_compiled, items_of, length_of
+from simcache.identity.forms.base import SCALARS
+from simcache.identity.forms.values import home_of
+from simcache.identity.process.files import Signature, signature_of
+from simcache.identity.text.use import ITEMS
+from simcache.named_tuple import NamedTuple
+
+_CONTAINERS = frozenset({dict, list, set, OrderedDict, Counter, defaultdict})
+_HOLDERS = _CONTAINERS | {tuple, frozenset}
+_NUMBERS = frozenset({bool, int, float, complex})
+_FIXED = frozenset({str, bytes, type(None), type, types.FunctionType})
+_KNOWN_TO_MARSHAL = frozenset({dict, list, set, frozenset, tuple})
+_WRITTEN = frozenset(SCALARS)
+_WITHOUT_COUNTS = 2
+"""The format of `marshal` in which it does not matter how often an object is referred to."""
+_DEEPEST = 100
+_COPIED = 256
+"""Containers up to this many items are watched for changes in place, larger ones for being replaced."""
+_WRITTEN_WHOLE = 1 << 18
+"""The same for those that hold nothing but plain values, which are compared in one call."""
+_WATCHED = 1 << 16
+"""Bytes of an array that are kept to be compared; of a larger one their digest, a millisecond for 16 MiB."""
+
+
+class Fingerprint(NamedTuple):
+    """What code a function is made of, as this process loaded it."""
+
+    version: str
+    parts: Mapping[str, str]
+    """`module:name` of everything that was followed, and its digest."""
+    outside: frozenset[str]
+    """Packages that the code reaches and that are recorded, not keyed."""
+    files: Mapping[str, Signature]
+    guards: "Guards"
+    cells: Mapping[str, str]
+    """The texts of the cells of a notebook that were followed, by the names that their code has for files."""
+    late: frozenset[str] = frozenset()
+    """Modules that were not loaded, and whose functions may keep what they made before an edit."""
+
+    def holds(self) -> bool:
+        """Whether every name still stands for the object that it stood for when this was taken; asked at every hit."""
+        return self.guards.hold()
+
+    def files_unchanged(self) -> bool:
+        return all(signature_of(path) == signature for path, signature in self.files.items())
+
+
+class Names(Protocol):
+    """Something that tells what a name stands for now: a namespace, or a captured variable."""
+
+    def get(self, name: str, default: object, /) -> object: ...
+
+
+class Variable(NamedTuple):
+    """One captured variable, asked like a namespace."""
+
+    cell: types.CellType
+
+    def get(self, _name: str, default: object, /) -> object:
+        try:
+            return self.cell.cell_contents
+        except ValueError:  # it is not bound now
+            return default
+
+
+class Itself(NamedTuple):
+    """An object that is watched wherever it is kept, asked like a namespace."""
+
+    held: object
+
+    def get(self, _name: str, _default: object, /) -> object:
+        return self.held
+
+
+class Guard(NamedTuple):
+    """One name that must still stand for one object, or for none."""
+
+    names: Names
+    name: str
+    held: object
+    inside: Callable[[Any], object] | None
+    """Tells what of the object may change in place: a function's code and defaults, what a container or a record holds."""
+    detail: object
+
+    def holds(self) -> bool:
+        if self.names.get(self.name, ABSENT) is not self.held:
+            return False
+        try:
+            return self.inside is None or bool(self.inside(self.held) == self.detail)
+        except ValueError:  # an array has come in, which does not compare to one truth
+            return False
+
+
+class Guards:
+    """All guards of a fingerprint, side by side: a hit asks thousands of them, each in a few hundred nanoseconds."""
+
+    __slots__ = ("_functions", "_loading", "_singly", "_spaces", "_state", "_unloaded")
+
+    def __init__(self, guards: Iterable[Guard], unloaded: Iterable[str] = (), loading: Iterable[object] = ()) -> None:
+        """Of `unloaded` modules only the text is known: what their names stand for is asked as soon as they are loaded.
+
+        Those that were `loading`, by their specifications, are asked again as soon as that is done.
+        """
+        self._unloaded = tuple(unloaded)
+        self._loading = tuple(loading)
+        spaces: dict[int, list[Guard]] = {}
+        self._singly: list[Guard] = []
+        self._functions: list[types.FunctionType] = []
+        self._state: list[tuple[object, ...]] = []
+        for guard in guards:
+            if guard.inside not in (None, _of_function) or guard.held is ABSENT or type(guard.names) is not dict:
+                self._singly.append(guard)
+                continue
+            spaces.setdefault(id(guard.names), []).append(guard)
+            if isinstance(guard.held, types.FunctionType) and isinstance(guard.detail, tuple):
+                self._functions.append(guard.held)
+                self._state.append(guard.detail)
+        self._spaces = [_together(together) for together in spaces.values()]
+
+    def hold(self) -> bool:
+        """Whether every name still stands for what it stood for, and nothing has changed inside."""
+        try:
+            for names, asked, held in self._spaces:
+                if not all(map(is_, asked(names), held)):
+                    return False
+            for space, name, one, inside, detail in self._singly:
+                if space.get(name, ABSENT) is not one or (inside is not None and inside(one) != detail):
+                    return False
+            if self._functions and list(map(_inside, self._functions)) != self._state:
+                return False
+        except Exception:  # a name is gone; something has come in that does not compare to one truth, as arrays do not
+            return False
+        if not all(getattr(spec, "_initializing", False) for spec in self._loading):
+            return False
+        return all(sys.modules.get(module) is None for module in self._unloaded)
+
+
+def _together(guards: Sequence[Guard]) -> tuple[Any, Callable[[Any], tuple[object, ...]], tuple[object, ...]]:
+    """The names of one namespace, asked at once; the last one twice, for a single one would not be given as a tuple."""
+    asked = [*guards, guards[-1]]
+    return guards[0].names, itemgetter(*(guard.name for guard in asked)), tuple(guard.held for guard in asked)
+
+
+ABSENT = object()
+
+
+def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> Guard:
+    """A guard of a name; a `record` is an instance whose attributes are watched too."""
+    inside: Callable[[Any], object] | None = None
+    if isinstance(held, types.FunctionType):
+        inside = _of_function
+    elif type(held) in _CONTAINERS:
+        inside = _written if _can_be_written(held) else _of_many if is_large(held) else _copied
+    elif type(held) is deque:
+        inside = _of_deque
+    elif is_array(held):
+        inside = _of_array
+    elif type(held) is types.MappingProxyType:
+        inside = dict
+    elif record:
+        inside = _of_record(held)
+    return Guard(names, name, held, inside, None if inside is None else inside(held))
+
+
+def watched(held: object, names: tuple[str, ...] = ()) -> Guard:
+    """A guard of what is inside an object: of a class how many names it has, of an instance its attributes, or those of these names."""
+    inside: Callable[[Any], object] = _of_class if isinstance(held, type) else _of_named(held, names) if names else _of_record(held)
+    return Guard(Itself(held), "", held, inside, inside(held))
+
+
+def watched_names(held: object, sets: Callable[[str], bool]) -> Guard:
+    """A guard of which attributes an instance has: that none comes but those that running code `sets`, or a cached property remembers."""
+    cls = type(held)
+    held_by = vars if has_only_dict(cls) else attributes_of
+    remembered = (name for base in cls.__mro__ for name, one in vars(base).items() if isinstance(one, cached_property))
+    return Guard(Itself(held), "", held, partial(_has_only, frozenset([*held_by(held), *remembered]), sets, held_by), True)
+
+
+def watched_value(held: object) -> Guard:
+    """A guard of all that a pickle would keep of an object."""
+    return Guard(Itself(held), "", held, _of_value, _of_value(held))
+
+
+def is_watched(held: object) -> bool:
+    """Whether a guard of an object tells by itself what changes in it."""
+    return type(held) in _CONTAINERS or type(held) is deque or is_array(held)
+
+
+def is_large(held: Any) -> bool:
+    """Whether of a container it is looked at only which objects are in it."""
+    return len(held) > _COPIED and not _can_be_written(held)
+
+
+def _of_many(held: Any) -> object:
+    if len(held) > _WRITTEN_WHOLE:
+        return len(held)
+    return [*map(_Same, held), *map(_Same, held.values() if isinstance(held, dict) else ())]
+
+
+_inside = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__dict__")
+
+
+def _of_function(function: types.FunctionType) -> tuple[object, ...]:
+    code, defaults, keyword_defaults, attributes = _inside(function)
+    return code, defaults, keyword_defaults, dict(attributes)
+
+
+def _of_class(cls: Any) -> object:
+    return len(vars(cls))
+
+
+def _of_deque(held: Any) -> object:
+    return _copied(list(held))
+
+
+def _of_array(array: Any) -> object:
+    if array.nbytes <= _WATCHED or array.dtype.hasobject:
+        return array.tobytes()
+    return xxh3_128_digest(array.data if array.flags.c_contiguous else array.tobytes())
+
+
+def _of_value(held: object) -> str:
+    from simcache.identity.forms.constant import value_digest  # few notebooks hold such, and a process that only loads results is short
+
+    return value_digest(held, "value", home_of, reduces=True)
+
+
+def _of_record(record: object) -> Callable[[Any], object]:
+    if not has_only_dict(type(record)):
+        return _of_slots
+    return _of_written if _can_be_written(vars(record)) else _of_dict
+
+
+def _of_written(record: Any) -> object:
+    return _written(vars(record))
+
+
+def _of_dict(record: Any) -> object:
+    return _copied(dict(vars(record)))  # some are their own
+
+
+def _of_slots(record: Any) -> object:
+    return _copied(attributes_of(record))
+
+
+def _of_named(held: object, names: tuple[str, ...]) -> Callable[[Any], object]:
+    if names == (ITEMS,):
+        return _of_items
+    if is_compiled(type(held)):
+        return partial(_of_fields, names)
+    held_by = vars if has_only_dict(type(held)) else attributes_of
+    plain = _can_be_written(_named(names, held_by(held)))
+    return partial(_of_plain_names if plain else _of_names, names, held_by)
+
+
+def _named(names: Iterable[str], held: dict[str, Any]) -> list[Any]:
+    return [*map(held.get, names, repeat(ABSENT))]
+
+
+def _of_plain_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any]], record: Any) -> bytes:
+    """In one call, for there may be thousands; where something else has come in, it is another value or an error."""
+    return _written(_named(names, held_by(record)))
+
+
+def _of_names(names: Iterable[str], held_by: Callable[[Any], dict[str, Any]], record: Any) -> object:
+    return [*map(_of_option, _named(names, held_by(record)))]
+
+
+def _has_only(known: frozenset[str], sets: Callable[[str], bool], held_by: Callable[[Any], dict[str, Any]], record: Any) -> bool:
+    names = held_by(record)
+    return known.issuperset(names) or all(name in known or sets(name) for name in names)
+
+
+def _of_fields(names: Iterable[str], compiled: Any) -> object:
+    """Of a compiled instance, which gives another array or list each time it is asked for one."""
+    return [_of_field(getattr(compiled, name)) for name in names]
+
+
+def _of_field(value: Any) -> object:
+    if type(value) in _WRITTEN or is_array(value):
+        return _told_apart(value)
+    return _of_fields(fields_of_compiled(value._numba_type_), value) if is_compiled(type(value)) else _of_value(value)
+
+
+def _of_items(held: Any) -> object:
+    """Of many items only how many there are: to copy them at each hit would take longer than most functions."""
+    count = length_of(held)
+    items = items_of(held) if count <= _COPIED else None
+    return _copied(items) if _is_small(items) else count
+
+
+def _of_option(value: Any) -> object:
+    """Of a plain value its type too, of a small container or array what it holds, of anything else which object it is, whatever that thinks is equal."""
+    if issubclass(type(value), SCALARS):
+        return type(value), _told_apart(value)
+    if is_array(value):
+        return _Same(value), _of_array(value)
+    return (type(value), _copied(value)) if _is_small(value) else _Same(value)
+
+
+class _Same:
+    """Equal only to what holds the same object, which is kept so that no other one gets its place."""
+
+    __slots__ = ("held",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.held is self.held
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a container holds few things, also in those inside it, so that all can be looked at at each hit."""
+    queue, met = [value], 0
+    while queue:
+        one = queue.pop()
+        if type(one) in _HOLDERS:
+            met += len(one)
+            if met > _COPIED:
+                return False
+            queue += one.values() if isinstance(one, dict) else one
+    return type(value) in _HOLDERS
+
+
+def is_array(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and type(value).__name__ == "ndarray"
+
+
+def _can_be_written(held: Any) -> bool:
+    """Whether there is nothing in a container but Python's plain values, so that one call tells all of it, each number with its type."""
+    queue, met = [held], 0
+    while queue:
+        one = queue.pop()
+        kind, met = type(one), met + 1
+        if kind in _KNOWN_TO_MARSHAL and met <= _WRITTEN_WHOLE:
+            queue += [*one, *one.values()] if kind is dict else one
+        elif kind not in _WRITTEN:
+            return False
+    return True
+
+
+def _written(held: Any) -> bytes:
+    return marshal.dumps(held, _WITHOUT_COUNTS)
+
+
+def _copied(held: Any) -> Any:
+    """Containers copied, what they hold kept; each once, for some are met again, within themselves or beside."""
+    return _copied_once(held, set(), 0)
+
+
+def _copied_once(held: Any, met: set[int], depth: int) -> Any:
+    kind = type(held)
+    if kind not in _HOLDERS:
+        return _told_apart(held)
+    if id(held) in met or depth > _DEEPEST:
+        return held
+    met.add(id(held))
+    if isinstance(held, dict):
+        return [(key, value if type(value) in _FIXED else _copied_once(value, met, depth + 1)) for key, value in held.items()]
+    if kind is set or kind is frozenset:
+        return kind, {*map(_told_apart, held)}
+    inside = [value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for value in held]
+    return tuple(inside) if kind is tuple else inside
+
+
+def _told_apart(value: Any) -> object:
+    """A number with its type, and the sign of a zero: Python calls 1, 1.0 and True equal, and 0.0 and -0.0. Of an array what it holds."""
+    if type(value) in _NUMBERS:
+        return type(value), value or repr(value)
+    return _of_array(value) if is_array(value) else value

@@ -1,0 +1,1 @@
+"""What a source file says, as found out from its text alone."""
