@@ -64,7 +64,7 @@ class Closure:
             if not self.queue:
                 self.again.look()
         self.again.close()
-        if any(map(times_reloaded, self.project.files)):
+        if any(map(times_reloaded, self.project.files)) or any(each is not None and each.before for each in self.project.modules.values()):
             self.made.check(self.project.modules)
         version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
         return Fingerprint(

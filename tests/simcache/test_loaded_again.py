@@ -171,6 +171,20 @@ def test_what_was_made_of_a_module_that_is_loaded_again_is_of_its_old_text(
     assert world.ask("f(1)") == world.ask("f.compute(1)") != ran
 
 
+def test_what_was_made_of_a_constant_that_autoreload_sets_to_its_new_text_is_of_the_old_one(world: World) -> None:
+    """IPython's autoreload sets an edited constant in place, without loading the module again; a table elsewhere stays that of before."""
+    calls = "from pkg import n\n@cached\ndef f(x): return n.T[0] + x\n"
+    world.write(package(calls, n="from pkg import c\nT = [c.K] * 2\n", c="K = 1\n"))
+    with world.live() as process:
+        assert process.do("import importlib; from pkg import c, n; from pkg.mod import f; answer = f(1)") == "2"
+        world.edit("pkg/c.py", "K = 1", "K = 2")
+
+        assert process.do("c.K = 2; answer = f(1)") == "2"
+        assert process.shown == ["NotStored"]
+        assert process.do("importlib.reload(c); importlib.reload(n); answer = f(1)") == "3"
+    assert world.ask("f(1)") == "3"
+
+
 @pytest.mark.parametrize(
     ("edited", "order", "answer"),
     [
