@@ -302,10 +302,11 @@ class Closure:
         self.check_absent(module, piece)
         for link in piece.loads:
             self.load_for_effect(module, link)
-        if piece.kind != "data":  # of a function or class only its decorators ran as the module was loaded
+        if piece.kind != "data":  # of a function or class not all ran as the module was loaded
             with self.made.noting() as names:
-                for chain in piece.decorators:
-                    self.resolve(module, chain)
+                for reach in piece.made_of:
+                    if reach in reaches:
+                        self.resolve(module, reach)
         self.made.add(module, names)
         if module.namespace is None and (_needs_its_object(piece, targets) or self.registers(module)):
             self.project.need(module.name)
