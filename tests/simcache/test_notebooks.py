@@ -315,8 +315,10 @@ MADE_BEFORE = {
         "g.recompile()",
     ),
     "compiled with a constant in a parallel loop": (
-        "import numpy as np\nK = 2\n@numba.njit(parallel=True)\ndef g(x):\n    out = np.zeros(4)\n"
-        "    for i in numba.prange(4): out[i] = x * K\n    return out[3]\n",
+        (
+            "import numpy as np\nK = 2\n@numba.njit(parallel=True)\ndef g(x):\n    out = np.zeros(4)\n"
+            "    for i in numba.prange(4): out[i] = x * K\n    return out[3]\n"
+        ),
         "K = 3",
         "g.recompile()",
     ),
