@@ -6,7 +6,7 @@ from itertools import islice
 
 from simcache.cache import Cache, Call
 from simcache.errors import CacheError
-from simcache.identity.difference import Difference, code_differences, differences, nearest
+from simcache.identity.difference import Difference, differences, nearest, version_differences
 from simcache.identity.fingerprint import Fingerprint
 from simcache.model import Entry
 from simcache.recorded import comparable
@@ -60,8 +60,7 @@ def explain(cache: Cache, call: Call, used: Sequence[Fingerprint]) -> Explanatio
     found: list[Difference] = []
     if served is None and near is not None:
         found = differences(cache.arguments_of(near), comparable(call.recorded))
-        if near.code != call.code:
-            found += code_differences(cache.parts_of(near), call.parts) or [Difference("code version", near.code, call.code, "code")]
+        found += version_differences(near.code, call.code, cache.parts_of(near), call.parts)
     return Explanation(
         function=call.function,
         key=call.key,

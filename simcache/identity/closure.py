@@ -75,7 +75,7 @@ class Closure:
             if not self.queue:
                 self.again.look()
         self.again.close()
-        if any(map(times_reloaded, self.project.files)):
+        if any(map(times_reloaded, self.project.files)) or any(each is not None and each.before for each in self.project.modules.values()):
             self.made.check(self.project.modules)
         version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
         return Fingerprint(
@@ -313,10 +313,11 @@ class Closure:
         self.check_absent(module, piece)
         for link in piece.loads:
             self.load_for_effect(module, link)
-        if piece.kind != "data":  # of a function or class only its decorators ran as the module was loaded
+        if piece.kind != "data":  # of a function or class not all ran as the module was loaded
             with self.made.noting() as names:
-                for chain in piece.decorators:
-                    self.resolve(module, chain)
+                for reach in piece.made_of:
+                    if reach in reaches:
+                        self.resolve(module, reach)
         self.made.add(module, names)
         if module.namespace is None and (_needs_its_object(piece, targets) or self.registers(module)):
             self.project.need(module.name)

@@ -73,6 +73,18 @@ def code_differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Dif
     return [Difference(_place(name), was, now, "code") for name, was, now in _unequal(old, new)]
 
 
+def version_differences(old: str, new: str, was: Mapping[str, str], now: Mapping[str, str]) -> list[Difference]:
+    """What of the code makes two keys differ, by the code versions of the function and the parts behind both keys.
+
+    One version has one set of parts; what differs then is a class or function that the arguments hold, and those that come or go do so
+    with them.
+    """
+    found = code_differences(was, now)
+    if old == new:
+        return [one for one in found if one.old is not None and one.new is not None]
+    return found or [Difference("code version", old, new, "code")]
+
+
 def package_differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Difference]:
     """Which recorded packages have another version: no part of a key, but it may explain another result."""
     return [Difference(name, was, now, "package") for name, was, now in _unequal(old, new)]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from simcache.cache import Cache
 from simcache.chain import items_named, range_of
 from simcache.errors import CacheError
-from simcache.identity.difference import Difference, code_differences, differences, package_differences
+from simcache.identity.difference import Difference, code_differences, differences, package_differences, version_differences
 from simcache.model import Buffer, Entry, Json, blob_of
 from simcache.upkeep.items import agreement, same_value
 from simcache.upkeep.leaves import tree_of
@@ -149,9 +149,7 @@ def side(result: Served) -> Side:
 
 def _inputs(cache: Cache, old: Entry, new: Entry) -> list[Change]:
     found = differences(cache.arguments_of(old), cache.arguments_of(new))
-    if old.code != new.code:
-        code = code_differences(cache.parts_of(old), cache.parts_of(new))
-        found += code or [Difference("code version", old.code, new.code, "code")]
+    found += version_differences(old.code, new.code, cache.parts_of(old), cache.parts_of(new))
     return [_change(one) for one in found]
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from ast import literal_eval
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -727,6 +728,31 @@ def test_explain_lists_what_was_followed(world: World) -> None:
     assert all(part in followed for part in ("pkg.mod:f", "pkg.mod:g", "pkg.callee:h"))
     assert "below" not in followed
     assert "pkg.callee:h" in world.ask("str(f.explain(3))")
+
+
+def test_the_class_of_an_argument_that_was_edited_is_told(world: World) -> None:
+    """Its methods are part of the key: `explain` and `why` said that nothing which was written down differs."""
+    text = """
+    from dataclasses import dataclass
+    from simcache.upkeep.compare import why
+    @dataclass(frozen=True)
+    class Grid:
+        cells: int
+        def dx(self): return 100 / self.cells
+    class Other(Grid): pass
+    @cached
+    def f(grid): return grid.dx()
+    """
+    world.write(package(text))
+    world.ask("f(Grid(5))")
+    told = "[str(one) for one in f.explain(Other(5)).differences]"
+    assert [place.partition(":")[0] for place in literal_eval(world.ask(told))] == ["grid"]
+    world.edit("pkg/mod.py", "100 / self.cells", "100 / (self.cells + 1)")
+
+    expected = ["pkg/mod.py: Grid has changed"]
+    assert expected == literal_eval(world.ask("[str(one) for one in f.explain(Grid(5)).differences]"))
+    world.ask("f(Grid(5))")
+    assert expected == literal_eval(world.ask("[change.text for change in why(f.cache, f.entry(Grid(5))).changes]"))
 
 
 def main() -> None:

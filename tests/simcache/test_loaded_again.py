@@ -135,6 +135,32 @@ MADE_OF = {
         "def a(): return 1\n",
         "def a(): return 1\ndef b(): return 1\n",
     ),
+    "what a function of it gave, as a default": (
+        "from pkg import c\ndef h(k=c.make()): return k\nT = [0]\n",
+        "def make(): return 1\n",
+        "def make(): return 2\n",
+    ),
+    "what a function of it gave, as an attribute": (
+        "from pkg import c\nclass C:\n    k = c.make()\n    def get(self): return self.k\ndef h(): return C().get()\nT = [0]\n",
+        "def make(): return 1\n",
+        "def make(): return 2\n",
+    ),
+    "its constant, as a default": ("from pkg import c\ndef h(k=c.K): return k\nT = [0]\n", "K = 1\n", "K = 2\n"),
+    "its constant, as a default of a field": (
+        "from pkg import c\nfrom pydantic import BaseModel\nclass C(BaseModel):\n    k: int = c.K\ndef h(): return C().k\nT = [0]\n",
+        "K = 1\n",
+        "K = 2\n",
+    ),
+    "its constant, as a member": (
+        "from enum import Enum\nfrom pkg import c\nclass E(Enum):\n    A = c.K\ndef h(): return E.A.value\nT = [0]\n",
+        "K = 1\n",
+        "K = 2\n",
+    ),
+    "its constant, for a decorator": (
+        "from pkg import c\ndef wider(k): return lambda f: lambda: f() + k\n@wider(c.K)\ndef h(): return 0\nT = [0]\n",
+        "K = 1\n",
+        "K = 2\n",
+    ),
     "its decorator": (
         "from pkg import c\n@c.wider\ndef h(): return 0\nT = [0]\n",
         "def wider(f): return lambda: f() + STEP[0]\nSTEP = [1]\n",
@@ -169,6 +195,25 @@ def test_what_was_made_of_a_module_that_is_loaded_again_is_of_its_old_text(
             process.do("f(1)")
     assert len(world.entries()) <= len(stored) + 1
     assert world.ask("f(1)") == world.ask("f.compute(1)") != ran
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["T = [c.K] * 2\ndef h(): return T[0]\n", "def h(k=c.K): return k\n", "class C:\n    k: int = c.K\ndef h(): return C.k\n"],
+    ids=["a table", "a default", "an attribute"],
+)
+def test_what_was_made_of_a_constant_that_autoreload_sets_to_its_new_text_is_of_the_old_one(made: str, world: World) -> None:
+    """IPython's autoreload sets an edited constant in place, without loading the module again; a table elsewhere stays that of before."""
+    calls = "from pkg import n\n@cached\ndef f(x): return n.h() + x\n"
+    world.write(package(calls, n=f"from pkg import c\n{made}", c="K = 1\n"))
+    with world.live() as process:
+        assert process.do("import importlib; from pkg import c, n; from pkg.mod import f; answer = f(1)") == "2"
+        world.edit("pkg/c.py", "K = 1", "K = 2")
+
+        assert process.do("c.K = 2; answer = f(1)") == "2"
+        assert process.shown == ["NotStored"]
+        assert process.do("importlib.reload(c); importlib.reload(n); answer = f(1)") == "3"
+    assert world.ask("f(1)") == "3"
 
 
 @pytest.mark.parametrize(

@@ -314,6 +314,14 @@ MADE_BEFORE = {
         "W[0] = 3",
         "g.recompile()",
     ),
+    "compiled with a constant in a parallel loop": (
+        (
+            "import numpy as np\nK = 2\n@numba.njit(parallel=True)\ndef g(x):\n    out = np.zeros(4)\n"
+            "    for i in numba.prange(4): out[i] = x * K\n    return out[3]\n"
+        ),
+        "K = 3",
+        "g.recompile()",
+    ),
     "compiled for arrays": ("K = 2\n@numba.vectorize\ndef g(x): return x * K\n", "K = 3", ""),
     "remembered with a constant": ("K = 2\n@functools.cache\ndef g(x): return x * K\n", "K = 3", "g.cache_clear()"),
     "remembered by a method": (
@@ -380,7 +388,9 @@ def test_what_workers_compute_of_a_notebook_is_found_there(world: World) -> None
         assert process.do("answer = f.entry(1) is not None, f.entry(2) is not None, f.entry(3)") == "(True, True, None)"
 
 
-@pytest.mark.parametrize("row", ["compiled with a constant", "compiled with another compiled function"])
+@pytest.mark.parametrize(
+    "row", ["compiled with a constant", "compiled with another compiled function", "compiled with a constant in a parallel loop"]
+)
 def test_what_was_tried_out_before_a_change_is_not_stored_as_made_after_it(row: str, world: World) -> None:
     """A compiled function is tried in one cell, its constant set in the next, and only then something is cached that calls it."""
     made, setting, anew = MADE_BEFORE[row]

@@ -1,6 +1,6 @@
 """Functions that keep what they have made of what they read (machine code, results): setting that anew changes nothing in it."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import _lru_cache_wrapper
 from typing import Any, NamedTuple
 from weakref import ref
@@ -90,12 +90,20 @@ def _is_as_compiled(made: Any) -> bool:
     """Whether the numbers, texts and functions that were compiled into it are still those of the names."""
     told = getattr(made, "type_annotation", None)
     names = getattr(getattr(getattr(told, "func_id", None), "func", None), "__globals__", {})
-    for block in getattr(told, "blocks", {}).values():
-        for statement in block.body:
-            read: Any = getattr(statement, "value", None)
-            if type(read).__name__ == "Global" and read.name in names and not _is_same(read.value, names[read.name]):
-                return False
-    return True
+    loops = (getattr(made, "metadata", None) or {}).get("parfor_diagnostics")  # tells what is computed once, ahead of a parallel loop
+    hoisted = (one for loop in getattr(loops, "hoist_info", {}).values() for one in loop["hoisted"])
+    read = (getattr(one, "value", None) for one in (*_statements(getattr(told, "blocks", {}).values()), *hoisted))
+    return all(type(one).__name__ != "Global" or one.name not in names or _is_same(one.value, names[one.name]) for one in read)
+
+
+def _statements(blocks: Iterable[Any]) -> Iterator[Any]:
+    """Those of compiled code, and of its parallel loops, each of which is one statement and fails when asked for what it lacks."""
+    for block in blocks:
+        for one in block.body:
+            if type(one).__name__ == "Parfor":
+                yield from _statements([one.init_block, *one.loop_body.values()])
+            else:
+                yield one
 
 
 def _is_same(before: Any, now: Any) -> bool:

@@ -6,15 +6,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from simcache.errors import SourceChanged
-from simcache.identity.process.files import reads_as_before
+from simcache.identity.process.files import held_when_noted, reads_as_before
 from simcache.identity.process.modules import Module
 
 
 class Made:
     """Remembers which names lead to which, and asks them all again after a module was edited and loaded again.
 
-    A notebook loads again just what was edited. What other modules had made of it as they were loaded (a table, a decorated function)
-    stays, and leaves no trace in any text.
+    A notebook loads again just what was edited, or sets no more than the edited names. What other modules had made of it as they were
+    loaded (a table, a decorated function) stays, and leaves no trace in any text.
     """
 
     def __init__(self) -> None:
@@ -44,14 +44,16 @@ class Made:
         self._made.append((module, names))
 
     def check(self, modules: Mapping[str, Module | None]) -> None:
-        """Raise SourceChanged if something was made of a module that was edited and loaded again since: it is of the old text."""
+        """Raise SourceChanged if something was made of a module that was edited and loaded again, or set anew, since: it is of the old text."""
         order = {name: at for at, name in enumerate(list(sys.modules))}  # in which they were last loaded to their end
         for module, names in self._made:
             since = order.get(module.name, len(order))
             for node in behind(names, self.edges.get):
                 source, _, name = node.partition(":")
                 other = modules.get(source)
-                if other is not None and order.get(source, 0) > since and not reads_as_before(other.file, name):
+                if other is None:
+                    continue
+                if _is_set_anew(other, name) or (order.get(source, 0) > since and not reads_as_before(other.file, name)):
                     raise SourceChanged(other.file.path)
 
     def leading_to(self, names: Iterable[str]) -> set[str]:
@@ -64,6 +66,19 @@ class Made:
             for target in targets:
                 back.setdefault(target, []).append(node)
         return {*behind(wanted, back.get)}
+
+
+def _is_set_anew(module: Module, name: str) -> bool:
+    """Whether an edited name, or any for "*", was bound anew without loading the module again, as IPython's autoreload does it."""
+    before, held = module.before, module.namespace
+    if before is None or held is None:
+        return False
+    now, path = module.file.summary, module.file.path
+    return any(
+        before.piece(one) != now.piece(one) and held_when_noted(path, held, one) is not held[one]
+        for one in ((*now.names,) if name == "*" else (name,))
+        if one in held
+    )
 
 
 def behind(names: Iterable[str], led_to: Callable[[str], Iterable[str] | None]) -> Iterator[str]:

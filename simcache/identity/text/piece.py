@@ -6,7 +6,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 18
+SOURCE_FORMAT = 19
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -74,6 +74,8 @@ class Piece(NamedTuple):
     """A function or class that may read files or the environment when it is called: so may what is made by it at import."""
     made_by: tuple[str, ...] = ()
     """Of a function or class what it calls as the module is loaded, for default values and attributes."""
+    made_of: tuple[str, ...] = ()
+    """Of a function or class what its decorators, default values and attributes reach as the module is loaded."""
     only_called: tuple[str, ...] = ()
     """Of data the functions that its statements call as the module is loaded, and do nothing else with (`load()`)."""
     sets: tuple[str, ...] = ()

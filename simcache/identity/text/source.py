@@ -26,6 +26,7 @@ from simcache.identity.text.statements import (
     made_with,
     only_called,
     only_loaded,
+    reached_by,
     read_at_import,
     setting_up,
 )
@@ -221,6 +222,7 @@ class _Reader:
             chosen=last is None and any(isinstance(inner, FUNCTIONS) for part in parts for inner in walk(part)),
             reads=last is not None and any(map(self.reading.may, parts)),
             made_by=() if last is None else calls_of(self._at_import(last)),
+            made_of=() if last is None else self._made_of(last, plain[1]),
             sets=() if last is None else set_elsewhere(last),
             filled=() if last is None else tuple(sorted(set(filled_by_method(last, self.fills)))),
             only_called=only_called(parts) if last is None else (),
@@ -254,6 +256,12 @@ class _Reader:
         """What of a statement runs as the module is loaded, but for simcache's own decorator."""
         yield from at_import(statement)
         yield from (part for part in made_with(statement) if called(part) not in self.cached_names)
+
+    def _made_of(self, statement: ast.stmt, reaches: Iterable[str]) -> tuple[str, ...]:
+        """Which of its reaches give it something for good; base classes do not: what they call, they look up as they run."""
+        bases = getattr(statement, "bases", [])
+        found = reached_by(run for run in self._at_import(statement) if run not in bases)
+        return tuple(reach for reach in reaches if reach in found)
 
     def _digest_and_reach(
         self, parts: list[ast.stmt], scopes: tuple[Scope, ...], *, annotated: bool

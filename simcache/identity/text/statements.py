@@ -111,11 +111,14 @@ def _asked_nothing(node: ast.AST, asked: set[str]) -> Iterator[str]:
 
 def calls_of(nodes: Iterable[ast.AST]) -> tuple[str, ...]:
     """What is reached by the calls in some expressions."""
+    return reached_by(call for node in nodes for call in walk(node) if isinstance(call, ast.Call))
+
+
+def reached_by(nodes: Iterable[ast.AST]) -> tuple[str, ...]:
+    """What some expressions and statements reach."""
     reach = Reach()
     for node in nodes:
-        for call in walk(node):
-            if isinstance(call, ast.Call):
-                reach.visit(call)
+        reach.visit(node)
     return reach.found()
 
 
