@@ -120,6 +120,26 @@ class TestSound:
 
         assert verify(looked).sound
 
+    def test_pruned_and_computed_again_meanwhile(self, cache: Cache, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A blob that goes with its entry, and comes back with another one while verify looks, is not called missing; nor is that entry set aside."""
+        entry = keep(cache, 1, long(1))
+        later: list[Entry] = []
+        from simcache.upkeep import verify as module
+
+        at_blobs = module._Look.at_blobs
+
+        def prune_first(self: module._Look) -> None:
+            for name in (entry.name, *(blob.name for blob in entry.blobs)):
+                (root / name).unlink()
+            at_blobs(self)
+            later.append(keep(Cache(root), 2, long(1)))
+
+        monkeypatch.setattr(module._Look, "at_blobs", prune_first)
+        report = verify(LocalStore(root), repair=True)
+
+        assert () == report.problems
+        assert later[0].name in files_under(root)
+
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "flipped": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
@@ -418,6 +438,25 @@ class TestRepair:
         assert {value_blob(damaged), damaged.name} == {value_blob(damaged), damaged.name} - files_under(root).keys()
         assert long("two") == Cache(root).lookup(good.function, good.key).value
         assert verify(LocalStore(root)).sound
+
+    def test_what_was_mended_meanwhile_stays(self, cache: Cache, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A blob that was damaged when verify read it, and that somebody has computed again since, is not set aside, nor is a result that names it."""
+        damaged = keep(cache, 1, long("one"))
+        (root / value_blob(damaged)).write_bytes(b"bad")
+        from simcache.upkeep import verify as module
+
+        at_foreign = module._Look.at_foreign
+
+        def compute_again(self: module._Look) -> None:
+            keep(Cache(root), 1, long("one"), at="2026-02-02T03:04:05.000000Z")
+            at_foreign(self)
+
+        monkeypatch.setattr(module._Look, "at_foreign", compute_again)
+        report = verify(LocalStore(root), repair=True)
+
+        assert report.sound
+        assert ["written anew meanwhile"] == [problem.mended for problem in report.problems]
+        assert long("one") == Cache(root).lookup(damaged.function, damaged.key).value
 
     def test_keeps_what_still_serves(self, cache: Cache, root: Path) -> None:
         """An entry that lost only the list of its functions is not thrown away."""
