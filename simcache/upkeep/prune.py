@@ -135,7 +135,7 @@ class _Pruning:
         for names in self._held.entries():
             by_key: dict[str, list[tuple[str, Entry, int]]] = {}
             for name, record, size in self._read(names):
-                entry = Entry.from_record(record)
+                entry = Entry.from_record(name, record)
                 by_key.setdefault(entry.key, []).append((name, entry, size))
             groups += [group for held in by_key.values() if (group := self._group(held)) is not None]
         self._used += sum(self._sizes.values())

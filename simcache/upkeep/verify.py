@@ -146,7 +146,7 @@ class _Look:
             for name, key in zip(names, keys, strict=True):
                 record = self._record(name)
                 if record is not None and key in twice:
-                    group.setdefault(key, []).append(Entry.from_record(record))
+                    group.setdefault(key, []).append(Entry.from_record(name, record))
             self._several += group.values()
 
     def _record(self, name: str) -> Json | None:

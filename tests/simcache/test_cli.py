@@ -303,6 +303,22 @@ class TestHelp:
 class TestLook:
     """ls, show, stats."""
 
+    @pytest.mark.parametrize("data", [b"\xff", b"{", b"[" * 100_000])
+    def test_a_value_from_elsewhere_that_is_no_json(self, run: Run, cache: Cache, data: bytes) -> None:
+        """What an entry says of its value need not be so; it ended `show --value` with a traceback."""
+        entry = keep(cache, 1, [long("one")])
+        broken = cache.near.put_blob([data])
+        parts = cache.near.put_blob([b"5"])
+        other = entry._replace(blobs=(broken, parts), value={"codec": "json", "blobs": [0]}, parts=1)
+        cache.near.delete(entry.name)
+        cache.near.put(other.name, [other.to_bytes()])
+        done = run("show", entry.key, "--value", "--json")
+
+        assert 0 == done.exit_code
+        assert "no JSON" in json.loads(done.output)["value"]
+        assert 0 == run("show", entry.key).exit_code
+        assert 0 == run("diff", entry.key, keep(cache, 2, 2).key).exit_code
+
     def test_ls(self, run: Run, cache: Cache) -> None:
         """A table for people, JSON for programs."""
         entry = keep(cache, 1, "one")

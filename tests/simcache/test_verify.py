@@ -234,6 +234,7 @@ class TestDamage:
         [
             {"made": {}},
             {"made": 5},
+            {"made": {**dict.fromkeys(("at", "host", "device", "python", "platform", "simcache"), ""), "seconds": 1, "git": None, "packages": {"numpy": 2}}},
             {"blobs": [["x", "y", 1]]},
             {"blobs": [1]},
             {"arguments": []},
@@ -251,6 +252,17 @@ class TestDamage:
             {"format": "1"},
             {"withdraws": [1]},
             {"reason": 1},
+            {"reason": "\ud800"},
+            {"arguments": {"n": {"json": float("nan")}}},
+            {"arguments": {"n": {"json": float("-inf")}}},
+            {"arguments": {"n": {}}},
+            {"arguments": {"n": {"digest": "00", "text": 1}}},
+            {"arguments": {"n": {"describe": {"codec": "json"}}}},
+            {"arguments": {"n": {"blob": 0}}},
+            {"arguments": {"n": {"blob": 0, "describe": "json"}}},
+            {"arguments": {"n": {"inline": "MQ==", "describe": {}}}},
+            {"value": {"inline": "MQ=="}},
+            {"state": {"codec": 1, "inline": "MQ=="}},
         ],
         ids=json.dumps,
     )
@@ -263,6 +275,38 @@ class TestDamage:
 
         assert ("corrupt", name) in kinds(verify(LocalStore(root)))
         assert [] == list(Cache(root).all_entries())
+        assert None is Cache(root).lookup(entry.function, entry.key).entry
+
+    @pytest.mark.parametrize("spoil", [b'"key":', b'"codec":', b'"digest":'])
+    def test_a_field_is_not_there(self, cache: Cache, root: Path, spoil: bytes) -> None:
+        """An entry from elsewhere that lacks a field is corrupt for everyone; a missing key ended every call and every command with a traceback."""
+        entry = keep(cache, 1, 1)
+        data = entry.to_bytes().replace(b'"json":"1"', b'"digest":"0","text":"1"').replace(spoil, b'"other":')
+        (root / entry.name).unlink()
+        name = f"{entry_prefix(entry.function, entry.key)}{entry_digest(data)}.json"
+        (root / name).write_bytes(data)
+
+        assert [("corrupt", name)] == kinds(verify(LocalStore(root)))
+        assert None is Cache(root).lookup(entry.function, entry.key).entry
+
+    def test_a_number_beyond_all_numbers(self, cache: Cache, root: Path) -> None:
+        """What Python would read as infinity is no JSON to anybody else, and could not be written again."""
+        entry = keep(cache, 1, 1)
+        data = entry.to_bytes().replace(b'"seconds":0.5', b'"seconds":1e999')
+        name = f"{entry_prefix(entry.function, entry.key)}{entry_digest(data)}.json"
+        (root / name).write_bytes(data)
+
+        assert [("corrupt", name)] == kinds(verify(LocalStore(root)))
+
+    def test_other_bytes_of_one_entry_are_withdrawn_by_their_own_name(self, cache: Cache, root: Path) -> None:
+        """Whoever writes an entry with spaces, or fields of his own, gives it another digest; it is the one by which it is taken back."""
+        entry = keep(cache, 1, 1)
+        (root / entry.name).unlink()
+        name = put_entry(root, {**json.loads(entry.to_bytes()), "mine": 1})
+        [found] = Cache(root).entries(entry.function, entry.key)
+        cache.withdraw([found], entry.made, "wrong")
+
+        assert name == found.name
         assert None is Cache(root).lookup(entry.function, entry.key).entry
 
     def test_made_of_wrong_types(self, cache: Cache, root: Path) -> None:
