@@ -244,7 +244,7 @@ class Cache:
             self.blob(blob)
         data = entry.to_bytes()
         check_name(entry.name, data)
-        if not all(self.near.has(blob.name) for blob in entry.blobs):
+        if not all(self.near.claim(blob.name, blob.size) for blob in entry.blobs):
             return  # it could not be kept, as was said
         try:
             self.near.put(entry.name, [data], durable=self.durable)
