@@ -40,6 +40,8 @@ _POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 POINTER_AT_MOST = 1024
 """Bytes: a longer file is no Git LFS pointer."""
 _FOLDER_LIMIT = 120
+_FOREVER = 1e12
+"""Seconds: a whole number in an entry may have a thousand digits, and no sum of times would hold it."""
 _KEY_DIGITS, _SHA_DIGITS, _XXH3_DIGITS = 32, 64, 32
 _IN_FOLDERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~+=@,")
 """What stands in a folder's name as it is; other bytes are written as %XX. (urllib's `quote` takes 3 ms to load.)"""
@@ -295,6 +297,8 @@ def _check_record(record: Json) -> None:
     if tuple(map(type, _OF_MADE(made))) not in _SOUND_MADE:
         wrong = next(name for name, types in _MADE_TYPES.items() if type(made[name]) not in types)
         raise TypeError(f"made.{wrong} is {made[wrong]!r}")
+    if not abs(made["seconds"]) < _FOREVER:
+        raise ValueError("nothing takes so many seconds")
     blobs = record["blobs"]
     for sha, xxh3, size in blobs:
         if len(sha) != _SHA_DIGITS or len(xxh3) != _XXH3_DIGITS or (sha + xxh3).encode().translate(None, _HEX):

@@ -22,8 +22,10 @@ from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from simcache.upkeep import divergences
 from simcache.upkeep.contents import LARGE
+from simcache.upkeep.listing import listing
 from simcache.upkeep.mark import opened_to_mend
 from simcache.upkeep.rerun import NotFound, Recomputable, rerun
+from simcache.upkeep.stats import stats
 from simcache.upkeep.verify import VerifyReport, verify
 from tests.simcache.stored import files_under, keep, keep_segment, long, value_blob
 
@@ -289,14 +291,17 @@ class TestDamage:
         assert [("corrupt", name)] == kinds(verify(LocalStore(root)))
         assert None is Cache(root).lookup(entry.function, entry.key).entry
 
-    def test_a_number_beyond_all_numbers(self, cache: Cache, root: Path) -> None:
-        """What Python would read as infinity is no JSON to anybody else, and could not be written again."""
+    @pytest.mark.parametrize("seconds", [b"1e999", b"1" * 400])
+    def test_a_number_beyond_all_numbers(self, cache: Cache, root: Path, seconds: bytes) -> None:
+        """What Python would read as infinity, or could not add to a float, is damage: it is no JSON to anybody else, and ended `stats`."""
         entry = keep(cache, 1, 1)
-        data = entry.to_bytes().replace(b'"seconds":0.5', b'"seconds":1e999')
+        data = entry.to_bytes().replace(b'"seconds":0.5', b'"seconds":' + seconds)
         name = f"{entry_prefix(entry.function, entry.key)}{entry_digest(data)}.json"
         (root / name).write_bytes(data)
 
         assert [("corrupt", name)] == kinds(verify(LocalStore(root)))
+        assert [0.5] == [row.seconds for row in listing(LocalStore(root)).rows]
+        assert 0.5 == stats(LocalStore(root)).seconds
 
     def test_other_bytes_of_one_entry_are_withdrawn_by_their_own_name(self, cache: Cache, root: Path) -> None:
         """Whoever writes an entry with spaces, or fields of his own, gives it another digest; it is the one by which it is taken back."""
