@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -809,6 +811,20 @@ def test_converted(value: object, hint: object, expected: object) -> None:
     assert (type(expected), expected) == (type(found), found)
 
 
+@dataclass
+class Nested:
+    """A record that holds others of its kind."""
+
+    inner: list["Nested"] = field(default_factory=list)
+
+
+def deep(levels: int) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for _ in range(levels):
+        value = {"inner": [value]}
+    return value
+
+
 @pytest.mark.parametrize(
     ("value", "hint"),
     [
@@ -821,10 +837,16 @@ def test_converted(value: object, hint: object, expected: object) -> None:
         ("BLACK", makers.Colour),
         ("x", bytes),
         ({}, list[int]),
+        (10**400, float),
+        (1e300, timedelta),
+        (float("nan"), timedelta),
+        ([[1]], set[list[int]]),
+        (deep(300), Nested),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_not_converted(value: object, hint: object) -> None:
-    """A JSON value that is something else is refused with its path."""
+    """A JSON value that is something else, or no value of that type can be, is refused with its path; numbers too large, sets of lists and deep values ended in a traceback."""
     with pytest.raises(Unfit, match="^x"):
         converted(value, hint, "x")
 

@@ -199,7 +199,9 @@ class TestSeries:
         assert ((entry.key,), 0) == (report.busy, report.entries)
 
     @pytest.mark.parametrize("limit", [{"older_than": DAY}, {"max_size": 0}])
-    def test_a_series_that_has_grown_since_it_was_looked_at(self, cache: Cache, root: Path, monkeypatch: pytest.MonkeyPatch, limit: Any) -> None:
+    def test_a_series_that_has_grown_since_it_was_looked_at(
+        self, cache: Cache, root: Path, monkeypatch: pytest.MonkeyPatch, limit: Any
+    ) -> None:
         """What was its end lies before new items by now, which would serve no more without it."""
         entry = keep_segment(cache, 1, 0, [1, 2], state=2, at=day(1))
         from simcache.upkeep import prune as module

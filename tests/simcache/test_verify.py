@@ -236,7 +236,14 @@ class TestDamage:
         [
             {"made": {}},
             {"made": 5},
-            {"made": {**dict.fromkeys(("at", "host", "device", "python", "platform", "simcache"), ""), "seconds": 1, "git": None, "packages": {"numpy": 2}}},
+            {
+                "made": {
+                    **dict.fromkeys(("at", "host", "device", "python", "platform", "simcache"), ""),
+                    "seconds": 1,
+                    "git": None,
+                    "packages": {"numpy": 2},
+                }
+            },
             {"blobs": [["x", "y", 1]]},
             {"blobs": [1]},
             {"arguments": []},
