@@ -187,6 +187,23 @@ class TestForReal:
 
         assert "Traceback" not in done.stderr
 
+    @pytest.mark.parametrize("encoding", ["latin-1", "cp437", "ascii", "utf-8"])
+    def test_output_of_few_letters(self, filled: Path, encoding: str) -> None:
+        """What the encoding of standard output lacks is escaped; the line that counts the other rows ended in a traceback."""
+        command = [sys.executable, "-m", "simcache", "ls", "--limit", "1"]
+        variables = {**environment(filled), "PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, cwd=filled, capture_output=True, check=False, env=variables)
+
+        assert (0, True) == (done.returncode, b"--limit 0 shows all" in done.stdout), done.stderr
+
+    @pytest.mark.skipif(os.name == "nt", reason="a shell")
+    def test_standard_input_is_closed(self, filled: Path) -> None:
+        """As a service starts its programs: it is told, and was a traceback."""
+        command = f'"{sys.executable}" -m simcache call model:travel - <&-'
+        done = subprocess.run(command, shell=True, cwd=filled, capture_output=True, text=True, check=False, env=environment(filled))
+
+        assert (2, "simcache: standard input is closed: name a file with a JSON object\n") == (done.returncode, done.stderr)
+
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
     @pytest.mark.parametrize(
         "arguments",
