@@ -199,8 +199,8 @@ class TestForReal:
     @pytest.mark.skipif(os.name == "nt", reason="a shell")
     def test_standard_input_is_closed(self, filled: Path) -> None:
         """As a service starts its programs: it is told, and was a traceback."""
-        command = f'"{sys.executable}" -m simcache call model:travel - <&-'
-        done = subprocess.run(command, shell=True, cwd=filled, capture_output=True, text=True, check=False, env=environment(filled))
+        command = ["/bin/sh", "-c", '"$0" -m simcache call model:travel - <&-', sys.executable]
+        done = subprocess.run(command, cwd=filled, capture_output=True, text=True, check=False, env=environment(filled))
 
         assert (2, "simcache: standard input is closed: name a file with a JSON object\n") == (done.returncode, done.stderr)
 
