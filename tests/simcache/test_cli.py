@@ -322,6 +322,16 @@ class TestHelp:
 class TestLook:
     """ls, show, stats."""
 
+    def test_names_from_elsewhere_do_not_drive_the_terminal(self, run: Run, cache: Cache) -> None:
+        """What others wrote into a shared store is shown, and not obeyed: no title, no clipboard, no cleared screen."""
+        entry = keep(cache, 1, 1, function="model.\x1b]0;title\x07f", host="\x1b[2J\x9b\rhere")
+        keep(cache, 2, 2)
+        for command in (("ls",), ("stats",), ("show", entry.key), ("diff", entry.key, key_of(2))):
+            said = run(*command).output
+
+            assert not {"\x1b", "\x07", "\x9b", "\r"}.intersection(said)
+        assert r"model.\x1b]0;title\x07f" in run("ls").output
+
     @pytest.mark.parametrize("data", [b"\xff", b"{", b"[" * 100_000])
     def test_a_value_from_elsewhere_that_is_no_json(self, run: Run, cache: Cache, data: bytes) -> None:
         """What an entry says of its value need not be so; it ended `show --value` with a traceback."""
