@@ -244,7 +244,7 @@ class Cache:
             self.blob(blob)
         data = entry.to_bytes()
         check_name(entry.name, data)
-        if not all(self.near.has(blob.name) for blob in entry.blobs):
+        if not all(self.near.claim(blob.name, blob.size) for blob in entry.blobs):
             return  # it could not be kept, as was said
         try:
             self.near.put(entry.name, [data], durable=self.durable)
@@ -306,7 +306,7 @@ class Cache:
 
         try:
             return {"json": json.loads(bytes(self.content(entry, argument)))}
-        except (CacheError, ValueError) as problem:
+        except (CacheError, ValueError, RecursionError) as problem:
             return {"digest": named.sha256, "text": f"not readable: {problem}"}
 
     def parts_of(self, entry: Entry) -> dict[str, str]:
@@ -316,9 +316,10 @@ class Cache:
         import json
 
         try:
-            return dict(json.loads(bytes(self.blob(entry.blobs[entry.parts]))))
-        except (CacheError, ValueError):
+            parts = json.loads(bytes(self.blob(entry.blobs[entry.parts])))
+        except (CacheError, ValueError, RecursionError):
             return {}
+        return {name: str(digest) for name, digest in parts.items()} if isinstance(parts, dict) else {}
 
     # -- writing
 

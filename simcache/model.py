@@ -8,9 +8,10 @@ from contextlib import suppress
 from functools import cache, lru_cache
 from importlib import import_module
 from itertools import product
+from math import isfinite
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
@@ -30,7 +31,6 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 Json: TypeAlias = dict[str, Any]
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-_DECODE = json.JSONDecoder().raw_decode
 _HEX = b"0123456789abcdef"
 _IN_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # These forms are also what keeps a name inside its store: no name of either form can hold `..`, an absolute path or a NUL.
@@ -40,6 +40,8 @@ _POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 POINTER_AT_MOST = 1024
 """Bytes: a longer file is no Git LFS pointer."""
 _FOLDER_LIMIT = 120
+_FOREVER = 1e12
+"""Seconds: a whole number in an entry may have a thousand digits, and no sum of times would hold it."""
 _KEY_DIGITS, _SHA_DIGITS, _XXH3_DIGITS = 32, 64, 32
 _IN_FOLDERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~+=@,")
 """What stands in a folder's name as it is; other bytes are written as %XX. (urllib's `quote` takes 3 ms to load.)"""
@@ -188,13 +190,16 @@ class Entry(_Record):
     @classmethod
     def from_bytes(cls, name: str, data: Buffer) -> "Entry":
         """Read and check an entry that was stored under `name`; Corrupt says what is wrong with it."""
-        return cls.from_record(record_of(name, bytes(data)))
+        return cls.from_record(name, record_of(name, bytes(data)))
 
     @classmethod
-    def from_record(cls, record: Json) -> "Entry":
-        """The entry that a record, as `record_of` gives it, describes."""
+    def from_record(cls, name: str, record: Json) -> "Entry":
+        """The entry that a record, as `record_of` gives it, describes.
+
+        Its digest is that of its file also where somebody else wrote the same in other bytes, or it could not be withdrawn.
+        """
         segment = record.get("segment")
-        return cls(
+        entry = cls(
             key=record["key"],
             function=record["function"],
             kind=record["kind"],
@@ -209,6 +214,8 @@ class Entry(_Record):
             withdraws=tuple(record.get("withdraws", ())),
             reason=record.get("reason"),
         )
+        entry.__dict__["_digest"] = name[-21:-5]
+        return entry
 
 
 _MADE_TYPES: Mapping[str, tuple[type, ...]] = {
@@ -223,6 +230,7 @@ _MADE_TYPES: Mapping[str, tuple[type, ...]] = {
     "simcache": (str,),
 }
 """The fields of Made in their order, and what an entry may hold for each."""
+_TEXT = frozenset({str})
 _SOUND_MADE = frozenset(product(*_MADE_TYPES.values()))
 _OF_MADE = itemgetter(*_MADE_TYPES)
 
@@ -242,10 +250,10 @@ def record_of(name: str, data: bytes) -> Json:
         if found > ENTRY_FORMAT:
             raise FormatTooNew(name, found, ENTRY_FORMAT)
         _check_record(record)
-        folder = folder_of(record["function"])
+        key, folder = record["key"], folder_of(record["function"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise Corrupt(name, f"not an entry of format {ENTRY_FORMAT}: {problem!r}") from problem
-    if record["key"] != match[3] or match[1] != folder:
+    if key != match[3] or match[1] != folder:
         raise Corrupt(name, "the entry belongs to another key or function")
     return record
 
@@ -254,12 +262,26 @@ def _parsed(text: str) -> Json:
     """The object that stands in the text alone; `json.loads` looks for white space twice, which takes longer than a small object."""
     record: Json
     if text[:1] != "{":
-        record = json.loads(text)
+        record = _DECODER.decode(text)
         return record
-    record, end = _DECODE(text)
+    record, end = _DECODER.raw_decode(text)
     if text[end:] != "\n" and text[end:].strip(" \t\n\r"):
         raise ValueError("something stands behind the object")
+    if "\\u" in text:  # by which alone half a character can be written, and no file or terminal takes one
+        _ENCODER.encode(record).encode()
     return record
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else _no_number(text)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
 
 
 def _check_record(record: Json) -> None:
@@ -275,19 +297,27 @@ def _check_record(record: Json) -> None:
     if tuple(map(type, _OF_MADE(made))) not in _SOUND_MADE:
         wrong = next(name for name, types in _MADE_TYPES.items() if type(made[name]) not in types)
         raise TypeError(f"made.{wrong} is {made[wrong]!r}")
+    if not abs(made["seconds"]) < _FOREVER:
+        raise ValueError("nothing takes so many seconds")
     blobs = record["blobs"]
     for sha, xxh3, size in blobs:
         if len(sha) != _SHA_DIGITS or len(xxh3) != _XXH3_DIGITS or (sha + xxh3).encode().translate(None, _HEX):
             raise ValueError(f"{[sha, xxh3]!r} does not name a blob")
         if type(size) is not int or size < 0:
             raise ValueError(f"{size!r} is not the size of a blob")
+    if not {*map(type, made["packages"].values())} <= _TEXT:
+        raise TypeError("the version of a package is no text")
     used = []
     oldest = 1
     for argument in record["arguments"].values():
         if "blob" in argument:
             used.append(argument["blob"])
+            _check_codec(argument["describe"])
         elif _is_inline(argument):
             oldest = 2
+            _check_codec(argument["describe"])
+        elif "describe" in argument or ("json" not in argument and not {type(argument["digest"]), type(argument["text"])} <= _TEXT):
+            raise ValueError("an argument without its bytes")
     for described in (record.get("value"), record.get("state")):
         if described is not None:
             if _is_inline(described):
@@ -295,6 +325,7 @@ def _check_record(record: Json) -> None:
             elif not described["blobs"]:
                 raise ValueError("a value without its bytes")
             used += described.get("blobs", ())
+            _check_codec(described)
     if record["format"] != oldest:
         raise ValueError(f"an entry of this content is of format {oldest}")
     if (parts := record.get("parts")) is not None:
@@ -312,6 +343,11 @@ def _check_record(record: Json) -> None:
         raise TypeError("withdraws something that is no digest")
     if not isinstance(record.get("reason", ""), str):
         raise TypeError("the reason is no text")
+
+
+def _check_codec(described: Json) -> None:
+    if type(described["codec"]) is not str:
+        raise TypeError("the codec has no name")
 
 
 def blob_of(chunks: Sequence[Buffer]) -> Blob:

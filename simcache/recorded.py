@@ -53,8 +53,9 @@ def comparable(recorded: Mapping[str, Json]) -> dict[str, Json]:
 
 def told(describe: Json, size: int) -> str:
     """A value that is no text, for people."""
-    shape = f" {describe['dtype']} of shape {tuple(describe['shape'])}" if describe.get("codec") == "array" else ""
-    return f"{describe.get('codec')}{shape}, {size} bytes"
+    dtype, shape = describe.get("dtype"), describe.get("shape")
+    array = f" {dtype} of shape {tuple(shape)}" if describe["codec"] == "array" and isinstance(shape, list) else ""
+    return f"{describe['codec']}{array}, {size} bytes"
 
 
 def _is_plain(value: Any) -> bool:

@@ -57,17 +57,24 @@ def bound(function: Callable[..., Any], hints: Mapping[str, object], given: Mapp
 
 def converted(value: Any, hint: Any, path: str) -> Any:
     """A JSON value as the annotated type; Unfit if it cannot be one."""
+    try:
+        return _converted(value, hint, path)
+    except RecursionError:
+        raise Unfit(path, "it is nested too deep") from None
+
+
+def _converted(value: Any, hint: Any, path: str) -> Any:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint in (Any, object, inspect.Parameter.empty):
         return value
     if hint is None or hint is type(None):
         return _only(value is None, value, path, "null")
     if origin is Annotated:
-        return converted(value, inner[0], path)
+        return _converted(value, inner[0], path)
     if isinstance(hint, NewType):
-        return converted(value, hint.__supertype__, path)
+        return _converted(value, hint.__supertype__, path)
     if isinstance(hint, TypeVar):
-        return converted(value, hint.__bound__ or Any, path)
+        return _converted(value, hint.__bound__ or Any, path)
     if origin in (Union, types.UnionType):
         return _one_of(value, inner, path)
     if origin is Literal:
@@ -80,7 +87,7 @@ def converted(value: Any, hint: Any, path: str) -> Any:
 
 def _as(value: Any, kind: type, inner: tuple[Any, ...], path: str) -> Any:
     if kind is float:
-        return float(_only(type(value) in (int, float), value, path, "a number"))
+        return _made(float, _only(type(value) in (int, float), value, path, "a number"), path)
     if kind in (bool, int, str):
         return _only(type(value) is kind, value, path, {bool: "true or false", int: "a whole number", str: "a text"}[kind])
     if issubclass(kind, Enum):
@@ -88,7 +95,9 @@ def _as(value: Any, kind: type, inner: tuple[Any, ...], path: str) -> Any:
     if kind in _FROM_TEXT or issubclass(kind, PurePath):
         return _made(_FROM_TEXT.get(kind, kind), _only(isinstance(value, str), value, path, f"the text of a {kind.__name__}"), path)
     if kind is timedelta:
-        return timedelta(seconds=_only(type(value) in (int, float), value, path, "a number of seconds"))
+        return _made(
+            lambda seconds: timedelta(seconds=seconds), _only(type(value) in (int, float), value, path, "a number of seconds"), path
+        )
     if hasattr(kind, "model_validate"):
         return _made(kind.model_validate, value, path)
     if dataclasses.is_dataclass(kind):
@@ -116,7 +125,7 @@ def _one_of(value: Any, choices: tuple[Any, ...], path: str) -> Any:
     said = []
     for choice in (*exact, *choices):
         try:
-            return converted(value, choice, path)
+            return _converted(value, choice, path)
         except Unfit as problem:
             said.append(str(problem))
     raise Unfit(
@@ -140,19 +149,19 @@ def _record(value: Any, kind: type, fields: Collection[str], path: str) -> Any:
         hints = typing.get_type_hints(kind, include_extras=True)
     except Exception:  # an annotation is any expression
         hints = {}
-    held = {name: converted(item, hints.get(name, Any), f"{path}.{name}") for name, item in value.items()}
+    held = {name: _converted(item, hints.get(name, Any), f"{path}.{name}") for name, item in value.items()}
     return _made(lambda fields: kind(**fields), held, path)
 
 
 def _mapping(value: Any, inner: tuple[Any, ...], path: str) -> dict[Any, Any]:
     _only(isinstance(value, dict), value, path, "an object")
     keys, items = inner or (Any, Any)
-    return {_key(key, keys, path): converted(item, items, f"{path}[{key!r}]") for key, item in value.items()}
+    return {_key(key, keys, path): _converted(item, items, f"{path}[{key!r}]") for key, item in value.items()}
 
 
 def _key(key: str, kind: Any, path: str) -> Any:
     """JSON has texts alone as keys."""
-    return _made(kind, key, f"{path}[{key!r}]") if kind in (int, float) else converted(key, kind, f"{path}[{key!r}]")
+    return _made(kind, key, f"{path}[{key!r}]") if kind in (int, float) else _converted(key, kind, f"{path}[{key!r}]")
 
 
 def _collection(value: Any, kind: type, inner: tuple[Any, ...], path: str) -> Any:
@@ -160,10 +169,12 @@ def _collection(value: Any, kind: type, inner: tuple[Any, ...], path: str) -> An
     if issubclass(kind, tuple) and inner and inner[-1] is not ...:
         if len(inner) != len(value):
             raise Unfit(path, f"{len(value)} items, and {len(inner)} are needed")
-        return tuple(converted(item, hint, f"{path}[{place}]") for place, (item, hint) in enumerate(zip(value, inner, strict=True)))
+        return tuple(_converted(item, hint, f"{path}[{place}]") for place, (item, hint) in enumerate(zip(value, inner, strict=True)))
     hint = inner[0] if inner else Any
-    items = [converted(item, hint, f"{path}[{place}]") for place, item in enumerate(value)]
-    return kind(items) if kind in (tuple, set, frozenset) else frozenset(items) if kind.__name__ in ("Set", "MutableSet") else items
+    items = [_converted(item, hint, f"{path}[{place}]") for place, item in enumerate(value)]
+    if kind.__name__ in ("Set", "MutableSet"):
+        return _made(frozenset, items, path)
+    return _made(kind, items, path) if kind in (tuple, set, frozenset) else items
 
 
 def _array(value: Any, path: str) -> Any:

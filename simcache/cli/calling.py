@@ -69,6 +69,8 @@ def call(target: str, arguments: str, items: int | None, store_url: str | None, 
 def _given(source: str) -> dict[str, Any]:
     if not source:
         return {}
+    if source == "-" and sys.stdin is None:
+        raise Told("standard input is closed: name a file with a JSON object")
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
     except OSError as problem:

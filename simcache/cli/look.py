@@ -169,8 +169,11 @@ def _plain_value(cache: "Cache", result: "Served") -> Any:
     if length > _LONGEST * 250:
         more = f" and {counted(len(described) - 1, 'other segment')}" if len(described) > 1 else ""
         return f"({size(length)} of JSON: see {_place(*described[0])}{more})"
-    values = [json.loads(bytes(cache.content(entry, value))) for entry, value in described]
-    return [item for items in values for item in items] if result.is_series else values[0]
+    try:
+        values = [json.loads(bytes(cache.content(entry, value))) for entry, value in described]
+        return [item for items in values for item in items] if result.is_series else values[0]
+    except (ValueError, TypeError, RecursionError) as problem:
+        return f"(no JSON, though its entry says so: {problem})"
 
 
 def _place(entry: "Entry", described: "Json") -> str:

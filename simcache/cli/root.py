@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, ClassVar, Final
 
 import click
@@ -138,6 +139,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         if os.environ.get("NO_COLOR"):
             ctx.color = False
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal or a file of few letters gets the others escaped
         with errors_as_json(ctx, self.told), warnings.catch_warnings(), self.failures(), answering(self.told):
             warnings.showwarning = self._warn
             return super().invoke(ctx)

@@ -14,7 +14,9 @@ _LONG = (("days", 86400), ("h", 3600), ("min", 60))
 _MILLI = 1e-3
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)")
-_NO_TEXT = re.compile("[\ud800-\udfff]")
+_NO_TEXT = re.compile("[\ud800-\udfff]|(?!\x1b\\[[0-9;]*m)[\0-\x08\x0b-\x1f\x7f-\x9f]")
+"""Half characters, and what a terminal obeys instead of showing it, but for colours and the ends of lines."""
+_LAST_BYTE = 0xFF
 _BYTES = range(0xDC80, 0xDD00)
 """How Python writes the bytes of a path that are no UTF-8."""
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
@@ -83,13 +85,17 @@ def moment(at: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with what no terminal takes escaped: the bytes of a path that is no UTF-8 as in b'…', and half characters by number."""
-    return _NO_TEXT.sub(_escaped, text) if not text.isascii() else text
+    """The text with what no terminal shows escaped: the bytes of a path that is no UTF-8 as in b'…', half characters and control characters by number.
+
+    Names and hosts in a shared store are what others wrote, and must not drive the terminal of whoever lists them.
+    """
+    return _NO_TEXT.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:
     number = ord(found[0])
-    return f"\\x{number - 0xDC00:02x}" if number in _BYTES else f"\\u{number:04x}"
+    byte = number - 0xDC00 if number in _BYTES else number
+    return f"\\x{byte:02x}" if byte <= _LAST_BYTE else f"\\u{byte:04x}"
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -54,9 +54,7 @@ def pack(array: "NDArray[Any]") -> tuple[tuple[Any, list[int], str], memoryview]
         kind = type(array).__qualname__
         raise Unstorable("", f"a {kind} is more than its array: return np.asarray(…) of it, or store it with codec='pickle'")
     dtype = array.dtype
-    if dtype.metadata:
-        raise Unstorable("", "its dtype carries metadata, which is not kept: return the array with a plain dtype")
-    form = _plain_form(dtype) if dtype.names is None else dtype_form(dtype)
+    form = dtype_form(dtype)
     shape, flags = list(array.shape), array.flags
     if array.nbytes == 0:
         return (form, shape, "C" if flags.c_contiguous else "F"), memoryview(b"")
@@ -94,6 +92,8 @@ def unpack(data: memoryview, offset: object, dtype: object, shape: object, order
 
 def dtype_form(dtype: np.dtype[Any]) -> Any:
     """A dtype as JSON: numpy's own text of a plain one, names and offsets of a structured one."""
+    if dtype.metadata:
+        raise Unstorable("", "its dtype carries metadata, which is not kept: return the array with a plain dtype")
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return {"base": dtype_form(base), "shape": list(shape)}
@@ -128,6 +128,8 @@ def dtype_of(form: Any) -> np.dtype[Any]:
     if form.keys() == {"base", "shape"}:
         dtype = np.dtype((dtype_of(form["base"]), tuple(form["shape"])))
     else:
+        if type(form["aligned"]) is not bool:  # numpy takes anything, and warns
+            raise Undecodable("whether a dtype is aligned is yes or no")
         fields = [[*field, None] for field in form["fields"]]  # a title is there or not
         layout = {
             "names": [field[0] for field in fields],

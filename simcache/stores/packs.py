@@ -96,7 +96,7 @@ class Index:
             packs = [_pack(sha, size) for sha, size in head["packs"]]
             writers = [str(writer) for writer in head["writers"]]
             follows = int(head["follows"])
-        except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as problem:
             raise Corrupt(name, f"not an index of format {FORMAT}: {problem!r}") from problem
         places: dict[str, Place] = {}
         refused = []

@@ -187,7 +187,7 @@ def _values(cache: Cache, old: Served, new: Served) -> tuple[bool | None, list[C
         return True, []
     try:
         trees = _tree(cache, old.first), _tree(cache, new.first)
-    except (CacheError, ValueError, LookupError, TypeError) as problem:
+    except (CacheError, ValueError, LookupError, TypeError, RecursionError) as problem:
         return False, [_told(f"value: the bytes cannot be compared: {problem}")]
     return False, _places("value", *trees)
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -182,8 +183,9 @@ def _from_the_future(near: Store, now: float) -> Mapping[str, float]:
         for name in names:
             fields = fields_of(held, name)
             if fields is not None and fields.at > text:
-                seconds = (datetime.fromisoformat(fields.at) - limit).total_seconds() + _SKEW
-                ahead[fields.host] = max(seconds, ahead.get(fields.host, 0.0))
+                with suppress(ValueError, TypeError):  # an entry may say any text, and this one is no time
+                    seconds = (datetime.fromisoformat(fields.at) - limit).total_seconds() + _SKEW
+                    ahead[fields.host] = max(seconds, ahead.get(fields.host, 0.0))
     return ahead
 
 

@@ -25,7 +25,7 @@ _CODE = b'],"code":"'
 _FIELDS = re.compile(
     rb'\],"code":"[0-9a-f]{32}","format":[12],"function":"([^"\\]*)","key":"[0-9a-f]{32}","kind":"([a-z]+)",'
     rb'"made":\{"at":"([^"\\]*)","device":"[^"\\]*","git":(?:null|"[^"\\]*"),"host":"([^"\\]*)","packages":\{[^{}]*\},'
-    rb'"platform":"[^"\\]*","python":"[^"\\]*","seconds":([0-9.e+-]+),'
+    rb'"platform":"[^"\\]*","python":"[^"\\]*","seconds":([0-9]{1,12}(?:\.[0-9]+)?(?:e-[0-9]+)?),'
 )
 _BLOBS = b'"blobs":['
 _SIZE = re.compile(rb",([0-9]+)\]")

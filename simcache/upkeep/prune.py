@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from simcache.errors import CacheError
 from simcache.locks import KeyLock
-from simcache.model import Blob, Entry, Json, record_of
+from simcache.model import Blob, Entry, Json, entry_prefix, record_of
 from simcache.stores.base import Store
 from simcache.upkeep.contents import Contents, contents, root_of
 from simcache.upkeep.divergences import in_service
@@ -39,7 +39,7 @@ class PruneReport(Report):
     kept_young: int
     """Blobs that no entry names, and that may belong to a writer at this moment."""
     busy: tuple[str, ...]
-    """Series that somebody is computing right now, left alone."""
+    """Series that somebody is computing right now, or has gone on with since they were looked at; left alone."""
     bytes_left: int
     """What all blobs and entries take afterwards."""
 
@@ -135,7 +135,7 @@ class _Pruning:
         for names in self._held.entries():
             by_key: dict[str, list[tuple[str, Entry, int]]] = {}
             for name, record, size in self._read(names):
-                entry = Entry.from_record(record)
+                entry = Entry.from_record(name, record)
                 by_key.setdefault(entry.key, []).append((name, entry, size))
             groups += [group for held in by_key.values() if (group := self._group(held)) is not None]
         self._used += sum(self._sizes.values())
@@ -176,6 +176,9 @@ class _Pruning:
             self._busy.append(group.key)
             return
         try:
+            if lock is not None and self._has_grown(group):
+                self._busy.append(group.key)
+                return
             while group.items and (down_to is None or self._used > down_to):
                 self._remove_entry(group.key, group.items.pop(0))
         finally:
@@ -187,6 +190,10 @@ class _Pruning:
         if not group.is_series or self._dry or self._store.local is None:
             return None
         return KeyLock(os.path.join(self._store.local, "locks"), group.key)
+
+    def _has_grown(self, group: _Group) -> bool:
+        """Whether the series got items since the first look: then what was seen as its end lies in its middle, and it is not old."""
+        return any(name not in self._seen for name in self._store.names(entry_prefix(group.function, group.key)))
 
     def _remove_entry(self, key: str, item: _Item) -> None:
         if not self._dry:

@@ -67,6 +67,8 @@ def mend(store: Store, broken: Sequence[tuple[str, str]], naming: Mapping[str, S
 
 
 def _mend(store: Store, kind: str, name: str, naming: Sequence[Naming], source: Store | None) -> str:
+    if name.startswith("blobs/") and _is_sound(store, name):  # it was found long ago, if the store is large
+        return "written anew meanwhile"
     if source is not None and _fetched(store, kind, name, naming, source):
         return f"fetched from {source.url}"
     if kind == "unavailable":
@@ -85,6 +87,14 @@ def _mend(store: Store, kind: str, name: str, naming: Sequence[Naming], source: 
         entries = "1 entry" if len(lost) == 1 else f"{len(lost)} entries"
         parts.append(f"with {entries} that had no other value" if parts else f"{entries} set aside")
     return " ".join(parts)
+
+
+def _is_sound(store: Store, name: str) -> bool:
+    try:
+        check_name(name, store.get(name))
+    except (CacheError, OSError):
+        return False
+    return True
 
 
 def _fetched(store: Store, kind: str, name: str, naming: Sequence[Naming], source: Store) -> bool:

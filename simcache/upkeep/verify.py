@@ -146,7 +146,7 @@ class _Look:
             for name, key in zip(names, keys, strict=True):
                 record = self._record(name)
                 if record is not None and key in twice:
-                    group.setdefault(key, []).append(Entry.from_record(record))
+                    group.setdefault(key, []).append(Entry.from_record(name, record))
             self._several += group.values()
 
     def _record(self, name: str) -> Json | None:
@@ -260,9 +260,9 @@ class _Look:
         wanted = damaged | self._missing | self._at_odds
         if wanted:
             self.naming = self._who_names(wanted)
-        for sha in sorted(self._missing):
-            if naming := self.naming.get(blob_name(sha)):  # else whoever named it was pruned meanwhile
-                self.problems.append(Problem("missing", blob_name(sha), f"named by {_listed(naming)}"))
+        for name in map(blob_name, sorted(self._missing)):
+            if naming := self._still_without(name):
+                self.problems.append(Problem("missing", name, f"named by {_listed(naming)}"))
         for sha in sorted(self._at_odds - damaged - self._missing):
             self._blame(sha)
         for entries in self._several:
@@ -272,6 +272,21 @@ class _Look:
         self.problems = [_with_way_out(problem, self.naming.get(problem.name, ())) for problem in self.problems]
         self.divergences.sort(key=lambda found: (found.function, found.key, found.what))
         self.gaps.sort()
+
+    def _still_without(self, blob: str) -> list[Naming]:
+        """The entries that name a blob and lack it: they were there before it was looked for again, and are after.
+
+        Whoever lost it may have been pruned meanwhile, and who names it now has written it first.
+        """
+        naming = self.naming.get(blob, ())
+        return [] if self._is_there(blob) else [one for one in naming if self._is_there(one.entry)]
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            self.held.read(name, 0)
+        except CacheError:
+            return False
+        return True
 
     def _who_names(self, wanted: set[str]) -> Mapping[str, list[Naming]]:
         found: dict[str, list[Naming]] = {}

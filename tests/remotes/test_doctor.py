@@ -180,6 +180,14 @@ def test_a_clock_that_is_wrong(party: Party) -> None:
     assert not [one for one in problems(look(party, now=time.time() + 200 * 366 * 86400)) if one.about == "clock"]
 
 
+@pytest.mark.parametrize("at", ["some day", "9999-12-31"])
+def test_a_time_that_is_none(party: Party, at: str) -> None:
+    """An entry from elsewhere may say any text for its time; it ended `doctor` with a traceback."""
+    keep(Cache(party.store), 9, [9], at=at)
+
+    assert not [one for one in problems(look(party)) if one.about == "clock"]
+
+
 def test_formats_that_do_not_match(party: Party, tmp_path: Path) -> None:
     """A remote that a newer simcache wrote."""
     (tmp_path / "lab").mkdir()

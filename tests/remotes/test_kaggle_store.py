@@ -696,6 +696,16 @@ class TestHostile:
         with pytest.warns(UserWarning, match="left out"):
             assert all_of(opened()) == results(2)
 
+    @pytest.mark.parametrize(
+        "head", ["5", "{}", '{"follows":1e999,"format":1,"packs":[],"writers":[]}', '{"follows":0,"format":1,"packs":5,"writers":[]}']
+    )
+    def test_an_index_that_says_something_else(self, kaggle: KaggleServer, head: str) -> None:
+        """One whose digest is right and whose first line is none is left out too; an endless number ended whoever read it with a traceback."""
+        text = f"{head}\n".encode()
+        self.put(kaggle, text + f"sha256 {sha256(text).hexdigest()}\n".encode())
+        with pytest.warns(UserWarning, match="left out"):
+            assert list(opened().list()) == []
+
     def test_places_outside_of_packs(self, kaggle: KaggleServer) -> None:
         """Rows that point beyond a pack, before it or into none, or name a file that is no pack, are refused."""
         import json

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -185,6 +187,23 @@ class TestForReal:
 
         assert "Traceback" not in done.stderr
 
+    @pytest.mark.parametrize("encoding", ["latin-1", "cp437", "ascii", "utf-8"])
+    def test_output_of_few_letters(self, filled: Path, encoding: str) -> None:
+        """What the encoding of standard output lacks is escaped; the line that counts the other rows ended in a traceback."""
+        command = [sys.executable, "-m", "simcache", "ls", "--limit", "1"]
+        variables = {**environment(filled), "PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, cwd=filled, capture_output=True, check=False, env=variables)
+
+        assert (0, True) == (done.returncode, b"--limit 0 shows all" in done.stdout), done.stderr
+
+    @pytest.mark.skipif(os.name == "nt", reason="a shell")
+    def test_standard_input_is_closed(self, filled: Path) -> None:
+        """As a service starts its programs: it is told, and was a traceback."""
+        command = ["/bin/sh", "-c", '"$0" -m simcache call model:travel - <&-', sys.executable]
+        done = subprocess.run(command, cwd=filled, capture_output=True, text=True, check=False, env=environment(filled))
+
+        assert (2, "simcache: standard input is closed: name a file with a JSON object\n") == (done.returncode, done.stderr)
+
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
     @pytest.mark.parametrize(
         "arguments",
@@ -302,6 +321,32 @@ class TestHelp:
 
 class TestLook:
     """ls, show, stats."""
+
+    def test_names_from_elsewhere_do_not_drive_the_terminal(self, run: Run, cache: Cache) -> None:
+        """What others wrote into a shared store is shown, and not obeyed: no title, no clipboard, no cleared screen."""
+        entry = keep(cache, 1, 1, function="model.\x1b]0;title\x07f", host="\x1b[2J\x9b\rhere")
+        keep(cache, 2, 2)
+        for command in (("ls",), ("stats",), ("show", entry.key), ("diff", entry.key, key_of(2))):
+            said = run(*command).output
+
+            assert not {"\x1b", "\x07", "\x9b", "\r"}.intersection(said)
+        assert r"model.\x1b]0;title\x07f" in run("ls").output
+
+    @pytest.mark.parametrize("data", [b"\xff", b"{", b"[" * 100_000])
+    def test_a_value_from_elsewhere_that_is_no_json(self, run: Run, cache: Cache, data: bytes) -> None:
+        """What an entry says of its value need not be so; it ended `show --value` with a traceback."""
+        entry = keep(cache, 1, [long("one")])
+        broken = cache.near.put_blob([data])
+        parts = cache.near.put_blob([b"5"])
+        other = entry._replace(blobs=(broken, parts), value={"codec": "json", "blobs": [0]}, parts=1)
+        cache.near.delete(entry.name)
+        cache.near.put(other.name, [other.to_bytes()])
+        done = run("show", entry.key, "--value", "--json")
+
+        assert 0 == done.exit_code
+        assert "no JSON" in json.loads(done.output)["value"]
+        assert 0 == run("show", entry.key).exit_code
+        assert 0 == run("diff", entry.key, keep(cache, 2, 2).key).exit_code
 
     def test_ls(self, run: Run, cache: Cache) -> None:
         """A table for people, JSON for programs."""
@@ -793,6 +838,20 @@ def test_converted(value: object, hint: object, expected: object) -> None:
     assert (type(expected), expected) == (type(found), found)
 
 
+@dataclass
+class Nested:
+    """A record that holds others of its kind."""
+
+    inner: list["Nested"] = field(default_factory=list)
+
+
+def deep(levels: int) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for _ in range(levels):
+        value = {"inner": [value]}
+    return value
+
+
 @pytest.mark.parametrize(
     ("value", "hint"),
     [
@@ -805,10 +864,16 @@ def test_converted(value: object, hint: object, expected: object) -> None:
         ("BLACK", makers.Colour),
         ("x", bytes),
         ({}, list[int]),
+        (10**400, float),
+        (1e300, timedelta),
+        (float("nan"), timedelta),
+        ([[1]], set[list[int]]),
+        (deep(300), Nested),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_not_converted(value: object, hint: object) -> None:
-    """A JSON value that is something else is refused with its path."""
+    """A JSON value that is something else, or no value of that type can be, is refused with its path; numbers too large, sets of lists and deep values ended in a traceback."""
     with pytest.raises(Unfit, match="^x"):
         converted(value, hint, "x")
 

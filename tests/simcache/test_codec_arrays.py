@@ -125,6 +125,9 @@ REFUSED = [
     (np.zeros(2, [("a", "f8")]).view(np.recarray), "recarray is more than its array"),
     (np.zeros(2, np.dtype((np.record, [("a", "f8")]))), "record"),
     (np.array(["a"], np.dtypes.StringDType()), "objects"),
+    (np.zeros(2, np.dtype("f8", metadata={"unit": "m"})), "metadata"),
+    (np.zeros(2, [("a", np.dtype("u1", metadata={"enum": 1}))]), "metadata"),
+    (np.zeros(2, [("a", np.dtype("u1", metadata={"enum": 1}), (2,))]), "metadata"),
 ]
 
 
@@ -159,6 +162,7 @@ BAD = [
     {"dtype": {"fields": [["a"]], "itemsize": 8, "aligned": False}},
     {"dtype": {"fields": [], "itemsize": -8, "aligned": False}},
     {"dtype": {"fields": 7}},
+    {"dtype": {"fields": [["a", "<f8", 0]], "itemsize": 8, "aligned": [0]}},
     {"shape": [2, 3]},
     {"shape": [2]},
     {"shape": [-2, -2]},

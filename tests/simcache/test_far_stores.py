@@ -1,5 +1,6 @@
 """Far stores behind a near one: what is stored anywhere is not computed again, and what only points to bytes is left alone."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from simcache import Cache, NotStored, Step, cached
+from tests.simcache.stored import keep, long
 
 if TYPE_CHECKING:
     from simcache.decorator import Cached
@@ -82,6 +84,19 @@ def test_an_lfs_pointer_is_no_damage(tmp_path: Path) -> None:
         assert field(200).tolist() == list(range(200))
     assert file.read_bytes() == content
     assert not (tmp_path / ".local" / "quarantine").exists()
+
+
+def test_a_blob_that_waits_near_is_claimed_before_an_entry_names_it(tmp_path: Path) -> None:
+    """A prune that runs beside the call takes what no entry names for long: it must see that this blob is wanted again."""
+    far, near = Cache(tmp_path / "far"), Cache(tmp_path / "near")
+    entry = keep(far, 1, long("one"))
+    for blob in entry.blobs:
+        near.near.put(blob.name, [far.near.get(blob.name)])
+        os.utime(tmp_path / "near" / blob.name, (1, 1))
+    found = Cache(tmp_path / "near", far=[tmp_path / "far"]).lookup(entry.function, entry.key)
+
+    assert long("one") == found.value
+    assert all((tmp_path / "near" / blob.name).stat().st_mtime > 1 for blob in entry.blobs)
 
 
 def test_a_far_store_that_is_not_there_is_left_out(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -196,6 +197,27 @@ class TestSeries:
             report = prune(LocalStore(root), max_size=0)
 
         assert ((entry.key,), 0) == (report.busy, report.entries)
+
+    @pytest.mark.parametrize("limit", [{"older_than": DAY}, {"max_size": 0}])
+    def test_a_series_that_has_grown_since_it_was_looked_at(
+        self, cache: Cache, root: Path, monkeypatch: pytest.MonkeyPatch, limit: Any
+    ) -> None:
+        """What was its end lies before new items by now, which would serve no more without it."""
+        entry = keep_segment(cache, 1, 0, [1, 2], state=2, at=day(1))
+        from simcache.upkeep import prune as module
+
+        look = module._Pruning.look
+
+        def grow_after(self: module._Pruning) -> list[module._Group]:
+            found = look(self)
+            keep_segment(Cache(root), 1, 2, [3], state=3, at=day(2))
+            return found
+
+        monkeypatch.setattr(module._Pruning, "look", grow_after)
+        report = prune(LocalStore(root), **limit)
+
+        assert ((entry.key,), 0) == (report.busy, report.entries)
+        assert [0, 2] == [one.segment.start for one in longest_chain(cache.entries(entry.function, entry.key)) if one.segment is not None]
 
     def test_goes_on_after_pruning(self, cache: Cache, root: Path) -> None:
         """A pruned series computes what went again, and is the same."""

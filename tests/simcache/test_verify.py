@@ -22,8 +22,10 @@ from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from simcache.upkeep import divergences
 from simcache.upkeep.contents import LARGE
+from simcache.upkeep.listing import listing
 from simcache.upkeep.mark import opened_to_mend
 from simcache.upkeep.rerun import NotFound, Recomputable, rerun
+from simcache.upkeep.stats import stats
 from simcache.upkeep.verify import VerifyReport, verify
 from tests.simcache.stored import files_under, keep, keep_segment, long, value_blob
 
@@ -120,6 +122,26 @@ class TestSound:
 
         assert verify(looked).sound
 
+    def test_pruned_and_computed_again_meanwhile(self, cache: Cache, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A blob that goes with its entry, and comes back with another one while verify looks, is not called missing; nor is that entry set aside."""
+        entry = keep(cache, 1, long(1))
+        later: list[Entry] = []
+        from simcache.upkeep import verify as module
+
+        at_blobs = module._Look.at_blobs
+
+        def prune_first(self: module._Look) -> None:
+            for name in (entry.name, *(blob.name for blob in entry.blobs)):
+                (root / name).unlink()
+            at_blobs(self)
+            later.append(keep(Cache(root), 2, long(1)))
+
+        monkeypatch.setattr(module._Look, "at_blobs", prune_first)
+        report = verify(LocalStore(root), repair=True)
+
+        assert () == report.problems
+        assert later[0].name in files_under(root)
+
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "flipped": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
@@ -214,6 +236,14 @@ class TestDamage:
         [
             {"made": {}},
             {"made": 5},
+            {
+                "made": {
+                    **dict.fromkeys(("at", "host", "device", "python", "platform", "simcache"), ""),
+                    "seconds": 1,
+                    "git": None,
+                    "packages": {"numpy": 2},
+                }
+            },
             {"blobs": [["x", "y", 1]]},
             {"blobs": [1]},
             {"arguments": []},
@@ -231,6 +261,17 @@ class TestDamage:
             {"format": "1"},
             {"withdraws": [1]},
             {"reason": 1},
+            {"reason": "\ud800"},
+            {"arguments": {"n": {"json": float("nan")}}},
+            {"arguments": {"n": {"json": float("-inf")}}},
+            {"arguments": {"n": {}}},
+            {"arguments": {"n": {"digest": "00", "text": 1}}},
+            {"arguments": {"n": {"describe": {"codec": "json"}}}},
+            {"arguments": {"n": {"blob": 0}}},
+            {"arguments": {"n": {"blob": 0, "describe": "json"}}},
+            {"arguments": {"n": {"inline": "MQ==", "describe": {}}}},
+            {"value": {"inline": "MQ=="}},
+            {"state": {"codec": 1, "inline": "MQ=="}},
         ],
         ids=json.dumps,
     )
@@ -243,6 +284,41 @@ class TestDamage:
 
         assert ("corrupt", name) in kinds(verify(LocalStore(root)))
         assert [] == list(Cache(root).all_entries())
+        assert None is Cache(root).lookup(entry.function, entry.key).entry
+
+    @pytest.mark.parametrize("spoil", [b'"key":', b'"codec":', b'"digest":'])
+    def test_a_field_is_not_there(self, cache: Cache, root: Path, spoil: bytes) -> None:
+        """An entry from elsewhere that lacks a field is corrupt for everyone; a missing key ended every call and every command with a traceback."""
+        entry = keep(cache, 1, 1)
+        data = entry.to_bytes().replace(b'"json":"1"', b'"digest":"0","text":"1"').replace(spoil, b'"other":')
+        (root / entry.name).unlink()
+        name = f"{entry_prefix(entry.function, entry.key)}{entry_digest(data)}.json"
+        (root / name).write_bytes(data)
+
+        assert [("corrupt", name)] == kinds(verify(LocalStore(root)))
+        assert None is Cache(root).lookup(entry.function, entry.key).entry
+
+    @pytest.mark.parametrize("seconds", [b"1e999", b"1" * 400])
+    def test_a_number_beyond_all_numbers(self, cache: Cache, root: Path, seconds: bytes) -> None:
+        """What Python would read as infinity, or could not add to a float, is damage: it is no JSON to anybody else, and ended `stats`."""
+        entry = keep(cache, 1, 1)
+        data = entry.to_bytes().replace(b'"seconds":0.5', b'"seconds":' + seconds)
+        name = f"{entry_prefix(entry.function, entry.key)}{entry_digest(data)}.json"
+        (root / name).write_bytes(data)
+
+        assert [("corrupt", name)] == kinds(verify(LocalStore(root)))
+        assert [0.5] == [row.seconds for row in listing(LocalStore(root)).rows]
+        assert 0.5 == stats(LocalStore(root)).seconds
+
+    def test_other_bytes_of_one_entry_are_withdrawn_by_their_own_name(self, cache: Cache, root: Path) -> None:
+        """Whoever writes an entry with spaces, or fields of his own, gives it another digest; it is the one by which it is taken back."""
+        entry = keep(cache, 1, 1)
+        (root / entry.name).unlink()
+        name = put_entry(root, {**json.loads(entry.to_bytes()), "mine": 1})
+        [found] = Cache(root).entries(entry.function, entry.key)
+        cache.withdraw([found], entry.made, "wrong")
+
+        assert name == found.name
         assert None is Cache(root).lookup(entry.function, entry.key).entry
 
     def test_made_of_wrong_types(self, cache: Cache, root: Path) -> None:
@@ -418,6 +494,25 @@ class TestRepair:
         assert {value_blob(damaged), damaged.name} == {value_blob(damaged), damaged.name} - files_under(root).keys()
         assert long("two") == Cache(root).lookup(good.function, good.key).value
         assert verify(LocalStore(root)).sound
+
+    def test_what_was_mended_meanwhile_stays(self, cache: Cache, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A blob that was damaged when verify read it, and that somebody has computed again since, is not set aside, nor is a result that names it."""
+        damaged = keep(cache, 1, long("one"))
+        (root / value_blob(damaged)).write_bytes(b"bad")
+        from simcache.upkeep import verify as module
+
+        at_foreign = module._Look.at_foreign
+
+        def compute_again(self: module._Look) -> None:
+            keep(Cache(root), 1, long("one"), at="2026-02-02T03:04:05.000000Z")
+            at_foreign(self)
+
+        monkeypatch.setattr(module._Look, "at_foreign", compute_again)
+        report = verify(LocalStore(root), repair=True)
+
+        assert report.sound
+        assert ["written anew meanwhile"] == [problem.mended for problem in report.problems]
+        assert long("one") == Cache(root).lookup(damaged.function, damaged.key).value
 
     def test_keeps_what_still_serves(self, cache: Cache, root: Path) -> None:
         """An entry that lost only the list of its functions is not thrown away."""
