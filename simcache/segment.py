@@ -87,10 +87,10 @@ class OpenSegment:
                 if not self.items:
                     remove_unstored(self)
 
-    def close(self, *, ended: bool = False, with_state: bool) -> None:
+    def close(self, *, ended: bool = False) -> None:
         """Store what there is, durably, and begin the next segment; what cannot be stored is said once."""
         with self._lock:
-            self._close(ended=ended, with_state=with_state)
+            self._close(ended=ended)
 
     def waits_for(self, cache: Cache, key: str) -> bool:
         """Whether it is of this series, and of a loop of this thread that waits for its consumer."""
@@ -103,16 +103,16 @@ class OpenSegment:
         if not self._lock.acquire(timeout=0.0 if self._thread == threading.get_ident() else _PATIENCE):
             return False
         try:
-            self._close(ended=False, with_state=not self._ahead)
+            self._close(ended=False)
         finally:
             self._lock.release()
         return True
 
-    def _close(self, *, ended: bool, with_state: bool) -> None:
+    def _close(self, *, ended: bool) -> None:
         if not self.items and not ended:
             return
         try:
-            state = (self.state() if callable(self.state) else self.state) if with_state else None
+            state = None if self._ahead else self.state() if callable(self.state) else self.state
         except BaseException:
             self._store(None, ended=ended)
             raise

@@ -308,7 +308,7 @@ class Series(Generic[T]):
                     try:
                         made = next(running)
                     except StopIteration:
-                        segment.close(ended=True, with_state=False)
+                        segment.close(ended=True)
                         stop.ended = True
                         return
                     if begins:
@@ -319,11 +319,11 @@ class Series(Generic[T]):
                         step = made if isinstance(made, Step) else Step(made)
                         item = segment.add(position, step.item, step.state, time.perf_counter() - began)
                     if position % source.every == 0 or position == count or position in further:
-                        segment.close(with_state=True)
+                        segment.close()
                 stop.longest = max(stop.longest, time.perf_counter() - began)
                 if stop.asked:
                     with stop:
-                        segment.close(with_state=True)
+                        segment.close()
                     stop.deliver()
                 if position > reach:
                     yield position, item
@@ -331,15 +331,10 @@ class Series(Generic[T]):
                     stop.met = True
                     return
             with stop:
-                segment.close(with_state=True)
-        except GeneratorExit:
-            with stop:
-                segment.close(with_state=True)
-            raise
+                segment.close()
         except BaseException:
-            # The generator has gone on since its last item, so its state belongs to no item any more.
             with stop:
-                segment.close(with_state=False)
+                segment.close()
             raise
         finally:
             if isinstance(running, Generator):

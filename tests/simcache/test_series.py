@@ -684,6 +684,27 @@ class TestErrors:
         assert 10 == numbers().stored
         assert upto(10) == numbers()[:10]
 
+    @pytest.mark.parametrize("problem", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
+    @pytest.mark.parametrize("looped", [False, True])
+    def test_after_an_error_of_any_kind_no_state_is_asked_for(self, cache: Cache, problem: type[BaseException], looped: bool) -> None:
+        """The simulator has gone on since its last item: its snapshot belongs to no item, and none is skipped by the next run."""
+        failed: list[int] = []
+
+        @cached(cache=cache, every=5)
+        def numbers(*, resume: int | None = None) -> Iterator[Step[int]]:
+            simulator = [resume or 0]
+            while True:
+                simulator[0] += 1
+                if simulator[0] == 8 and not failed:
+                    failed.append(8)
+                    raise problem
+                yield Step(simulator[0], state=partial(simulator.__getitem__, 0))
+
+        with pytest.raises(problem):
+            list(numbers()) if looped else numbers()[:10]
+        assert [upto(7), None] == [numbers()[:7], numbers().state(7)]
+        assert upto(12) == numbers()[:12]
+
     @pytest.mark.parametrize("what", ["item", "state"])
     def test_what_cannot_be_stored_is_returned(self, cache: Cache, what: str) -> None:
         """Items or states that no codec keeps: all items are given, one warning says why none is stored."""
