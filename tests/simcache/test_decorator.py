@@ -5,12 +5,10 @@ import contextvars
 import copy
 import functools
 import inspect
-import itertools
 import math
 import os
 import pickle
 import statistics
-import sys
 import threading
 import time
 import types
@@ -24,7 +22,6 @@ import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
-from simcache import locks
 from simcache.cache import Cache
 from simcache.decorator import Cached, cached
 from simcache.errors import Divergence, NotStored
@@ -1226,42 +1223,6 @@ def _any_entry(f: Cached[..., Any]) -> tuple[str, list[bytes]]:
     assert entry is not None
     f.forget(1)
     return entry.name, [entry.to_bytes()]
-
-
-class TestInterrupts:
-    """Ctrl-C, which comes where Python calls something."""
-
-    def test_at_each_step_of_taking_and_giving_a_turn(self, cache: Cache) -> None:
-        """The thread that was interrupted does not wait for itself afterwards, also where a notebook keeps the traceback."""
-        kept: list[KeyboardInterrupt] = []
-        files = locks._files.copy()
-
-        def interrupted(step: int) -> bool:
-            steps = itertools.count(1)
-
-            def interrupt(frame: types.FrameType, event: str, _: object) -> None:
-                ours = frame.f_globals["__name__"] in ("simcache.cache", "simcache.locks")
-                if ours and event in ("call", "c_return") and next(steps) == step:
-                    raise KeyboardInterrupt
-
-            before = sys.getprofile()
-            sys.setprofile(interrupt)
-            try:
-                with cache.turn(f"{step:032x}"):
-                    pass
-            except KeyboardInterrupt as problem:
-                kept.append(problem)
-                return True
-            finally:
-                sys.setprofile(before)
-            return False
-
-        for step in itertools.takewhile(interrupted, itertools.count(1)):
-            with cache.turn(f"{step:032x}", wait=False) as turn:
-                assert turn.mine, step
-        assert kept
-        for file in locks._files - files:  # which a process that was interrupted keeps open
-            locks._close(file)
 
 
 class TestThreads:
