@@ -67,7 +67,7 @@ class OpenSegment:
 
     def add(self, number: int, item: Any, state: Any, seconds: float) -> Any:
         """Take the item of this number in, as it is now: many generators change and yield one and the same array again and again."""
-        kept = copied(item)
+        kept = self.copied(item)
         with self._lock:
             self._ahead = False
             self._thread = threading.get_ident()
@@ -77,6 +77,14 @@ class OpenSegment:
                 self.seconds += seconds
                 add_unstored(self)
         return kept
+
+    def copied(self, item: T) -> T:
+        """An item of its own; one that cannot be copied is given as it is, and not stored: it could be changed before it would be."""
+        try:
+            return copy.deepcopy(item)
+        except Exception as problem:  # whatever a user's class raises
+            self._refuse(f"an item cannot be stored: it cannot be copied ({type(problem).__name__}: {problem})")
+            return item
 
     def pass_by(self, reach: int) -> None:
         """So many items are stored by now, by whomever: none of them is stored again."""
@@ -144,13 +152,8 @@ class OpenSegment:
             except (CacheError, OSError) as problem:
                 reason = f"{self.cache.near.url} took no more: {problem}"
         if reason is not None:
-            self.refused = True
-            self.cache.warn_once(f"{self.source.function} is computed and not stored", reason)
+            self._refuse(reason)
 
-
-def copied(item: T) -> T:
-    """An item of its own; one that cannot be copied cannot be stored either, and storing says so."""
-    try:
-        return copy.deepcopy(item)
-    except Exception:  # whatever a user's class raises
-        return item
+    def _refuse(self, reason: str) -> None:
+        self.refused = True
+        self.cache.warn_once(f"{self.source.function} is computed and not stored", reason)

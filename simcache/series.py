@@ -13,7 +13,7 @@ from simcache.items import Items as Items
 from simcache.model import Entry
 from simcache.named_tuple import NamedTuple
 from simcache.provenance import environment
-from simcache.segment import OpenSegment, Source, copied
+from simcache.segment import OpenSegment, Source
 from simcache.stack import stacked
 from simcache.stopping import Stop, unstored
 
@@ -130,7 +130,7 @@ class Series(Generic[T]):
                     time.sleep(_POLL)  # somebody else computes: look again soon
                 elif made is not None and work is not None:
                     position, item = made
-                    theirs = copied(item)  # to change, while ours waits to be stored
+                    theirs = work.segment.copied(item)  # to change, while ours waits to be stored
                     work.given()
                     yield theirs
                 elif work is not None:

@@ -621,6 +621,14 @@ class Item:
     seen: list[int]
 
 
+@dataclass
+class Uncopied:
+    number: int
+
+    def __deepcopy__(self, memo: object) -> "Uncopied":
+        raise NotImplementedError
+
+
 class TestErrors:
     """What goes wrong inside a generator."""
 
@@ -720,6 +728,21 @@ class TestErrors:
         assert [*upto(12), *upto(7)] == [number for number, _ in got]
         assert 1 == len(said)
         assert 0 == things(what).stored
+
+    @pytest.mark.parametrize("looped", [False, True])
+    def test_one_object_that_cannot_be_copied(self, cache: Cache, looped: bool) -> None:
+        """Yielded again and again, it is given and not stored: what would be stored is what it is later."""
+
+        @cached(cache=cache, every=5)
+        def things() -> Iterator[Uncopied]:
+            thing = Uncopied(0)
+            while True:
+                thing.number += 1
+                yield thing
+
+        with pytest.warns(NotStored, match="things is computed and not stored: an item cannot be stored: it cannot be copied"):
+            got = [item.number for item in itertools.islice(things(), 7)] if looped else [item.number for item in things()[:7]]
+        assert [upto(7) if looped else [7] * 7, 0] == [got, things().stored]
 
     def test_no_error_hides_another(self, cache: Cache) -> None:
         """The generator's own error comes through, also when its items cannot be stored."""
