@@ -286,7 +286,12 @@ class Series(Generic[T]):
 
     def _keep_held_back(self) -> bool:
         """Store what loops of this thread have computed and not stored, so that nobody computes it twice; whether there was any."""
-        kept = [each.keep() for each in unstored() if isinstance(each, OpenSegment) and each.waits_for(self._cache, self.key)]
+        stop = Stop()
+        try:
+            with stop:
+                kept = [each.keep() for each in unstored() if isinstance(each, OpenSegment) and each.waits_for(self._cache, self.key)]
+        finally:
+            stop.deliver()
         return any(kept)
 
     def _compute(
