@@ -1,6 +1,7 @@
 """A series: as long as anyone has ever needed it, extended by what is missing, the same to the bit however it came about."""
 
 import ast
+import asyncio
 import copy
 import itertools
 import os
@@ -967,6 +968,28 @@ class TestSignals:
         with pytest.raises(KeyError):
             fails()[:3]
         assert before == now()
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_that_an_event_loop_handles_comes_once(self, cache: Cache, number: int) -> None:
+        """A second one would be taken for a second Ctrl-C; everything is stored before."""
+
+        @cached(cache=cache, every=1000)
+        def numbers(*, resume: int | None = None) -> Iterator[Step[int]]:
+            for number_ in itertools.count((resume or 0) + 1):
+                if number_ == 5:
+                    os.kill(os.getpid(), number)
+                yield Step(number_, state=number_)
+
+        async def main() -> list[int]:
+            heard: list[int] = []
+            asyncio.get_running_loop().add_signal_handler(number, lambda: heard.append(numbers().stored))
+            assert upto(7) == numbers()[:7]
+            while not heard:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            return heard
+
+        assert [7] == asyncio.run(main())
 
     def test_threads_are_left_alone(self, cache: Cache) -> None:
         """Python handles signals in the main thread only; a series in another thread works without."""
