@@ -982,10 +982,15 @@ class TestSignals:
 
         async def main() -> list[int]:
             heard: list[int] = []
-            asyncio.get_running_loop().add_signal_handler(number, lambda: heard.append(numbers().stored))
+            came = asyncio.Event()
+
+            def hear() -> None:
+                heard.append(numbers().stored)
+                came.set()
+
+            asyncio.get_running_loop().add_signal_handler(number, hear)
             assert upto(7) == numbers()[:7]
-            while not heard:
-                await asyncio.sleep(0)
+            await came.wait()
             await asyncio.sleep(0)
             return heard
 
