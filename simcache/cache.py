@@ -431,28 +431,30 @@ class Cache:
 class Turn:
     """Whose turn it is to compute a key; a thread that has it already does not wait for itself."""
 
-    _held: ClassVar[dict[tuple[str, str], int]] = {}
+    _held: ClassVar[dict[tuple[tuple[str, str], int], "Turn"]] = {}
+    """By key and thread."""
 
     def __init__(self, lock: "KeyLock", name: tuple[str, str], *, wait: bool) -> None:
         self._lock = lock
         self._name = name
         self._wait = wait
-        self._locked = False
         self.mine = False
         """Whether it is ours; without waiting it may be somebody else's."""
 
     def __enter__(self) -> Self:
-        if self._held.get(self._name) == get_ident():
+        mine = self._name, get_ident()
+        if mine in self._held:
             self.mine = True
         elif self._lock.acquire() if self._wait else self._lock.try_acquire():
-            self.mine = self._locked = True
-            self._held[self._name] = get_ident()
+            self._held[mine] = self  # nothing is called from here on, for that is where a Ctrl-C comes
+            self.mine = True
         return self
 
     def __exit__(self, *problem: object) -> None:
-        if self._locked:
-            self._held.pop(self._name, None)
+        mine = self._name, get_ident()
+        if self._held.get(mine) is self:
             self._lock.release()
+            del self._held[mine]  # last: a thread whose Ctrl-C cut this short does not wait for itself
 
 
 def runs_no_code(entry: Entry) -> bool:

@@ -157,9 +157,9 @@ class _AsyncTurn:
         if self._name not in held:
             while not self._lock.try_acquire():  # noqa: ASYNC110 - it may be held by another process
                 await asyncio.sleep(_POLL)
-            self._token = self._held.set(held | {self._name})
+            self._held.set(held | {self._name})
 
     async def __aexit__(self, *problem: object) -> None:
         if self._lock.held:
-            self._held.reset(self._token)
             self._lock.release()
+            self._held.set(self._held.get() - {self._name})  # no `reset`: what is dropped with its loop ends in another context

@@ -81,13 +81,12 @@ class KeyLock:
         """Give the lock back; in a forked child, or if it is not held, nothing happens."""
         if not self.held:
             return
-        self._holder = 0
-        if self._file is not None:
-            with suppress(OSError):
-                _unlock(self._file, self._byte)  # not only by closing: a fork that runs no Python may have the descriptor too
-            _close(self._file)
-            self._file = None
-        _give_turn(self._name)
+        file, self._file, self._holder = self._file, None, 0
+        try:  # a Ctrl-C comes where anything is called
+            if file is not None:
+                _free(file, self._byte)
+        finally:
+            _give_turn(self._name)
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -103,8 +102,9 @@ class KeyLock:
     def _lock(self, deadline: float | None) -> bool:
         """Exclude other processes; True also where that cannot be done."""
         self.degraded = ""
+        process = os.getpid()
         if not self._shared:
-            self._holder = os.getpid()
+            self._holder = process
             return True
         file: int | None = None
         locked = False
@@ -121,7 +121,7 @@ class KeyLock:
         if locked:
             self._file = file
         if locked or self.degraded:
-            self._holder = os.getpid()
+            self._holder = process
             return True
         return False
 
@@ -160,8 +160,10 @@ def _take_turn(name: tuple[str, str], timeout: float | None) -> bool:
 
 def _give_turn(name: tuple[str, str]) -> None:
     turn = _turns[name]
-    turn.lock.release()
-    _leave(name, turn)
+    try:
+        turn.lock.release()
+    finally:
+        _leave(name, turn)
 
 
 def _leave(name: tuple[str, str], turn: _Turn) -> None:
@@ -205,6 +207,15 @@ def _close(file: int) -> None:
         if file in _files:  # else this is a child, which has closed it
             _files.remove(file)
             os.close(file)
+
+
+def _free(file: int, byte: int) -> None:
+    """Unlock the byte, not only by closing: a fork that runs no Python may have the descriptor too."""
+    try:
+        with suppress(OSError):
+            _unlock(file, byte)
+    finally:
+        _close(file)
 
 
 def _wait(file: int, byte: int, deadline: float | None) -> bool:

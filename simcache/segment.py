@@ -67,7 +67,7 @@ class OpenSegment:
 
     def add(self, number: int, item: Any, state: Any, seconds: float) -> Any:
         """Take the item of this number in, as it is now: many generators change and yield one and the same array again and again."""
-        kept = copied(item)
+        kept = self.copied(item)
         with self._lock:
             self._ahead = False
             self._thread = threading.get_ident()
@@ -78,6 +78,14 @@ class OpenSegment:
                 add_unstored(self)
         return kept
 
+    def copied(self, item: T) -> T:
+        """An item of its own; one that cannot be copied is given as it is, and not stored: it could be changed before it would be."""
+        try:
+            return copy.deepcopy(item)
+        except Exception as problem:  # whatever a user's class raises
+            self._refuse(f"an item cannot be stored: it cannot be copied ({type(problem).__name__}: {problem})")
+            return item
+
     def pass_by(self, reach: int) -> None:
         """So many items are stored by now, by whomever: none of them is stored again."""
         with self._lock:
@@ -87,10 +95,10 @@ class OpenSegment:
                 if not self.items:
                     remove_unstored(self)
 
-    def close(self, *, ended: bool = False, with_state: bool) -> None:
+    def close(self, *, ended: bool = False) -> None:
         """Store what there is, durably, and begin the next segment; what cannot be stored is said once."""
         with self._lock:
-            self._close(ended=ended, with_state=with_state)
+            self._close(ended=ended)
 
     def waits_for(self, cache: Cache, key: str) -> bool:
         """Whether it is of this series, and of a loop of this thread that waits for its consumer."""
@@ -103,16 +111,16 @@ class OpenSegment:
         if not self._lock.acquire(timeout=0.0 if self._thread == threading.get_ident() else _PATIENCE):
             return False
         try:
-            self._close(ended=False, with_state=not self._ahead)
+            self._close(ended=False)
         finally:
             self._lock.release()
         return True
 
-    def _close(self, *, ended: bool, with_state: bool) -> None:
+    def _close(self, *, ended: bool) -> None:
         if not self.items and not ended:
             return
         try:
-            state = (self.state() if callable(self.state) else self.state) if with_state else None
+            state = None if self._ahead else self.state() if callable(self.state) else self.state
         except BaseException:
             self._store(None, ended=ended)
             raise
@@ -144,13 +152,8 @@ class OpenSegment:
             except (CacheError, OSError) as problem:
                 reason = f"{self.cache.near.url} took no more: {problem}"
         if reason is not None:
-            self.refused = True
-            self.cache.warn_once(f"{self.source.function} is computed and not stored", reason)
+            self._refuse(reason)
 
-
-def copied(item: T) -> T:
-    """An item of its own; one that cannot be copied cannot be stored either, and storing says so."""
-    try:
-        return copy.deepcopy(item)
-    except Exception:  # whatever a user's class raises
-        return item
+    def _refuse(self, reason: str) -> None:
+        self.refused = True
+        self.cache.warn_once(f"{self.source.function} is computed and not stored", reason)

@@ -13,7 +13,7 @@ from simcache.items import Items as Items
 from simcache.model import Entry
 from simcache.named_tuple import NamedTuple
 from simcache.provenance import environment
-from simcache.segment import OpenSegment, Source, copied
+from simcache.segment import OpenSegment, Source
 from simcache.stack import stacked
 from simcache.stopping import Stop, unstored
 
@@ -130,7 +130,7 @@ class Series(Generic[T]):
                     time.sleep(_POLL)  # somebody else computes: look again soon
                 elif made is not None and work is not None:
                     position, item = made
-                    theirs = copied(item)  # to change, while ours waits to be stored
+                    theirs = work.segment.copied(item)  # to change, while ours waits to be stored
                     work.given()
                     yield theirs
                 elif work is not None:
@@ -286,7 +286,12 @@ class Series(Generic[T]):
 
     def _keep_held_back(self) -> bool:
         """Store what loops of this thread have computed and not stored, so that nobody computes it twice; whether there was any."""
-        kept = [each.keep() for each in unstored() if isinstance(each, OpenSegment) and each.waits_for(self._cache, self.key)]
+        stop = Stop()
+        try:
+            with stop:
+                kept = [each.keep() for each in unstored() if isinstance(each, OpenSegment) and each.waits_for(self._cache, self.key)]
+        finally:
+            stop.deliver()
         return any(kept)
 
     def _compute(
@@ -308,7 +313,7 @@ class Series(Generic[T]):
                     try:
                         made = next(running)
                     except StopIteration:
-                        segment.close(ended=True, with_state=False)
+                        segment.close(ended=True)
                         stop.ended = True
                         return
                     if begins:
@@ -319,11 +324,11 @@ class Series(Generic[T]):
                         step = made if isinstance(made, Step) else Step(made)
                         item = segment.add(position, step.item, step.state, time.perf_counter() - began)
                     if position % source.every == 0 or position == count or position in further:
-                        segment.close(with_state=True)
+                        segment.close()
                 stop.longest = max(stop.longest, time.perf_counter() - began)
                 if stop.asked:
                     with stop:
-                        segment.close(with_state=True)
+                        segment.close()
                     stop.deliver()
                 if position > reach:
                     yield position, item
@@ -331,15 +336,10 @@ class Series(Generic[T]):
                     stop.met = True
                     return
             with stop:
-                segment.close(with_state=True)
-        except GeneratorExit:
-            with stop:
-                segment.close(with_state=True)
-            raise
+                segment.close()
         except BaseException:
-            # The generator has gone on since its last item, so its state belongs to no item any more.
             with stop:
-                segment.close(with_state=False)
+                segment.close()
             raise
         finally:
             if isinstance(running, Generator):

@@ -3,6 +3,7 @@
 import atexit
 import os
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -84,7 +85,11 @@ class Stop:
         if within:
             _working.remove(self)
         try:
-            signal.raise_signal(number)
+            handler = signal.getsignal(number)
+            if callable(handler):
+                handler(number, sys._getframe())  # noqa: SLF001 - raised once more, it would be counted twice by who watches signals aside (asyncio)
+            else:
+                signal.raise_signal(number)
         finally:
             if within:
                 _working.append(self)

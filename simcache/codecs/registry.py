@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from simcache.codecs.base import Codec, Encoded
-from simcache.errors import BadSettings, Undecodable, Unstorable
+from simcache.errors import BadSettings, CacheError, Undecodable, Unstorable
 from simcache.model import Json
 from simcache.named_tuple import NamedTuple
 
@@ -29,11 +29,16 @@ _KINDS: Final = {
 
 def encode(value: object, codec: str | None = None, into: object = None) -> Encoded:
     """The value as bytes, by the codec of this name or the first that takes it; Unstorable if none can bring it back."""
-    if codec is not None:
-        return codec_named(codec).encode(value, into)
-    for name, kind in _KINDS.items():
-        if kind.needs in sys.modules and (found := _loaded(name)).takes(value):
-            return found.encode(value, into)
+    try:
+        if codec is not None:
+            return codec_named(codec).encode(value, into)
+        for name, kind in _KINDS.items():
+            if kind.needs in sys.modules and (found := _loaded(name)).takes(value):
+                return found.encode(value, into)
+    except CacheError:
+        raise
+    except Exception as problem:  # its own classes are asked, and may raise anything; or there is no memory for its bytes
+        raise Unstorable("value", f"{type(problem).__name__}: {problem}") from problem
     raise Unstorable("value", f"no codec takes a {type(value).__qualname__}")
 
 

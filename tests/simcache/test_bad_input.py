@@ -17,6 +17,7 @@ import pytest
 
 import simcache  # noqa: F401 - an annotation that is a text names it
 from simcache.cache import Cache
+from simcache.codecs import registry
 from simcache.codecs.file import File, Folder
 from simcache.decorator import cached
 from simcache.errors import BadSettings, CacheError, FormatTooNew, NotAStore, NotStored, Unkeyable
@@ -234,6 +235,22 @@ class TestResults:
             assert Road(2.0) == bare(2.0)
         assert Road(2.0) == annotated(2.0) == annotated(2.0)
         assert annotated.entry(2.0) is not None
+
+    @pytest.mark.parametrize("problem", [MemoryError, RuntimeError, KeyError])
+    def test_what_fails_as_it_is_encoded_is_returned(self, cache: Cache, monkeypatch: pytest.MonkeyPatch, problem: type[Exception]) -> None:
+        """Memory that is too small for the bytes, a class that raises whatever it likes: the hours are not lost."""
+
+        def fail(*_: object) -> None:
+            raise problem("as it is encoded")
+
+        monkeypatch.setattr(registry.codec_named("json"), "encode", fail, raising=False)
+
+        @cached(cache=cache)
+        def f(n: int) -> int:
+            return n
+
+        with pytest.warns(NotStored, match=f"a result of .* is not stored: value cannot be stored: {problem.__name__}: .*as it is encoded"):
+            assert 1 == f(1)
 
     def test_where_the_warning_points(self, programs: Programs) -> None:
         """To the line of the user's own call, not into the cache."""

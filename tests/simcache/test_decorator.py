@@ -1,6 +1,7 @@
 """`@cached` as a user meets it: how calls are written, what can be decorated, and what travels to other processes."""
 
 import asyncio
+import contextvars
 import copy
 import functools
 import inspect
@@ -10,6 +11,7 @@ import pickle
 import statistics
 import threading
 import time
+import types
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -598,6 +600,27 @@ class TestCoroutines:
         assert 1 == asyncio.run(main())
         assert [1, 1] == made
         assert time.monotonic() - began < 4.0
+
+    def test_a_coroutine_that_is_dropped_with_its_loop_gives_its_turn_back(self, cache: Cache) -> None:
+        """A loop that is closed over a task which computes drops it: its end comes in another context, and the key is free then."""
+
+        @types.coroutine
+        def pause() -> Iterator[None]:
+            yield
+
+        @cached(cache=cache)
+        async def f(n: int) -> int:
+            await pause()
+            return n
+
+        begun: Any = f(1)
+        contextvars.copy_context().run(begun.send, None)  # by hand, for asyncio says aloud what it drops
+        lock = cache.lock(f.key(1))
+        taken = [lock.try_acquire()]
+        begun.close()
+        taken.append(lock.try_acquire())
+        lock.release()
+        assert [False, True] == taken
 
     def test_recursion_with_the_same_key(self, cache: Cache) -> None:
         """A task does not wait for itself, nor for a task that waits for it."""

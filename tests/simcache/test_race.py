@@ -196,6 +196,45 @@ def test_a_stopped_winner_is_waited_for(programs: Programs) -> None:
     assert 1 == programs.ticks().count("computed5")
 
 
+INTERRUPTED = """
+import itertools, sys
+from simcache import Cache
+
+cache = Cache("store")
+kept = []
+
+def interrupted(step):
+    steps = itertools.count(1)
+
+    def interrupt(frame, event, _):  # signals come where Python calls something, and where that ends
+        ours = frame.f_globals["__name__"] in ("simcache.cache", "simcache.locks")
+        if ours and event in ("call", "c_return") and next(steps) == step:
+            raise KeyboardInterrupt
+
+    sys.setprofile(interrupt)
+    try:
+        with cache.turn(f"{step:032x}"):
+            pass
+    except KeyboardInterrupt as problem:
+        kept.append(problem)
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+for step in itertools.takewhile(interrupted, itertools.count(1)):
+    with cache.turn(f"{step:032x}", wait=False) as turn:
+        if not turn.mine:
+            print(step)
+print(len(kept) > 20)
+"""
+
+
+def test_an_interrupt_at_each_step_of_a_turn(programs: Programs) -> None:
+    """Ctrl-C wherever the key is taken or given back: the same thread can go on with it, also where a notebook keeps the traceback."""
+    assert ("True\n", "") == finish(programs.start("-c", INTERRUPTED))
+
+
 @pytest.mark.deep
 @pytest.mark.timeout(600)
 def test_races_with_kills(programs: Programs) -> None:

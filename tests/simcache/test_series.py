@@ -1,6 +1,7 @@
 """A series: as long as anyone has ever needed it, extended by what is missing, the same to the bit however it came about."""
 
 import ast
+import asyncio
 import copy
 import itertools
 import os
@@ -621,6 +622,14 @@ class Item:
     seen: list[int]
 
 
+@dataclass
+class Uncopied:
+    number: int
+
+    def __deepcopy__(self, memo: object) -> "Uncopied":
+        raise NotImplementedError
+
+
 class TestErrors:
     """What goes wrong inside a generator."""
 
@@ -684,6 +693,27 @@ class TestErrors:
         assert 10 == numbers().stored
         assert upto(10) == numbers()[:10]
 
+    @pytest.mark.parametrize("problem", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
+    @pytest.mark.parametrize("looped", [False, True])
+    def test_after_an_error_of_any_kind_no_state_is_asked_for(self, cache: Cache, problem: type[BaseException], looped: bool) -> None:
+        """The simulator has gone on since its last item: its snapshot belongs to no item, and none is skipped by the next run."""
+        failed: list[int] = []
+
+        @cached(cache=cache, every=5)
+        def numbers(*, resume: int | None = None) -> Iterator[Step[int]]:
+            simulator = [resume or 0]
+            while True:
+                simulator[0] += 1
+                if simulator[0] == 8 and not failed:
+                    failed.append(8)
+                    raise problem
+                yield Step(simulator[0], state=partial(simulator.__getitem__, 0))
+
+        with pytest.raises(problem):
+            list(numbers()) if looped else numbers()[:10]
+        assert [upto(7), None] == [numbers()[:7], numbers().state(7)]
+        assert upto(12) == numbers()[:12]
+
     @pytest.mark.parametrize("what", ["item", "state"])
     def test_what_cannot_be_stored_is_returned(self, cache: Cache, what: str) -> None:
         """Items or states that no codec keeps: all items are given, one warning says why none is stored."""
@@ -699,6 +729,21 @@ class TestErrors:
         assert [*upto(12), *upto(7)] == [number for number, _ in got]
         assert 1 == len(said)
         assert 0 == things(what).stored
+
+    @pytest.mark.parametrize("looped", [False, True])
+    def test_one_object_that_cannot_be_copied(self, cache: Cache, looped: bool) -> None:
+        """Yielded again and again, it is given and not stored: what would be stored is what it is later."""
+
+        @cached(cache=cache, every=5)
+        def things() -> Iterator[Uncopied]:
+            thing = Uncopied(0)
+            while True:
+                thing.number += 1
+                yield thing
+
+        with pytest.warns(NotStored, match="things is computed and not stored: an item cannot be stored: it cannot be copied"):
+            got = [item.number for item in itertools.islice(things(), 7)] if looped else [item.number for item in things()[:7]]
+        assert [upto(7) if looped else [7] * 7, 0] == [got, things().stored]
 
     def test_no_error_hides_another(self, cache: Cache) -> None:
         """The generator's own error comes through, also when its items cannot be stored."""
@@ -923,6 +968,33 @@ class TestSignals:
         with pytest.raises(KeyError):
             fails()[:3]
         assert before == now()
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_that_an_event_loop_handles_comes_once(self, cache: Cache, number: int) -> None:
+        """A second one would be taken for a second Ctrl-C; everything is stored before."""
+
+        @cached(cache=cache, every=1000)
+        def numbers(*, resume: int | None = None) -> Iterator[Step[int]]:
+            for number_ in itertools.count((resume or 0) + 1):
+                if number_ == 5:
+                    os.kill(os.getpid(), number)
+                yield Step(number_, state=number_)
+
+        async def main() -> list[int]:
+            heard: list[int] = []
+            came = asyncio.Event()
+
+            def hear() -> None:
+                heard.append(numbers().stored)
+                came.set()
+
+            asyncio.get_running_loop().add_signal_handler(number, hear)
+            assert upto(7) == numbers()[:7]
+            await came.wait()
+            await asyncio.sleep(0)
+            return heard
+
+        assert [7] == asyncio.run(main())
 
     def test_threads_are_left_alone(self, cache: Cache) -> None:
         """Python handles signals in the main thread only; a series in another thread works without."""

@@ -260,8 +260,9 @@ class TestTheEndOfAProgram:
         assert last + 2 == len(sim.ticks())
         assert verify(LocalStore(sim.store)).sound
 
-    def test_a_second_sigterm_cuts_nothing(self, sim: Programs) -> None:
-        """As `timeout` sends it, to the program and to its group."""
+    @pytest.mark.parametrize("at_five", ["os.kill(os.getpid(), signal.SIGTERM)", "slow()[:9]"])
+    def test_a_second_sigterm_cuts_nothing(self, sim: Programs, at_five: str) -> None:
+        """As `timeout` sends it, to the program and to its group; also while what the loop holds back is stored for a request."""
         sim.write(
             "slow.py",
             """
@@ -276,9 +277,7 @@ class TestTheEndOfAProgram:
                     yield Step(7, state=asked)
             """,
         )
-        program = sim.start(
-            "-c", "from slow import *\nfor n, _ in enumerate(slow(), 1):\n    if n == 5: os.kill(os.getpid(), signal.SIGTERM)"
-        )
+        program = sim.start("-c", f"from slow import *\nfor n, _ in enumerate(slow(), 1):\n    if n == 5: {at_five}")
         finish(program)
 
         assert -signal.SIGTERM == program.returncode
