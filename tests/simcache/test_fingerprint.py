@@ -755,6 +755,14 @@ def test_the_class_of_an_argument_that_was_edited_is_told(world: World) -> None:
     assert expected == literal_eval(world.ask("[change.text for change in why(f.cache, f.entry(Grid(5))).changes]"))
 
 
+def test_a_constant_nested_thousands_deep_has_a_key(world: World) -> None:
+    """What watches it for changes writes it whole, which no call does at such a depth: every call ended in a ValueError."""
+    world.write(package("tree = []\nfor _ in range(5000): tree = [tree]\n@cached\ndef f(x): return x + len(tree)"))
+
+    assert world.ask("f(1)") == "2"
+    assert world.ask("f.entry(1) is not None") == "True"
+
+
 def main() -> None:
     """Write the golden versions anew: every store in the world goes cold."""
     with TemporaryDirectory() as folder:

@@ -352,6 +352,10 @@ def _can_be_written(held: Any) -> bool:
             queue += [*one, *one.values()] if kind is dict else one
         elif kind not in _WRITTEN:
             return False
+    try:
+        _written(held)
+    except ValueError:  # it is nested too deep
+        return False
     return True
 
 
