@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Protocol, Self
 from simcache.errors import NotStored, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _MOMENT = 0.02
 _PATIENCE = 10.0
-"""Seconds that a signal waits for a store that it has cut into."""
+"""Seconds that a signal waits for a store or an import that it has cut into."""
 
 
 class Unstored(Protocol):
@@ -109,7 +109,7 @@ class _Taken:
         if _working:
             _working[-1].note(number)
             return
-        if _unstored and _in_a_store(frame) and self._comes_again(number):
+        if _unstored and _must_go_on(frame) and self._comes_again(number):
             return
         stop = Stop()
         try:
@@ -123,7 +123,7 @@ class _Taken:
                 stop.deliver()
 
     def _comes_again(self, number: int) -> bool:
-        """Have the signal come again in a moment, unless that has been done for long: the store may have a lock, which storing would wait for."""
+        """Have the signal come again in a moment, unless that has been done for long: what goes on here, storing would wait for or lack."""
         now = time.monotonic()
         self._first = self._first or now
         if now - self._first > _PATIENCE:
@@ -144,14 +144,14 @@ class _Taken:
 
 _working: list[Stop] = []
 """What the main thread computes now and no signal may cut, the innermost last."""
-_unstored: "dict[int, weakref.ref[Unstored]]" = {}
-"""Weak, so that a loop that nobody can go on with is ended as ever; by identity."""
+_unstored: "dict[int, tuple[weakref.ref[Unstored], int]]" = {}
+"""Weak, so that a loop that nobody can go on with is ended as ever; by identity. And in how many imports its loop stands."""
 
 
 def add_unstored(held: Unstored) -> None:
     """From now on this is kept when the program ends, by a signal or by itself."""
     if id(held) not in _unstored:
-        _unstored[id(held)] = weakref.ref(held)
+        _unstored[id(held)] = weakref.ref(held), _imports_around(sys._getframe())  # noqa: SLF001 - a few steps for each segment
 
 
 def remove_unstored(held: Unstored) -> None:
@@ -162,7 +162,7 @@ def remove_unstored(held: Unstored) -> None:
 def unstored() -> list[Unstored]:
     """All that this process has computed and not stored."""
     # A copy made at one go: other threads, and the end of what was collected, change the original at any moment.
-    return [held for weak in _unstored.copy().values() if (held := weak()) is not None]
+    return [held for weak, _ in _unstored.copy().values() if (held := weak()) is not None]
 
 
 def keep_all() -> None:
@@ -175,11 +175,22 @@ def keep_all() -> None:
                 warn(f"a series is not kept whole as the program ends: {type(problem).__name__}: {problem}", NotStored)
 
 
-def _in_a_store(frame: "FrameType | None") -> bool:
-    """Whether the main thread is about to read or write in a store, for something else than what is kept here."""
-    while frame is not None and not str(frame.f_globals.get("__name__")).startswith("simcache.stores."):
+def _must_go_on(frame: "FrameType | None") -> bool:
+    """Whether the main thread is about to read or write in a store, for something else than what is kept here, or imports what storing may need."""
+    return _imports_around(frame) > max((imports for _, imports in _unstored.copy().values()), default=0) or any(
+        str(each.f_globals.get("__name__")).startswith("simcache.stores.") for each in _outwards(frame)
+    )
+
+
+def _imports_around(frame: "FrameType | None") -> int:
+    """How many steps of imports are at work around a frame: a program may loop in a module that is imported."""
+    return sum(each.f_code.co_filename == "<frozen importlib._bootstrap>" for each in _outwards(frame))
+
+
+def _outwards(frame: "FrameType | None") -> "Iterator[FrameType]":
+    while frame is not None:
+        yield frame
         frame = frame.f_back
-    return frame is not None
 
 
 def _settle() -> None:

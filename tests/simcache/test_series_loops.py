@@ -311,6 +311,29 @@ for x in sim():
         assert 15 == sim.ask("sim().stored")
         assert verify(LocalStore(sim.store)).sound
 
+    def test_sigterm_while_the_consumer_imports_what_storing_needs(self, sim: Programs) -> None:
+        """The import comes to its end first: a module that is there by half serves nobody."""
+        sim.write("half.py", "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(0.05)\nWHOLE = 7")
+        sim.write(
+            "lazy.py",
+            """
+            from model import *
+            def state():
+                import half
+                return half.WHOLE
+            @cached(every=1000)
+            def lazy(*, resume=None):
+                while True:
+                    yield Step(7, state=state)
+            """,
+        )
+        code = "from lazy import *\nfor n, _ in enumerate(lazy(), 1):\n    if n == 5:\n        import half\n        time.sleep(20)"
+        program = sim.start("-c", code)
+        out, err = finish(program)
+
+        assert (-signal.SIGTERM, "", "") == (program.returncode, out, err)
+        assert (5, 7) == sim.ask("lazy().stored, lazy().state(5)", "lazy")
+
     def test_handlers_of_the_users_own(self, sim: Programs) -> None:
         """They find everything stored; one that lets the program go on finds nothing missing or twice."""
         code = """
