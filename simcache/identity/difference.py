@@ -162,12 +162,38 @@ def _node(tree: Any) -> _Node | None:
 
 
 def _tagged(tree: dict[str, Any]) -> tuple[str, Any]:
-    """A node's tag and what it holds; no tag for a plain mapping."""
+    """A node's tag and what it holds; no tag for a plain mapping, and for what only looks like a node: an entry from elsewhere may say anything."""
     if len(tree) == 1:
         [(tag, payload)] = tree.items()
-        if tag.startswith("$"):
+        if tag.startswith("$") and _is_node(tag, payload):
             return tag, payload
     return "", tree
+
+
+def _is_node(tag: str, payload: Any) -> bool:
+    """Whether a tag holds what is taken from it here."""
+    match tag:
+        case "$tuple" | "$set" | "$frozenset" | "$keys":
+            return isinstance(payload, list)
+        case "$dict":
+            return _are_pairs(payload)
+        case "$ordereddict":
+            return (
+                bool(payload) and isinstance(payload, list) and _are_pairs(payload[0]) and all(isinstance(one, dict) for one in payload[1:])
+            )
+        case "$dataclass" | "$model":
+            return isinstance(payload, list) and [type(one) for one in payload[:2]] == [str, dict]
+        case "$namedtuple":
+            return isinstance(payload, list) and [type(one) for one in payload] == [str, list]
+        case "$enum" | "$flag":
+            return isinstance(payload, list) and len(payload) == len(("class", "member")) and isinstance(payload[0], str)
+        case "$recorded":
+            return isinstance(payload, dict)
+    return True
+
+
+def _are_pairs(payload: Any) -> bool:
+    return isinstance(payload, list) and all(isinstance(pair, list) and len(pair) == len(("key", "value")) for pair in payload)
 
 
 def _items(kind: str, items: list[Any]) -> _Node:

@@ -255,3 +255,35 @@ def sorted_dicts(value: Any) -> Any:
     if isinstance(value, Road):
         return Road(sorted_dicts(value.length), sorted_dicts(value.lanes))
     return value
+
+
+TAGS = (
+    "$tuple",
+    "$set",
+    "$frozenset",
+    "$dict",
+    "$ordereddict",
+    "$namedtuple",
+    "$dataclass",
+    "$model",
+    "$enum",
+    "$flag",
+    "$keys",
+    "$recorded",
+    "$float",
+    "$new",
+)
+ANYTHING = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from((*TAGS, "a", "b")), inner, max_size=2),
+    max_leaves=12,
+)
+
+
+@given(ANYTHING, ANYTHING)
+def test_trees_from_elsewhere_are_told_whatever_they_say(one: Any, two: Any) -> None:
+    """An entry that others wrote may hold tags with anything inside; it ended `why`, `diff`, `show` and `explain` with a traceback."""
+    found = differences({"x": {"json": one}}, {"x": {"json": two}})
+
+    assert bool(found) == (json.dumps(one, sort_keys=True) != json.dumps(two, sort_keys=True)) or "$" in str((one, two))
+    assert shown(one)
