@@ -92,7 +92,7 @@ def _is_as_compiled(made: Any) -> bool:
     names = getattr(getattr(getattr(told, "func_id", None), "func", None), "__globals__", {})
     loops = (getattr(made, "metadata", None) or {}).get("parfor_diagnostics")  # tells what is computed once, ahead of a parallel loop
     hoisted = (one for loop in getattr(loops, "hoist_info", {}).values() for one in loop["hoisted"])
-    read = (getattr(one, "value", None) for one in (*_statements(getattr(told, "blocks", {}).values()), *hoisted))
+    read: Iterator[Any] = (getattr(one, "value", None) for one in (*_statements(getattr(told, "blocks", {}).values()), *hoisted))
     return all(type(one).__name__ != "Global" or one.name not in names or _is_same(one.value, names[one.name]) for one in read)
 
 
