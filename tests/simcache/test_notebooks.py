@@ -403,3 +403,47 @@ def test_what_was_tried_out_before_a_change_is_not_stored_as_made_after_it(row: 
         assert process.shown == ["NotStored"]
         process.do(f"exec({anew!r}, space)")
         assert process.do("answer = f(2), f(2), f.entry(2) is not None") == "(6, 6, True)"
+
+
+CHOSEN = {
+    "by if": "if K == 1:\n    def g(x): return x\nelse:\n    def g(x): return -x\n",
+    "by try": "try:\n    1 / (K - 1)\n    def g(x): return -x\nexcept ZeroDivisionError:\n    def g(x): return x\n",
+    "of two lambdas": "g = (lambda x: x) if K == 1 else (lambda x: -x)\n",
+    "out of a dict": "g = {1: lambda x: x, 2: lambda x: -x}[K]\n",
+}
+
+
+@pytest.mark.parametrize("made", CHOSEN.values(), ids=CHOSEN)
+def test_which_function_of_a_cell_was_chosen_counts(made: str, world: World) -> None:
+    """Both stand in one cell under one name: a session that chose the second was served the result of the first."""
+    for value, answer in ((1, "3"), (2, "-3")):
+        with world.live() as process:
+            process.do(CELLS)
+            process.do(f"cell('from simcache import cached\\nK = {value}\\n'); cell({made!r}); cell('@cached\\ndef f(x): return g(x)\\n')")
+            assert process.do("answer = space['f'](3)") == answer
+            assert process.do("cell('K = 2\\n'); answer = space['f'](3)") == answer
+
+
+FIELDS = {
+    "of a model": "from pydantic import BaseModel\nclass P(BaseModel):\n    k: int = {}\n",
+    "of a model, by Field": "from pydantic import BaseModel, Field\nclass P(BaseModel):\n    k: int = Field({})\n",
+    "of a model with a method": "from pydantic import BaseModel\nclass P(BaseModel):\n    k: int = {}\n    def none(self): pass\n",
+    "a model's, made by a function": "from pydantic import BaseModel, Field\nclass P(BaseModel):\n    k: int = Field(default_factory=lambda: {})\n",
+    "a dataclass's, made by a function": (
+        "from dataclasses import dataclass, field\n@dataclass\nclass P:\n    k: int = field(default_factory=lambda: {})\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["as it stands there", "by a name"])
+@pytest.mark.parametrize("made", FIELDS.values(), ids=FIELDS)
+def test_defaults_of_fields_of_a_class_of_a_cell_count(made: str, told: bool, world: World) -> None:
+    """A class without methods leaves no text, and a model no attribute: with another default the result of the old one was served."""
+    for value in (1, 2):
+        with world.live() as process:
+            process.do(CELLS)
+            process.do(f"cell('from simcache import cached\\nK = {value}\\n'); cell({made.format(value if told else 'K')!r})")
+            process.do("cell('@cached\\ndef f(x): return P().k * x\\n')")
+            assert (
+                process.do("answer = space['f'](3), space['f'](3), space['f'].entry(3) is not None") == f"({3 * value}, {3 * value}, True)"
+            )

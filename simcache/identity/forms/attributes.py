@@ -132,3 +132,11 @@ def members_within(cls: type) -> Iterator[Any]:
         yield plain_member(held)
         if issubclass(type(held), type) and held.__qualname__ == f"{cls.__qualname__}.{name}":
             yield from members_within(held)
+
+
+def fields_of(cls: type) -> Iterator[tuple[str, object, object]]:
+    """The fields of a dataclass or a pydantic model: each with its default, and what makes one; something of the package where there is none."""
+    for kind in ("__dataclass_fields__", "__pydantic_fields__"):
+        fields = vars(cls).get(kind)
+        for name, field in fields.items() if isinstance(fields, dict) else ():
+            yield name, getattr(field, "default", None), getattr(field, "default_factory", None)

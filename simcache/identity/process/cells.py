@@ -2,8 +2,9 @@
 
 import linecache
 import os
+from collections.abc import Mapping
 from functools import lru_cache
-from types import FunctionType
+from types import CodeType, FunctionType
 
 from simcache.identity.process.bytecode import same_code
 from simcache.identity.process.files import compiled
@@ -37,13 +38,18 @@ def _cell(function: FunctionType, texts: dict[str, str]) -> Summary | None:
         return None
     text = "".join(linecache.getlines(code.co_filename, function.__globals__))
     try:
-        if not any(same_code(code, found) for found in compiled(code.co_filename, text.encode()).get(code.co_qualname, ())):
+        if not any(same_code(code, found) for found in codes_in_cell(text, code).get(code.co_qualname, ())):
             return None
         summary = _summary_of(text)
     except (SyntaxError, ValueError):
         return None
     texts[code.co_filename] = text
     return summary
+
+
+def codes_in_cell(text: str, code: CodeType) -> Mapping[str, tuple[CodeType, ...]]:
+    """All functions of the cell in which a function stands, by their qualified names."""
+    return compiled(code.co_filename, text.encode())
 
 
 @lru_cache(maxsize=256)

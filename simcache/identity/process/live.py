@@ -6,15 +6,16 @@ import functools
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
-from simcache.identity.forms.attributes import attributes_of, has_attributes, has_own_key, plain_member
+from simcache.identity.forms.attributes import attributes_of, fields_of, has_attributes, has_own_key, plain_member
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.forms.generators import is_generator
 from simcache.identity.process.bytecode import piece_of_code, place_of, same_code
-from simcache.identity.process.cells import class_in_cell, piece_in_cell
+from simcache.identity.process.cells import class_in_cell, codes_in_cell, piece_in_cell
 from simcache.identity.process.files import codes_of, is_new, is_outside, read, text_before, times_reloaded
 from simcache.identity.process.modules import (
     Module,
@@ -321,8 +322,20 @@ class Live:
                     edges.append(f"{name}={self.value(held, f'{node}.{name}')}")
             elif not name.startswith("__"):
                 edges += self.put_into(cls, name, held)
+        if not maker:
+            edges += self.fields(cls, node, () if piece is None else piece.constants)
         self.closure.parts[node] = digest_of(self.closure.parts.get(node, ""), *edges)[:16]
         return node
+
+    def fields(self, cls: type, node: str, told: Container[str]) -> Iterator[str]:
+        """What fields are where nothing is given, and what makes that: a model has no attributes for them, and without methods no text."""
+        for name, default, factory in fields_of(cls):
+            if isinstance(made_by := underlying(factory), (type, types.FunctionType)) and not self.is_foreign(made_by):
+                yield f"{name} by {self.follow(factory, f'{node}.{name}')}"
+            if name not in vars(cls):
+                with contextlib.suppress(Unkeyable):  # there is no default
+                    if f"{name} {(now := self.value_digest(default, f'{node}.{name}'))}" not in told:
+                        yield f"{name} is {now}"
 
     def put_into(self, cls: type, name: str, held: Any) -> Iterator[str]:
         """What a class holds under a name beside a plain function: a later cell may have put it there, of which the text of the class tells nothing."""
@@ -394,7 +407,7 @@ class Live:
                     node = self.closure.held(module, top, piece, start=start)
                     if is_new(module.file):
                         check_code(module, code)
-                    return f"{node}{'' if start else qualname.removeprefix(top)}{which(module, code, piece)}{self.captured(function, piece, path)}"
+                    return f"{node}{'' if start else qualname.removeprefix(top)}{which(partial(codes_of, module.file), code, piece, as_written=module.as_written)}{self.captured(function, piece, path)}"
             piece = module.file.summary.nested.get(qualname)
             if is_new(module.file) or piece is None:
                 check_code(module, code)
@@ -405,7 +418,7 @@ class Live:
     def nested(self, module: Module, function: types.FunctionType, piece: Piece, path: str, *, start: bool) -> str:
         """A function made inside another: its own text, what it captured and its defaults."""
         node = self.closure.held(module, function.__code__.co_qualname, piece, start=start)
-        place = which(module, function.__code__, piece)
+        place = which(partial(codes_of, module.file), function.__code__, piece, as_written=module.as_written)
         return f"{node}{place}{self.captured(function, piece, path)}{self.defaults(function, path)}"
 
     def captured(self, function: types.FunctionType, piece: Piece, path: str) -> str:
@@ -432,14 +445,18 @@ class Live:
         """A function of a notebook, the prompt or standard input: by its cell's text if there is one, else by its bytecode."""
         code = function.__code__
         node = f"{module_name(function)}:{code.co_qualname}"
-        piece = piece_in_cell(function, self.cells) or piece_of_code(code)
+        piece, place = piece_in_cell(function, self.cells), ""
+        if piece is None:
+            piece = piece_of_code(code)
+        else:
+            place = which(partial(codes_in_cell, self.cells[code.co_filename], code), code, piece)
         self.closure.note_cell(node if piece.kind == "def" else node.rpartition(".")[0], piece)  # a method stands in the text of its class
         edges = [text for reach in piece.reaches for text in (reach, self.live_reach(function, reach, piece.changes))]
         for name, value in sorted(vars(function).items()):
             if isinstance(value, SCALARS) and not name.startswith("__") and f"{node}.{name}" not in self.closure.counted:
                 edges.append(f"{name}={self.value(value, f'{path}.{name}')}")
         returns = (piece.returns or str(function.__annotations__.get("return", ""))) if start else ""
-        digest = digest_of(piece.digest, returns, *edges)
+        digest = digest_of(piece.digest, returns, *edges, *filter(None, (place,)))
         self.closure.parts[node] = digest_of(self.closure.parts.get(node, ""), digest)[:16]
         return f"{node}={digest}{self.captured(function, piece, path)}{self.defaults(function, path)}"
 
@@ -480,17 +497,17 @@ def check_code(module: Module, code: types.CodeType) -> None:
         raise SourceChanged(file.path)
 
 
-def which(module: Module, code: types.CodeType, piece: Piece) -> str:
-    """Which of several functions of one name this is (every lambda has one name, and one is chosen by `if`): its place in the file."""
+def which(
+    codes: Callable[[], Mapping[str, tuple[types.CodeType, ...]]], code: types.CodeType, piece: Piece, *, as_written: bool = True
+) -> str:
+    """Which of several functions of one name this is (every lambda has one name, and one is chosen by `if`): its place in the file or cell."""
     chosen = piece.kind == "data"
     if piece.simple and not chosen:
         return ""
-    found = sorted(codes_of(module.file).get(code.co_qualname, ()), key=place_of)
+    found = sorted(codes().get(code.co_qualname, ()), key=place_of)
     if chosen and len(found) == 1:
         return ""
-    same = [
-        number for number, other in enumerate(found) if (same_code(code, other) if module.as_written else place_of(code) == place_of(other))
-    ]
+    same = [number for number, other in enumerate(found) if (same_code(code, other) if as_written else place_of(code) == place_of(other))]
     return f" {same[0]}" if same else f" {piece_of_code(code).digest}"
 
 

@@ -5,14 +5,14 @@ import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
-from functools import singledispatchmethod
+from functools import partial, singledispatchmethod
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.forms.attributes import is_data
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.bytecode import same_code
-from simcache.identity.process.files import held_when_noted, is_new, is_outside, times_reloaded
+from simcache.identity.process.files import codes_of, held_when_noted, is_new, is_outside, times_reloaded
 from simcache.identity.process.live import Live, check_code, which
 from simcache.identity.process.modules import Module, place_in, target, underlying
 from simcache.identity.process.taken import ABSENT, Guard, Names, guard_of
@@ -285,7 +285,11 @@ class Loaded:
             return told
         if isinstance(inner, types.FunctionType) and inner.__code__.co_qualname == name:  # chosen by an `if` or a `try`
             here = inner.__code__.co_filename == module.file.path
-            return which(module, inner.__code__, piece) if here else self.objects.follow(held, path)
+            return (
+                which(partial(codes_of, module.file), inner.__code__, piece, as_written=module.as_written)
+                if here
+                else self.objects.follow(held, path)
+            )
         return self.objects.registered(held, module)
 
     def imported(self, module: Module, name: str, links: tuple[str, ...]) -> str:
