@@ -98,6 +98,8 @@ def refreshed(of: Keyed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Serie
     series = series_of(of, args, kwargs)
     if not series.stored:
         return series
+    arguments = of.binder(args, kwargs)
+    of.settle(arguments, of.key(arguments)[1])
     again = of.compute(*args, **kwargs)
     for entry in series.segments:
         made = islice(again, range_of(entry).length)

@@ -9,6 +9,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import accumulate
 
 from simcache.errors import BadSettings, SourceChanged
@@ -22,7 +23,7 @@ from simcache.identity.process.files import (
 )
 from simcache.identity.process.live import Live
 from simcache.identity.process.loaded import Loaded
-from simcache.identity.process.made import Made
+from simcache.identity.process.made import Made, node_of
 from simcache.identity.process.modules import Module, locate, target
 from simcache.identity.process.project import Project
 from simcache.identity.process.taken import (
@@ -281,8 +282,22 @@ class Closure:
     def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str:
         """The piece of an object that was met: it may run."""
         node = self.piece(module, name, piece, start=start, behaviour=behaviour)
+        self.lead_to(node)
         self.again.objects_met.add(node)
         return node
+
+    def lead_to(self, node: str) -> None:
+        """What is followed now leads to this piece."""
+        self.made.lead_to(node)
+
+    def met(self, held: object) -> None:
+        """What is followed now leads to this object."""
+        self.made.lead_to(node_of(held))
+
+    def following(self, held: object) -> AbstractContextManager[object]:
+        """What is met meanwhile is what this object leads to: it may run."""
+        self.again.objects_met.add(node := node_of(held))
+        return self.made.noting(node)
 
     def piece(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str:
         node = f"{module.name}:{name}"

@@ -6,7 +6,7 @@ from functools import partial
 from types import CodeType, FunctionType
 
 from simcache.identity.closure import Closure
-from simcache.identity.process.made import behind
+from simcache.identity.process.made import behind, is_name, node_of
 from simcache.identity.process.modules import underlying
 from simcache.identity.process.taken import ABSENT, Variable
 from simcache.identity.text.piece import digest_of
@@ -38,7 +38,7 @@ def check_kept(closure: Closure, start: str) -> None:
     kept: list[Kept] = []
     for one, texts in met.values():
         nodes = sorted(text.partition("=")[0] for text in texts)
-        reached = sorted(behind(nodes, closure.made.edges.get))
+        reached = sorted(filter(is_name, behind([*nodes, node_of(one)], closure.made.edges.get)))
         read = digest_of(*sorted(texts), *(closure.parts.get(name, "") for name in reached))
         beyond = any(_is_own(closure, name) for name in reached if name not in nodes)
         kept.append(Kept(nodes[0].replace(":", "."), one, frozenset(nodes), reached, read, beyond))

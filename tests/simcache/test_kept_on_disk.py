@@ -1,5 +1,7 @@
 """Machine code that numba keeps on disk: numba asks whether the file of the function itself was edited, and no other."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.simcache.world import World, package
@@ -201,6 +203,24 @@ def test_what_is_loaded_only_as_the_function_runs_is_made_anew_before(own: str, 
             assert process.do(f"from pkg.mod import *; answer = {call.format(2)}, {call.format(5)}") == "(6, 15)"
             assert process.do("import sys; answer = 'numba' in sys.modules") == str(_ == 0)
             assert process.shown == []
+
+
+@pytest.mark.parametrize("own", [LATE["a function"][0], LATE["a series"][0]], ids=["a function", "a series"])
+def test_what_is_refreshed_is_not_compared_with_what_old_machine_code_gives(own: str, world: World, tmp_path: Path) -> None:
+    """Another machine has stored the result of the new text; here numba has only been met with the old one."""
+    late = "import numba\nfrom pkg.law import law\n@numba.njit(cache=True)\ndef g(x): return law(x)\n"
+    world.write(package(own, late=late, law=LAW.format(cached="")))
+    cached = "f" if "def f" in own else "s"
+    answer = f"r = {cached}{{}}(2); answer = r if isinstance(r, int) else r[:2][1]"
+    with world.live() as process:
+        assert process.do(f"from pkg.mod import *; {answer.format('')}") == "4"
+    world.edit("pkg/law.py", "2", "3")
+    with world.live(NUMBA_CACHE_DIR=str(tmp_path / "numba"), XDG_CACHE_HOME=str(tmp_path / "user")) as process:
+        assert process.do(f"from pkg.mod import *; {answer.format('')}") == "6"
+
+    with world.live() as process:
+        assert process.do(f"from pkg.mod import *; {answer.format('.refresh')}") == "6"
+        assert process.shown == []
 
 
 @pytest.mark.parametrize("types", ['["(int64[:], int64[:])"], ', ""], ids=["as it is loaded", "when it is called"])

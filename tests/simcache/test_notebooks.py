@@ -374,6 +374,50 @@ def test_what_was_made_before_a_change_is_not_stored_as_made_after_it(
     assert process.shown == ["NotStored"]
 
 
+OUT_OF_A_MODULE = {
+    "compiled": "@numba.njit\ndef g(x): return x * consts.K\n",
+    "compiled, in a function of a cell": "@numba.njit\ndef h(x): return x * consts.K\ndef g(x): return h(x)\n",
+    "remembered": "@functools.cache\ndef g(x): return x * consts.K\n",
+    "remembered, of a function of a cell": "def h(x): return x * consts.K\n@functools.cache\ndef g(x): return h(x)\n",
+    "remembered, of a function that is met before": "def h(x): return x * consts.K\nOTHER = h\n@functools.cache\ndef g(x): return h(x)\n",
+    "remembered, of a function of the module": "from consts import times\n@functools.cache\ndef g(x): return times(x)\n",
+    "remembered, of a class of a cell": (
+        "class C:\n    def m(self, x): return x * consts.K\n@functools.cache\ndef g(x): return C().m(x)\n"
+    ),
+    "remembered by a method": "class C:\n    @functools.cache\n    def m(self, x): return x * consts.K\nc = C()\ndef g(x): return c.m(x)\n",
+}
+
+
+@pytest.mark.parametrize("made", OUT_OF_A_MODULE.values(), ids=OUT_OF_A_MODULE)
+def test_what_was_made_of_a_module_before_a_change_is_not_stored_as_made_after_it(made: str, world: World) -> None:
+    """Of what the functions of cells find in modules nothing was known to those who keep: the old result was stored under the new key."""
+    world.write({"consts.py": "K = 2\ndef times(x): return x * K\n"})
+    cell = f"import consts, functools, numba\nfrom simcache import cached\n{made}@cached\ndef f(x): return OTHER and int(g(x))\n"
+    with world.live() as process:
+        process.do(CELLS + f"cell('OTHER = 1'); cell({cell!r}); f = space['f']")
+        assert process.do("answer = f(2), f(3)") == "(4, 6)"
+
+        assert process.do("import consts; consts.K = 3; answer = f(2)") == "4"
+        assert process.shown == ["NotStored"]
+    with world.live() as process:
+        process.do(CELLS + f"cell('OTHER = 1'); cell({cell!r}); f = space['f']; import consts; consts.K = 3")
+        assert process.do("answer = f(2)") == "6"
+
+
+def test_what_a_module_notes_for_functions_that_a_cell_calls_by_its_name_is_its_own(world: World) -> None:
+    """`model.run(x)` was no function that may run, so what it counts in its module was taken for a setting: each call was a miss."""
+    world.write({"model.py": "SEEN = {}\nLOG = []\ndef run(x):\n    SEEN[x] = True\n    LOG.append(x)\n    return 2 * x\n"})
+    with world.live() as process:
+        process.do(
+            CELLS + "cell('import model\\nfrom simcache import cached\\n@cached\\ndef f(x): return model.run(x)\\n'); f = space['f']"
+        )
+        before = process.do("answer = f.key(1)")
+        assert process.do("answer = f(1), f(2), f(1)") == "(2, 4, 2)"
+
+        assert process.do("answer = f.key(1)") == before
+        assert process.do("import model; answer = model.LOG") == "[1, 2]"
+
+
 def test_what_workers_compute_of_a_notebook_is_found_there(world: World) -> None:
     """A worker has no cells: it keyed functions by their bytecode, and the notebook computed all of it again."""
     with world.live() as process:

@@ -7,6 +7,7 @@ import os
 import sys
 import types
 from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Protocol
 
@@ -52,6 +53,9 @@ class Followed(Protocol):
     def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
     def note_cell(self, node: str, piece: Piece) -> None: ...
+    def lead_to(self, node: str) -> None: ...
+    def met(self, held: object) -> None: ...
+    def following(self, held: object) -> AbstractContextManager[object]: ...
     def count(self, *held: object) -> None: ...
 
 
@@ -214,12 +218,14 @@ class Live:
 
         Of the function that a closure starts from, the return annotation counts too.
         """
+        self.closure.met(obj)
         known = self.objects.get(id(obj))
         if known is not None:
             return known
         self.kept.append(obj)  # so that its id is not given to another object meanwhile
         self.objects[id(obj)] = f"{module_name(obj)}.{getattr(obj, '__qualname__', path)}"  # for code that leads back to itself
-        text = self._follow(obj, path, start=start)
+        with self.closure.following(obj):
+            text = self._follow(obj, path, start=start)
         self.objects[id(obj)] = text
         return text
 
@@ -297,6 +303,7 @@ class Live:
     def live_class(self, cls: type) -> str:
         """A class without a place at the top of a file: by its methods, plain attributes, field types and bases."""
         node = f"{module_name(cls)}:{cls.__qualname__}"
+        self.closure.lead_to(node)
         edges = [self.follow(base, node) for base in cls.__bases__ if base is not object]
         maker = self.maker_of(cls)
         edges += maker
@@ -310,10 +317,12 @@ class Live:
                 continue  # by a decorator, which stands there (each Python's dataclasses make up others); or kept by code that is followed
             of_project = isinstance(inner, type) and not name.startswith("__") and not self.is_foreign(inner)
             if of_project or (isinstance(inner, types.FunctionType) and not inner.__code__.co_filename.startswith("<string>")):
-                text = self.follow(inner, f"{node}.{name}")
+                kept = plain_member(held)
+                with self.closure.following(kept) if kept is not inner else contextlib.nullcontext():
+                    text = self.follow(inner, f"{node}.{name}")
                 edges.append(f"{name}={text}")
                 edges += self.put_into(cls, name, held)
-                if (kept := plain_member(held)) is not inner:
+                if kept is not inner:
                     self.closure.keeping.append((kept, text))
             elif name in ("__annotations__", "__match_args__", "__slots__"):
                 edges.append(f"{name}={sorted(held.items()) if isinstance(held, dict) else held!r}"[:4096])
@@ -450,6 +459,7 @@ class Live:
             piece = piece_of_code(code)
         else:
             place = which(partial(codes_in_cell, self.cells[code.co_filename], code), code, piece)
+        self.closure.lead_to(node)
         self.closure.note_cell(node if piece.kind == "def" else node.rpartition(".")[0], piece)  # a method stands in the text of its class
         edges = [text for reach in piece.reaches for text in (reach, self.live_reach(function, reach, piece.changes))]
         for name, value in sorted(vars(function).items()):

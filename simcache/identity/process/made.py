@@ -19,14 +19,18 @@ class Made:
 
     def __init__(self) -> None:
         self.edges: dict[str, list[str]] = {}
-        """Of each piece, and of each module taken whole, the names that it leads to."""
+        """Of each piece, of each module taken whole and of each object that was followed, the names and objects that it leads to."""
         self._noted: list[str] = []
         self._made: list[tuple[Module, list[str]]] = []
         """By which module, and the names that it is made of."""
 
     def note(self, module: Module, name: str) -> None:
         """A name of a module is looked up; `*` is all of it."""
-        self._noted.append(f"{module.name}:{name}")
+        self.lead_to(f"{module.name}:{name}")
+
+    def lead_to(self, node: str) -> None:
+        """What is looked at now leads to this."""
+        self._noted.append(node)
 
     @contextlib.contextmanager
     def noting(self, node: str = "") -> Iterator[list[str]]:
@@ -79,6 +83,16 @@ def _is_set_anew(module: Module, name: str) -> bool:
         for one in ((*now.names,) if name == "*" else (name,))
         if one in held
     )
+
+
+def node_of(held: object) -> str:
+    """By what an object that is followed is known among the names."""
+    return f"object {id(held)}"
+
+
+def is_name(node: str) -> bool:
+    """Whether it is a name, and no object of this process."""
+    return ":" in node
 
 
 def behind(names: Iterable[str], led_to: Callable[[str], Iterable[str] | None]) -> Iterator[str]:
