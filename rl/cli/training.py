@@ -13,7 +13,7 @@ from rl.cli.options import experiment_of, resumable, say, set_option
 from rl.cli.root import RESUMABLE, Told
 from rl.cli.store import take_store, tell_store
 from simcache.cli.options import emit, json_option
-from simcache.cli.words import Span, counted
+from simcache.cli.words import Span, counted, size
 
 if TYPE_CHECKING:
     from rl.experiment import Experiment
@@ -37,7 +37,7 @@ seed_option = click.option("--seed", "seeds", type=click.IntRange(min=0), multip
 @set_option
 @json_option
 def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Sequence[str], *, as_json: bool) -> None:
-    """Say how many steps fit before a deadline, by measuring.
+    """Say how many steps fit before a deadline, and how much they take in the store, by measuring.
 
     Two windows of the first training are computed (and kept, if they are not there yet); the median of the newest is the rate.
     """
@@ -67,12 +67,24 @@ def plan(target: str, deadline_s: float | None, wanted: int | None, changes: Seq
         trainings=len(experiment.seeds),
         evaluation_s=measured.window_s,
     )
+    window_bytes = sum(blob.size for blob in run.segments[-1].blobs)
+    all_bytes = window_bytes * -(-steps // experiment.training.window_steps) * len(experiment.seeds)
+    grows = ", and more as the replay fills" if hasattr(experiment.training.algorithm, "buffer_steps") else ""
     emit(
-        {"deadline_s": limit, "steps_per_s": measured.steps_per_s, "steps": fits.steps, "enough": fits.enough, "reserve_s": fits.reserve_s},
+        {
+            "deadline_s": limit,
+            "steps_per_s": measured.steps_per_s,
+            "steps": fits.steps,
+            "enough": fits.enough,
+            "reserve_s": fits.reserve_s,
+            "window_bytes": window_bytes,
+            "bytes": all_bytes,
+        },
         lambda: [
             f"{measured.steps_per_s:,.0f} steps/s, the median of {counted(measured.windows, 'window')} (compiling left out)",
             f"before {span(limit)} are over: {fits.steps:,} of {steps:,} steps for each of {counted(len(experiment.seeds), 'training')}, in {span(fits.training_s)}",
             f"kept back: {span(fits.reserve_s)} for a checkpoint, the evaluation, and a tenth of everything",
+            f"in the store: {size(all_bytes)} for {steps:,} steps, {size(window_bytes)} each window{grows}",
             f"next: rl train {target}" + ("" if fits.enough else f" --steps {max(fits.steps, 1)} (or go on in another session)"),
         ],
         as_json=as_json,

@@ -166,7 +166,9 @@ def test_train_load_extend_watch_and_export(command: Command, tmp_path: Path) ->
     assert told[0]["key"] == told[2]["key"]
 
     assert "40 of 40 steps" in command("watch", "small.json", "--once").stdout
-    assert json.loads(command("plan", "small.json", "--deadline", "1h", "--json").stdout)["steps_per_s"] > 0
+    plan = json.loads(command("plan", "small.json", "--deadline", "1h", "--wanted", "200", "--json").stdout)
+    assert plan["steps_per_s"] > 0
+    assert plan["bytes"] == 10 * plan["window_bytes"] > 10_000
     command("export", "small.json", "--to", "policy.npz")
     assert "checkpoint 2 of 2" in command("export", "small.json", "--to", "model.zip", "--checkpoint", "last").stderr
     from stable_baselines3 import PPO
