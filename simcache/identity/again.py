@@ -12,10 +12,21 @@ from simcache.identity.process.modules import Module
 from simcache.identity.process.project import Project
 from simcache.identity.process.taken import Names
 from simcache.identity.text.piece import Piece, digest_of
+from simcache.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from simcache.identity.process.keeping import Keeping
     from simcache.identity.process.options import Running
+
+
+class Filled(NamedTuple):
+    """Something that a function changes as it runs."""
+
+    namespace: dict[str, object]
+    """Where it stands."""
+    name: str
+    node: str
+    """By which the function is known."""
 
 
 class Entered(Protocol):
@@ -84,6 +95,22 @@ class Again:
     def functions(self) -> Iterator[tuple[object, str]]:
         """The functions and methods of loaded modules, decorated or not, by their nodes."""
         return (found for node, module, piece in self._entered if piece.kind != "data" for found in _standing(node, module))
+
+    def filled(self) -> Iterator[Filled]:
+        """What functions of loaded modules change as they run."""
+        may_run = self._may_run() if self._states else ()
+        for _, module, name, piece in self._states:
+            namespace = module.now().namespace
+            if namespace is not None and piece.kind == "data":
+                changers = (f"{module.name}:{changer}" for changer in piece.changed_by)
+                yield from (Filled(namespace, name, changer) for changer in changers if changer in may_run)
+
+    def cell_digests(self) -> dict[str, list[str]]:
+        """What functions and classes of notebooks say, by their nodes."""
+        found: dict[str, list[str]] = {}
+        for node, piece in self._in_cells.values():
+            found.setdefault(node, []).append(piece.digest)
+        return found
 
     def not_loaded(self) -> Iterator[str]:
         """The modules in which such things are to be made."""

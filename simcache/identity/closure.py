@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import accumulate
+from types import FunctionType
 
 from simcache.errors import BadSettings, SourceChanged
-from simcache.identity.again import Again
+from simcache.identity.again import Again, Filled
 from simcache.identity.process.files import (
     SourceFile,
     came_since,
@@ -58,6 +59,8 @@ class Closure:
         self.outside: set[str] = set()
         self.keeping: list[tuple[object, str]] = []
         """Functions around functions that were followed as objects, with what these are as text."""
+        self.filled: list[Filled] = []
+        """What functions of notebooks change as they run."""
         self.guards: dict[tuple[int, str], Guard] = {}
         self.listed: set[str] = set()
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
@@ -410,7 +413,12 @@ class Closure:
 
     def note_cell(self, node: str, piece: Piece) -> None:
         """A function or class of a notebook is followed: what it sets itself is no setting of a program."""
+        self.lead_to(node)
         self.again.note_cell(node, piece)
+
+    def fills(self, function: FunctionType, names: Iterable[str]) -> None:
+        """A function of a notebook changes these as it runs."""
+        self.filled += [Filled(function.__globals__, name, node_of(function)) for name in names]
 
     def count(self, *held: object) -> None:
         """These count by the values that they have now: have it hold only as long as nobody but the code that is reached changes them."""

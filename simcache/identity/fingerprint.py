@@ -52,6 +52,10 @@ def _closed(start: str, own: str, packages: Iterable[str], begin: Callable[[Clos
             continue
         if closure.counts <= counted:
             check_kept(closure, start)
+            if filled := [*closure.filled, *closure.again.filled()]:
+                from simcache.identity.memos import check_memos  # few functions change what stands beside them
+
+                check_memos(closure, start, filled)
             return found._replace(late=late(closure))
         counted |= closure.counts
 

@@ -418,6 +418,76 @@ def test_what_a_module_notes_for_functions_that_a_cell_calls_by_its_name_is_its_
         assert process.do("import model; answer = model.LOG") == "[1, 2]"
 
 
+MEMOS = {
+    "a dict": ("kept = {}", "def slow(x):\n    if x not in kept: kept[x] = step(x)\n    return kept[x]\n", "kept.clear()"),
+    "a list": ("kept = []", "def slow(x):\n    if not kept: kept.append(step(1))\n    return x * kept[0]\n", "kept = []"),
+    "made when it is needed": (
+        "kept = None",
+        "def slow(x):\n    global kept\n    if kept is None: kept = [step(1)]\n    return x * kept[0]\n",
+        "kept = None",
+    ),
+    "filled by a method": (
+        "kept = {}",
+        "class C:\n    def run(self, x):\n        if x not in kept: kept[x] = step(x)\n        return kept[x]\ndef slow(x): return C().run(x)\n",
+        "kept = {}",
+    ),
+}
+ANEW = {
+    "in a cell": "def step(x): return x * 3\n",
+    "in a module": "import laws, importlib; importlib.reload(laws); from laws import step\n",
+}
+
+
+@pytest.mark.parametrize("where", ANEW)
+@pytest.mark.parametrize(("made", "text", "emptied"), MEMOS.values(), ids=MEMOS)
+def test_a_memo_of_ones_own_that_was_filled_before_an_edit_is_not_stored_as_of_after_it(
+    made: str, text: str, emptied: str, where: str, world: World
+) -> None:
+    """What it holds is of the old code, and was stored under the key of the new one, for every later session."""
+    world.write({"laws.py": "def step(x): return x * 2\n"})
+    first = "from laws import step\n" if where == "in a module" else "def step(x): return x * 2\n"
+    with world.live() as process:
+        process.do(CELLS)
+        for cell in ("from simcache import cached\n", made, first, text, "@cached\ndef f(x): return slow(x)\n"):
+            process.do(f"cell({cell!r})")
+        assert process.do("f = space['f']; answer = f(2), f(5)") == "(4, 10)"
+        assert process.shown == []
+
+        world.edit("laws.py", "2", "3")
+        process.do(f"cell({ANEW[where]!r})")
+        assert process.do("answer = f(2)") == "4"
+        assert process.shown == ["NotStored"]
+        process.do(f"cell({emptied!r})")
+        assert process.do("answer = f(2), f.entry(2) is not None") == "(6, True)"
+    assert process.shown == ["NotStored"]
+
+
+NO_MEMOS = {
+    "a log": ("kept = []", "def slow(x):\n    kept.append(x)\n    return step(x)\n"),
+    "a table for people": ("kept = {}", "def slow(x):\n    kept[x] = step(x)\n    return step(x)\n"),
+    "a counter": ("kept = 0", "def slow(x):\n    global kept\n    kept += 1\n    return step(x)\n"),
+    "counts": ("kept = {1: 0}", "def slow(x):\n    kept[1] += 1\n    return step(x)\n"),
+    "filled by code that was not changed": (
+        "kept = {}",
+        "def once(x):\n    if x not in kept: kept[x] = True\ndef slow(x):\n    once(x)\n    return step(x)\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "text"), NO_MEMOS.values(), ids=NO_MEMOS)
+def test_what_is_only_noted_is_no_memo(made: str, text: str, world: World) -> None:
+    """After an edit nothing of the result comes out of it, so the result is stored."""
+    with world.live() as process:
+        process.do(CELLS)
+        for cell in ("from simcache import cached\n", made, "def step(x): return x * 2\n", text, "@cached\ndef f(x): return slow(x)\n"):
+            process.do(f"cell({cell!r})")
+        assert process.do("f = space['f']; answer = f(2), f(5)") == "(4, 10)"
+
+        process.do("cell('def step(x): return x * 3\\n')")
+        assert process.do("answer = f(2), f.entry(2) is not None, f(2)") == "(6, True, 6)"
+    assert process.shown == []
+
+
 def test_what_workers_compute_of_a_notebook_is_found_there(world: World) -> None:
     """A worker has no cells: it keyed functions by their bytecode, and the notebook computed all of it again."""
     with world.live() as process:

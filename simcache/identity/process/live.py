@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import types
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Protocol
@@ -53,6 +53,7 @@ class Followed(Protocol):
     def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
     def note_cell(self, node: str, piece: Piece) -> None: ...
+    def fills(self, function: types.FunctionType, names: Iterable[str]) -> None: ...
     def lead_to(self, node: str) -> None: ...
     def met(self, held: object) -> None: ...
     def following(self, held: object) -> AbstractContextManager[object]: ...
@@ -460,6 +461,7 @@ class Live:
         else:
             place = which(partial(codes_in_cell, self.cells[code.co_filename], code), code, piece)
         self.closure.lead_to(node)
+        self.closure.fills(function, piece.changes)
         self.closure.note_cell(node if piece.kind == "def" else node.rpartition(".")[0], piece)  # a method stands in the text of its class
         edges = [text for reach in piece.reaches for text in (reach, self.live_reach(function, reach, piece.changes))]
         for name, value in sorted(vars(function).items()):
