@@ -26,6 +26,8 @@ SHOWN: Final = {
 }
 """What the table shows, and what its columns are called."""
 CONFIDENCE: Final = 0.95
+TRAINED_BY: Final = ("task", "training", "steps", "evaluation")
+"""The fields of an experiment by which trainings of different seeds are of one configuration."""
 _FEW: Final = (12.7062, 4.3027, 3.1824, 2.7764)
 """Student's t at 97.5 % for one to four degrees of freedom, where the series below is too short."""
 
@@ -129,19 +131,33 @@ def student(freedom: int, confidence: float = CONFIDENCE) -> float:
 
 
 def together(outcomes: Sequence[Outcome], names: Sequence[str]) -> Outcome:
-    """All rows in one outcome; Differs if they were not measured on the same ground. A row that is in several is taken once."""
+    """All rows in one outcome; Differs if they were not measured on the same ground. A row that is in several is taken once.
+
+    Rows of one name but other numbers, and groups of one name that were trained or picked otherwise, are told apart by where they come from.
+    """
     first = outcomes[0]
     for other, name in zip(outcomes[1:], names[1:], strict=True):
         for field in Ground.model_fields:
             if getattr(other.ground, field) != getattr(first.ground, field):
                 raise Differs(field, getattr(first.ground, field), getattr(other.ground, field), (names[0], name))
     rows: list[Row] = []
+    trained: dict[str, object] = {}
     for outcome, name in zip(outcomes, names, strict=True):
+        taken = {row.name for row in rows}
+        how = {field: outcome.experiment.get(field) for field in TRAINED_BY}
+        # A group goes by another name as a whole: what is told of it is the mean of one configuration.
+        apart = {
+            row.group
+            for row in outcome.rows
+            if row.group and (trained.get(row.group, how) != how or (row.name in taken and row not in rows))
+        }
         for row in outcome.rows:
-            if row in rows:
-                continue
-            taken = any(row.name == held.name for held in rows)
-            rows.append(row.model_copy(update={"name": f"{row.name} ({name})", "group": f"{row.group} ({name})"}) if taken else row)
+            if row.group in apart or (row.name in taken and row not in rows):
+                group = f"{row.group} ({name})" if row.group else ""
+                rows.append(row.model_copy(update={"name": f"{row.name} ({name})", "group": group}))
+            elif row not in rows:
+                rows.append(row)
+        trained |= {row.group: how for row in outcome.rows if row.group not in apart}
     return first.model_copy(update={"rows": tuple(rows), "complete": all(each.complete for each in outcomes)})
 
 

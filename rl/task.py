@@ -109,7 +109,7 @@ class TaskSpec(Setting):
         fields = {field: getattr(made, field) for field in arz.Scenario.model_fields}
         fields |= {
             "network": arz.Network(name=made.network.name, roads=made.network.roads, nodes=tuple(nodes), notes=made.network.notes),
-            "demand": made.demand.model_copy(update=demand),
+            "demand": {**dict(made.demand), **demand},  # and not a changed copy, which nobody would check
             "horizon_s": self.horizon_s,
             "decision_s": self.decision_s,
             "fields": False,

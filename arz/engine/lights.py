@@ -92,6 +92,7 @@ def phase(plan: Plan, lamps: Lamps, time_s: float) -> tuple[Array, Array]:
 def _moment(table: Timetable, time_s: float) -> tuple[Array, Array, Array]:
     """What the fixed plans do, [signal]: the phase, when it began, and whether it has ended and the lights change."""
     turns = np.floor((time_s - table.offset) / table.cycle)
+    turns -= table.offset + turns * table.cycle > time_s  # rounding may lift the quotient to a turn that has not begun
     begin = table.offset + turns * table.cycle
     at = (table.starts <= (time_s - begin)[:, None]).sum(axis=1) - 1
     every = np.arange(len(at))

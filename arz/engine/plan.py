@@ -17,6 +17,7 @@ from arz.errors import Invalid
 from arz.laws.boundary.registry import code_of as end_code
 from arz.laws.equilibrium.registry import code_of as equilibrium_code
 from arz.laws.junctions.registry import code_of as junction_code
+from arz.laws.pressure.base import Closure
 from arz.laws.pressure.registry import CLOSURES
 from arz.laws.pressure.registry import code_of as closure_code
 from arz.memory import installed
@@ -198,7 +199,7 @@ def make_plan(scenario: Scenario) -> Plan:
         section[[network.road_index[road] for road in limit.roads]] = number
     metered = {network.road_index[meter.road]: number for number, meter in enumerate(meters)}
     known: dict[tuple[float, str], tuple[Numbers, ...]] = {}
-    numbers = [_numbers(scenario, road, known) for road in network.roads]
+    numbers = _with_room([_numbers(scenario, road, known) for road in network.roads], CLOSURES[closure_code(scenario.physics.closure)])
     chains = _chains(network, numbers, section, metered)
     reaches, notes = _reaches(network, chains, numbers, section, metered, scenario.scheme.cell_m)
     reach_of = {road: at for at, chain in enumerate(chains) for road in chain}
@@ -247,6 +248,22 @@ def _numbers(scenario: Scenario, road: Road, known: dict[tuple[float, str], tupl
     if kind not in known:
         known[kind] = scenario.physics.numbers(road.limit_kmh, road.quality)
     return known[kind]
+
+
+def _with_room(numbers: Sequence[tuple[Numbers, ...]], closure: Closure) -> list[tuple[Numbers, ...]]:
+    """The constants of all roads, with the ceilings that they have among each other.
+
+    Under an additive closure who comes from a faster road stands closer than who drives here, and is as sound.
+    """
+    fastest = [max(n.limit for n in kinds) for kinds in zip(*numbers, strict=True)]
+
+    def room(each: tuple[Numbers, ...]) -> float:
+        return 2 * max(closure.occupancy(w, 0.0, n.scale, n.jam, n.shape) for n, w in zip(each, fastest, strict=True))
+
+    if closure.built_in_equilibrium:
+        return list(numbers)
+    known = {each: tuple(n._replace(ceiling=max(n.ceiling, room(each))) for n in each) for each in set(numbers)}
+    return [known[each] for each in numbers]
 
 
 def _chains(network: Network, numbers: Sequence[tuple[Numbers, ...]], section: Array, metered: dict[int, int]) -> list[list[int]]:

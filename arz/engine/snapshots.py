@@ -1,5 +1,6 @@
 """What a snapshot holds, and whether one is of these worlds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 from arz.engine import lights
 from arz.engine.backends.base import State
 from arz.engine.groups import Group
+from arz.engine.plan import Plan
 from arz.errors import Invalid
+from arz.laws.pressure.registry import CLOSURES
+from arz.world.physics import Numbers
 
 Array = NDArray[Any]
 
@@ -62,6 +66,8 @@ def _shapes(groups: Sequence[Group]) -> dict[str, tuple[int, ...]]:
 def _require_markers(group: Group, rho: Array, y: Array) -> None:
     """Refuses traffic whose markers its scenario cannot bring forth: the scheme would clip them. An unsound state is left to `step`."""
     low, high = (np.array([getattr(start, name) for start in group.starts])[:, :, None] for name in ("low", "high"))
+    least, most = _adapted(group.plan)
+    low, high = np.minimum(low, least), np.maximum(high, most)
     near = 1e-9 if rho.dtype == np.float64 else 1e-4
     w = np.divide(y, rho, out=np.repeat(low, rho.shape[2], axis=2), where=(rho > 0) & np.isfinite(rho + y) & (y >= 0), dtype=np.float64)
     wrong = (w < low * (1 - near)) | (w > high * (1 + near))
@@ -70,6 +76,23 @@ def _require_markers(group: Group, rho: Array, y: Array) -> None:
         problem = f"has a {group.plan.classes[k]} marker of {w[at, k, cell]:.4g} m/s in world {group.worlds[at]}, cell {cell}"
         beyond = f"beyond the {low[at, k, 0]:.4g} … {high[at, k, 0]:.4g} m/s of its scenario"
         raise Invalid("snapshot.y", f"{problem}, {beyond}", "restore it into the scenarios it is of")
+
+
+def _adapted(plan: Plan) -> tuple[Array, Array]:
+    """[class, 1]: between what the markers lie that drivers adapt to in a sound crowd, which may be denser than a jam.
+
+    The scheme reads what is beyond the range of the data as its end, and keeps y as it is.
+    """
+    closure, classes = CLOSURES[plan.closure], len(plan.classes)
+    least, most = np.full((classes, 1), math.inf), np.full((classes, 1), -math.inf)
+    for k in range(classes):
+        kinds = [Numbers(*row) for row in np.unique(plan.reaches.numbers[:, k], axis=0).tolist()]
+        adapting = [n for n in kinds if math.isfinite(n.tau)]
+        if adapting and not plan.built_in:
+            # Equilibrium speeds are between 0 and V_max, and the pressure is greatest where it is fullest.
+            least[k] = 0.0
+            most[k] = max(closure.target(n.limit, n.limit, n.ceiling, n.scale, n.jam, n.shape) for n in adapting)
+    return least, most
 
 
 def remembered(group: Group) -> dict[str, Array]:

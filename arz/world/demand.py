@@ -12,6 +12,15 @@ from arz.world.physics import VehicleClass
 from arz.world.record import Id, NotNegative, Positive, Record
 
 HOUR_S = 3600.0
+MOST = 1000.0
+"""How many times the arrivals anybody may ask for; whoever asks for more means another number."""
+NOISIEST = 10.0
+"""A spread of ten times the mean: then nobody comes in most steps, and everybody in a few."""
+SHORTEST_STEP_S = 1.0
+"""Finer than anybody counts arrivals, and each step is a row of a table."""
+
+Times = Annotated[float, Field(ge=0, le=MOST)]
+Spread = Annotated[float, Field(ge=0, le=NOISIEST)]
 SPREAD, SURGE = 1 << 62, 1 << 61
 """What random numbers are drawn for, beside the noise; surges count on from theirs."""
 
@@ -44,7 +53,7 @@ class Inflow(Record):
 class Surge(Record):
     """A rush at every entry: `factor` times as many come for `length_s`, from a moment that the seed chooses for each road."""
 
-    factor: NotNegative
+    factor: Times
     length_s: Positive
     earliest_s: NotNegative = 0.0
     latest_s: NotNegative
@@ -65,10 +74,10 @@ class Demand(Record):
     """
 
     inflows: tuple[Inflow, ...] = ()
-    scale: NotNegative = 1.0
-    noise: NotNegative = 0.0
-    noise_step_s: Positive = 60.0
-    spread: NotNegative = 0.0
+    scale: Times = 1.0
+    noise: Spread = 0.0
+    noise_step_s: Annotated[float, Field(ge=SHORTEST_STEP_S)] = 60.0
+    spread: Spread = 0.0
     surges: tuple[Surge, ...] = ()
 
     @model_validator(mode="after")

@@ -12,6 +12,13 @@ from arz.world.record import Id, LimitKmh, NotNegative, Positive, Record, Share
 
 SUM_TOLERANCE = 1e-6
 SHORTEST_NETWORK_M = 2.0
+MOST_LANES = 100
+"""More than any road has; whoever gives more gives something else."""
+SHORTEST_PHASE_S = 0.1
+"""No light changes faster, and so many windows of green would have to be listed."""
+
+Priority = Annotated[float, Field(ge=1e-6, le=1e6)]
+"""A share of 1e-12 is nobody; what is farther apart is no number any more in single precision."""
 
 
 class Road(Record):
@@ -21,7 +28,7 @@ class Road(Record):
     start: Id
     end: Id
     length_m: Positive
-    lanes: Annotated[int, Field(ge=1)]
+    lanes: Annotated[int, Field(ge=1, le=MOST_LANES)]
     limit_kmh: LimitKmh
     quality: Quality = "R2"
     highway: str = "secondary"
@@ -50,7 +57,7 @@ class Phase(Record):
     """The approaches that are green together, and for how long in a fixed plan; an approach that no phase names stays shut."""
 
     green: tuple[Id, ...]
-    duration_s: Positive
+    duration_s: Annotated[float, Field(ge=SHORTEST_PHASE_S)]
 
 
 class Signal(Record):
@@ -110,7 +117,7 @@ class Node(Record):
     y_m: float = 0.0
     kind: Literal["fifo", "lanes"] = "fifo"
     turns: tuple[Turn, ...] = ()
-    priority: Annotated[tuple[tuple[Id, Positive], ...], BeforeValidator(_pairs)] = ()
+    priority: Annotated[tuple[tuple[Id, Priority], ...], BeforeValidator(_pairs)] = ()
     """What approaches are worth where they compete for room, as a mapping or as pairs; an approach not named is worth its lanes."""
     memory: Share = 1.0
     """How much of their marker drivers keep beyond the node."""

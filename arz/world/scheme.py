@@ -12,5 +12,5 @@ class Scheme(Record):
 
     order: Literal[1, 2] = 2
     cell_m: Positive = 15.0
-    courant: Annotated[float, Field(gt=0, le=1)] = 0.9
+    courant: Annotated[float, Field(ge=1e-3, le=1)] = 0.9
     """1 is the bound of the order: Δt·max|λ|/Δx = 1 at first order, 1/2 where a second one has slopes."""

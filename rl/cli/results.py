@@ -148,14 +148,14 @@ def _asked(target: str) -> "Outcome | Experiment":
 
 
 def _require_reference(reference: str, asked: Sequence["Outcome | Experiment"], targets: Sequence[str]) -> None:
-    """Refused, before anything is trained, where no row can have this name; a name that an earlier target has goes with its own target."""
+    """Refused, before anything is trained, where no row can have this name; one of a later target may go with its target."""
     from rl.compare import no_row
     from rl.experiment import Experiment, row_titles
 
     known: list[str] = []
-    for one, target in zip(asked, targets, strict=True):
+    for at, (one, target) in enumerate(zip(asked, targets, strict=True)):
         names = row_titles(one) if isinstance(one, Experiment) else [row.name for row in one.rows]
-        known += [name for name in names if name not in known] + [f"{name} ({target})" for name in names if name in known]
+        known += [name for name in names if name not in known] + [f"{name} ({target})" for name in names if at]
     if reference not in known:
         raise no_row(reference, known)
 

@@ -6,11 +6,13 @@ import pytest
 from arz.engine.plan import make_plan
 from arz.engine.simulator import Simulator
 from arz.engine.start import make_start
+from arz.world.demand import Demand, mixed
+from arz.world.network import Network, Node, Phase, Signal
 from arz.world.physics import ClosureName, Physics, VehicleClass
 from arz.world.scenario import Initial, InitialRoad, Piece, Scenario, Uniform
 from arz.world.scenarios.registry import scenario
 from arz.world.scheme import Scheme
-from tests.arz.engines import CAPACITY, FIRST, FREE, FROZEN, JAM, LWR, PAIR, SECOND, cars, filled, lwr, one_road, street, town
+from tests.arz.engines import CAPACITY, FIRST, FREE, FROZEN, JAM, LWR, PAIR, SECOND, cars, filled, lwr, one_road, road, street, town
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -104,6 +106,34 @@ class TestCourant:
     def _stays_bounded(self, physics: Physics) -> None:
         simulator = Simulator(scenario("corridor", demand_veh_per_h=2400.0, physics=physics), dtype="float64")
         assert simulator.dt_bound_s > 0.05
+        for _ in range(40):
+            simulator.step(None, 15.0)
+
+            assert simulator.courant()[0] <= 1.0 + 1e-12
+        assert np.abs(simulator.ledger().drift).max() < 1e-12
+
+
+class TestSlowRoadBehindAFastOne:
+    """Who comes from a faster road brings a marker beyond the pressure of a jam."""
+
+    @pytest.mark.parametrize(("closure", "classes"), [("power", ("motorcycle", "car")), ("power", ("car",)), ("logarithmic", ("car",))])
+    def test_a_queue_at_a_light(self, closure: ClosureName, classes: tuple[VehicleClass, ...]) -> None:
+        """With default parameters an additive closure has a queue at a light behind a change of limits, and no state is unsound.
+
+        Once the run stopped after a minute as beyond the jam, and advised to lower the Courant number, which changed nothing.
+        """
+        lights = Signal(phases=(Phase(green=("slow",), duration_s=30.0), Phase(green=(), duration_s=30.0)))
+        network = Network(
+            name="slow",
+            roads=(
+                road("fast", "west", "change", 300.0, limit_kmh=80.0, quality="R1"),
+                road("slow", "change", "light", 60.0, quality="R5"),
+            ),
+            nodes=(Node(id="west"), Node(id="change"), Node(id="light", signal=lights)),
+        )
+        physics = Physics(closure=closure, classes=classes)
+        demand = Demand(inflows=mixed("fast", 1500.0, classes))
+        simulator = Simulator(Scenario(name="slow", network=network, physics=physics, demand=demand), dtype="float64")
         for _ in range(40):
             simulator.step(None, 15.0)
 

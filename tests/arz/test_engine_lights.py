@@ -37,6 +37,22 @@ class TestPlan:
 
         assert [(0, 5), (0, 10), (0, 15), (1, -5), (1, 0), (1, 5), (0, -5), (0, 0), (0, 5)] == told
 
+    @pytest.mark.parametrize("green_s", [5.05, 15.1, 35.2])
+    def test_a_cycle_that_rounds_up_to_the_moment(self, green_s: float) -> None:
+        """A plan is in one of its phases at every moment, also where time over cycle rounds up to a turn that has not begun.
+
+        After 1005 s of cycles of 20.1 s it once was in phase -1, and who asked for another one then waited for it for ever.
+        """
+        plan = Signal(phases=(Phase(green=("a",), duration_s=green_s), Phase(green=("b",), duration_s=green_s)))
+        simulator = Simulator(stop_lines(plan), dtype="float64")
+        measured = simulator.step(None, 2010.0)
+        assert 0 == measured.phase[0, 0]
+        assert 0.0 == pytest.approx(measured.phase_age_s[0, 0], abs=1e-9)
+
+        asked = simulator.step(Controls(phase=np.array([[1]])), 7.5)
+        assert 1 == asked.phase[0, 0]
+        assert 2.5 == pytest.approx(asked.phase_age_s[0, 0], abs=1e-9)
+
     def test_one_phase_is_always_on(self) -> None:
         """A signal of one phase never changes, and has neither amber nor all-red."""
         simulator = Simulator(stop_lines(Signal(phases=(Phase(green=("a",), duration_s=7.0),))), dtype="float64")

@@ -11,7 +11,9 @@ from arz.errors import Invalid
 from arz.world.actuators.ramp_meter import RampMeter
 from arz.world.actuators.speed_limit import SpeedLimit
 from arz.world.network import Phase, Signal
+from arz.world.physics import ClosureName, Physics
 from arz.world.scenario import Scenario
+from arz.world.scenarios.registry import scenario
 from tests.arz.engines import same_measures, same_snapshot, same_world, stop_lines, town
 
 pytestmark = pytest.mark.timeout(600)
@@ -151,6 +153,19 @@ class TestRefused:
         with pytest.raises(Invalid, match=names):
             simulator.restore({**before, **change})
         same_snapshot(before, simulator.snapshot())
+
+    @pytest.mark.parametrize("closure", ["power", "logarithmic"])
+    def test_own_snapshots_of_a_creeping_jam_are_taken(self, closure: ClosureName) -> None:
+        """What was taken of a scenario can be restored into it: motorcycles who creep in a jam adapt to markers beyond those of the data.
+
+        Once a run with an additive closure was refused its own snapshot as soon as a queue of motorcycles stood at a light.
+        """
+        crowded = scenario("corridor", demand_veh_per_h=2400.0, physics=Physics(closure=closure))
+        straight, other = (Simulator(crowded, dtype="float64", threads=1) for _ in range(2))
+        for _ in range(40):
+            straight.step(None, 15.0)
+            other.restore(straight.snapshot())
+        same_measures(straight.step(None, 15.0), 0, other.step(None, 15.0), 0)
 
     @pytest.mark.parametrize("share", [0.05, 2.0])
     def test_markers_beyond_the_scenario(self, share: float) -> None:

@@ -76,6 +76,40 @@ def test_rows_of_several_runs_in_one_table() -> None:
     assert [each.name for each in whole.rows] == ["webster", "ppo", "ppo (y)"]
 
 
+def test_trainings_of_two_configurations_have_two_means() -> None:
+    """A line of several seeds is the mean of one configuration, whichever seeds each was trained with.
+
+    Once the third seed of one experiment was averaged with both seeds of another, and the rest of its own without it.
+    """
+    one, other = {"training": {"gamma": 0.9}, "steps": 10}, {"training": {"gamma": 0.99}, "steps": 10}
+    two = outcome(row("base", 20.0), *(row(f"ppo, seed {n}", 10.0, group="ppo") for n in (1, 2))).model_copy(update={"experiment": one})
+    three = outcome(row("base", 20.0), *(row(f"ppo, seed {n}", 16.0, group="ppo") for n in (2, 3, 4))).model_copy(
+        update={"experiment": other}
+    )
+    made, _ = lines(together([two, three], ["x", "y"]))
+    means = {each.name: each for each in made if ":" in each.name}
+
+    assert {"ppo: all 2 seeds": 2, "ppo (y): all 3 seeds": 3} == {name: each.trainings for name, each in means.items()}
+    assert means["ppo: all 2 seeds"].measures["delay_s"].mean == pytest.approx(10.0, abs=0.1)
+    assert means["ppo (y): all 3 seeds"].measures["delay_s"].mean == pytest.approx(16.0, abs=0.1)
+
+
+def test_more_seeds_of_one_configuration_are_one_group() -> None:
+    """The same experiment with further seeds: what both have is taken once, and the mean is over all of them."""
+    seeds = [row(f"ppo, seed {n}", 10.0 + n, group="ppo") for n in (1, 2, 3)]
+    made, _ = lines(together([outcome(row("base", 20.0), *seeds[:2]), outcome(row("base", 20.0), *seeds)], ["x", "y"]))
+
+    assert [each.name for each in made] == ["base", *(each.name for each in seeds), "ppo: all 3 seeds"]
+
+
+def test_a_baseline_of_other_numbers_stays_a_baseline() -> None:
+    """Rules of one name but other numbers are told apart, are nobody's training, have no mean, and may be the reference."""
+    made, base = lines(together([outcome(row("a", 20.0), row("bc", 21.0)), outcome(row("a", 15.0), row("bc", 16.0))], ["x", "y"]))
+
+    assert base == "a (y)"
+    assert [(each.name, each.trainings) for each in made] == [("a", 0), ("bc", 0), ("a (y)", 0), ("bc (y)", 0)]
+
+
 def test_the_reference_is_the_hardest_baseline() -> None:
     """Without a name, the baseline with the least delay; several seeds have a line of their mean."""
     rows = [row("weak", 30.0), row("strong", 20.0), row("one", 18.0, group="ppo"), row("two", 19.0, group="ppo")]

@@ -276,6 +276,15 @@ def test_a_slipped_unit_is_noticed(action: dict[str, object], path: str) -> None
     assert refused.value.path == f"action.{path}"
 
 
+@pytest.mark.parametrize(("field", "value"), [("scale", 1e9), ("noise", 1e200), ("spread", 50.0)])
+def test_days_that_nobody_means_are_refused(field: str, value: float) -> None:
+    """What the solver refuses of a demand, it refuses of a task's: such numbers once ran until a state was no number any more."""
+    with pytest.raises(arz.Invalid) as refused:
+        spec(demand={field: value})
+
+    assert refused.value.path == f"demand.{field}"
+
+
 def test_a_spec_is_its_json() -> None:
     """Written and read again it is equal, and gives the same world."""
     made = spec(reward=[{"kind": "queue", "change": True}, {"kind": "switches", "weight": 0.5}], demand={"spread": 0.3})
