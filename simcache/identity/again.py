@@ -105,12 +105,9 @@ class Again:
                 changers = (f"{module.name}:{changer}" for changer in piece.changed_by)
                 yield from (Filled(namespace, name, changer) for changer in changers if changer in may_run)
 
-    def cell_digests(self) -> dict[str, list[str]]:
-        """What functions and classes of notebooks say, by their nodes."""
-        found: dict[str, list[str]] = {}
-        for node, piece in self._in_cells.values():
-            found.setdefault(node, []).append(piece.digest)
-        return found
+    def nodes_in_cells(self) -> Iterator[str]:
+        """Functions and classes of notebooks."""
+        return (node for node, _ in self._in_cells.values())
 
     def not_loaded(self) -> Iterator[str]:
         """The modules in which such things are to be made."""

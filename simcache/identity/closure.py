@@ -24,7 +24,7 @@ from simcache.identity.process.files import (
 )
 from simcache.identity.process.live import Live
 from simcache.identity.process.loaded import Loaded
-from simcache.identity.process.made import Made, node_of
+from simcache.identity.process.made import Made, node_of, text_node
 from simcache.identity.process.modules import Module, locate, target
 from simcache.identity.process.project import Project
 from simcache.identity.process.taken import (
@@ -414,11 +414,14 @@ class Closure:
     def note_cell(self, node: str, piece: Piece) -> None:
         """A function or class of a notebook is followed: what it sets itself is no setting of a program."""
         self.lead_to(node)
+        self.lead_to(text_node(piece.digest))  # several may have one name, as every lambda has
         self.again.note_cell(node, piece)
 
     def fills(self, function: FunctionType, names: Iterable[str]) -> None:
         """A function of a notebook changes these as it runs."""
-        self.filled += [Filled(function.__globals__, name, node_of(function)) for name in names]
+        self.filled += [
+            Filled(function.__globals__, name, node_of(function)) for name in names if name not in function.__code__.co_freevars
+        ]
 
     def count(self, *held: object) -> None:
         """These count by the values that they have now: have it hold only as long as nobody but the code that is reached changes them."""

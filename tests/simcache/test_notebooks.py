@@ -426,6 +426,21 @@ MEMOS = {
         "def slow(x):\n    global kept\n    if kept is None: kept = [step(1)]\n    return x * kept[0]\n",
         "kept = None",
     ),
+    "made when it is needed, and no container": (
+        "kept = None",
+        "def slow(x):\n    global kept\n    if kept is None: kept = np.array([step(1)])\n    return int(x * kept[0])\n",
+        "kept = None",
+    ),
+    "made when it is needed, of a name that was not there": (
+        "other = 1",
+        "def slow(x):\n    global kept\n    if 'kept' not in globals(): kept = step(1)\n    return x * kept\n",
+        "del kept",
+    ),
+    "of a class of one's own that has no truth": (
+        "class T(dict):\n    def __bool__(self): raise ValueError(self)\nkept = T()",
+        "def slow(x):\n    if x not in kept: kept[x] = step(x)\n    return kept[x]\n",
+        "kept.clear()",
+    ),
     "filled by a method": (
         "kept = {}",
         "class C:\n    def run(self, x):\n        if x not in kept: kept[x] = step(x)\n        return kept[x]\ndef slow(x): return C().run(x)\n",
@@ -448,9 +463,16 @@ def test_a_memo_of_ones_own_that_was_filled_before_an_edit_is_not_stored_as_of_a
     first = "from laws import step\n" if where == "in a module" else "def step(x): return x * 2\n"
     with world.live() as process:
         process.do(CELLS)
-        for cell in ("from simcache import cached\n", made, first, text, "@cached\ndef f(x): return slow(x)\n"):
+        for cell in (
+            "from simcache import cached\nimport numpy as np\nOTHER = 1\n",
+            made,
+            first,
+            text,
+            "@cached\ndef f(x): return slow(x) + 0 * OTHER\n",
+        ):
             process.do(f"cell({cell!r})")
         assert process.do("f = space['f']; answer = f(2), f(5)") == "(4, 10)"
+        assert process.do("space['OTHER'] = 5; answer = f.key(2) != f.key(5)") == "True"
         assert process.shown == []
 
         world.edit("laws.py", "2", "3")
@@ -467,6 +489,29 @@ NO_MEMOS = {
     "a table for people": ("kept = {}", "def slow(x):\n    kept[x] = step(x)\n    return step(x)\n"),
     "a counter": ("kept = 0", "def slow(x):\n    global kept\n    kept += 1\n    return step(x)\n"),
     "counts": ("kept = {1: 0}", "def slow(x):\n    kept[1] += 1\n    return step(x)\n"),
+    "counts of what may be new": ("kept = {}", "def slow(x):\n    kept[x] = kept.get(x, 0) + 1\n    return step(x)\n"),
+    "what was said already": (
+        "kept = set()",
+        "def slow(x):\n    if 1 not in kept:\n        kept.add(1)\n        print('odd', file=sys.stderr)\n    return step(x)\n",
+    ),
+    "a log that is told of": ("kept = []", "def slow(x):\n    kept.append(x)\n    print(len(kept), file=sys.stderr)\n    return step(x)\n"),
+    "a log that is kept short": ("kept = []", "def slow(x):\n    kept.append(x)\n    if len(kept) > 9: kept.pop(0)\n    return step(x)\n"),
+    "a log that another function shows": (
+        "kept = []",
+        "def slow(x):\n    kept.append(x)\n    return step(x)\ndef show(): return kept[-1]\n",
+    ),
+    "a progress bar": (
+        "kept = None",
+        "class Bar(set): pass\ndef slow(x):\n    global kept\n    if kept is None: kept = Bar()\n    kept.update([1])\n    return step(x)\n",
+    ),
+    "a variable of a function around it": (
+        "kept = [1]",
+        "def make():\n    kept = []\n    def run(x):\n        kept.append(x)\n        return step(x) + 0 * len(kept)\n    return run\nslow = make()\n",
+    ),
+    "an argument of that name": (
+        "kept = []",
+        "def deep(kept): return step(kept)\ndef slow(x):\n    kept.append(x)\n    return deep(x)\n",
+    ),
     "filled by code that was not changed": (
         "kept = {}",
         "def once(x):\n    if x not in kept: kept[x] = True\ndef slow(x):\n    once(x)\n    return step(x)\n",
@@ -479,13 +524,62 @@ def test_what_is_only_noted_is_no_memo(made: str, text: str, world: World) -> No
     """After an edit nothing of the result comes out of it, so the result is stored."""
     with world.live() as process:
         process.do(CELLS)
-        for cell in ("from simcache import cached\n", made, "def step(x): return x * 2\n", text, "@cached\ndef f(x): return slow(x)\n"):
+        for cell in (
+            "import sys\nfrom simcache import cached\n",
+            made,
+            "def step(x): return x * 2\n",
+            text,
+            "@cached\ndef f(x): return slow(x)\n",
+        ):
             process.do(f"cell({cell!r})")
         assert process.do("f = space['f']; answer = f(2), f(5)") == "(4, 10)"
 
         process.do("cell('def step(x): return x * 3\\n')")
         assert process.do("answer = f(2), f.entry(2) is not None, f(2)") == "(6, True, 6)"
     assert process.shown == []
+
+
+def test_a_memo_does_not_become_old_by_another_function_without_a_name(world: World) -> None:
+    """All lambdas have one name: what the code says that fills a memo was taken from each of them."""
+    with world.live() as process:
+        process.do(CELLS)
+        for cell in (
+            "from simcache import cached\nkept = {}\nstep = lambda x: x * 2\n",
+            "def slow(x):\n    if x not in kept: kept[x] = step(x)\n    return kept[x]\n",
+            "add = lambda x: x + 0\n",
+            "@cached\ndef f(x): return add(slow(x))\n",
+        ):
+            process.do(f"cell({cell!r})")
+        assert process.do("f = space['f']; answer = f(2)") == "4"
+        process.do("cell('add = lambda x: x + 1')")
+
+        assert process.do("answer = f(2), f.entry(2) is not None") == "(5, True)"
+    assert process.shown == []
+
+
+def test_what_was_made_as_needed_is_not_kept_for_the_watch(world: World) -> None:
+    """A data set that the notebook lets go is gone, however often it was met."""
+    with world.live() as process:
+        process.do(CELLS + "import weakref")
+        process.do("cell('from simcache import cached\\nclass Big: pass\\nDATA = None')")
+        text = "@cached\ndef f(x):\n    global DATA\n    if DATA is None: DATA = Big()\n    return x * len([DATA])\n"
+        process.do(f"cell({text!r}); f = space['f']; f(1); cell('def g(): pass'); f.entry(2); gone = weakref.ref(space['DATA'])")
+        process.do("from simcache.identity import fingerprint; fingerprint.fingerprint(space['f'].__wrapped__)")
+        assert process.do("space['DATA'] = None; import gc; gc.collect(); answer = gone()") == "None"
+
+
+def test_the_text_of_a_cell_is_found_where_it_is_compiled_statement_by_statement(world: World) -> None:
+    """As IPython does: `np.sqrt(x)` is other code where `import numpy as np` stands in what is compiled; the text was not found."""
+    text = "import numpy as np\nfrom simcache import cached\n@cached\ndef f(x): return float(np.sqrt(x))\n"
+    by_statement = CELLS.replace(
+        'exec(compile(text, name, "exec"), space)',
+        'import ast\n    for one in ast.parse(text).body: exec(compile(ast.Module([one], []), name, "exec"), space)',
+    )
+    keys = set()
+    for cells in (CELLS, by_statement):
+        with world.live() as process:
+            keys.add(process.do(f"{cells}cell({text!r}); answer = space['f'].key(2)"))
+    assert len(keys) == 1
 
 
 def test_what_workers_compute_of_a_notebook_is_found_there(world: World) -> None:

@@ -1,5 +1,6 @@
 """The cells of a notebook: what was typed there, or at a prompt that keeps its texts, and has no file."""
 
+import ast
 import linecache
 import os
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 
 from simcache.identity.process.bytecode import same_code
-from simcache.identity.process.files import compiled
+from simcache.identity.process.files import codes_within, compiled
 from simcache.identity.process.modules import own_function
 from simcache.identity.text.piece import Piece, Summary
 
@@ -49,7 +50,16 @@ def _cell(function: FunctionType, texts: dict[str, str]) -> Summary | None:
 
 def codes_in_cell(text: str, code: CodeType) -> Mapping[str, tuple[CodeType, ...]]:
     """All functions of the cell in which a function stands, by their qualified names."""
-    return compiled(code.co_filename, text.encode())
+    whole = compiled(code.co_filename, text.encode())
+    if any(same_code(code, found) for found in whole.get(code.co_qualname, ())):
+        return whole
+    return _statement_by_statement(text)
+
+
+@lru_cache(maxsize=256)
+def _statement_by_statement(text: str) -> Mapping[str, tuple[CodeType, ...]]:
+    """As IPython compiles a cell: what is asked of a module is other code where its import stands beside it."""
+    return codes_within(compile(ast.Module([one], []), "<cell>", "exec", dont_inherit=True) for one in ast.parse(text).body)
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ import sys
 import time
 import types
 from _thread import get_ident
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from xxhash import xxh3_128_hexdigest
 
@@ -220,8 +220,13 @@ def _file_time() -> int:
 
 @functools.lru_cache(maxsize=256)
 def compiled(path: str, content: bytes) -> Mapping[str, tuple[types.CodeType, ...]]:
+    return codes_within([compile(content, path, "exec", dont_inherit=True)])
+
+
+def codes_within(codes: Iterable[types.CodeType]) -> Mapping[str, tuple[types.CodeType, ...]]:
+    """These and all inside them, by their qualified names."""
     found: dict[str, tuple[types.CodeType, ...]] = {}
-    queue = [compile(content, path, "exec", dont_inherit=True)]
+    queue = [*codes]
     while queue:
         code = queue.pop()
         found[code.co_qualname] = (*found.get(code.co_qualname, ()), code)

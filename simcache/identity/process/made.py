@@ -90,8 +90,18 @@ def node_of(held: object) -> str:
     return f"object {id(held)}"
 
 
+def text_node(digest: str) -> str:
+    """By what a text that has no place in a module is known among the names."""
+    return f"text {digest}"
+
+
+def is_text(node: str) -> bool:
+    """Whether it is a text that has no place in a module."""
+    return node.startswith("text ")
+
+
 def is_name(node: str) -> bool:
-    """Whether it is a name, and no object of this process."""
+    """Whether it is a name, and neither an object of this process nor a text."""
     return ":" in node
 
 
