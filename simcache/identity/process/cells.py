@@ -1,6 +1,5 @@
 """The cells of a notebook: what was typed there, or at a prompt that keeps its texts, and has no file."""
 
-import ast
 import linecache
 import os
 from collections.abc import Mapping
@@ -59,6 +58,8 @@ def codes_in_cell(text: str, code: CodeType) -> Mapping[str, tuple[CodeType, ...
 @lru_cache(maxsize=256)
 def _statement_by_statement(text: str) -> Mapping[str, tuple[CodeType, ...]]:
     """As IPython compiles a cell: what is asked of a module is other code where its import stands beside it."""
+    import ast  # most functions are found in the cell as a whole
+
     return codes_within(compile(ast.Module([one], []), "<cell>", "exec", dont_inherit=True) for one in ast.parse(text).body)
 
 
