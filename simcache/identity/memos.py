@@ -13,6 +13,7 @@ from simcache.named_tuple import NamedTuple
 
 _FILLED = "may hold what was put there before the code that fills it was changed: empty it, define it again, or start anew"
 _CONTAINERS = (dict, list, set)
+_GONE = object()
 
 
 class _Met(NamedTuple):
@@ -51,9 +52,10 @@ def check_memos(closure: Closure, start: str, filled: Iterable[Filled]) -> None:
 def _reference(held: object) -> Callable[[], object]:
     if not isinstance(held, _CONTAINERS):
         try:
-            return weakref.ref(held)
+            kept = weakref.ref(held)
         except TypeError:  # a number, a text
-            pass
+            return lambda: held
+        return lambda: _GONE if (now := kept()) is None else now  # whoever bound the name anew made nothing that was lacking
     return lambda: held
 
 
