@@ -97,6 +97,9 @@ class Unkeyable(CacheError, TypeError):
         return f"{self.path} cannot be part of a key: {self.reason}"
 
 
+_RELOAD = "load it again (importlib.reload) and import anew what was imported from it, or start anew"
+
+
 class SourceChanged(CacheError):
     """A source file is not the one that this process loaded, so the version of the loaded code is unknown: start anew."""
 
@@ -105,12 +108,12 @@ class SourceChanged(CacheError):
         self.path = path
 
     def __str__(self) -> str:
-        return f"{self.path} was edited after this process loaded it, so nobody can tell the version of the code that runs: start anew"
+        return f"{self.path} was edited after this process loaded it, so nobody can tell the version of the code that runs: {_RELOAD}"
 
     @property
     def reason(self) -> str:
         """The same as the reason why a result is not stored."""
-        return f"{self.path} was edited after this process loaded it; start anew to cache again"
+        return f"{self.path} was edited after this process loaded it; to cache again, {_RELOAD}"
 
 
 class MadeBefore(SourceChanged):

@@ -41,7 +41,8 @@ def check_kept(closure: Closure, start: str) -> None:
         reached = sorted(filter(is_name, behind([*nodes, node_of(one)], closure.made.edges.get)))
         read = digest_of(*sorted(texts), *(closure.parts.get(name, "") for name in reached))
         beyond = any(_is_own(closure, name) for name in reached if name not in nodes)
-        kept.append(Kept(nodes[0].replace(":", "."), one, frozenset(nodes), reached, read, beyond))
+        edited = closure.edited_since(nodes[0].partition(":")[0], reached)
+        kept.append(Kept(nodes[0].replace(":", "."), one, frozenset(nodes), reached, read, beyond, edited))
     context = (closure.project.own, tuple(sorted(closure.project.packages)))
     make_anew(kept, context)
     for row in kept:

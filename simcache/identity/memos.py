@@ -44,7 +44,8 @@ def check_memos(closure: Closure, start: str, filled: Iterable[Filled]) -> None:
         met = _met.get((space, name, start))
         was = held if met is None else met.held()
         needed = held is not None and (was is None or (met is not None and met.needed and was is held))
-        if met is not None and met.text != text and _is_filled(was, held, needed=needed) and _is_read(closure, namespace, name):
+        edited = closure.edited_since(str(namespace.get("__name__")), nodes) if met is None else met.text != text
+        if edited and _is_filled(was, held, needed=needed) and _is_read(closure, namespace, name):
             raise MadeBefore(f"{namespace.get('__name__')}.{name}", _FILLED)
         _met[space, name, start] = _Met(_reference(held), needed, text)
 

@@ -39,7 +39,8 @@ def test_who_asks_for_the_version_of_an_edited_file_is_told_what_to_do(asked: st
         told = process.do(f"try: answer = {asked}\nexcept CacheError as problem: answer = str(problem)")
     assert told == repr(
         f"{twelve.checkout / 'pkg' / 'mod.py'} was edited after this process loaded it, "
-        "so nobody can tell the version of the code that runs: start anew"
+        "so nobody can tell the version of the code that runs: "
+        "load it again (importlib.reload) and import anew what was imported from it, or start anew"
     )
 
 

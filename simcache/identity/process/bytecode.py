@@ -9,6 +9,8 @@ from simcache.identity.text.link import link_to
 from simcache.identity.text.piece import MUTATORS, Piece, digest_of
 
 _DOCSTRING = 0x4000000  # a flag of the code object from Python 3.13 on
+_AUTORELOADED = "__autoreload_class__."
+"""What IPython calls the class around a method that it compiles anew."""
 _WRITES = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "DELETE_ATTR"})
 _GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 _FREE_LOADS = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
@@ -18,6 +20,18 @@ _ATTRIBUTE_LOADS = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 def same_code(one: types.CodeType, other: types.CodeType) -> bool:
     """Whether two code objects do the same; where they stand in their files does not count."""
     return one is other or _meaning(one) == _meaning(other)
+
+
+def qualname_of(function: types.FunctionType) -> str:
+    """The name under which its code stands in a file; autoreload compiles a method inside a class of its own."""
+    name = function.__code__.co_qualname
+    return function.__qualname__ if name.startswith(_AUTORELOADED) else name
+
+
+def is_of_file(function: types.FunctionType, path: str) -> bool:
+    """Whether its code says that it stands in this file; autoreload names none where it compiles a property, and leaves it in its class."""
+    code = function.__code__
+    return code.co_filename == path or (code.co_filename == "<string>" and code.co_qualname.startswith(_AUTORELOADED))
 
 
 def place_of(code: types.CodeType) -> tuple[int, int]:

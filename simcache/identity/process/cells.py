@@ -7,7 +7,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 
 from simcache.identity.process.bytecode import same_code
-from simcache.identity.process.files import codes_within, compiled
+from simcache.identity.process.files import compiled, compiled_one_by_one
 from simcache.identity.process.modules import own_function
 from simcache.identity.text.piece import Piece, Summary
 
@@ -52,15 +52,7 @@ def codes_in_cell(text: str, code: CodeType) -> Mapping[str, tuple[CodeType, ...
     whole = compiled(code.co_filename, text.encode())
     if any(same_code(code, found) for found in whole.get(code.co_qualname, ())):
         return whole
-    return _statement_by_statement(text)
-
-
-@lru_cache(maxsize=256)
-def _statement_by_statement(text: str) -> Mapping[str, tuple[CodeType, ...]]:
-    """As IPython compiles a cell: what is asked of a module is other code where its import stands beside it."""
-    import ast  # most functions are found in the cell as a whole
-
-    return codes_within(compile(ast.Module([one], []), "<cell>", "exec", dont_inherit=True) for one in ast.parse(text).body)
+    return compiled_one_by_one(text.encode())
 
 
 @lru_cache(maxsize=256)

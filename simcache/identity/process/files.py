@@ -15,7 +15,7 @@ from xxhash import xxh3_128_hexdigest
 from simcache.errors import SourceChanged
 from simcache.home import user_folder
 from simcache.identity.process.began import BEGAN
-from simcache.identity.process.bytecode import same_code
+from simcache.identity.process.bytecode import qualname_of, same_code
 from simcache.identity.text.piece import Summary, digest_of
 from simcache.named_tuple import NamedTuple
 
@@ -234,8 +234,30 @@ def codes_within(codes: Iterable[types.CodeType]) -> Mapping[str, tuple[types.Co
     return found
 
 
+@functools.lru_cache(maxsize=256)
+def compiled_one_by_one(content: bytes) -> Mapping[str, tuple[types.CodeType, ...]]:
+    """As IPython compiles statements, and functions that were edited: what is asked of a module is other code without its import beside it."""
+    import ast  # most functions are found in the text as a whole
+
+    return codes_within(compile(ast.Module([one], []), "<statement>", "exec", dont_inherit=True) for one in ast.parse(content).body)
+
+
 def codes_of(file: SourceFile) -> Mapping[str, tuple[types.CodeType, ...]]:
     return compiled(file.path, file.content)
+
+
+def stands_in(file: SourceFile, function: types.FunctionType) -> bool:
+    """Whether a function has the code that its file holds."""
+    name, code = qualname_of(function), function.__code__
+    return any(same_code(code, found) for found in codes_of(file).get(name, ())) or any(
+        same_code(code, found) for found in compiled_one_by_one(file.content).get(name, ())
+    )
+
+
+def content_before(path: str) -> bytes | None:
+    """What a file said when it was loaded, if this process has seen it then."""
+    seen = _loaded.get(path)
+    return None if seen is None else seen.content
 
 
 def was_noted(path: str) -> bool:

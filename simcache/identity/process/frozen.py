@@ -35,6 +35,8 @@ class Kept(NamedTuple):
     """One digest of that."""
     beyond: bool
     """Whether it leads to more than its own text and libraries."""
+    edited: bool
+    """Whether something of that was edited in this process after the function had been made."""
 
 
 def check(one: Kept, context: Hashable) -> None:
@@ -47,8 +49,8 @@ def check(one: Kept, context: Hashable) -> None:
     kept = made_by(function) or ()
     before = _met.get(place)
     if before is None or before[0]() is not function:
-        before = ref(function, lambda _: _met.pop(place, None)), read, ()
-    elif before[1] != read and kept and not (before[2] and {*map(id, before[2])}.isdisjoint(map(id, kept))):
+        before = ref(function, lambda _: _met.pop(place, None)), "" if one.edited else read, kept if one.edited else ()
+    if before[1] != read and kept and not (before[2] and {*map(id, before[2])}.isdisjoint(map(id, kept))):
         _met[place] = before[0], before[1], kept  # so that it is seen when it is made again
         raise MadeBefore(name, _REMEMBERED if remembers(function) else _COMPILED)
     if not remembers(function) and not all(map(_is_as_compiled, kept)):

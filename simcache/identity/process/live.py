@@ -15,9 +15,9 @@ from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.forms.attributes import attributes_of, fields_of, has_attributes, has_own_key, plain_member
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.forms.generators import is_generator
-from simcache.identity.process.bytecode import piece_of_code, place_of, same_code
+from simcache.identity.process.bytecode import piece_of_code, place_of, qualname_of, same_code
 from simcache.identity.process.cells import class_in_cell, codes_in_cell, piece_in_cell
-from simcache.identity.process.files import codes_of, is_new, is_outside, read, text_before, times_reloaded
+from simcache.identity.process.files import codes_of, is_new, is_outside, read, stands_in, text_before, times_reloaded
 from simcache.identity.process.modules import (
     Module,
     held_function,
@@ -351,7 +351,7 @@ class Live:
         """What a class holds under a name beside a plain function: a later cell may have put it there, of which the text of the class tells nothing."""
         place = f"{cls.__qualname__}.{name}"
         for part in self._parts_of(held):
-            if not (isinstance(part, types.FunctionType) and part.__code__.co_qualname == place):  # which stands in that text
+            if not (isinstance(part, types.FunctionType) and qualname_of(part) == place):  # which stands in that text
                 self.closure.count(part)
                 yield f"{name}:{self.live_anyway(part, place)}"
 
@@ -408,7 +408,7 @@ class Live:
             return self.foreign(function)
         code = function.__code__
         module = self.module_of(function)
-        qualname = code.co_qualname
+        qualname = qualname_of(function)
         if module is not None:
             if "<" not in qualname:
                 top = qualname.partition(".")[0]
@@ -416,11 +416,11 @@ class Live:
                 if piece is not None:
                     node = self.closure.held(module, top, piece, start=start)
                     if is_new(module.file):
-                        check_code(module, code)
+                        check_code(module, function)
                     return f"{node}{'' if start else qualname.removeprefix(top)}{which(partial(codes_of, module.file), code, piece, as_written=module.as_written)}{self.captured(function, piece, path)}"
             piece = module.file.summary.nested.get(qualname)
             if is_new(module.file) or piece is None:
-                check_code(module, code)
+                check_code(module, function)
             if piece is not None:
                 return self.nested(module, function, piece, path, start=start)
         return self.without_file(function, path, start=start)
@@ -499,14 +499,11 @@ class Live:
         return self.live_anyway(held, root)
 
 
-def check_code(module: Module, code: types.CodeType) -> None:
-    """Raise SourceChanged unless a module's file still holds the code that was loaded from it."""
-    file = module.file
-    if not module.as_written:
-        if module.before is not None:
-            raise SourceChanged(file.path)
-    elif not any(same_code(code, found) for found in codes_of(file).get(code.co_qualname, ())):
-        raise SourceChanged(file.path)
+def check_code(module: Module, function: types.FunctionType) -> None:
+    """Raise SourceChanged unless a module's file holds the code that a function has."""
+    held = stands_in(module.file, function) if module.as_written else module.before is None
+    if not held:
+        raise SourceChanged(module.file.path)
 
 
 def which(

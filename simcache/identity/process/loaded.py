@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from simcache.errors import SourceChanged, Unkeyable
 from simcache.identity.forms.attributes import is_data
 from simcache.identity.forms.base import SCALARS
-from simcache.identity.process.bytecode import same_code
+from simcache.identity.process.bytecode import is_of_file, qualname_of, same_code
 from simcache.identity.process.files import codes_of, held_when_noted, is_new, is_outside, times_reloaded
 from simcache.identity.process.live import Live, check_code, which
 from simcache.identity.process.modules import Module, place_in, target, underlying
@@ -71,8 +71,8 @@ class Loaded:
         inner = underlying(function)
         if not isinstance(inner, types.FunctionType):
             return None
-        if inner.__code__.co_filename == module.file.path and is_new(module.file):
-            check_code(module, inner.__code__)
+        if is_of_file(inner, module.file.path) and is_new(module.file):
+            check_code(module, inner)
         return inner
 
     def _function(self, module: Module, name: str, piece: Piece, held: Any) -> Iterator[str]:
@@ -83,7 +83,7 @@ class Loaded:
             if expected:
                 yield self.objects.live(held, path)
             return
-        own = inner.__code__.co_filename == module.file.path and inner.__code__.co_qualname == name
+        own = inner.__code__.co_filename == module.file.path and qualname_of(inner) == name
         # A decorator may give a function of its own, but none that stands somewhere by itself.
         replaced = piece.simple and not own and "<locals>" not in inner.__code__.co_qualname
         if (expected and not own) or replaced or (piece.simple and piece.bare and held is not inner):
@@ -331,7 +331,7 @@ def _members(held: object) -> dict[str, Any]:
     return members
 
 
-def _is_remade(piece: Piece, held: type) -> bool:
+def is_remade(piece: Piece, held: type) -> bool:
     """Whether others than a class's body (a decorator, a metaclass, a base class, another statement) may have made what it has."""
     metaclass: type = type(held)
     return (
@@ -355,7 +355,7 @@ class _Body(NamedTuple):
     @classmethod
     def of(cls, piece: Piece, held: type) -> "_Body":
         constants, stands_for = (dict(row.split(" ") for row in rows) for rows in (piece.constants, piece.stands_for))
-        return cls(held.__qualname__, piece, constants, stands_for, _is_remade(piece, held))
+        return cls(held.__qualname__, piece, constants, stands_for, is_remade(piece, held))
 
     def is_replaced(self, module: Module, held: type, place: str, member: object, function: types.FunctionType) -> bool:
         """Whether a function in a class is another one than its body makes."""
@@ -363,7 +363,7 @@ class _Body(NamedTuple):
         if not self.remade and method in self.piece.methods:
             # Somebody else has put a function around it, and kept it inside; Python itself makes a class method of `__init_subclass__`.
             wrapped = place in self.piece.bare_methods and member is not function and isinstance(member, types.FunctionType)
-            own = f"{self.name}.{method}" == function.__code__.co_qualname and _is_of(function, module, self.name)
+            own = f"{self.name}.{method}" == qualname_of(function) and _is_of(function, module, self.name)
             return wrapped or not own
         nested = held.__qualname__ != self.name  # of what else may have been put into it the text tells nothing
         return not nested and not _is_of(function, module, self.name) and not _is_generated(place, function)
@@ -408,7 +408,7 @@ def _as_written(name: str, held: type) -> str:
 
 
 def _is_of(function: types.FunctionType, module: Module, name: str) -> bool:
-    return function.__code__.co_filename == module.file.path and function.__code__.co_qualname.startswith(f"{name}.")
+    return is_of_file(function, module.file.path) and qualname_of(function).startswith(f"{name}.")
 
 
 def _is_generated(name: str, function: types.FunctionType) -> bool:

@@ -23,6 +23,8 @@ class Made:
         self._noted: list[str] = []
         self._made: list[tuple[Module, list[str]]] = []
         """By which module, and the names that it is made of."""
+        self._order: dict[str, int] | None = None
+        """In which modules were last loaded to their end."""
 
     def note(self, module: Module, name: str) -> None:
         """A name of a module is looked up; `*` is all of it."""
@@ -49,16 +51,23 @@ class Made:
 
     def check(self, modules: Mapping[str, Module | None]) -> None:
         """Raise SourceChanged if something was made of a module that was edited and loaded again, or set anew, since: it is of the old text."""
-        order = {name: at for at, name in enumerate(list(sys.modules))}  # in which they were last loaded to their end
         for module, names in self._made:
-            since = order.get(module.name, len(order))
-            for node in behind(names, self.edges.get):
-                source, _, name = node.partition(":")
-                other = modules.get(source)
-                if other is None:
-                    continue
-                if _is_set_anew(other, name) or (order.get(source, 0) > since and not reads_as_before(other.file, name)):
-                    raise SourceChanged(other.file.path)
+            if (edited := self.edited_since(module.name, names, modules)) is not None:
+                raise SourceChanged(edited.file.path)
+
+    def edited_since(self, maker: str, names: Iterable[str], modules: Mapping[str, Module | None]) -> Module | None:
+        """A module of which one of these names, or of those that they lead to, was edited and loaded again, or set anew, since a maker was loaded."""
+        if self._order is None:
+            self._order = {name: at for at, name in enumerate(list(sys.modules))}
+        since = self._order.get(maker, len(self._order))
+        for node in behind(names, self.edges.get):
+            source, _, name = node.partition(":")
+            other = modules.get(source)
+            if other is not None and (
+                _is_set_anew(other, name) or (self._order.get(source, 0) > since and not reads_as_before(other.file, name))
+            ):
+                return other
+        return None
 
     def leading_to(self, names: Iterable[str]) -> set[str]:
         """All that leads to one of these names, and they themselves."""
@@ -73,13 +82,17 @@ class Made:
 
 
 def _is_set_anew(module: Module, name: str) -> bool:
-    """Whether an edited name, or any for "*", was bound anew without loading the module again, as IPython's autoreload does it."""
+    """Whether an edited name, or any for "*", was bound anew without loading the module again, as IPython's autoreload does it.
+
+    Functions of which the text differs were given its code: whoever has met them knows that.
+    """
     before, held = module.before, module.namespace
     if before is None or held is None:
         return False
     now, path = module.file.summary, module.file.path
     return any(
-        before.piece(one) != now.piece(one) and held_when_noted(path, held, one) is not held[one]
+        before.piece(one) != (piece := now.piece(one))
+        and (held_when_noted(path, held, one) is not held[one] or (piece is not None and piece.kind in ("class", "def")))
         for one in ((*now.names,) if name == "*" else (name,))
         if one in held
     )

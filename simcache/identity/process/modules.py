@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from simcache.identity.process.bytecode import qualname_of
 from simcache.identity.process.files import SourceFile, is_outside
 from simcache.identity.text.link import taken_apart
 from simcache.identity.text.piece import Summary
@@ -172,7 +173,7 @@ def own_function(obj: Any) -> Any:
         return obj
     for member in vars(obj).values():
         inner = underlying(member)
-        if isinstance(inner, types.FunctionType) and inner.__code__.co_qualname == f"{obj.__qualname__}.{inner.__name__}":
+        if isinstance(inner, types.FunctionType) and qualname_of(inner) == f"{obj.__qualname__}.{inner.__name__}":
             return inner
     return obj
 

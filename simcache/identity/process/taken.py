@@ -122,13 +122,15 @@ class Guards:
         self._functions: list[types.FunctionType] = []
         self._state: list[tuple[object, ...]] = []
         for guard in guards:
-            if guard.inside not in (None, _of_function) or guard.held is ABSENT or type(guard.names) is not dict:
-                self._singly.append(guard)
-                continue
-            spaces.setdefault(id(guard.names), []).append(guard)
-            if isinstance(guard.held, types.FunctionType) and isinstance(guard.detail, tuple):
-                self._functions.append(guard.held)
-                self._state.append(guard.detail)
+            known = guard
+            if guard.inside is _of_functions and isinstance(guard.detail, list):
+                self._functions += functions_in(guard.held)
+                self._state += guard.detail
+                known = guard._replace(inside=None)
+            if known.inside is not None or known.held is ABSENT or type(known.names) is not dict:
+                self._singly.append(known)
+            else:
+                spaces.setdefault(id(known.names), []).append(known)
         self._spaces = [_together(together) for together in spaces.values()]
 
     def hold(self) -> bool:
@@ -161,8 +163,8 @@ ABSENT = object()
 def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> Guard:
     """A guard of a name; a `record` is an instance whose attributes are watched too."""
     inside: Callable[[Any], object] | None = None
-    if isinstance(held, types.FunctionType):
-        inside = _of_function
+    if isinstance(held, (types.FunctionType, classmethod, property, staticmethod)):
+        inside = _of_functions
     elif type(held) in _CONTAINERS:
         inside = _written if _can_be_written(held) else _of_many if is_large(held) else _copied
     elif type(held) is deque:
@@ -214,9 +216,14 @@ def _of_many(held: Any) -> object:
 _inside = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__dict__")
 
 
-def _of_function(function: types.FunctionType) -> tuple[object, ...]:
-    code, defaults, keyword_defaults, attributes = _inside(function)
-    return code, defaults, keyword_defaults, dict(attributes)
+def functions_in(held: object) -> list[types.FunctionType]:
+    """The plain functions that something in a class runs, or is itself."""
+    found = (held.fget, held.fset, held.fdel) if isinstance(held, property) else (getattr(held, "__func__", held),)
+    return [one for one in found if isinstance(one, types.FunctionType)]
+
+
+def _of_functions(held: object) -> list[tuple[object, ...]]:
+    return [(*others, dict(attributes)) for *others, attributes in map(_inside, functions_in(held))]
 
 
 def _of_class(cls: Any) -> object:
