@@ -655,3 +655,57 @@ def test_defaults_of_fields_of_a_class_of_a_cell_count(made: str, told: bool, wo
             assert (
                 process.do("answer = space['f'](3), space['f'](3), space['f'].entry(3) is not None") == f"({3 * value}, {3 * value}, True)"
             )
+
+
+FIELD_OPTIONS = {
+    "order of a dataclass": ("@dataclass(order={})\nclass P:\n    k: int = 1\n", ("True", "False"), "'__lt__' in vars(P)"),
+    "how fields are compared": ("@dataclass\nclass P:\n    k: int = field(default=1, compare={})\n", ("True", "False"), "P(1) == P(2)"),
+    "how fields are shown": ("@dataclass\nclass P:\n    k: int = field(default=1, repr={})\n", ("True", "False"), "repr(P())"),
+    "what fields are told": (
+        "@dataclass\nclass P:\n    k: int = field(default=1, metadata={})\n",
+        ("{'a': 1}", "{'a': 2}"),
+        "fields(P)[0].metadata['a']",
+    ),
+    "another name of a model's": (
+        "class P(BaseModel):\n    k: int = Field(alias='{}')\n",
+        ("y", "z"),
+        "list(P.model_json_schema()['properties'])",
+    ),
+    "what a model leaves out": ("class P(BaseModel):\n    k: int = Field(1, exclude={})\n", ("True", "False"), "P().model_dump()"),
+    "what a model refuses": (
+        "class P(BaseModel):\n    k: int = Field(1, multiple_of={})\n",
+        ("2", "3"),
+        "P.model_json_schema()['properties']['k']",
+    ),
+    "how a model reads": (
+        "class P(BaseModel):\n    k: float = Field(1, allow_inf_nan={})\n",
+        ("True", "False"),
+        "str(P.__pydantic_fields__['k'].metadata)",
+    ),
+    "how strictly a model reads": (
+        "class P(BaseModel):\n    k: float = Field(1, strict={})\n",
+        ("True", "False"),
+        "str(P.__pydantic_fields__['k'].metadata)",
+    ),
+    "which keys a dict must have": ("class P(TypedDict, total={}):\n    k: int\n", ("True", "False"), "P.__total__"),
+}
+
+
+@pytest.mark.parametrize(("made", "values", "asked"), FIELD_OPTIONS.values(), ids=FIELD_OPTIONS)
+def test_options_of_a_class_of_a_cell_count(made: str, values: tuple[str, str], asked: str, world: World) -> None:
+    """A class without methods leaves no text: with another option of its fields the result of the old one was served."""
+    before, after = (made.replace("{}", value) for value in values)
+    imports = "from dataclasses import dataclass, field, fields\nfrom typing import TypedDict\nfrom pydantic import BaseModel, Field\n"
+    keys = set()
+    for _ in range(2):
+        with world.live() as process:
+            process.do(CELLS)
+            process.do(f"cell('from simcache import cached'); cell({imports!r}); cell({before!r})")
+            process.do(f"cell({f'@cached{chr(10)}def f(x): return {asked}'!r})")
+            first = process.do("answer = space['f'](1)")
+            keys.add(process.do("answer = space['f'].key(1)"))
+
+            assert process.do(f"cell({after!r}); answer = space['f'](1)") == process.do("answer = space['f'].compute(1)") != first
+            keys.add(process.do("answer = space['f'].key(1)"))
+            assert process.shown == []
+    assert len(keys) == 2

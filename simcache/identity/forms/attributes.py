@@ -2,13 +2,32 @@
 
 import types
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
 _IDLE = frozenset("_thread abc argparse builtins pydantic pydantic_settings types typing typing_extensions".split())
 
+_FIELDS: dict[str, dict[str, object]] = {
+    "__dataclass_fields__": {
+        "compare": True,
+        "hash": None,
+        "init": True,
+        "kw_only": False,
+        "metadata": types.MappingProxyType({}),
+        "repr": True,
+    },
+    "__pydantic_fields__": {
+        **dict.fromkeys(
+            "alias discriminator exclude frozen json_schema_extra serialization_alias validate_default validation_alias".split()
+        ),
+        "metadata": [],
+        "repr": True,
+    },
+}
+"""By where a class keeps its fields, the options of one that has none."""
+_OF_DATACLASSES = {"eq": True, "frozen": False, "init": True, "order": False, "repr": True, "unsafe_hash": False}
 _OF_MODELS = ("__pydantic_private__", "__pydantic_extra__")
 """The slots of a pydantic model that hold attributes, by their names."""
 
@@ -134,9 +153,24 @@ def members_within(cls: type) -> Iterator[Any]:
             yield from members_within(held)
 
 
-def fields_of(cls: type) -> Iterator[tuple[str, object, object]]:
-    """The fields of a dataclass or a pydantic model: each with its default, and what makes one; something of the package where there is none."""
-    for kind in ("__dataclass_fields__", "__pydantic_fields__"):
+def fields_of(cls: type) -> Iterator[tuple[str, object, object, dict[str, object]]]:
+    """The fields of a dataclass or a pydantic model: each with its default, what makes one (something of the package where there is none),
+    and with its options, as far as they are others than usual.
+    """
+    for kind, usual in _FIELDS.items():
         fields = vars(cls).get(kind)
         for name, field in fields.items() if isinstance(fields, dict) else ():
-            yield name, getattr(field, "default", None), getattr(field, "default_factory", None)
+            yield name, getattr(field, "default", None), getattr(field, "default_factory", None), _unusual(field, usual)
+
+
+def options_of(cls: type) -> dict[str, object]:
+    """What a decorator or a base class was told of a dataclass or a typed dict, as far as it is other than usual."""
+    return {
+        **_unusual(vars(cls).get("__dataclass_params__"), _OF_DATACLASSES),
+        **_unusual(cls, {"__total__": True}),
+    }
+
+
+def _unusual(one: object, usual: Mapping[str, object]) -> dict[str, object]:
+    found = {name: getattr(one, name, ordinary) for name, ordinary in usual.items()}
+    return {name: held for name, held in found.items() if type(held) is not type(usual[name]) or held != usual[name]}

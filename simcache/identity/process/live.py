@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
-from simcache.identity.forms.attributes import attributes_of, fields_of, has_attributes, has_own_key, plain_member
+from simcache.identity.forms.attributes import attributes_of, fields_of, has_attributes, has_own_key, options_of, plain_member
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.forms.generators import is_generator
 from simcache.identity.process.bytecode import piece_of_code, place_of, qualname_of, same_code
@@ -338,8 +338,12 @@ class Live:
         return node
 
     def fields(self, cls: type, node: str, told: Container[str]) -> Iterator[str]:
-        """What fields are where nothing is given, and what makes that: a model has no attributes for them, and without methods no text."""
-        for name, default, factory in fields_of(cls):
+        """What fields are where nothing is given, and what makes that, and all options: a model has no attributes for them, and without methods no text."""
+        for name, options in (("", options_of(cls)), *((name, options) for name, _, _, options in fields_of(cls))):
+            for option, held in options.items():
+                with contextlib.suppress(Unkeyable):  # what has no form is made by code that counts
+                    yield f"{name} {option} {self.value(held, f'{node}.{name}')}"
+        for name, default, factory, _ in fields_of(cls):
             if isinstance(made_by := underlying(factory), (type, types.FunctionType)) and not self.is_foreign(made_by):
                 yield f"{name} by {self.follow(factory, f'{node}.{name}')}"
             if name not in vars(cls):
