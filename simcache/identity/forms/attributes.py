@@ -165,10 +165,8 @@ def fields_of(cls: type) -> Iterator[tuple[str, object, object, dict[str, object
 
 def options_of(cls: type) -> dict[str, object]:
     """What a decorator or a base class was told of a dataclass or a typed dict, as far as it is other than usual."""
-    return {
-        **_unusual(vars(cls).get("__dataclass_params__"), _OF_DATACLASSES),
-        **_unusual(cls, {"__total__": True}),
-    }
+    told = _unusual(vars(cls).get("__dataclass_params__"), _OF_DATACLASSES)
+    return told if vars(cls).get("__total__", True) else {**told, "total": False}
 
 
 def _unusual(one: object, usual: Mapping[str, object]) -> dict[str, object]:
