@@ -1,7 +1,6 @@
 """The code version of a function: one digest over all of the project's own source that it can reach."""
 
 import os
-import types
 from _thread import RLock
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -106,7 +105,7 @@ class CodeVersions:
         inner = underlying(obj)
         with _lock:
             closure = Closure(self.own, self.packages)
-            if not isinstance(inner, (type, types.FunctionType)) or closure.objects.is_foreign(inner):
+            if closure.objects.is_told_by_name(obj):
                 return closure.objects.foreign(inner)
         return _closed(inner.__qualname__, self.own, self.packages, lambda closure: [closure.objects.follow(obj, inner.__qualname__)])
 

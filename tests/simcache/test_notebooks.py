@@ -687,6 +687,11 @@ FIELD_OPTIONS = {
         ("True", "False"),
         "str(P.__pydantic_fields__['k'].metadata)",
     ),
+    "what a metaclass holds": ("class Meta(type):\n    k = {}\nclass P(metaclass=Meta): pass\n", ("1", "2"), "P.k"),
+    "what is worked out once": ("class P:\n    @cached_property\n    def k(self): return {}\n", ("1", "2"), "P().k"),
+    "what is chosen by a type": ("class P:\n    @singledispatchmethod\n    def k(self, x): return {}\n", ("1", "2"), "P().k(x)"),
+    "fields of a class that a call makes": ("P = make_dataclass('P', [('k', int, {})])\n", ("1", "2"), "P().k"),
+    "fields of a model that a call makes": ("P = create_model('P', k=(int, {}))\n", ("1", "2"), "P().k"),
     "which keys a dict must have": ("class P(TypedDict, total={}):\n    k: int\n", ("True", "False"), "P.__total__"),
 }
 
@@ -695,7 +700,10 @@ FIELD_OPTIONS = {
 def test_options_of_a_class_of_a_cell_count(made: str, values: tuple[str, str], asked: str, world: World) -> None:
     """A class without methods leaves no text: with another option of its fields the result of the old one was served."""
     before, after = (made.replace("{}", value) for value in values)
-    imports = "from dataclasses import dataclass, field, fields\nfrom typing import TypedDict\nfrom pydantic import BaseModel, Field\n"
+    imports = (
+        "from dataclasses import dataclass, field, fields, make_dataclass\nfrom functools import cached_property, singledispatchmethod\n"
+        "from typing import TypedDict\nfrom pydantic import BaseModel, Field, create_model\n"
+    )
     keys = set()
     for _ in range(2):
         with world.live() as process:
@@ -709,3 +717,74 @@ def test_options_of_a_class_of_a_cell_count(made: str, values: tuple[str, str], 
             keys.add(process.do("answer = space['f'].key(1)"))
             assert process.shown == []
     assert len(keys) == 2
+
+
+INSTALLED = """
+from functools import wraps
+def line(start):
+    def at(x): return start * x
+    return at
+def default(start):
+    return lambda x, k=start: k * x
+def told(how):
+    def decorator(function):
+        @wraps(function)
+        def wrapper(*args): return how * function(*args)
+        return wrapper
+    return decorator
+def double(x): return 2 * x
+known = told(1)(double)
+"""
+MADE_BY_A_PACKAGE = {
+    "a function with a captured value": "lib.line({})",
+    "a function with a default": "lib.default({})",
+    "a function around one of one's own": "lib.told({})(lambda x: x)",
+    "a function around a partial one": "lib.told({})(functools.partial(lambda k, x: x, 0))",
+    "a function around one of the package": "lib.told({})(lib.double)",
+    "a function around a partial one of the package": "lib.told(2)(functools.partial(max, {}))",
+}
+
+
+@pytest.mark.parametrize("made", MADE_BY_A_PACKAGE.values(), ids=MADE_BY_A_PACKAGE)
+def test_what_a_package_has_made_counts_by_what_it_was_made_with(made: str, world: World) -> None:
+    """A schedule (`get_linear_fn(1e-3, 0, 0.5)`) was taken for the name of its text in the package: for another one the first one's result was served."""
+    world.write({"site-packages/lib.py": INSTALLED})
+    cells = "from simcache import cached\nimport functools, lib\n@cached\ndef of(g, x): return g(x)\n@cached\ndef f(x): return g(x)\n"
+    told: list[list[str]] = []
+    for _ in range(2):
+        with world.live() as process:
+            process.do("import os, sys; sys.path.insert(0, os.environ['CHECKOUT'] + '/site-packages')\n" + CELLS)
+            process.do(f"cell({cells!r})")
+            told.append([])
+            for value in ("5", "7"):
+                process.do(f"cell('g = {made.replace('{}', value)}')")
+                for call in ("of(g, 1)", "f(1)"):
+                    right = process.do("answer = eval('g(1)', space)")
+                    assert process.do(f"answer = eval({call!r}, space)") == right
+                told[-1].append(process.do("answer = eval('of.key(g, 1), f.key(1)', space)"))
+            assert process.shown == []
+    assert told[0] == told[1]
+    assert len(set(told[0])) == 2
+
+
+def test_a_function_that_a_package_holds_under_its_name_counts_by_that(world: World) -> None:
+    """Whatever decorators made of it there: what these captured differs between versions."""
+    world.write({"site-packages/lib.py": INSTALLED})
+    with world.live() as process:
+        process.do("import os, sys; sys.path.insert(0, os.environ['CHECKOUT'] + '/site-packages'); import lib; from simcache import cached")
+        process.do("exec('@cached\\ndef f(g): return g(1)')")
+        process.do("lib.double = lib.known; before = f.key(lib.known)")
+        process.do("lib.double = lib.told(7)(lib.known.__wrapped__)")
+        assert process.do("answer = f.key(lib.double) == before") == "True"
+
+
+def test_what_a_decorator_of_a_package_asks_for_is_no_code_of_the_project(world: World) -> None:
+    """`@np.errstate(…)` in a notebook was followed into numpy's own files, up to something without a form, and nothing was stored."""
+    with world.live() as process:
+        process.do(CELLS)
+        process.do("cell('import numpy as np\\nfrom simcache import cached\\nMODE = \\'ignore\\'')")
+        process.do("cell('@np.errstate(divide=MODE)\\ndef g(x): return np.geterr()[\\'divide\\']\\n@cached\\ndef f(x): return g(x)')")
+        assert process.do("f = space['f']; answer = f(1), f.explain(1).followed") == "('ignore', ('__main__:f', '__main__:g'))"
+        process.do("cell('g = np.errstate(divide=\\'raise\\')(g.__wrapped__)')")
+        assert process.do("answer = f(1), f.entry(1) is not None") == "('raise', True)"
+    assert process.shown == []

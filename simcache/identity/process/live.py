@@ -21,7 +21,9 @@ from simcache.identity.process.files import codes_of, is_new, is_outside, read, 
 from simcache.identity.process.modules import (
     Module,
     held_function,
+    is_named,
     is_of_python,
+    layers,
     locate,
     module_name,
     own_function,
@@ -38,6 +40,7 @@ _INERT_MODULES = frozenset({"_io", "_thread", "_threading_local", "asyncio", "io
 """Where the types of locks, logs and streams come from: what a function does with them is not its result."""
 _PLAIN = (*SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
+_FIELDS = frozenset({"__dataclass_fields__", "__pydantic_fields__"})
 _WATCHED = 256
 
 
@@ -76,8 +79,10 @@ class Live:
     def is_foreign(self, obj: Any) -> bool:
         """Whether a function or class is Python's or an installed package's."""
         name = getattr(obj, "__module__", None) or "builtins"
-        if name in ("__main__", "__mp_main__"):
-            return False
+        if name in ("__main__", "__mp_main__"):  # a decorator gives its function the place of the one inside
+            return isinstance(obj, types.FunctionType) and is_outside(obj.__code__.co_filename) and is_made(obj)
+        if isinstance(obj, type) and not _FIELDS.isdisjoint(vars(obj)) and not is_named(obj):
+            return False  # of `make_dataclass` or `create_model`
         code = None if isinstance(obj, type) else getattr(obj, "__code__", None)  # a metaclass may answer for any name
         top = name.partition(".")[0]
         if code is not None and top not in ("simcache", *self.project.packages) and not is_of_python(top):
@@ -277,10 +282,22 @@ class Live:
         inner = underlying(obj)
         return not isinstance(inner, types.FunctionType) or self.is_foreign(inner)
 
-    def foreign(self, obj: Any) -> str:
-        name = getattr(obj, "__module__", None) or "builtins"
+    def foreign(self, obj: Any, path: str = "") -> str:
+        """The name of what an installed package holds; of a function that a call of it has made what that captured, too."""
+        if isinstance(obj, types.FunctionType) and is_made(obj):
+            name, qualname = str(obj.__globals__.get("__name__")), obj.__code__.co_qualname
+            more = f"{self.captured(obj, Piece('def'), path)}{self.defaults(obj, path)}"
+        else:
+            name, qualname, more = getattr(obj, "__module__", None) or "builtins", obj.__qualname__, ""
         self.closure.outside.add(name.partition(".")[0])
-        return f"{name}.{obj.__qualname__}"
+        return f"{name}.{qualname}{more}"
+
+    def is_told_by_name(self, obj: Any) -> bool:
+        """Whether the name of an installed package's function or class tells all of it."""
+        within = layers(obj)
+        if any(isinstance(one, functools.partial) or (isinstance(one, types.FunctionType) and is_made(one)) for one in within):
+            return False
+        return not isinstance(within[-1], (type, types.FunctionType)) or self.is_foreign(within[-1])
 
     def class_(self, cls: type) -> str:
         if self.is_foreign(cls):
@@ -305,14 +322,14 @@ class Live:
         """A class without a place at the top of a file: by its methods, plain attributes, field types and bases."""
         node = f"{module_name(cls)}:{cls.__qualname__}"
         self.closure.lead_to(node)
-        edges = [self.follow(base, node) for base in cls.__bases__ if base is not object]
+        edges = [self.follow(base, node) for base in (type(cls), *cls.__bases__) if base not in (object, type)]
         maker = self.maker_of(cls)
         edges += maker
         self.closure.count(cls)
         if (piece := class_in_cell(cls, self.cells)) is not None:
             self.closure.note_cell(node, piece)
         for name, held in sorted(_attributes_of(cls).items()):
-            inner = underlying(held)
+            inner = underlying(held.func if isinstance(held, functools.cached_property) else held)
             made_up = isinstance(inner, types.FunctionType) and name.startswith("__") and is_outside(inner.__code__.co_filename)
             if (made_up and maker) or any(f"{place_in(base)}.{name}" in self.closure.counted for base in cls.__mro__):
                 continue  # by a decorator, which stands there (each Python's dataclasses make up others); or kept by code that is followed
@@ -409,7 +426,7 @@ class Live:
 
     def function(self, function: types.FunctionType, path: str, *, start: bool = False) -> str:
         if self.is_foreign(function):
-            return self.foreign(function)
+            return self.foreign(function, path)
         code = function.__code__
         module = self.module_of(function)
         qualname = qualname_of(function)
@@ -501,6 +518,11 @@ class Live:
         self.closure.guard(namespace, root, held)
         self.closure.count(held)
         return self.live_anyway(held, root)
+
+
+def is_made(function: types.FunctionType) -> bool:
+    """Whether a call has made it, which may have given it values."""
+    return bool(function.__closure__ or "<locals>" in function.__code__.co_qualname) and not is_named(function)
 
 
 def check_code(module: Module, function: types.FunctionType) -> None:

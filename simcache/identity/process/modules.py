@@ -17,6 +17,8 @@ from simcache.identity.text.link import taken_apart
 from simcache.identity.text.piece import Summary
 from simcache.named_tuple import NamedTuple
 
+_AROUND_METHODS = (functools.cached_property, functools.singledispatchmethod)
+_MAIN = ("__main__", "__mp_main__")
 _HOLD_NONE = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
 _ROOT_MARKS = ("simcache.toml", "pyproject.toml", ".git")
 
@@ -150,7 +152,7 @@ def function_name(function: Callable[..., Any]) -> str:
 
 def module_name(obj: object) -> str:
     name = getattr(obj, "__module__", None) or type(obj).__module__
-    if name not in ("__main__", "__mp_main__"):
+    if name not in _MAIN:
         return str(name)
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
@@ -172,7 +174,7 @@ def own_function(obj: Any) -> Any:
     if not isinstance(obj, type):
         return obj
     for member in vars(obj).values():
-        inner = underlying(member)
+        inner = underlying(member.func if isinstance(member, _AROUND_METHODS) else member)
         if isinstance(inner, types.FunctionType) and qualname_of(inner) == f"{obj.__qualname__}.{inner.__name__}":
             return inner
     return obj
@@ -180,9 +182,14 @@ def own_function(obj: Any) -> Any:
 
 def underlying(obj: Any) -> Any:
     """The plain function inside partials, decorators and jitted functions; the object itself if there is none."""
-    seen = set()
-    while id(obj) not in seen:
-        seen.add(id(obj))
+    return layers(obj)[-1]
+
+
+def layers(obj: Any) -> list[Any]:
+    """An object, and what is inside it, down to a plain function."""
+    found: dict[int, Any] = {}
+    while id(obj) not in found:
+        found[id(obj)] = obj
         if isinstance(obj, functools.partial):
             obj = obj.func
         elif isinstance(obj, (types.MethodType, staticmethod, classmethod)):
@@ -191,7 +198,15 @@ def underlying(obj: Any) -> Any:
             obj = obj.fget
         elif not isinstance(obj, type) and (inner := held_function(obj)) is not None:
             obj = inner
-    return obj
+    return [*found.values()]
+
+
+def is_named(obj: Any) -> bool:
+    """Whether an object stands, maybe under decorators, under its name in its module: the text of that tells all of it."""
+    found: Any = None if obj.__module__ in _MAIN else sys.modules.get(obj.__module__)
+    for name in obj.__qualname__.split("."):
+        found = inspect.getattr_static(found, name, None)
+    return any(one is obj for one in layers(found))
 
 
 def held_function(obj: Any) -> Any:
