@@ -22,7 +22,7 @@ def shown(value: object) -> str:
     return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
 
 
-def whole(path: str, given: Any, remedy: str) -> int:
+def integer(path: str, given: Any, remedy: str) -> int:
     """A whole number of Python or numpy; "15", 15.0, True and 15 are four different things."""
     try:
         if not isinstance(given, bool):

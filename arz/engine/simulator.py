@@ -19,7 +19,7 @@ from arz.engine.snapshots import KEPT, SNAPSHOT_FORMAT, STATE, remembered, requi
 from arz.engine.start import crossed
 from arz.engine.unsound import unstable
 from arz.errors import Invalid, NoRoom, Unstable
-from arz.given import number, of_kind, several, whole
+from arz.given import integer, number, of_kind, several
 from arz.world.scenario import Scenario
 
 Array = NDArray[Any]
@@ -59,7 +59,7 @@ class Simulator:
         self.scenarios = _worlds(scenarios)
         if dtype not in DTYPES:
             raise Invalid("dtype", f"is {dtype!r}", f"choose among {', '.join(DTYPES)}")
-        if threads is not None and whole("threads", threads, MORE_THREADS) < 1:
+        if threads is not None and integer("threads", threads, MORE_THREADS) < 1:
             raise Invalid("threads", f"is {threads}", MORE_THREADS)
         self.dtype = np.dtype(dtype)
         self.device = chosen(device)
@@ -370,7 +370,7 @@ def _checked(given: Sequence[int], worlds: int) -> list[int]:
     if len(seeds) != worlds:
         raise Invalid("seeds", f"has {len(seeds)} numbers for {worlds} worlds", "give one for each world")
     remedy = "give a whole number from 0 to 2**64 - 1"
-    checked = [whole(f"seeds[{at}]", seed, remedy) for at, seed in enumerate(seeds)]
+    checked = [integer(f"seeds[{at}]", seed, remedy) for at, seed in enumerate(seeds)]
     for at, seed in enumerate(checked):
         if not 0 <= seed < 2**64:
             raise Invalid(f"seeds[{at}]", f"is {seed}", remedy)
