@@ -17,7 +17,7 @@ from arz.engine.measures import Measures, of_roads
 from arz.engine.plan import Plan
 from arz.engine.snapshots import KEPT, SNAPSHOT_FORMAT, STATE, remembered, require_fitting
 from arz.engine.start import crossed
-from arz.engine.unsound import unstable
+from arz.engine.unsound import not_again, unstable
 from arz.errors import Invalid, NoRoom, Unstable
 from arz.given import integer, number, of_kind, several
 from arz.world.scenario import Scenario
@@ -350,9 +350,9 @@ class Simulator:
                 state = group.backend.fetch()
                 if group.backend.count().faults.any():
                     group.backend.place(good)
-                    raise unstable(group, state, orders.start_s + (step + 1) * orders.dt)
+                    raise unstable(group, good, state, orders.start_s + (step + 1) * orders.dt)
             group.backend.place(good)
-        raise Unstable(self.time_s, -1, "?", -1, {}, "went wrong, and did not when it was computed again: please report this")
+        raise not_again(self.time_s)
 
 
 def _worlds(given: Sequence[Scenario] | Scenario) -> tuple[Scenario, ...]:

@@ -142,6 +142,27 @@ class TestSlowRoadBehindAFastOne:
         assert np.abs(simulator.ledger().drift).max() < 1e-12
 
 
+class TestCreepingInBetween:
+    """Motorcycles who hardly feel the cars come in between them."""
+
+    @pytest.mark.parametrize("closure", ["power", "logarithmic"])
+    @pytest.mark.parametrize(("alpha", "creep_kmh"), [(0.0, 5.0), (0.0, 20.0), (0.2, 20.0)])
+    def test_a_queue_before_a_wall(self, closure: ClosureName, alpha: float, creep_kmh: float) -> None:
+        """With a small α, or when they creep fast, the cars' occupancy is beyond twice the jam, and sound.
+
+        Once the run stopped as beyond the jam after one to four minutes, and advised to lower the Courant number, which changed nothing.
+        """
+        physics = Physics(closure=closure, alpha=alpha, creep_kmh=creep_kmh)
+        demand = Demand(inflows=mixed("road", 2500.0, physics.classes))
+        simulator = Simulator(Scenario(name="wall", network=one_road(300.0, end="wall"), physics=physics, demand=demand), dtype="float64")
+        for _ in range(120):
+            simulator.step(None, 15.0)
+
+            assert simulator.courant()[0] <= 1.0 + 1e-12
+        assert simulator.fields().density.sum(axis=1).max() > 0.5
+        assert np.abs(simulator.ledger().drift).max() < 1e-12
+
+
 class TestVacuum:
     """Empty roads are roads like any others."""
 
