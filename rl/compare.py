@@ -175,7 +175,9 @@ class Line(Setting):
     """How many training seeds the line is the mean of; 0 for what was not trained."""
     measures: dict[str, Interval]
     against: dict[str, Interval]
-    """The differences to the reference, day by day."""
+    """The differences to the reference, day by day. As those of `measures`, its intervals are over the days, of these very trainings."""
+    over_trainings: dict[str, Interval] = Field(default_factory=dict)
+    """Of several trainings: their mean, with the trainings as the sample instead of the days; how far off it may be for other seeds."""
 
 
 def lines(outcome: Outcome, reference: str | None = None) -> tuple[list[Line], str]:
@@ -196,7 +198,9 @@ def lines(outcome: Outcome, reference: str | None = None) -> tuple[list[Line], s
         members = [row for row in outcome.rows if row.group == group]
         if len(members) > 1:
             mean = {name: tuple(np.mean([row.measures[name] for row in members], axis=0).tolist()) for name in members[0].measures}
-            made.append(_line(f"{group}: all {len(members)} seeds", members[0].kind, len(members), mean, base))
+            whole = _line(f"{group}: all {len(members)} seeds", members[0].kind, len(members), mean, base)
+            each = {name: interval([fmean(row.measures[name]) for row in members]) for name in mean}
+            made.append(whole.model_copy(update={"over_trainings": each}))
     return made, named
 
 
@@ -228,7 +232,13 @@ def told(outcome: Outcome, reference: str | None = None) -> list[str]:
     return [
         *map(str.rstrip, text),
         f"mean over {days} held-out days, ± 95 % confidence; last column: delay less that of {base}, day by day",
+        *(_over_trainings(each) for each in made if each.over_trainings),
     ]
+
+
+def _over_trainings(line: Line) -> str:
+    delay = line.over_trainings["delay_s"]
+    return f"{line.name}: ± is over days, for these trainings alone; over trainings the delay is {delay.mean:,.2f} ± {delay.half:.2f} s"
 
 
 def _cells(line: Line, base: str) -> tuple[str, ...]:
