@@ -1,5 +1,6 @@
 """Where a run went wrong: the road, the cell and the state of the first world that did; and what to do about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +36,11 @@ class _Place:
 
 def unstable(group: Group, before: State, state: State, time_s: float) -> Unstable:
     """The first unsound cell of a state, in the order of worlds, cells and classes; the interval began with the state `before`."""
-    place = _first(group, state)
+    every = range(len(group.worlds))
+    place = _first(group, state, every)
     if place is None:
         # It was mended before the step ended: an unsound density that the next clamp hid.
-        return Unstable(time_s, int(group.worlds[0]), "?", -1, {}, "was unsound within a step", _remedy(group, before, SOUND))
+        return Unstable(time_s, int(group.worlds[0]), "?", -1, {}, "was unsound within a step", _remedy(group, before, every, SOUND))
     plan, at, cell, k = group.plan, place.at, place.cell, place.k
     road, start, _ = plan.cell_places
     n = _numbers(group)[cell][k]
@@ -51,7 +53,7 @@ def unstable(group: Group, before: State, state: State, time_s: float) -> Unstab
         "occupancy_veh_per_m": r,
         "from_m": start[cell],
     }
-    remedy = _remedy(group, before, place.verdict)
+    remedy = _remedy(group, before, [at], place.verdict)
     return Unstable(time_s, int(group.worlds[at]), plan.roads[road[cell]], cell, values, WHAT[place.verdict], remedy)
 
 
@@ -60,16 +62,16 @@ def not_again(time_s: float) -> Unstable:
     return Unstable(time_s, -1, "?", -1, {}, "went wrong, and did not when it was computed again", COMPUTE_AGAIN)
 
 
-def _remedy(group: Group, before: State, found: int) -> str:
-    if _first(group, before) is not None:
+def _remedy(group: Group, before: State, worlds: Sequence[int], found: int) -> str:
+    if _first(group, before, worlds) is not None:
         return RESTORE
     return OVERFILLED if found == OVERFULL and group.plan.coupled and not group.plan.built_in else REPORT
 
 
-def _first(group: Group, state: State) -> _Place | None:
+def _first(group: Group, state: State, worlds: Sequence[int]) -> _Place | None:
     numbers = _numbers(group)
     near = 1e-12 if state.rho.dtype == np.float64 else 1e-5
-    for at in range(len(group.worlds)):
+    for at in worlds:
         for cell in range(group.plan.cells):
             for k in range(len(group.plan.classes)):
                 n = numbers[cell][k]
