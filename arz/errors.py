@@ -50,23 +50,24 @@ class NoRoom(ArzError, MemoryError):
 
 
 class Unstable(ArzError):
-    """A run went wrong numerically and was stopped: `road` and `cell` of world `world` at `time_s`; what was before is kept."""
+    """A run went wrong numerically and was stopped: `road` and `cell` of world `world` at `time_s`; do as `remedy` says; what was before is kept."""
 
     result: object = None
     """Of `run`: the Result of the whole intervals before, with the last sound state."""
 
-    def __init__(self, time_s: float, world: int, road: str, cell: int, state: Mapping[str, float | str], problem: str) -> None:
+    def __init__(
+        self, time_s: float, world: int, road: str, cell: int, state: Mapping[str, float | str], problem: str, remedy: str
+    ) -> None:
         self.time_s = time_s
         self.world = world
         self.road = road
         self.cell = cell
         self.state = dict(state)
         self.problem = problem
-        super().__init__(time_s, world, road, cell, self.state, problem)
+        self.remedy = remedy
+        super().__init__(time_s, world, road, cell, self.state, problem, remedy)
 
     def __str__(self) -> str:
         values = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in self.state.items())
-        where = f"world {self.world}, road {self.road!r}, cell {self.cell}"
-        return (
-            f"at {self.time_s:g} s in {where} the state {self.problem} ({values}); lower scheme.courant, or report this with the scenario"
-        )
+        where = f" in world {self.world}, road {self.road!r}, cell {self.cell}" if self.state else ""
+        return f"at {self.time_s:g} s{where} the state {self.problem}{f' ({values})' if values else ''}; {self.remedy}"

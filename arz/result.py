@@ -47,7 +47,7 @@ QUANTITIES: Final[Mapping[str, Quantity]] = {
     "speed": Quantity(_ROADS, "m/s", "distance driven over time spent in the interval"),
     "inside": Quantity(_ROADS, "veh", "on the road at the end of the interval"),
     "queue": Quantity(_ROADS, "veh", "slower than 2 m/s at the end of the interval"),
-    "delay": Quantity(_ROADS, "veh s", "time lost against the speed limit in the interval"),
+    "delay": Quantity(_ROADS, "veh s", "time lost against the speed limit in the interval; below 0 where drivers are faster"),
     "spent": Quantity(_ROADS, "veh s", "time spent on the road in the interval"),
     "distance": Quantity(_ROADS, "veh m", "distance driven on the road in the interval"),
     "waiting": Quantity(_ENTRIES, "veh", "waiting to enter at the end of the interval"),

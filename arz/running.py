@@ -14,6 +14,7 @@ from arz.compiling import watched
 from arz.engine.measures import Measures
 from arz.engine.simulator import Simulator
 from arz.errors import Invalid, Unstable
+from arz.given import number, of_kind, shown
 from arz.memory import GB, installed
 from arz.result import MEASURED, Array, Held, Result, of_one_world
 from arz.world.scenario import Scenario
@@ -27,6 +28,8 @@ _DUST: Final = 1e-9
 
 _ROOM: Final = 64
 """Rows that there is room for at first."""
+
+_SOME_TIME: Final = "give seconds above 0, or None"
 
 _MEANS: Final = ("density", "flow")
 _SUMS: Final = ("delay", "spent", "distance")
@@ -55,16 +58,23 @@ def run(
     A run that goes wrong raises Unstable; its `result` holds the whole intervals before, and the last sound state.
     """
     began = time.monotonic()
-    if timeout_seconds is not None and not timeout_seconds > 0:
-        raise Invalid("timeout_seconds", f"is {timeout_seconds}, no time to work in", "give seconds above 0, or None")
+    of_kind(Scenario, "scenario", scenario, "give a Scenario, such as scenario('one_road')")
+    if timeout_seconds is not None and not number("timeout_seconds", timeout_seconds, _SOME_TIME) > 0:
+        raise Invalid("timeout_seconds", f"is {timeout_seconds}, no time to work in", _SOME_TIME)
+    if resume is not None and not isinstance(resume, Result | Mapping):
+        raise Invalid("resume", f"is {shown(resume)}", "give the result of an earlier run, or a snapshot")
+    for name, called in (("progress", progress), ("compiling", compiling), ("stop", stop)):
+        if called is not None and not callable(called):
+            raise Invalid(name, f"is {shown(called)}", "give a function, or None")
     earlier = resume if isinstance(resume, Result) else None
     if earlier is not None:
         _check_continues(scenario, earlier, dtype, every_s)
         dtype, every_s = earlier.dtype, earlier.every_s
-    every_s = scenario.decision_s if every_s is None else float(every_s)
+    remedy = f"give seconds above 0, such as {scenario.decision_s:g}"
+    every_s = scenario.decision_s if every_s is None else number("every_s", every_s, remedy)
     if not 0 < every_s < math.inf:
-        raise Invalid("every_s", f"is {every_s:g}, no length of an interval", f"give seconds above 0, such as {scenario.decision_s:g}")
-    dtype = dtype or "float32"
+        raise Invalid("every_s", f"is {every_s:g}, no length of an interval", remedy)
+    dtype = "float32" if dtype is None else dtype
     before_s = earlier.wall_s if earlier is not None else 0.0
     with watched(compiling) as compiler:
         simulator = Simulator(scenario, device=device, dtype=dtype)
@@ -89,7 +99,7 @@ def run(
 def _check_continues(scenario: Scenario, earlier: Result, dtype: str | None, every_s: float | None) -> None:
     """A run goes on with the scenario that it began with; only its end may be put off."""
     horizon, goal = earlier.scenario.horizon_s, scenario.horizon_s
-    if scenario.model_copy(update={"horizon_s": horizon}) != earlier.scenario:
+    if any(getattr(scenario, field) != getattr(earlier.scenario, field) for field in Scenario.model_fields if field != "horizon_s"):
         raise Invalid("resume", "is the result of another scenario", "run result.scenario, or leave it out")
     for name, asked, held in (("dtype", dtype, earlier.dtype), ("every_s", every_s, earlier.every_s)):
         if asked not in (None, held):

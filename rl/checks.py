@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arz.given import of_kind
 from rl.moment import Moment
 from rl.task import Task
 
@@ -43,6 +44,7 @@ class Finding:
 
 def check(task: Task) -> tuple[Finding, ...]:
     """All five, in their order; a check that cannot go on has failed."""
+    of_kind(Task, "task", task, "give a Task, such as rl.Task(rl.ready('Corridor'), 8)")
     findings = []
     for name, question in CHECKS.items():
         try:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import NormalDist, fmean
 from typing import Annotated, Any, Final, Self
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from arz import Invalid
+from arz.given import place
 from rl.errors import RlError
 from rl.setting import Setting
 
@@ -82,6 +82,9 @@ class Outcome(Setting):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for row in self.rows:
+            for name in SHOWN:
+                if name not in row.measures:
+                    raise Invalid(f"rows.{row.name}", f"lacks {name}", "evaluate again")
             for name, values in row.measures.items():
                 if len(values) != len(self.ground.days):
                     raise Invalid(f"rows.{row.name}.{name}", f"has {len(values)} values for {len(self.ground.days)} days", "evaluate again")
@@ -135,6 +138,8 @@ def together(outcomes: Sequence[Outcome], names: Sequence[str]) -> Outcome:
 
     Rows of one name but other numbers, and groups of one name that were trained or picked otherwise, are told apart by where they come from.
     """
+    if not outcomes:
+        raise Invalid("outcomes", "are none", "give at least one")
     first = outcomes[0]
     for other, name in zip(outcomes[1:], names[1:], strict=True):
         for field in Ground.model_fields:
@@ -170,7 +175,9 @@ class Line(Setting):
     """How many training seeds the line is the mean of; 0 for what was not trained."""
     measures: dict[str, Interval]
     against: dict[str, Interval]
-    """The differences to the reference, day by day."""
+    """The differences to the reference, day by day. As those of `measures`, its intervals are over the days, of these very trainings."""
+    over_trainings: dict[str, Interval] = Field(default_factory=dict)
+    """Of several trainings: their mean, with the trainings as the sample instead of the days; how far off it may be for other seeds."""
 
 
 def lines(outcome: Outcome, reference: str | None = None) -> tuple[list[Line], str]:
@@ -178,6 +185,8 @@ def lines(outcome: Outcome, reference: str | None = None) -> tuple[list[Line], s
 
     Unless it is named, the reference is the baseline with the least delay: the hardest one to beat.
     """
+    if not outcome.rows:
+        raise Invalid("rows", "are none", "evaluate again, with more time")
     baselines = [row for row in outcome.rows if not row.group]
     hardest = min(baselines or outcome.rows, key=lambda row: fmean(row.measures["delay_s"]))
     named = hardest.name if reference is None else reference
@@ -189,7 +198,9 @@ def lines(outcome: Outcome, reference: str | None = None) -> tuple[list[Line], s
         members = [row for row in outcome.rows if row.group == group]
         if len(members) > 1:
             mean = {name: tuple(np.mean([row.measures[name] for row in members], axis=0).tolist()) for name in members[0].measures}
-            made.append(_line(f"{group}: all {len(members)} seeds", members[0].kind, len(members), mean, base))
+            whole = _line(f"{group}: all {len(members)} seeds", members[0].kind, len(members), mean, base)
+            each = {name: interval([fmean(row.measures[name]) for row in members]) for name in mean}
+            made.append(whole.model_copy(update={"over_trainings": each}))
     return made, named
 
 
@@ -221,7 +232,13 @@ def told(outcome: Outcome, reference: str | None = None) -> list[str]:
     return [
         *map(str.rstrip, text),
         f"mean over {days} held-out days, ± 95 % confidence; last column: delay less that of {base}, day by day",
+        *(_over_trainings(each) for each in made if each.over_trainings),
     ]
+
+
+def _over_trainings(line: Line) -> str:
+    delay = line.over_trainings["delay_s"]
+    return f"{line.name}: ± is over days, for these trainings alone; over trainings the delay is {delay.mean:,.2f} ± {delay.half:.2f} s"
 
 
 def _cells(line: Line, base: str) -> tuple[str, ...]:
@@ -232,7 +249,7 @@ def _cells(line: Line, base: str) -> tuple[str, ...]:
 
 def load(path: str) -> Outcome:
     """An outcome that `rl evaluate --out` wrote."""
-    return Outcome.load(Path(path))
+    return Outcome.load(place(path, "give the file that `rl evaluate --out` wrote"))
 
 
 def _short(value: object) -> str:

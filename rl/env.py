@@ -3,7 +3,6 @@
 from typing import Any, SupportsFloat
 
 import gymnasium
-import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
@@ -11,7 +10,7 @@ from arz import Invalid
 from rl.moment import Moment
 from rl.spaces import action_space, observation_space
 from rl.task import Task, TaskSpec
-from rl.tasks import ready
+from rl.tasks import chosen
 
 Array = NDArray[Any]
 
@@ -25,7 +24,7 @@ class Env(gymnasium.Env):  # type: ignore[misc]
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as Gymnasium has it
 
     def __init__(self, task: str = "VictoriaIsland", *, spec: TaskSpec | None = None, **changes: Any) -> None:
-        made = ready(task, **changes) if spec is None else spec
+        made = chosen(task, spec, changes)
         if made.agents == "shared":
             remedy = "choose multi or joint, or take VecEnv, VectorEnv or ParallelEnv"
             raise Invalid("agents", "is 'shared', but this environment has one agent", remedy)
@@ -50,7 +49,7 @@ class Env(gymnasium.Env):  # type: ignore[misc]
     def step(self, action: Any) -> tuple[Array, SupportsFloat, bool, bool, dict[str, Any]]:
         if self._next:
             raise ResetNeeded("the episode is over; call reset()")
-        done = self.task.step(np.asarray(action)[None])
+        done = self.task.step(action)
         over = bool(done.truncated[0])
         self._next = over
         seen = done.observation if done.final_observation is None else done.final_observation

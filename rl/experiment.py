@@ -6,12 +6,12 @@ import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
 from arz import Invalid, Unknown
+from arz.given import of_kind, place, shown
 from rl.algorithms import AnyAlgorithm, Count, Dqn, Normalise, Ppo
 from rl.controllers.actuated import Actuated
 from rl.controllers.alinea import Alinea
@@ -176,6 +176,13 @@ def load(text: str, path: str) -> Experiment:
 
 def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
     """The experiment with other values for some fields (`training.algorithm.learning_rate`), checked as a whole."""
+    of_kind(Experiment, "experiment", experiment, "give an Experiment, such as rl.experiment.read('quick')")
+    for path, value in of_kind(dict, "changes", changes, "give a dict of values by the paths of fields").items():
+        of_kind(str, "changes", path, "name a field by its path, such as 'training.worlds'")
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as problem:
+            raise Invalid(path, f"is {shown(value)}, which is no JSON ({problem})", "give numbers, text, lists and dicts") from None
     fields = json.loads(experiment.model_dump_json())
     # What is whole comes before its parts, and a kind before the fields that it brings.
     for path in sorted(changes, key=lambda path: (path.count("."), not path.endswith(".kind"))):
@@ -187,7 +194,7 @@ def read(target: str) -> Experiment:
     """The preset of this name, or the experiment in this file."""
     if target in PRESETS:
         return PRESETS[target]
-    path = Path(target)
+    path = place(target, "give the name of a preset, or the path of a JSON or TOML file")
     if path.suffix not in {".json", ".toml"}:
         raise Unknown("preset", target, [*PRESETS, "FILE.json", "FILE.toml"])
     try:

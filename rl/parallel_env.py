@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from arz import Invalid
 from rl.spaces import action_space, observation_space
 from rl.task import Task, TaskSpec
-from rl.tasks import ready
+from rl.tasks import chosen
 
 try:
     from pettingzoo import ParallelEnv as Base
@@ -28,8 +28,7 @@ class ParallelEnv(Base):  # type: ignore[misc]
     metadata = {"name": "rl_v0", "render_modes": []}  # noqa: RUF012 - as PettingZoo has it
 
     def __init__(self, task: str = "VictoriaIsland", *, spec: TaskSpec | None = None, **changes: Any) -> None:
-        made = ready(task, **changes) if spec is None else spec
-        self.task = Task(made.model_copy(update={"agents": "shared"}))
+        self.task = Task(chosen(task, spec, changes).model_copy(update={"agents": "shared"}))
         self.possible_agents = list(self.task.agents.names)
         self.agents: list[str] = []
         self.render_mode = None

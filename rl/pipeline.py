@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Final
 
+from arz import Invalid
+from arz.given import integer, of_kind
 from rl.budget import BEAT_S, Heartbeat
 from rl.cached import days_of_baseline, days_of_policy, findings, training
 from rl.compare import Ground, Outcome, Row
@@ -14,7 +16,7 @@ from rl.controllers.base import Controller
 from rl.controllers.registry import AnyController
 from rl.errors import NotKept, RlError
 from rl.evaluate import Bounds, Day
-from rl.experiment import Experiment, candidates, title, trained_title
+from rl.experiment import MOST_SEEDS, Experiment, candidates, title, trained_title
 from rl.scores import METRICS
 from rl.train import Policy, Pulse, Window
 from simcache.series import Items, Series
@@ -25,6 +27,9 @@ Progress = Callable[[int, int], None]
 
 SCORE: Final = "delay_s"
 """By this baselines are tuned and checkpoints picked: less is better."""
+
+
+AN_EXPERIMENT: Final = "give an Experiment, such as rl.experiment.read('quick')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,10 @@ def require_sound(experiment: Experiment) -> None:
 
 def series(experiment: Experiment, seed: int, pulse: Pulse | None = None) -> Series[Window]:
     """The windows of one training; nothing is computed yet."""
+    of_kind(Experiment, "experiment", experiment, AN_EXPERIMENT)
+    remedy = f"give a whole number from 0 to {MOST_SEEDS - 1}, beyond which are the days of tuning and of measuring"
+    if not 0 <= integer("seed", seed, remedy) < MOST_SEEDS:
+        raise Invalid("seed", f"is {seed}", remedy)
     return training(experiment.task, experiment.training, seed, pulse)
 
 
@@ -103,6 +112,7 @@ def train(
 
 def trained(experiment: Experiment, say: Say, clock: Clock, every_s: float = BEAT_S, *, unchecked: bool = False) -> list[Trained]:
     """Every training of the experiment, with a sign of life by the clock; before the first step the task is checked."""
+    of_kind(Experiment, "experiment", experiment, AN_EXPERIMENT)
     if not unchecked and not all(series(experiment, seed).stored for seed in experiment.seeds):
         require_sound(experiment)
     done = []
@@ -118,6 +128,7 @@ def trained(experiment: Experiment, say: Say, clock: Clock, every_s: float = BEA
 
 def measured(experiment: Experiment, say: Say, clock: Clock | None = None) -> Outcome:
     """What the experiment measures: trained first where it is not, then evaluated. The clock is that of its deadline, if it runs already."""
+    of_kind(Experiment, "experiment", experiment, AN_EXPERIMENT)
     trainings = trained(experiment, say, clock or Clock(experiment.deadline.timeout_seconds))
     rows = len(experiment.baselines) + len(experiment.seeds)
     with Heartbeat(say, f"{experiment.name}, evaluation", rows, unit="rows") as beat:
@@ -192,6 +203,7 @@ def validation(experiment: Experiment, trained: Trained, clock: Clock) -> dict[i
 
 def evaluate(experiment: Experiment, trainings: Sequence[Trained], say: Say, beat: Callable[[int], None] = lambda _: None) -> Outcome:
     """Every baseline and every training on the held-out days; a time limit leaves out the days that did not come to pass."""
+    of_kind(Experiment, "experiment", experiment, AN_EXPERIMENT)
     first, count = experiment.evaluation.held_out[0], experiment.evaluation.days
     rows: list[tuple[Measured, str]] = []
     whole = all(each.complete for each in trainings)

@@ -56,7 +56,7 @@ def comparison(outcome: Outcome, reference: str | None = None, path: PathLike | 
         axes.grid(axis="x", color="0.9")
     panels[0].set_yticks(places, [line.name for line in made])
     panels[0].set_title(
-        f"{outcome.ground.scenario}, {len(outcome.ground.days)} held-out days, 95 % intervals", loc="left", fontsize="medium"
+        f"{outcome.ground.scenario}, {len(outcome.ground.days)} held-out days, 95 % intervals over the days", loc="left", fontsize="medium"
     )
     return saved(figure, path)
 

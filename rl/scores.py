@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arz import Invalid
+from arz.given import several
 from rl.controllers.base import Driver
 from rl.moment import Moment
 from rl.worlds import Worlds
@@ -106,6 +107,9 @@ class Tally:
 
 def drive(worlds: Worlds, driver: Driver, seeds: Sequence[int], decision_s: float) -> Scores:
     """One episode for each seed under this controller: in batches of as many as there are worlds, which changes no number."""
+    seeds = several("seeds", seeds, "give whole numbers, one for each episode")
+    if not seeds:
+        raise Invalid("seeds", "is empty", "give at least one")
     parts = list(_batches(worlds, driver, seeds, decision_s))
     first = parts[0]
     arrays = {each.name for each in fields(Scores)} - {"classes", "horizon_s", "signals"}
@@ -114,8 +118,6 @@ def drive(worlds: Worlds, driver: Driver, seeds: Sequence[int], decision_s: floa
 
 
 def _batches(worlds: Worlds, driver: Driver, seeds: Sequence[int], decision_s: float) -> Iterable[Scores]:
-    if not seeds:
-        raise Invalid("seeds", "is empty", "give at least one")
     for first in range(0, len(seeds), worlds.count):
         some = list(seeds[first : first + worlds.count])
         # Worlds that are left over drive somebody else's day again, and are not counted.

@@ -1,7 +1,7 @@
 """The decision process: many worlds of one scenario, decided at together; the only place where an episode begins by itself."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, JsonValue, model_validator
 
 import arz
+from arz.given import integer, of_kind, several
 from rl.actions.agents import AGENTS, Agents, AgentsName
 from rl.actions.base import Lever
 from rl.actions.phase import PhaseChoice
@@ -27,7 +28,7 @@ from rl.rewards.delay import Delay
 from rl.rewards.registry import AnyReward
 from rl.setting import Setting
 from rl.sizes import LONGEST_S, MOST_DECISIONS, SHORTEST_S, require_cells
-from rl.worlds import Worlds
+from rl.worlds import AT_LEAST, Worlds, kept
 
 Array = NDArray[Any]
 
@@ -218,7 +219,8 @@ class Task:
     """
 
     def __init__(self, spec: TaskSpec, worlds: int = 1, device: str = "cpu") -> None:
-        self.spec = spec
+        self.spec = of_kind(TaskSpec, "spec", spec, "give a TaskSpec, such as rl.ready('Corridor')")
+        require_cells("worlds", f"is {worlds}, which makes about", integer("worlds", worlds, AT_LEAST) * spec.cells, "have fewer of them")
         layout, self.sites, self.lever, self.agents = spec.layout, spec.sites, spec.lever, spec.choosers
         self.worlds = Worlds(layout, spec.guard, worlds, dtype=spec.dtype, device=device)
         areas = [own(layout, site) for site in self.sites] if spec.agents == "shared" else [whole(layout, self.sites)]
@@ -307,8 +309,11 @@ class Task:
 
     def controls(self, actions: Array, moment: Moment) -> arz.Controls:
         """What the agents' choices ask of lights, meters and signs."""
-        given = np.asarray(actions)
         shape = (self.count, self.agent_count, len(self.action_sizes))
+        try:
+            given = np.asarray(actions)
+        except ValueError:
+            raise arz.Invalid("actions", "have rows of several lengths", f"give whole numbers [world, agent, slot]: {shape}") from None
         if given.size != math.prod(shape) or given.dtype.kind not in "iu":
             problem = f"are {given.dtype} of shape {given.shape}"
             raise arz.Invalid("actions", problem, f"give whole numbers [world, agent, slot]: {shape}")
@@ -336,17 +341,17 @@ class Task:
 
     def restore(self, snapshot: dict[str, Any]) -> Array:
         """Goes back, or on, to where a snapshot was taken; gives the observation there."""
+        of_kind(Mapping, "snapshot", snapshot, "give what snapshot() gave")  # type: ignore[type-abstract]
         if snapshot.get("task_format") != SNAPSHOT_FORMAT:
             raise Foreign("task_format", f"is {snapshot.get('task_format')}, this version reads {SNAPSHOT_FORMAT}")
-        if np.shape(snapshot["task_returns"]) != (self.count, self.agent_count):
-            problem = f"is of {np.shape(snapshot['task_returns'])} worlds and agents, not {(self.count, self.agent_count)}"
-            raise Foreign("task_returns", problem)
+        returns = np.array(snapshot.get("task_returns"))
+        if returns.shape != (self.count, self.agent_count) or returns.dtype.kind != "f":
+            raise Foreign("task_returns", f"is of {returns.shape} worlds and agents, not {(self.count, self.agent_count)}")
+        seeds, episodes = kept(snapshot, "task_seeds", (self.count,), "u"), kept(snapshot, "task_episodes", (self.count,), "i")
+        decisions = int(kept(snapshot, "task_decisions", (), "i"))
         self.worlds.restore(snapshot)
         self._mine = self.worlds.beginnings
-        self._seeds = np.array(snapshot["task_seeds"], np.uint64)
-        self._episodes = np.array(snapshot["task_episodes"], np.int64)
-        self._decisions = int(snapshot["task_decisions"])
-        self._returns = np.array(snapshot["task_returns"], np.float64)
+        self._seeds, self._episodes, self._decisions, self._returns = seeds, episodes, decisions, returns
         return self.observe(self.worlds.moment)
 
     def _begin(self) -> Array:
@@ -369,12 +374,15 @@ class Task:
 
 
 def _checked(seeds: Sequence[int], worlds: int) -> Array:
-    if len(seeds) != worlds:
-        raise arz.Invalid("seeds", f"has {len(seeds)} numbers for {worlds} worlds", "give one for each world")
-    for at, seed in enumerate(seeds):
-        if not 0 <= int(seed) < 2**63:
-            raise arz.Invalid(f"seeds[{at}]", f"is {seed}", "give a whole number from 0 to 2**63 - 1")
-    return np.array([int(seed) for seed in seeds], np.uint64)
+    given = several("seeds", seeds, "give one whole number for each world")
+    if len(given) != worlds:
+        raise arz.Invalid("seeds", f"has {len(given)} numbers for {worlds} worlds", "give one for each world")
+    remedy = "give a whole number from 0 to 2**63 - 1"
+    checked = [integer(f"seeds[{at}]", seed, remedy) for at, seed in enumerate(given)]
+    for at, seed in enumerate(checked):
+        if not 0 <= seed < 2**63:
+            raise arz.Invalid(f"seeds[{at}]", f"is {seed}", remedy)
+    return np.array(checked, np.uint64)
 
 
 def _episode_seeds(seeds: Array, episodes: Array) -> Array:

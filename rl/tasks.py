@@ -3,6 +3,7 @@
 from typing import Any
 
 from arz import Invalid
+from arz.given import of_kind, shown
 from rl.task import TaskSpec
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -41,6 +42,15 @@ TASKS: dict[str, dict[str, Any]] = {
 
 def ready(name: str, **changes: Any) -> TaskSpec:
     """The task of this name, with some fields changed."""
-    if name not in TASKS:
-        raise Invalid("task", f"is {name!r}, which is no ready task", f"choose among {', '.join(TASKS)}")
+    if name not in list(TASKS):
+        raise Invalid("task", f"is {shown(name)}, which is no ready task", f"choose among {', '.join(TASKS)}")
     return TaskSpec(**{**TASKS[name], **changes})
+
+
+def chosen(task: str, spec: TaskSpec | None, changes: dict[str, Any]) -> TaskSpec:
+    """What an environment is made of: a ready task with some fields changed, or a spec, which is whole."""
+    if spec is None:
+        return ready(task, **changes)
+    if changes:
+        raise Invalid(next(iter(changes)), "is given beside a spec, which has all fields", "put it into the spec, or leave the spec out")
+    return of_kind(TaskSpec, "spec", spec, "give a TaskSpec, such as rl.ready('Corridor')")

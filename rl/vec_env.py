@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv as Base
 
+from arz.given import integer, of_kind
 from rl.spaces import action_space, observation_space
 from rl.task import Task
 
@@ -24,7 +25,7 @@ class VecEnv(Base):  # type: ignore[misc]
     """
 
     def __init__(self, task: Task) -> None:
-        self.task = task
+        self.task = of_kind(Task, "task", task, "give a Task, such as rl.Task(rl.ready('Corridor'), 8)")
         self.render_mode = None
         self._actions: Array | None = None
         super().__init__(task.count * task.agent_count, observation_space(task), action_space(task))
@@ -43,7 +44,7 @@ class VecEnv(Base):  # type: ignore[misc]
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """World w gets the seed + w at the next reset; the agents of one world share it."""
-        start = int(np.random.default_rng().integers(0, 2**32)) if seed is None else seed
+        start = int(np.random.default_rng().integers(0, 2**32)) if seed is None else integer("seed", seed, "give a whole number, or None")
         self._seeds = [start + env // self.task.agent_count for env in range(self.num_envs)]
         return self._seeds
 
@@ -53,7 +54,7 @@ class VecEnv(Base):  # type: ignore[misc]
     def step_wait(self) -> tuple[Array, Array, Array, list[dict[str, Any]]]:
         if self._actions is None:
             raise RuntimeError("step_wait() without step_async(); call step()")
-        done = self.task.step(np.asarray(self._actions).reshape(self.task.count, self.task.agent_count, -1))
+        done = self.task.step(self._actions)
         self._actions = None
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if done.final_observation is not None and done.episode_return is not None:

@@ -10,9 +10,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from arz import Invalid
+from arz.given import integer
 from rl.spaces import action_space, observation_space
 from rl.task import Task, TaskSpec
-from rl.tasks import ready
+from rl.tasks import chosen
 
 Array = NDArray[Any]
 
@@ -27,8 +28,8 @@ class VectorEnv(Base):  # type: ignore[misc]
 
     def __init__(self, task: str = "VictoriaIsland", num_envs: int = 1, *, spec: TaskSpec | None = None, **changes: Any) -> None:
         """`num_envs` counts worlds; with shared agents there are as many environments as agents in all of them."""
-        self.task = Task(ready(task, **changes) if spec is None else spec, num_envs)
-        self.num_envs = num_envs * self.task.agent_count
+        self.task = Task(chosen(task, spec, changes), num_envs)
+        self.num_envs = self.task.count * self.task.agent_count
         self.single_observation_space = observation_space(self.task)
         self.single_action_space = action_space(self.task)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
@@ -44,19 +45,18 @@ class VectorEnv(Base):  # type: ignore[misc]
         worlds = self.task.count
         if seed is None and self.task.begun:
             return self._flat(self.task.reset()), {}
-        if isinstance(seed, int | None):
-            super().reset(seed=seed)
-            first = int(self.np_random.integers(2**62)) if seed is None else seed
-            seeds = [first + world for world in range(worlds)]
-        elif None in seed:
-            raise Invalid("seed", "has no number for some worlds", "give all, or none: worlds begin together")
-        else:
-            seeds = [int(each) for each in seed if each is not None]
-        return self._flat(self.task.reset(seeds)), {}
+        if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str):
+            if any(each is None for each in seed):
+                raise Invalid("seed", "has no number for some worlds", "give all, or none: worlds begin together")
+            return self._flat(self.task.reset([each for each in seed if each is not None])), {}
+        given = None if seed is None else integer("seed", seed, "give a whole number, one for each world, or None")
+        super().reset(seed=given)
+        first = int(self.np_random.integers(2**62)) if given is None else given
+        return self._flat(self.task.reset([first + world for world in range(worlds)])), {}
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         task = self.task
-        done = task.step(np.asarray(actions).reshape(task.count, task.agent_count, -1))
+        done = task.step(actions)
         infos: dict[str, Any] = {}
         if done.final_observation is not None and done.episode_return is not None:
             every = np.ones(self.num_envs, bool)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arz import Controls, Invalid, Measures, Scenario, Simulator
+from arz.given import integer
 from rl.errors import Foreign, NotBegun
 from rl.guard import Guard
 from rl.layout import Layout
@@ -20,6 +21,9 @@ Array = NDArray[Any]
 SNAPSHOT_FORMAT = 1
 KEPT = 4
 """How many simulators a process keeps for tasks to come."""
+NUMBERS = {"u": "whole numbers without a sign", "i": "whole numbers", "f": "numbers"}
+"""What numpy's kinds of numbers are called."""
+AT_LEAST = "give a whole number of at least 1"
 MEASURED = tuple(field.name for field in fields(Measures) if field.name != "time_s")
 
 
@@ -31,6 +35,8 @@ class Bench:
 
     def __init__(self, scenario: Scenario, count: int, dtype: str, device: str) -> None:
         self.simulator = Simulator([scenario] * count, device=device, dtype=dtype)
+        self.form = self.simulator.measures()
+        """Measures as they are of these worlds; of which moment is all the same."""
         self._user: ReferenceType[Worlds] | None = None
         Bench.built += 1
 
@@ -64,8 +70,8 @@ class Worlds:
     """So many worlds of one scenario; they begin together and go on together, for any number of seconds at a time."""
 
     def __init__(self, layout: Layout, guard: Guard, count: int, dtype: str = "float32", device: str = "cpu") -> None:
-        if count < 1:
-            raise Invalid("worlds", f"is {count}", "give at least 1")
+        if integer("worlds", count, AT_LEAST) < 1:
+            raise Invalid("worlds", f"is {count}", AT_LEAST)
         self.layout = layout
         self.count = count
         self.guard = guard
@@ -137,19 +143,20 @@ class Worlds:
         """Goes back, or on, to where a snapshot was taken."""
         if snapshot.get("worlds_format") != SNAPSHOT_FORMAT:
             raise Foreign("worlds_format", f"is {snapshot.get('worlds_format')}, this version reads {SNAPSHOT_FORMAT}")
-        mark = "simulator_"
+        mark, sites = "simulator_", self.layout.sites
         inner = {name.removeprefix(mark): value for name, value in snapshot.items() if name.startswith(mark)}
+        controlled = bool(kept(snapshot, "worlds_controlled", (), "i"))
+        moment = Moment(
+            measures=_measures(snapshot, "worlds_now_", kept(snapshot, f"{mark}time_s", (), "f"), self._bench.form),
+            before=_measures(snapshot, "worlds_before_", kept(snapshot, "worlds_before_time_s", (), "f"), self._bench.form),
+            seconds=float(kept(snapshot, "worlds_seconds", (), "f")),
+            changes=kept(snapshot, "worlds_changes", (self.count, len(self.layout.signals)), "i"),
+            rate_veh_per_h=kept(snapshot, "worlds_rate_veh_per_h", (self.count, len(sites["meter"])), "f"),
+            limit_kmh=kept(snapshot, "worlds_limit_kmh", (self.count, len(sites["section"])), "f"),
+        )
         self.simulator.restore(inner)
         self.beginnings += 1
-        self._controlled = bool(snapshot["worlds_controlled"])
-        self._moment = Moment(
-            measures=_measures(snapshot, "worlds_now_", float(inner["time_s"])),
-            before=_measures(snapshot, "worlds_before_", float(snapshot["worlds_before_time_s"])),
-            seconds=float(snapshot["worlds_seconds"]),
-            changes=np.array(snapshot["worlds_changes"]),
-            rate_veh_per_h=np.array(snapshot["worlds_rate_veh_per_h"]),
-            limit_kmh=np.array(snapshot["worlds_limit_kmh"]),
-        )
+        self._controlled, self._moment = controlled, moment
         return self
 
     def _granted(self, wish: Array | None, was: Moment, seconds: float) -> Array | None:
@@ -173,5 +180,16 @@ def _named(mark: str, measures: Measures) -> dict[str, Array]:
     return {mark + name: getattr(measures, name) for name in MEASURED}
 
 
-def _measures(snapshot: dict[str, Any], mark: str, time_s: float) -> Measures:
-    return Measures(time_s=time_s, **{name: np.array(snapshot[mark + name]) for name in MEASURED})
+def _measures(snapshot: dict[str, Any], mark: str, time_s: Array, form: Measures) -> Measures:
+    like = {name: getattr(form, name) for name in MEASURED}
+    return Measures(time_s=float(time_s), **{name: kept(snapshot, mark + name, one.shape, one.dtype.kind) for name, one in like.items()})
+
+
+def kept(snapshot: dict[str, Any], name: str, shape: tuple[int, ...], kind: str) -> Array:
+    """A copy of what a snapshot holds under a name; Foreign where that is of another form, kinds of numbers being those of numpy."""
+    if name not in snapshot:
+        raise Foreign(name, "is missing")
+    held = np.array(snapshot[name])
+    if held.shape != shape or held.dtype.kind != kind:
+        raise Foreign(name, f"is {held.dtype} of the shape {held.shape}, not {NUMBERS[kind]} of {shape}")
+    return held

@@ -253,12 +253,19 @@ def _numbers(scenario: Scenario, road: Road, known: dict[tuple[float, str], tupl
 def _with_room(numbers: Sequence[tuple[Numbers, ...]], closure: Closure) -> list[tuple[Numbers, ...]]:
     """The constants of all roads, with the ceilings that they have among each other.
 
-    Under an additive closure who comes from a faster road stands closer than who drives here, and is as sound.
+    Under an additive closure who comes from a faster road stands closer than who drives here, and is as sound; so are motorcycles who
+    creep in between cars that stand, which they feel less than the cars feel them.
     """
     fastest = [max(n.limit for n in kinds) for kinds in zip(*numbers, strict=True)]
+    eager = [max(closure.target(n.limit, n.creep, n.jam, n.scale, n.jam, n.shape) for n in kinds) for kinds in zip(*numbers, strict=True)]
+
+    def stands(each: tuple[Numbers, ...], markers: Sequence[float]) -> list[float]:
+        return [closure.occupancy(w, 0.0, n.scale, n.jam, n.shape) for n, w in zip(each, markers, strict=True)]
 
     def room(each: tuple[Numbers, ...]) -> float:
-        return 2 * max(closure.occupancy(w, 0.0, n.scale, n.jam, n.shape) for n, w in zip(each, fastest, strict=True))
+        closest = stands(each, eager)
+        between = closest[0] + (1 - each[0].other) * closest[1] if len(each) > 1 else 0.0
+        return max(2 * max(stands(each, fastest)), between)
 
     if closure.built_in_equilibrium:
         return list(numbers)

@@ -17,13 +17,15 @@ from arz.engine.measures import Measures, of_roads
 from arz.engine.plan import Plan
 from arz.engine.snapshots import KEPT, SNAPSHOT_FORMAT, STATE, remembered, require_fitting
 from arz.engine.start import crossed
-from arz.engine.unsound import unstable
+from arz.engine.unsound import not_again, unstable
 from arz.errors import Invalid, NoRoom, Unstable
+from arz.given import integer, number, of_kind, several
 from arz.world.scenario import Scenario
 
 Array = NDArray[Any]
 
 DTYPES = ("float32", "float64")
+MORE_THREADS = "give a whole number of at least 1, or None for all processors"
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,11 @@ class Simulator:
     def __init__(
         self, scenarios: Sequence[Scenario] | Scenario, device: str = "cpu", dtype: str = "float32", threads: int | None = None
     ) -> None:
-        self.scenarios = (scenarios,) if isinstance(scenarios, Scenario) else tuple(scenarios)
-        if not self.scenarios:
-            raise Invalid("scenarios", "is empty", "give at least one scenario")
+        self.scenarios = _worlds(scenarios)
         if dtype not in DTYPES:
             raise Invalid("dtype", f"is {dtype!r}", f"choose among {', '.join(DTYPES)}")
-        if threads is not None and threads < 1:
-            raise Invalid("threads", f"is {threads}", "give at least 1, or None for all processors")
+        if threads is not None and integer("threads", threads, MORE_THREADS) < 1:
+            raise Invalid("threads", f"is {threads}", MORE_THREADS)
         self.dtype = np.dtype(dtype)
         self.device = chosen(device)
         self.time_s = 0.0
@@ -113,11 +113,7 @@ class Simulator:
 
     def reset(self, seeds: Sequence[int] | None = None) -> Measures:
         """Begins again, with these seeds or the scenarios' own; nothing of before is left, and nothing is built anew."""
-        if seeds is not None and len(seeds) != len(self.scenarios):
-            raise Invalid("seeds", f"has {len(seeds)} numbers for {len(self.scenarios)} worlds", "give one for each world")
-        if seeds is not None and not all(0 <= int(seed) < 2**64 for seed in seeds):
-            raise Invalid("seeds", f"are {', '.join(map(str, seeds))}", "give whole numbers from 0 to 2**64 - 1")
-        self._seeds = [scenario.seed for scenario in self.scenarios] if seeds is None else [int(seed) for seed in seeds]
+        self._seeds = [scenario.seed for scenario in self.scenarios] if seeds is None else _checked(seeds, len(self.scenarios))
         self.time_s = 0.0
         for group in self._groups:
             group.lamps = lights.by_plan(group.plan, len(group.worlds))
@@ -149,13 +145,11 @@ class Simulator:
 
     def steps(self, duration_s: float) -> int:
         """How many steps the first world takes in so many seconds."""
-        return self._groups[0].steps(float(duration_s))
+        return self._groups[0].steps(_duration(duration_s))
 
     def _advance(self, controls: Controls | None, duration_s: float, look: Callable[[Group], Any]) -> tuple[list[Any], list[Orders]]:
         """Goes on, and gives what `look` finds of every group, and what each was told to do."""
-        if not (duration_s > 0 and math.isfinite(duration_s)):
-            raise Invalid("duration_s", f"is {duration_s}", "give a positive number of seconds")
-        duration_s = float(duration_s)  # a float32 of numpy would make the clock, and every step, one of seven digits
+        duration_s = _duration(duration_s)
         end = self.time_s + duration_s
         asked = [self._ask(group, controls) for group in self._groups]
         held = [(group.lamps, group.limit, group.rate) for group in self._groups]
@@ -247,6 +241,7 @@ class Simulator:
         lamps, limit, rate = group.lamps, group.limit, group.rate
         if controls is None:
             return lamps, limit, rate
+        of_kind(Controls, "controls", controls, "give Controls(phase=…), or None to keep what is")
         if controls.phase is not None:
             phase = self._table("phase", controls.phase, len(group.plan.lights))
             if not np.issubdtype(phase.dtype, np.integer):
@@ -264,10 +259,14 @@ class Simulator:
         return lamps, limit, rate
 
     def _table(self, name: str, given: Any, count: int) -> Array:
-        table = np.asarray(given)
         shape = (len(self.scenarios), count)
+        remedy = f"give {shape[0]} worlds by {shape[1]}"
+        try:
+            table = np.asarray(given)
+        except ValueError:
+            raise Invalid(name, "has rows of several lengths", remedy) from None
         if table.shape != shape:
-            raise Invalid(name, f"has shape {table.shape}", f"give {shape[0]} worlds by {shape[1]}")
+            raise Invalid(name, f"has shape {table.shape}", remedy)
         return table
 
     def _orders(self, group: Group, duration_s: float) -> Orders:
@@ -351,14 +350,47 @@ class Simulator:
                 state = group.backend.fetch()
                 if group.backend.count().faults.any():
                     group.backend.place(good)
-                    raise unstable(group, state, orders.start_s + (step + 1) * orders.dt)
+                    raise unstable(group, good, state, orders.start_s + (step + 1) * orders.dt)
             group.backend.place(good)
-        raise Unstable(self.time_s, -1, "?", -1, {}, "went wrong, and did not when it was computed again: please report this")
+        raise not_again(self.time_s)
+
+
+def _worlds(given: Sequence[Scenario] | Scenario) -> tuple[Scenario, ...]:
+    remedy = "give a Scenario, such as scenario('one_road'), or several"
+    worlds: tuple[Scenario, ...] = (given,) if isinstance(given, Scenario) else several("scenarios", given, remedy)
+    if not worlds:
+        raise Invalid("scenarios", "is empty", "give at least one scenario")
+    for at, world in enumerate(worlds):
+        of_kind(Scenario, f"scenarios[{at}]", world, remedy)
+    return worlds
+
+
+def _checked(given: Sequence[int], worlds: int) -> list[int]:
+    seeds = several("seeds", given, "give one whole number for each world")
+    if len(seeds) != worlds:
+        raise Invalid("seeds", f"has {len(seeds)} numbers for {worlds} worlds", "give one for each world")
+    remedy = "give a whole number from 0 to 2**64 - 1"
+    checked = [integer(f"seeds[{at}]", seed, remedy) for at, seed in enumerate(seeds)]
+    for at, seed in enumerate(checked):
+        if not 0 <= seed < 2**64:
+            raise Invalid(f"seeds[{at}]", f"is {seed}", remedy)
+    return checked
+
+
+def _duration(given: float) -> float:
+    """In Python's own numbers: a float32 of numpy would make the clock, and every step, one of seven digits."""
+    remedy = "give a positive number of seconds"
+    seconds = number("duration_s", given, remedy)
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise Invalid("duration_s", f"is {seconds:g}", remedy)
+    return seconds
 
 
 def _open_ended(name: str, given: Array) -> Array:
     """Veh/h or km/h as veh/s or m/s, where nothing is asked for a very large number."""
-    table = np.asarray(given, np.float64)
+    if given.dtype.kind not in "iuf":
+        raise Invalid(name, f"has numbers of type {given.dtype}", "give numbers, and NaN where nothing is asked")
+    table = given.astype(np.float64)
     if (table < 0).any():
         raise Invalid(name, f"is {np.nanmin(table):g} somewhere", "give no negative numbers")
     return np.where(np.isfinite(table), table, NO_LIMIT) / (3600 if name == "rate_veh_per_h" else 3.6)

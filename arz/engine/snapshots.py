@@ -1,7 +1,7 @@
 """What a snapshot holds, and whether one is of these worlds."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -13,6 +13,7 @@ from arz.engine.backends.base import State
 from arz.engine.groups import Group
 from arz.engine.plan import Plan
 from arz.errors import Invalid
+from arz.given import number, of_kind
 from arz.laws.pressure.registry import CLOSURES
 from arz.world.physics import Numbers
 
@@ -22,10 +23,13 @@ SNAPSHOT_FORMAT = 1
 STATE = tuple(field.name for field in fields(State))
 KEPT = (*(f"lamps_{field.name}" for field in fields(lights.Lamps)), "limit", "rate", "begun")
 """What a backend remembers, and what the simulator does, of every world."""
+_LEFT_TO_STEP = ("rho", "y")
+"""An unsound state is told by `step`, with its place."""
 
 
 def require_fitting(snapshot: dict[str, Any], groups: Sequence[Group], dtype: Any) -> None:
     """Refuses what was not taken of such worlds."""
+    of_kind(Mapping, "snapshot", snapshot, "give what snapshot() gave")  # type: ignore[type-abstract]
     missing = [name for name in ("format", "time_s", "dtype", "seeds", *STATE, *KEPT) if name not in snapshot]
     if missing:
         raise Invalid("snapshot", f"lacks {', '.join(missing[:4])}", "give what snapshot() gave")
@@ -33,34 +37,54 @@ def require_fitting(snapshot: dict[str, Any], groups: Sequence[Group], dtype: An
         raise Invalid("snapshot.format", f"is {snapshot['format']}", f"this version reads {SNAPSHOT_FORMAT}")
     if snapshot["dtype"] != str(dtype):
         raise Invalid("snapshot.dtype", f"is {snapshot['dtype']}, the simulator's is {dtype}", "make the simulator with the same dtype")
-    for name, shape in _shapes(groups).items():
-        if np.shape(snapshot[name]) != shape:
-            problem = f"has shape {np.shape(snapshot[name])}, not {shape}"
-            raise Invalid(f"snapshot.{name}", problem, "restore it into the scenarios it is of")
-
+    time_s = number("snapshot.time_s", snapshot["time_s"], "give what snapshot() gave")
+    if not 0 <= time_s < math.inf:
+        raise Invalid("snapshot.time_s", f"is {time_s:g}", "give what snapshot() gave")
+    for name, (shape, kind) in _forms(groups, dtype).items():
+        _require_array(name, np.asarray(snapshot[name]), shape, kind)
     for group in groups:
+        _require_phases(group, *(np.asarray(snapshot[name])[group.worlds] for name in ("lamps_before", "lamps_now")))
         _require_markers(group, np.asarray(snapshot["rho"])[group.worlds], np.asarray(snapshot["y"])[group.worlds])
 
 
-def _shapes(groups: Sequence[Group]) -> dict[str, tuple[int, ...]]:
-    """Of every array of a snapshot."""
+def _require_array(name: str, held: Array, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
+    if held.shape != shape:
+        raise Invalid(f"snapshot.{name}", f"has shape {held.shape}, not {shape}", "restore it into the scenarios it is of")
+    if held.dtype != kind:
+        raise Invalid(f"snapshot.{name}", f"has numbers of type {held.dtype}, not {kind}", "give what snapshot() gave")
+    if name not in _LEFT_TO_STEP and np.isnan(held).any():
+        raise Invalid(f"snapshot.{name}", "holds what is no number", "give what snapshot() gave")
+
+
+def _require_phases(group: Group, before: Array, now: Array) -> None:
+    for name, held in (("lamps_before", before), ("lamps_now", now)):
+        if ((held < 0) | (held >= group.plan.timetable.phases)).any():
+            raise Invalid(f"snapshot.{name}", "names phases that some signal does not have", "restore it into the scenarios it is of")
+
+
+def _forms(groups: Sequence[Group], dtype: Any) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """The shape of every array of a snapshot, and the type of its numbers."""
     plan, worlds = groups[0].plan, sum(len(group.worlds) for group in groups)
     classes = len(plan.classes)
     cells, books = (worlds, classes, plan.cells), (worlds, len(plan.sources), classes)
-    lamps = {f"lamps_{field.name}": (worlds, len(plan.lights)) for field in fields(lights.Lamps)}
-    return {
-        "seeds": (worlds,),
-        "rho": cells,
-        "y": cells,
-        "waiting": books,
-        "entered": (*books, 2),
-        "left": (worlds, len(plan.sinks), classes, 2),
-        "removed": (worlds, classes),
-        "limit": (worlds, len(plan.limits), classes),
-        "rate": (worlds, len(plan.meters)),
-        "begun": (worlds, classes),
-        **lamps,
+    lamps = worlds, len(plan.lights)
+    forms = {
+        "seeds": ((worlds,), np.uint64),
+        "rho": (cells, dtype),
+        "y": (cells, dtype),
+        "waiting": (books, np.float64),
+        "entered": ((*books, 2), np.float64),
+        "left": ((worlds, len(plan.sinks), classes, 2), np.float64),
+        "removed": ((worlds, classes), np.float64),
+        "limit": ((worlds, len(plan.limits), classes), np.float64),
+        "rate": ((worlds, len(plan.meters)), np.float64),
+        "begun": ((worlds, classes), np.float64),
+        "lamps_controlled": (lamps, np.bool_),
+        "lamps_before": (lamps, np.int64),
+        "lamps_now": (lamps, np.int64),
+        "lamps_switched": (lamps, np.float64),
     }
+    return {name: (shape, np.dtype(kind)) for name, (shape, kind) in forms.items()}
 
 
 def _require_markers(group: Group, rho: Array, y: Array) -> None:

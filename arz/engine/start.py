@@ -80,8 +80,9 @@ def _markers(plan: Plan, numbers: Sequence[Numbers], density: Sequence[float], s
     for k, n in enumerate(numbers):
         r = n.own * density[k] + n.other * density[len(numbers) - 1 - k]
         if speed is not None:
-            # Whoever stands in a jam wants to drive as everybody does.
-            stands = speed[k] == 0 and r >= n.jam * (1 - 1e-9)
+            # Whoever stands in a jam wants to drive as everybody does; so does whoever never adapts, and stands where everybody would.
+            held = math.isinf(n.tau) and closure.velocity(n.limit, r, n.scale, n.jam, n.shape) == 0
+            stands = speed[k] == 0 and (held or r >= n.jam * (1 - 1e-9))
             w.append(n.limit if stands else closure.lowered(UNBOUNDED, speed[k], r, n.scale, n.jam, n.shape))
         else:
             w.append(closure.target(n.limit, _settled(plan, n, r), r, n.scale, n.jam, n.shape))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from arz.errors import Invalid
-from arz.world.record import DensityVehPerM, NotNegative, Positive, Record
+from arz.world.record import DensityVehPerM, NotNegative, Positive, Record, Share
 
 VehicleClass = Literal["motorcycle", "car"]
 Quality = Literal["R1", "R2", "R3", "R4", "R5"]
@@ -82,8 +82,9 @@ class Physics(Record):
     """Of cars, per lane; 0.15 for product closures and 0.25 for additive ones if it is not given."""
     motorcycle_weight: Positive = 0.4
     """A_m: how many cars a motorcycle is, under a product closure."""
-    alpha: NotNegative = 0.4
-    """How much of a car a motorcycle feels, under an additive closure."""
+    alpha: Share = 0.4
+    """How much of a car a motorcycle feels, under an additive closure. If it were more than the whole, the motorcycles between cars that
+    stand would be beyond their own jam, and would want to drive faster than anybody may."""
     creep_kmh: NotNegative = 5.0
     """How fast motorcycles still move where cars stand."""
     motorcycle_tau_s: Positive | None = 5.0
@@ -134,12 +135,11 @@ class Physics(Record):
     def drivable(self, numbers: Numbers, speed_m_per_s: float, crowd: float) -> bool:
         """Whether anybody would drive at this speed where this occupancy is felt.
 
-        Under a product closure the marker that it takes grows without bound towards the jam, and the time step has to follow it.
+        Under a product closure, and `bounded`, the marker that it takes grows without bound towards the jam, and the time step has to
+        follow it.
         """
-        if self.closure not in PRODUCT or speed_m_per_s == 0:
-            return True
-        share = _law(self.closure).velocity(1.0, crowd, numbers.scale, numbers.jam, numbers.shape)
-        return share * EAGERNESS * numbers.limit >= speed_m_per_s
+        fastest = _law(self.closure).velocity(EAGERNESS * numbers.limit, crowd, numbers.scale, numbers.jam, numbers.shape)
+        return speed_m_per_s == 0 or speed_m_per_s <= fastest
 
     def _numbers(self, *limits: float) -> tuple[Numbers, ...]:
         make = self._product if self.closure in PRODUCT else self._additive

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from arz.errors import Invalid
+from arz.given import place, shown
 
 UNITS = {
     "_veh_per_m": "vehicles a metre, per lane",
@@ -61,10 +62,20 @@ class Record(BaseModel):
     # Records within records are made by pydantic itself, which is fast and lets the outermost record see the whole path.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """The same with some fields changed, checked as a whole; pydantic's own would check nothing, and keep what follows from the old ones."""
+        if update is None:
+            return super().model_copy(deep=deep)
+        return type(self)(**{**{field: getattr(self, field) for field in type(self).model_fields}, **update})
+
     @classmethod
     def load(cls, source: str | Path) -> Self:
         """Reads the record from a JSON file, or from JSON text, which begins with `{`."""
-        text = source if isinstance(source, str) and source.lstrip().startswith("{") else _content(Path(source))
+        text = (
+            source
+            if isinstance(source, str) and source.lstrip().startswith("{")
+            else _content(place(source, "give the path of a JSON file, or the JSON itself"))
+        )
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -72,7 +83,7 @@ class Record(BaseModel):
 
     def save(self, path: str | Path) -> None:
         """Writes the record as JSON, which `load` reads back to an equal one."""
-        Path(path).write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        place(path, "give the path of a file to write").write_text(self.model_dump_json(indent=1), encoding="utf-8")
 
 
 def refusal(error: ValidationError, kind: type[BaseModel], data: object) -> Invalid:
@@ -116,7 +127,7 @@ def _fault(details: ErrorDetails, kind: type[BaseModel], data: object) -> Invali
         case "union_tag_invalid":
             return Invalid(path, f"has the kind {details['ctx']['tag']!r}", f"choose among {details['ctx']['expected_tags']}")
         case _:
-            return Invalid(path or kind.__name__, f"is {_short(details['input'])}", _demanded(details["msg"]) + _unit(name))
+            return Invalid(path or kind.__name__, f"is {shown(details['input'])}", _demanded(details["msg"]) + _unit(name))
 
 
 def _fields_at(kind: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
@@ -160,11 +171,6 @@ def _within(data: object, step: int | str) -> object:
 
 def _unit(name: str) -> str:
     return next((f", in {unit}" for end, unit in UNITS.items() if name.endswith(end)), "")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - about half a line
 
 
 def _demanded(sentence: str) -> str:

@@ -166,18 +166,26 @@ class Scenario(Record):
                 remedy = f"give one for each of {_some(self.physics.classes)}"
                 raise Invalid(f"{here}.{field}", f"has {len(given)} numbers for {len(numbers)} classes", remedy)
         density = state.density_veh_per_m
-        for k, number in enumerate(numbers):
-            crowd = number.own * density[k] + number.other * density[len(numbers) - 1 - k]
-            # Beyond the jam of its own class nothing flows; beyond the ceiling no state is sound.
-            if crowd > number.ceiling * (1 + ROUNDING):
-                problem = f"fills a lane with {crowd:g} effective veh/m, more than the {number.ceiling:g} that fit"
-                raise Invalid(f"{here}.density_veh_per_m", problem, "lower it")
+        crowds = [number.own * density[k] + number.other * density[len(numbers) - 1 - k] for k, number in enumerate(numbers)]
+        self._require_room(f"{here}.density_veh_per_m", density, crowds, numbers)
+        for k, (number, crowd) in enumerate(zip(numbers, crowds, strict=True)):
             if state.speed_m_per_s is not None and state.speed_m_per_s[k] > HASTE * number.limit:
                 problem = f"is {state.speed_m_per_s[k]:g} m/s where {number.limit:g} m/s are driven, which looks like km/h"
                 raise Invalid(f"{here}.speed_m_per_s", problem, f"give metres a second: {state.speed_m_per_s[k] / 3.6:g}?")
             if state.speed_m_per_s is not None and not self.physics.drivable(number, state.speed_m_per_s[k], crowd):
                 problem = f"is {state.speed_m_per_s[k]:g} m/s in a crowd of {crowd:g} effective veh/m, in which nobody drives so fast"
                 raise Invalid(f"{here}.speed_m_per_s", problem, "lower the speed or the density")
+
+    def _require_room(self, path: str, density: Sequence[float], crowds: Sequence[float], numbers: tuple[Numbers, ...]) -> None:
+        """Refuses what could never have come in: a class may be beyond its jam by what the other one brings, not by itself, nor may both."""
+        widest = max(number.jam for number in numbers)
+        for vehicle, held, number in zip(self.physics.classes, density, numbers, strict=True):
+            fits = widest / number.own
+            if held > fits * (1 + ROUNDING):
+                raise Invalid(path, f"has {held:g} {vehicle}s a metre of lane, more than the {fits:g} that fit", "lower it")
+        crowd, jam = min(zip(crowds, (number.jam for number in numbers), strict=True), key=lambda felt: felt[0] / felt[1])
+        if crowd > jam * (1 + ROUNDING):
+            raise Invalid(path, f"fills a lane with {crowd:g} effective veh/m, more than the {jam:g} that fit", "lower it")
 
     def _road(self, path: str, road_id: str) -> Road:
         if road_id not in self.network.road_index:

@@ -6,6 +6,7 @@ import pytest
 from arz.engine.plan import make_plan
 from arz.engine.simulator import Simulator
 from arz.engine.start import make_start
+from arz.errors import Invalid
 from arz.world.demand import Demand, mixed
 from arz.world.network import Network, Node, Phase, Signal
 from arz.world.physics import ClosureName, Physics, VehicleClass
@@ -141,6 +142,27 @@ class TestSlowRoadBehindAFastOne:
         assert np.abs(simulator.ledger().drift).max() < 1e-12
 
 
+class TestCreepingInBetween:
+    """Motorcycles who hardly feel the cars come in between them."""
+
+    @pytest.mark.parametrize("closure", ["power", "logarithmic"])
+    @pytest.mark.parametrize(("alpha", "creep_kmh"), [(0.0, 5.0), (0.0, 20.0), (0.2, 20.0)])
+    def test_a_queue_before_a_wall(self, closure: ClosureName, alpha: float, creep_kmh: float) -> None:
+        """With a small α, or when they creep fast, the cars' occupancy is beyond twice the jam, and sound.
+
+        Once the run stopped as beyond the jam after one to four minutes, and advised to lower the Courant number, which changed nothing.
+        """
+        physics = Physics(closure=closure, alpha=alpha, creep_kmh=creep_kmh)
+        demand = Demand(inflows=mixed("road", 2500.0, physics.classes))
+        simulator = Simulator(Scenario(name="wall", network=one_road(300.0, end="wall"), physics=physics, demand=demand), dtype="float64")
+        for _ in range(120):
+            simulator.step(None, 15.0)
+
+            assert simulator.courant()[0] <= 1.0 + 1e-12
+        assert simulator.fields().density.sum(axis=1).max() > 0.5
+        assert np.abs(simulator.ledger().drift).max() < 1e-12
+
+
 class TestVacuum:
     """Empty roads are roads like any others."""
 
@@ -268,3 +290,48 @@ def test_models_are_what_they_are_called() -> None:
     """The two models of these tests have the classes and orders that the tests say."""
     assert (("motorcycle", "car"), 2) == (PAIR.classes, SECOND.order)
     assert (("car",), 1) == (LWR.classes, FIRST.order)
+
+
+class TestFullStart:
+    """How full a road may be at the start."""
+
+    @pytest.mark.parametrize("closure", ["power", "logarithmic"])
+    @pytest.mark.parametrize("density", [(0.0, 0.5), (0.5, 0.0), (0.0, 0.26), (0.16, 0.25), (0.25, 0.25)])
+    def test_nobody_begins_beyond_the_jam(self, closure: ClosureName, density: tuple[float, float]) -> None:
+        """No class fills more than its jam, nor are both beyond it; twice the jam was taken, and went wrong in the first step or never."""
+        with pytest.raises(Invalid, match="that fit") as refused:
+            _full(Physics(closure=closure), density)
+        assert "initial.everywhere.density_veh_per_m" == refused.value.path
+
+    @pytest.mark.parametrize("closure", ["power", "logarithmic"])
+    def test_motorcycles_stand_between_cars(self, closure: ClosureName) -> None:
+        """A jam of cars with as many motorcycles between them as feel a jam themselves is sound, stays so, and dissolves."""
+        simulator = Simulator(_full(Physics(closure=closure), (0.15, 0.25)), dtype="float64", threads=1)
+        for _ in range(40):
+            simulator.step(None, 15.0)
+
+        assert np.abs(simulator.ledger().drift).max() < 1e-12
+        assert simulator.measures().inside.sum() < 10
+
+    @pytest.mark.parametrize("density", [0.2, 0.2499, 0.25])
+    def test_who_never_adapts_does_not_hurry_out_of_a_queue(self, density: float) -> None:
+        """A queue under `bounded` starts with drivers who want V_max; they drove at 4 V_max, or in steps of microseconds."""
+        physics = Physics(closure="bounded", classes=("car",), car_tau_s=None)
+        simulator = Simulator(_full(physics, (density,), (0.0,)), dtype="float64", threads=1)
+        fastest = 0.0
+        for _ in range(20):
+            simulator.step(None, 15.0)
+            fastest = max(fastest, simulator.fields().speed.max())
+
+        assert simulator.dt_bound_s > 0.05
+        assert 0.5 * FREE < fastest <= FREE * (1 + 1e-12)
+
+    def test_nobody_hurries_into_a_crowd(self) -> None:
+        """A speed that takes a marker of many times V_max is refused where the pressure grows without bound too."""
+        with pytest.raises(Invalid, match="nobody drives so fast"):
+            _full(Physics(closure="bounded", classes=("car",), car_tau_s=None), (0.2499,), (1.0,))
+
+
+def _full(physics: Physics, density: tuple[float, ...], speed: tuple[float, ...] | None = None) -> Scenario:
+    state = Uniform(density_veh_per_m=density, speed_m_per_s=speed)
+    return Scenario(name="full", network=one_road(600.0), physics=physics, initial=Initial(everywhere=state))

@@ -1,13 +1,17 @@
 """A run that goes wrong stops, says where, and stays at the last good state: nothing is clamped into a number that looks fine."""
 
+from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from arz.engine.groups import Group
 from arz.engine.simulator import Controls, Simulator
 from arz.errors import Unstable
 from arz.world.physics import Physics
+from arz.world.scenarios.registry import scenario
 from tests.arz.engines import FREE, STATE, same_snapshot, town
 
 pytestmark = pytest.mark.timeout(600)
@@ -108,3 +112,47 @@ class TestStops:
 
         assert 0 == stopped.value.world
         assert "a" == stopped.value.road
+
+
+class TestRemedy:
+    """The next step is that of the cause. Once all were told to lower the Courant number, which mends none: steps are bounded beforehand."""
+
+    @pytest.mark.parametrize("change", [{"rho": np.nan}, {"y": np.nan}, {"rho": -0.02}, {"rho": 0.3, "y": 0.3 * FREE}])
+    def test_of_a_spoilt_snapshot(self, change: dict[str, float]) -> None:
+        """What began unsound needs a sound beginning."""
+        simulator, _, _ = tampered(**change)
+        with pytest.raises(Unstable, match=r"restore a snapshot as snapshot\(\) gave it$") as stopped:
+            simulator.step(None, 15.0)
+
+        assert "courant" not in str(stopped.value)
+
+    def test_of_two_classes_beyond_the_jam(self) -> None:
+        """Motorcycles still move between cars that stand closer than cars come by themselves; no law of an additive closure is against it."""
+        simulator = Simulator(scenario("one_road", physics=Physics(closure="power"), demand_veh_per_h=0.0), dtype="float64", threads=1)
+        crowded = simulator.snapshot()
+        crowded["rho"][0, :, :20], crowded["rho"][0, :, 20:] = [[0.1], [0.1]], [[0.0], [0.47]]
+        crowded["y"][:] = crowded["rho"] * FREE
+        simulator.restore(crowded)
+        with pytest.raises(Unstable, match="beyond the jam.*take the closure multiplicative, or report it"):
+            simulator.step(None, 30.0)
+
+    def test_of_the_solver(self) -> None:
+        """A sound state that becomes unsound in a step of its bound is for us to mend; here the bound is broken."""
+        simulator = Simulator(town(), dtype="float64", threads=1)
+        with patch.object(Group, "steps", lambda *_: 2), pytest.raises(Unstable, match="report it, with the scenario and the snapshot"):
+            simulator.step(None, 60.0)
+
+    def test_of_the_machine(self) -> None:
+        """What goes wrong only once is computed again first."""
+        simulator = Simulator(town(), dtype="float64", threads=1)
+        backend = simulator._groups[0].backend
+        told = backend.count
+
+        def once() -> Any:
+            backend.count = told  # type: ignore[method-assign]
+            counted = told()
+            return replace(counted, faults=np.ones_like(counted.faults))
+
+        backend.count = once  # type: ignore[method-assign]
+        with pytest.raises(Unstable, match="at 0 s the state went wrong, and did not when .*; compute it again"):
+            simulator.step(None, 15.0)

@@ -167,3 +167,12 @@ def test_nobody_drives_fast_in_a_jam() -> None:
     assert not physics.drivable(car, 10.0, 0.14)
     assert not physics.drivable(car, 0.1, 0.15)
     assert physics.drivable(car, 0.0, 0.16)
+
+
+@pytest.mark.parametrize("closure", ["power", "logarithmic"])
+def test_motorcycles_do_not_feel_more_than_whole_cars(closure: ClosureName) -> None:
+    """With α of 1.5 motorcycles between cars that stand would want to drive 1.5 times as fast as anybody may; it was taken."""
+    assert 1.0 == Physics(closure=closure, alpha=1.0).numbers(50.0, "R2")[0].other
+    with pytest.raises(Invalid, match="less than or equal to 1") as refused:
+        Physics(closure=closure, alpha=1.5)
+    assert "alpha" == refused.value.path

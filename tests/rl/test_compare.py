@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,23 @@ def test_the_reference_is_the_hardest_baseline() -> None:
     assert [each.name for each in made] == ["weak", "strong", "one", "two", "ppo: all 2 seeds"]
     assert made[-1].against["delay_s"].mean == pytest.approx(-1.5, abs=0.05)
     assert any("strong" in line and line.rstrip().endswith("-") for line in told(outcome(*rows)))
+
+
+def test_the_interval_of_several_trainings_says_what_it_is_over() -> None:
+    """Trainings that lie far apart on days that are alike: the mean is sure for these trainings, and not for others, and both are told.
+
+    Once the line of all seeds had the interval over days alone, as if it held for any seed.
+    """
+    delays = (10.0, 20.0, 30.0)
+    rows = [row(f"ppo, seed {n}", delay, 0.1, group="ppo") for n, delay in enumerate(delays)]
+    made, _ = lines(outcome(row("rule", 20.0), *rows))
+    means = [fmean(each.measures["delay_s"]) for each in rows]
+
+    assert made[-1].measures["delay_s"].half < 0.1
+    assert interval(means) == made[-1].over_trainings["delay_s"]
+    assert 20 < made[-1].over_trainings["delay_s"].half < 30
+    assert not any(each.over_trainings for each in made[:-1])
+    assert f"over trainings the delay is {fmean(means):.2f} ± {interval(means).half:.2f} s" in told(outcome(row("rule", 20.0), *rows))[-1]
 
 
 def test_an_unknown_reference_is_refused() -> None:

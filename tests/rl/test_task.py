@@ -146,7 +146,7 @@ def test_a_foreign_snapshot_is_refused() -> None:
         Task(spec(agents="shared"), 2).restore(kept)
     with pytest.raises(Foreign, match="task_format"):
         task.restore({**kept, "task_format": 99})
-    with pytest.raises(arz.Invalid, match="snapshot"):
+    with pytest.raises(Foreign, match="worlds_now_"):
         Task(spec(options={"crossings": 3, "block_m": 200.0}), 2).restore(kept)
 
 

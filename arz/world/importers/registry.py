@@ -4,6 +4,7 @@ import os
 from typing import get_args
 
 from arz.errors import Invalid, Unknown
+from arz.given import place
 from arz.world.importers.base import Importer
 from arz.world.importers.edge_list import EDGE_LIST
 from arz.world.importers.finish import DeadEnds, finished
@@ -23,7 +24,7 @@ def read(path: str | os.PathLike[str], kind: str | None = None, *, dead_ends: De
     street ends, as at the border of an extract; with "turn" it turns round there.
     Invalid for a file that cannot be read as this format; Unknown for a kind that is not there.
     """
-    file = os.fspath(path)
+    file = os.fspath(place(path, "give the path of a file, or of a folder for GMNS"))
     if dead_ends not in get_args(DeadEnds):
         raise Unknown("way to end a street", dead_ends, get_args(DeadEnds))
     if not os.path.exists(file):
