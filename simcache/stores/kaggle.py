@@ -155,6 +155,8 @@ class KaggleShelf(Shelf):
         self._away: tuple[float, CacheError] | None = None
         self._unread: dict[Dataset, str] = {}
         self._files = PackFiles()
+        self._lost: dict[Pack, CacheError] = {}
+        """Packs that no version gives, though an index names them: what is wrong; whoever reads another item of one need not ask again."""
         self._parsed: dict[str, Index] = {}
         self._shown: tuple[object, tuple[Shown, ...]] = (None, ())
         self._learning = threading.Lock()
@@ -208,8 +210,8 @@ class KaggleShelf(Shelf):
     def _kaggle_part(self, shown: Shown, place: Place) -> bytes | None:
         try:
             return self._kaggle.read_part(shown.dataset, shown.version, place.pack.file, place.offset, place.size, place.pack.size)
-        except Refused as problem:
-            raise _no(place.pack.file, str(problem)) from None
+        except Refused:
+            return None  # whoever fetches the pack asks the others that hold it
 
     def _wants_whole(self, place: Place) -> bool:
         asked = self._asked.setdefault(place.pack.sha256, [0, 0])
@@ -243,6 +245,8 @@ class KaggleShelf(Shelf):
         with KeyLock(f"{self.folder}/.local/locks", pack.sha256[:32]):
             if os.path.exists(path):
                 return
+            if pack in self._lost:
+                raise self._lost[pack]
             for shown in self._holding(pack):
                 try:
                     self._kaggle.fetch(shown.dataset, shown.version, pack.file, path, pack.size, pack.sha256)
@@ -250,6 +254,7 @@ class KaggleShelf(Shelf):
                     problem = _no(pack.file, str(found))
                 else:
                     return
+            self._lost[pack] = problem
         raise problem
 
     def _holding(self, pack: Pack) -> Iterator[Shown]:
@@ -299,6 +304,7 @@ class KaggleShelf(Shelf):
 
     def _learn(self, kaggle: Kaggle) -> None:
         """Ask every dataset for its version, and read the index of each that is new."""
+        self._lost.clear()
         shown: list[Shown] = []
         asked: set[Dataset] = set()
         waiting = [self._base, self._delta(), *self._listed(kaggle)]

@@ -314,7 +314,7 @@ class PackedStore(Store):
             try:
                 data = self._shelf.read(place)
             except Unavailable as found:
-                problem = Unavailable(name, found.reason, passes=found.passes)
+                problem = Unavailable(name, found.reason, passes=found.passes, away=found.away)
                 continue
             try:
                 if len(places) > 1:  # one of several writers may be wrong, and then another is asked

@@ -54,7 +54,7 @@ class S3(Transport):
         # One place tries again, and it is ours; a session that others closed or configured is not shared.
         self._files = S3FileSystem(config_kwargs={"retries": {"max_attempts": 0}}, skip_instance_cache=True, use_listings_cache=False)
         self._files.retries = 1
-        self._patience = Patience(_may_pass)
+        self._patience = Patience(self.may_pass)
 
     def read(self, path: str) -> bytearray:
         from fsspec.asyn import sync
@@ -115,6 +115,13 @@ class S3(Transport):
         for upload in dead:
             self._abort(upload["Key"], upload["UploadId"])
         return len(dead)
+
+    def may_pass(self, problem: Exception) -> bool:
+        answer = _answer(problem)
+        if answer:
+            status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            return status in _PASSING_STATUS or _code(problem) in _PASSING_CODES
+        return isinstance(problem, ConnectionError | TimeoutError) or is_kind(problem, *_PASSING_ERRORS)
 
     def reason(self, problem: Exception) -> str:
         if is_kind(problem, *_NO_CREDENTIALS):
@@ -249,11 +256,3 @@ def _answer(problem: BaseException | None) -> Mapping[str, Any]:
 def _code(problem: BaseException) -> str:
     """S3's name for an error; empty if the error is not S3's."""
     return str(_answer(problem).get("Error", {}).get("Code", ""))
-
-
-def _may_pass(problem: Exception) -> bool:
-    answer = _answer(problem)
-    if answer:
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        return status in _PASSING_STATUS or _code(problem) in _PASSING_CODES
-    return isinstance(problem, ConnectionError | TimeoutError) or is_kind(problem, *_PASSING_ERRORS)

@@ -423,7 +423,7 @@ class _Run:
             self.stopped = self.stopped or reason
 
     def _refuse(self, store: Store, name: str, problem: Exception) -> None:
-        away = _may_pass(problem)
+        away = _may_pass(problem) or (isinstance(problem, Unavailable) and problem.away)
         with self._lock:
             self._in_a_row = self._in_a_row + 1 if away else 0
             self.refused.append(Refused(store.url, name, _said(problem)))

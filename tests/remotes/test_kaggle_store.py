@@ -24,6 +24,7 @@ from simcache.stores.base import Store
 from simcache.stores.kaggle import SIZES, KaggleShelf, Sizes
 from simcache.stores.kaggle_api import Dataset, Patience
 from simcache.stores.local import LocalStore
+from simcache.stores.memory import MemoryStore
 from simcache.stores.packs import PackedStore
 from simcache.stores.registry import open_store
 from simcache.upkeep.sync import sync
@@ -600,6 +601,37 @@ class TestReading:
         with pytest.raises(Unavailable):
             store.refresh()
         assert len(kaggle.log) == 6
+
+    @pytest.mark.parametrize("kind", ["drop", "503"])
+    def test_one_that_went_away_is_not_asked_for_the_rest(
+        self, kaggle: KaggleServer, elsewhere: Callable[[str], PackedStore], kind: str
+    ) -> None:
+        """Kaggle goes away after the index was read: it is waited for once, and not for each result anew; the run stops and says so."""
+        put_all(store := opened(), results(*range(60)))
+        store.publish()
+        kaggle.log.clear()
+        kaggle.fault(kind, "GET .*pack", times=10_000)
+        report = sync(MemoryStore(), elsewhere("phone"), "from")
+
+        assert "gives nothing more" in report.stopped
+        assert kaggle.count("GET .*pack") < 60
+
+    def test_a_pack_that_is_gone_is_asked_for_once(self, kaggle: KaggleServer, elsewhere: Callable[[str], PackedStore]) -> None:
+        """An index names a pack that the version lacks: each result of it is refused, what lies elsewhere comes, and nobody asks again."""
+        put_all(store := opened(), results(*range(60)))
+        store.publish()
+        put_all(store, results(*range(100, 103)))
+        store.publish()
+        files = kaggle.datasets[REF][0].files
+        for name in [name for name in files if name.startswith("packs/")]:
+            del files[name]
+        kaggle.log.clear()
+        near = MemoryStore()
+        report = sync(near, elsewhere("phone"), "from")
+
+        assert {name for name, _ in near.list()} == results(*range(100, 103)).keys()
+        assert (60, "") == (len(report.refused), report.stopped)
+        assert kaggle.count("DownloadDataset") < 10
 
     def test_what_was_kept_here_may_vanish(self, kaggle: KaggleServer) -> None:
         """Somebody cleans the cache folder, all or a part of it: what is published is learned and fetched anew."""
