@@ -333,6 +333,42 @@ class TestAtTheSameTime:
         exchange(one)
         assert two.names() < one.names()
 
+    def test_two_publish_one_clone_at_once(self, far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two syncs of one clone, the second while the first pushes: it waits, finds all of it published, and is content."""
+        one = first_clone(tmp_path, "one", far)
+        filled(one, 1)
+        near, stores = LocalStore(one.store), (git_store(one), git_store(one))
+        for store in stores:
+            store.refresh()
+            for name in near.names():
+                store.put(name, [near.get(name)])
+        first, second = stores
+        push, begun = first._git.push, threading.Event()
+        beside = threading.Thread(target=second.publish)
+
+        def slowly(remote: str, commit: str, branch: str) -> None:
+            beside.start()
+            begun.wait(0.3)  # nobody tells: the other one waits, or it has gone on
+            push(remote, commit, branch)
+
+        problems: list[object] = []
+        monkeypatch.setattr(threading, "excepthook", problems.append)
+        sound = second._commit
+
+        def when_first_has_pushed(*given: object) -> str:
+            begun.set()
+            time.sleep(0.5)
+            return sound(*given)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(second, "_commit", when_first_has_pushed)
+        monkeypatch.setattr(first._git, "push", slowly)
+        first.publish()
+        beside.join()
+
+        assert [] == problems
+        assert [] == list(second.unpublished())
+        assert set(near.names()) == {*git_store(one).names()}
+
 
 class TestWhenItIsCut:
     """Run again, it completes, and the other side is sound in between."""
