@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import count
 from threading import Lock
 from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -108,6 +109,7 @@ def sync(
     trust: bool = False,
     dry_run: bool = False,
     patience: Patience = Patience(),  # noqa: B008 - it cannot change
+    looking: Progress | None = None,
     progress: Progress | None = None,
     publishing: Progress | None = None,
 ) -> SyncReport:
@@ -130,7 +132,7 @@ def sync(
             other = "take what it has with --from" if store is far and way == "both" else "choose another direction"
             raise StoreReadOnly(store.url, f"it takes no writes; {other}")
     quick = near.capabilities.quick and far.capabilities.quick
-    run = _Run(only, jobs or (1 if quick else _JOBS), trust=trust, patience=patience, progress=progress)
+    run = _Run(only, jobs or (1 if quick else _JOBS), trust=trust, patience=patience, looking=looking, progress=progress)
     run.patiently(far.refresh)
     here, there = run.patiently(lambda: _Held(near)), run.patiently(lambda: _Held(far))
     run.patiently(here.list_blobs)
@@ -249,7 +251,9 @@ class _TargetFailed(Exception):
 class _Run:
     """One sync as it goes, over any number of threads."""
 
-    def __init__(self, only: Sequence[str], jobs: int, *, trust: bool, patience: Patience, progress: Progress | None) -> None:
+    def __init__(
+        self, only: Sequence[str], jobs: int, *, trust: bool, patience: Patience, looking: Progress | None, progress: Progress | None
+    ) -> None:
         self.refused: list[Refused] = []
         self.stopped = ""
         self.target_failed = False
@@ -259,6 +263,7 @@ class _Run:
         self._jobs = jobs
         self._trust = trust
         self._patience = patience
+        self._looking = looking
         self._progress = progress
         self._lock = Lock()
         self._claimed: dict[tuple[str, Blob], Future[None]] = {}
@@ -274,7 +279,15 @@ class _Run:
         self.refused += [Refused(store.url, name, "it is neither an entry nor a blob") for name in source.foreign]
         lacking = sorted(source.entries - target.entries)
         store.expect(lacking)
-        found = [arrival for arrival in self._each(lacking, lambda name: self._read(source, name)) if arrival is not None]
+        looked = count(1)
+
+        def read(name: str) -> _Arrival | None:
+            arrival = self._read(source, name)
+            if self._looking is not None:
+                self._looking(next(looked), len(lacking))
+            return arrival
+
+        found = [arrival for arrival in self._each(lacking, read) if arrival is not None]
         spare = source.blobs - target.blobs - {blob.name for arrival in found for blob in arrival.blobs}
         if spare:  # rarely: a blob that no entry names, or that the target has lost
             shared = sorted(source.entries & target.entries)

@@ -160,6 +160,8 @@ class _Look:
             return None
         self.entries += 1
         self.entry_bytes += len(data)
+        if self._progress is not None and self.entries % 256 == 0:
+            self._progress(self.entry_bytes, 0)
         named = self._named
         for sha, xxh3, size in record["blobs"]:
             claim = xxh3, size

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from xxhash import xxh3_128_hexdigest
 
 from simcache.cache import Cache
+from simcache.cli.progress import Bar
 from simcache.errors import BadSettings, StoreReadOnly, Unavailable
 from simcache.home import user_folder
 from simcache.model import INLINE, Blob, Capabilities, Entry, entry_digest, entry_prefix
@@ -660,6 +661,27 @@ class TestCommand:
 
         assert 0 == done.returncode
         assert done.stdout.startswith("nothing new from")
+
+    def test_what_is_read_before_anything_is_moved_is_told(self) -> None:
+        """Of many new results far away, reading the entries is most of the work: it is not silent."""
+        told: list[tuple[int, int]] = []
+        near, far = MemoryStore(), MemoryStore()
+        filled(far, *range(5))
+        sync(near, far, "from", jobs=1, looking=lambda done, total: told.append((done, total)))
+
+        assert [(number, 5) for number in range(1, 6)] == told
+
+    def test_the_time_left_is_told_from_where_the_work_began(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What came before it (an hour of other work, bytes that were there already) says nothing about how fast it goes."""
+        clock = iter((0.0, 3600.0, 3610.0))
+        monkeypatch.setattr("simcache.cli.progress.time.monotonic", lambda: next(clock))
+        bar = Bar("moving", heartbeat=True)
+        bar(100, 400)
+        bar(200, 400)
+
+        assert ["moving: 100 B of 400 B", "moving: 200 B of 400 B, about 20 s left"] == capsys.readouterr().err.splitlines()
 
     @pytest.mark.parametrize(
         ("arguments", "code", "said"),
