@@ -408,6 +408,10 @@ class FolderShelf(Shelf):
     def __reduce__(self) -> tuple[type["FolderShelf"], tuple[str]]:
         return FolderShelf, (self.folder,)
 
+    def is_begun(self) -> bool:
+        """Whether anything was ever put or packed here."""
+        return bool(self._index_files()) or os.path.isdir(f"{self.folder}/loose")
+
     def indexes(self) -> Sequence[Index]:
         return tuple(self._sound_indexes().values())
 
