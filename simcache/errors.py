@@ -41,7 +41,7 @@ class Unavailable(CacheError):
         self.passes = passes
         """Asking again a little later may help: so a network, a service that is busy; not so a pointer, or a wrong password."""
         self.away = away
-        """It was waited for and did not answer, so whatever else is there cannot be had now either."""
+        """Nothing else that is there can be had now either: it was waited for and did not answer, or here is no room for what it gives."""
 
     def __str__(self) -> str:
         return f"{self.name} is not available: {self.reason}"

@@ -252,6 +252,9 @@ class KaggleShelf(Shelf):
                     self._kaggle.fetch(shown.dataset, shown.version, pack.file, path, pack.size, pack.sha256)
                 except (Refused, Corrupt) as found:
                     problem = _no(pack.file, str(found))
+                except OSError as found:
+                    said = f"it cannot be kept in {self.folder} ({found.strerror or found})"
+                    raise Unavailable(pack.file, said, passes=False, away=True) from found
                 else:
                     return
             self._lost[pack] = problem

@@ -1,5 +1,6 @@
 """Kaggle's own client against a Kaggle on loopback: what is published is all there or not seen, and nothing is lost on the way."""
 
+import errno
 import io
 import itertools
 import multiprocessing
@@ -22,7 +23,7 @@ from simcache.errors import BadSettings, Corrupt, Missing, NotStored, StoreReadO
 from simcache.model import blob_of, check_name
 from simcache.stores.base import Store
 from simcache.stores.kaggle import SIZES, KaggleShelf, Sizes
-from simcache.stores.kaggle_api import Dataset, Patience
+from simcache.stores.kaggle_api import Dataset, Kaggle, Patience
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
 from simcache.stores.packs import PackedStore
@@ -615,6 +616,22 @@ class TestReading:
 
         assert "gives nothing more" in report.stopped
         assert kaggle.count("GET .*pack") < 60
+
+    def test_packs_that_cannot_be_kept_here_are_not_fetched_again_and_again(
+        self, kaggle: KaggleServer, elsewhere: Callable[[str], PackedStore], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The disk of the cache folder is full: the run stops after a few results, and says which folder it is."""
+        put_all(store := opened(), results(*range(60)))
+        store.publish()
+
+        def no_room(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(Kaggle, "fetch", no_room)
+        report = sync(MemoryStore(), elsewhere("phone"), "from")
+
+        assert f"{os.environ['XDG_CACHE_HOME']}/simcache/kaggle/me/results (No space left on device)" in report.stopped
+        assert len(report.refused) < 30
 
     def test_a_pack_that_is_gone_is_asked_for_once(self, kaggle: KaggleServer, elsewhere: Callable[[str], PackedStore]) -> None:
         """An index names a pack that the version lacks: each result of it is refused, what lies elsewhere comes, and nobody asks again."""
