@@ -408,7 +408,7 @@ class GitStore(Store):
 
 def _where(url: str) -> _Where:
     path, _, query = url.partition(":")[2].partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
+    options = dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True))  # a branch may have a plus in its name, and no space
     unknown = sorted(options.keys() - {"remote", "branch"})
     if unknown or not path:
         wrong = f"has no {unknown[0]!r}" if unknown else "names no folder"

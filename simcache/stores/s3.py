@@ -157,6 +157,8 @@ class S3(Transport):
         """Add to the data what it lacks of an object."""
         onwards = {"Range": f"bytes={len(data)}-"} if data else {}
         answer = await self._files._call_s3("get_object", Bucket=self._bucket, Key=self._root + path, **onwards)  # noqa: SLF001 - fsspec's face for coroutines
+        if "ContentRange" not in answer:
+            data.clear()  # it comes from its beginning, whatever was asked for
         whole = len(data) + answer["ContentLength"]
         async with answer["Body"] as body:
             while more := await body.read(_AT_ONCE):

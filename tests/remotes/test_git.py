@@ -253,6 +253,16 @@ class TestWhatIsCommitted:
         assert one.names() == two.names()
         assert GitStore(url).url == url
 
+    def test_a_branch_with_a_plus_in_its_name(self, far: Path, tmp_path: Path) -> None:
+        """Git takes it, and so does the URL; in a query of the web it would be a space."""
+        one = first_clone(tmp_path, "one", far)
+        filled(one, 1)
+        url = f"git+lfs:{one.store}?branch=results+more"
+        assert sync(LocalStore(one.store), GitStore(url), "to", patience=SOON).complete
+
+        assert "results+more" in one.git("ls-remote", "--heads", "origin")
+        assert url == GitStore(url).url
+
     def test_the_first_push_of_all(self, far: Path, tmp_path: Path) -> None:
         """A repository that has no commit, and a remote that has no branch: the results are the first."""
         party = a_party(tmp_path, "one")

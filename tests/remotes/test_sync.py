@@ -275,6 +275,14 @@ class TestUnion:
         with pytest.raises(BadSettings, match="one and the same"):
             sync(store, store)
 
+    def test_the_same_folder_by_another_name(self, tmp_path: Path) -> None:
+        """A link to the store is no copy of it: "nothing new" would say that there is one."""
+        near = LocalStore(tmp_path / "store")
+        filled(near, 1)
+        (tmp_path / "backup").symlink_to("store")
+        with pytest.raises(BadSettings, match="one and the same"):
+            sync(near, LocalStore(tmp_path / "backup"))
+
     @settings(max_examples=30)
     @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.sampled_from(["both", "to", "from"])), max_size=12))
     def test_any_order_ends_with_one_set(self, steps: list[tuple[int, int, Way]]) -> None:
