@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import file_digest
 from importlib import import_module
 from io import BytesIO
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 from simcache.errors import BadSettings, CacheError, Corrupt, Unavailable
@@ -384,6 +385,8 @@ class Kaggle:
                     raise Refused(what, status, reason) from None
                 wanted = problem.response.headers.get("Retry-After", "")
                 failure = f"Kaggle answers {status}"
+            except JSONDecodeError:
+                wanted, failure = "", "it is not Kaggle that answers (no JSON came: a log-in page of this network, perhaps)"
             except (requests.RequestException, _Cut) as problem:
                 wanted, failure = "", _in_short(problem)
             else:

@@ -582,6 +582,23 @@ class TestReading:
         with pytest.raises(Unavailable, match="cannot be reached"):
             opened().refresh()
 
+    def test_a_page_of_the_network_is_not_kaggle(self, kaggle: KaggleServer, tmp_path: Path) -> None:
+        """Where a hotel or a proxy answers in Kaggle's place, a sync says so, and a call computes; the sync ended in a traceback."""
+        kaggle.fault("page", times=1000)
+        cache = Cache(tmp_path / "near", far=[opened()])
+
+        @cached(cache=cache)
+        def double(x: int) -> int:
+            return 2 * x
+
+        with pytest.warns(NotStored, match="not Kaggle that answers"):
+            assert double(3) == 6
+        with pytest.raises(Unavailable, match="not Kaggle that answers"):
+            opened().refresh()
+        kaggle.faults.clear()
+        kaggle.fault("page", times=1)
+        opened().refresh()
+
     def test_a_miss_does_not_wait_long_for_kaggle(self, kaggle: KaggleServer) -> None:
         """Who only looks for a result asks twice, and then not again for a while; a refresh three times, and as often as it is told to
         once Kaggle has answered anything.
