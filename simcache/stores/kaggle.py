@@ -5,7 +5,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -184,6 +184,9 @@ class KaggleShelf(Shelf):
                 if not self._learned:
                     self._learn_unasked()
         return tuple(self._parse(shown.digest) for shown in self._known())
+
+    def unread(self) -> Mapping[str, str]:
+        return {f"kaggle://{dataset}": reason for dataset, reason in self._unread.items()}
 
     def refresh(self) -> None:
         with self._learning:
@@ -368,7 +371,7 @@ class KaggleShelf(Shelf):
             return None  # it failed, or was removed: whoever published it was told so and has it still
         except (Corrupt, FormatTooNew) as problem:
             warn(f"left out: {problem}", UserWarning)
-            self._unread[dataset] = str(problem)
+            self._unread[dataset] = str(getattr(problem, "reason", problem))
             return None
         digest = sha256(data).hexdigest()
         put_file(self.folder, f"indexes/{digest}.simidx", [data])

@@ -255,6 +255,10 @@ class Shelf(ABC):
         """What the packs hold, as it was last learned."""
 
     @abstractmethod
+    def unread(self) -> Mapping[str, str]:
+        """Which indexes cannot be read, and why."""
+
+    @abstractmethod
     def read(self, place: Place) -> memoryview:
         """The bytes at a place. Unavailable if they cannot be had now."""
 
@@ -350,6 +354,9 @@ class PackedStore(Store):
     def unpublished(self, prefix: str = "") -> Iterator[str]:
         return iter(()) if self.capabilities.shared else self._loose.names(prefix)  # a folder is read where it lives
 
+    def unread(self) -> Mapping[str, str]:
+        return self._shelf.unread()
+
     def foreign(self) -> Sequence[str]:
         return [name for index in self._shelf.indexes() for name in index.refused]
 
@@ -400,7 +407,8 @@ class FolderShelf(Shelf):
         self.capabilities = Capabilities(trusted=True, shared=True)
         self._target = target
         self._files = PackFiles()
-        self._parsed: dict[str, Index | None] = {}
+        self._parsed: dict[str, Index | str] = {}
+        """The index that a file holds, or why it cannot be read."""
 
     def __repr__(self) -> str:
         return f"FolderShelf({self.folder!r})"
@@ -414,6 +422,10 @@ class FolderShelf(Shelf):
 
     def indexes(self) -> Sequence[Index]:
         return tuple(self._sound_indexes().values())
+
+    def unread(self) -> Mapping[str, str]:
+        self._sound_indexes()
+        return {f"{self.folder}/{name}": found for name, found in self._parsed.items() if isinstance(found, str)}
 
     def read(self, place: Place) -> memoryview:
         try:
@@ -461,9 +473,9 @@ class FolderShelf(Shelf):
             except FileNotFoundError:  # replaced this very moment
                 continue
         self._parsed = held
-        return {name: index for name, index in held.items() if index is not None}
+        return {name: index for name, index in held.items() if isinstance(index, Index)}
 
-    def _index(self, name: str) -> Index | None:
+    def _index(self, name: str) -> Index | str:
         path = f"{self.folder}/{name}"
         with open(path, "rb") as file:
             data = file.read()
@@ -471,7 +483,7 @@ class FolderShelf(Shelf):
             return Index.from_bytes(path, data)
         except (Corrupt, FormatTooNew) as problem:
             warn(f"left out: {problem}", UserWarning)
-            return None
+            return str(getattr(problem, "reason", problem))
 
     def _sweep_packs(self, index: Index) -> None:
         """Remove the packs that no index names any more; one that somebody reads at this moment stays mapped until they are done."""

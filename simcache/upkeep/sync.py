@@ -284,6 +284,7 @@ class _Run:
         """Read and check every entry that the target lacks; what cannot be taken is refused here."""
         store = source.store
         self.refused += [Refused(store.url, name, "it is neither an entry nor a blob") for name in source.foreign]
+        self.refused += [Refused(store.url, name, reason) for name, reason in sorted(store.unread().items())]
         lacking = sorted(source.entries - target.entries)
         store.expect(lacking)
         looked = count(1)

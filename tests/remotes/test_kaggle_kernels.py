@@ -342,6 +342,18 @@ class TestProof:
         assert [name for name, _ in open_store("kaggle-kernel://me/simcache-train").list()] == [_put()[0]]
         assert kaggle.count("GET .*git") == 0
 
+    def test_damaged_output_is_not_passed_over_in_silence(self, kaggle: KaggleServer, project: Path) -> None:
+        """Of a damaged index nobody knows what it names: whoever takes the output is told that it was not all."""
+        ran(project, "-m", "simcache", "kaggle", "run", "train.py", "--no-wait")
+        kernel = kaggle.kernels["me/simcache-train"]
+        kernel.done.wait(60)
+        (index,) = (name for name in kernel.output if name.endswith(".simidx"))
+        kernel.output[index] = kernel.output[index][:-5]
+        done = ran(project, "-m", "simcache", "sync", "--from", "kaggle", "--kernel", "me/simcache-train", "--json", check=False)
+
+        assert [index] == [one["name"] for one in json.loads(done.stdout)["refused"]]
+        assert 1 == done.returncode
+
 
 class TestMistakes:
     """One line each."""

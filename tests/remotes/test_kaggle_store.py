@@ -29,6 +29,7 @@ from simcache.stores.memory import MemoryStore
 from simcache.stores.packs import PackedStore
 from simcache.stores.registry import open_store
 from simcache.upkeep.sync import sync
+from simcache.upkeep.verify import verify
 from tests.remotes.kaggle_server import KaggleServer
 from tests.simcache.contract import an_entry, packed_by_hand, unpacked_by_hand
 from tests.simcache.killed import die_at
@@ -761,6 +762,19 @@ class TestHostile:
         self.put(kaggle, *packed_by_hand(results(2)), ref=f"{REF}-delta-b")
         with pytest.warns(UserWarning, match="left out"):
             assert all_of(opened()) == results(2)
+
+    @pytest.mark.parametrize("place", [f"kaggle://{REF}", "packed"])
+    @pytest.mark.filterwarnings("ignore:left out")
+    def test_what_a_damaged_index_names_is_not_passed_over_in_silence(self, kaggle: KaggleServer, tmp_path: Path, place: str) -> None:
+        """A sync that could not see all there is does not say that all was moved, nor `verify` that all is sound."""
+        index, pack = packed_by_hand(results(1))
+        self.put(kaggle, index[:-70], pack)
+        if place == "packed":
+            place = f"packed://{kaggle.mount(tmp_path, REF)}/results"
+        report = sync(MemoryStore(), open_store(place), "from")
+
+        assert [False, ["the index is cut or changed (SHA-256)"]] == [report.complete, [one.reason for one in report.refused]]
+        assert ["unreadable"] == [one.kind for one in verify(open_store(place)).problems]
 
     @pytest.mark.parametrize(
         "head", ["5", "{}", '{"follows":1e999,"format":1,"packs":[],"writers":[]}', '{"follows":0,"format":1,"packs":5,"writers":[]}']
