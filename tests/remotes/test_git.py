@@ -431,6 +431,23 @@ def test_what_a_power_cut_left_is_not_published(tmp_path: Path) -> None:
     assert verify(LocalStore(two.store)).sound
 
 
+@LFS
+def test_pointers_without_objects_are_told_with_what_mends_them(tmp_path: Path) -> None:
+    """Somebody pushed by hand, and no content went along: who receives is told what the one who has it does about it, and that helps."""
+    far = a_bare_repository(tmp_path)
+    one = first_clone(tmp_path, "one", far)
+    two = a_clone(tmp_path, "two", far)
+    filled(one, 1, 2)
+    exchange(one, "to")
+    shutil.rmtree(far / "lfs")
+    reasons = {refused.reason for refused in exchange(two, "from").refused}
+    assert all("`git lfs push --all origin`" in reason for reason in reasons)
+    one.git("lfs", "push", "--all", "origin")
+
+    assert exchange(two, "from").complete
+    assert one.names() == two.names()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LfsServer]:
     """A server of Git and Git LFS on loopback, with an empty repository."""
