@@ -34,12 +34,14 @@ class Corrupt(CacheError):
 class Unavailable(CacheError):
     """The bytes exist elsewhere but not here (an LFS pointer, a network that is down): fetch them, or compute."""
 
-    def __init__(self, name: str, reason: str, *, passes: bool = True) -> None:
+    def __init__(self, name: str, reason: str, *, passes: bool = True, away: bool = False) -> None:
         super().__init__(name, reason)
         self.name = name
         self.reason = reason
         self.passes = passes
         """Asking again a little later may help: so a network, a service that is busy; not so a pointer, or a wrong password."""
+        self.away = away
+        """Nothing else that is there can be had now either: it was waited for and did not answer, or here is no room for what it gives."""
 
     def __str__(self) -> str:
         return f"{self.name} is not available: {self.reason}"

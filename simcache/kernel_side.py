@@ -72,8 +72,9 @@ def _watched(child: "subprocess.Popen[bytes]", deadline: float | None) -> tuple[
 
 
 def _packed(results: str) -> tuple[int, str]:
-    """Have what was computed in a few files, less what came from the mounted stores; how many names these are, and what went wrong."""
+    """Have what was computed in a few files, less the results of the mounted stores; how many names these are, and what went wrong."""
     try:
+        from simcache.model import Entry
         from simcache.mounts import input_folder, mounted_stores
         from simcache.stores.registry import open_store
 
@@ -81,9 +82,14 @@ def _packed(results: str) -> tuple[int, str]:
             return 0, ""
         store = open_store(f"packed://{results}")
         mounts = input_folder(os.environ)
-        for url in mounted_stores(mounts) if mounts else ():
-            for name, _ in open_store(url).list():
+        mounted = {name for url in (mounted_stores(mounts) if mounts else ()) for name in open_store(url).names()}
+        for name in mounted:
+            if name.startswith("entries/"):
                 store.delete(name)
+        # Whoever takes the new results may have nothing of what is mounted, so they bring all that they need.
+        needed = {blob.name for name in store.names("entries/") for blob in Entry.from_bytes(name, store.get(name)).blobs}
+        for name in mounted - needed:
+            store.delete(name)
         store.publish()
         names = sum(1 for _ in store.list())
     except Exception as problem:

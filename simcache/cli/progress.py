@@ -21,16 +21,22 @@ class Bar:
         self._quiet = not (self._terminal or heartbeat)
         self._pause = _ON_TERMINAL if self._terminal else _HEARTBEAT
         self._unit = unit
-        self._began = self._last = time.monotonic()
+        self._last = time.monotonic()
+        self._began: tuple[float, int] | None = None
+        """When this work was first heard of, and how far it was then: only what was done since tells how fast it goes."""
         self._drawn = False
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
+        if self._began is None or done <= self._began[1]:  # the first of this work, or of another
+            self._began = now, done
         if self._quiet or now - self._last < self._pause:
             return
         self._last = now
-        left = (now - self._began) * (total - done) / done if done else 0.0
-        text = f"{self._what}: {self._unit(done)} of {self._unit(total)}, about {span(max(0.0, left))} left"
+        text = f"{self._what}: {self._unit(done)}{f' of {self._unit(total)}' if total else ' so far'}"
+        began, before = self._began
+        if total and done > before:
+            text += f", about {span(max(0.0, (now - began) * (total - done) / (done - before)))} left"
         self._drawn = self._terminal
         click.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True, nl=not self._terminal)
 

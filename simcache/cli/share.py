@@ -59,10 +59,22 @@ def sync(
         place = f"kaggle-kernel://{kernel}"
     near, near_is_new = _opened_or_new(place_of(store_url), create=True)
     far, far_is_new = _opened_or_new(known_place(place), create=way != "from")
+    looking = Bar("reading the entries that are new", heartbeat=progress, unit=lambda number: f"{number:,.0f}")
     moving, publishing = Bar(f"syncing with {place}", heartbeat=progress), Bar(f"publishing to {place}", heartbeat=progress)
-    report = exchange(near, far, way, only=only, jobs=jobs, trust=load().trust, dry_run=dry_run, progress=moving, publishing=publishing)
-    moving.clear()
-    publishing.clear()
+    report = exchange(
+        near,
+        far,
+        way,
+        only=only,
+        jobs=jobs,
+        trust=load().trust,
+        dry_run=dry_run,
+        looking=looking,
+        progress=moving,
+        publishing=publishing,
+    )
+    for bar in (looking, moving, publishing):
+        bar.clear()
     gave = [(far_is_new, report.sent), (near_is_new, report.received)]
     made = [moved.target for is_new, moved in gave if is_new and moved is not None and moved.entries + moved.blobs]
     emit({**report.to_json(), "made": made}, lambda: _told(report, only, made), as_json=as_json)

@@ -1,7 +1,7 @@
 """The contract of a store: names to immutable bytes, written once and whole."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from simcache.errors import CacheError
@@ -113,6 +113,10 @@ class Store(ABC):
     def foreign(self) -> Sequence[str]:
         """What lies among blobs and entries under a name of neither form, and which a listing therefore leaves out: damage, or malice."""
         return ()
+
+    def unread(self) -> Mapping[str, str]:
+        """What may hold names and cannot be read (an index of many), and why: a listing leaves out whatever it names."""
+        return {}
 
     @abstractmethod
     def delete(self, name: str) -> None:

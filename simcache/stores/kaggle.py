@@ -5,7 +5,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -155,6 +155,8 @@ class KaggleShelf(Shelf):
         self._away: tuple[float, CacheError] | None = None
         self._unread: dict[Dataset, str] = {}
         self._files = PackFiles()
+        self._lost: dict[Pack, CacheError] = {}
+        """Packs that no version gives, though an index names them: what is wrong; whoever reads another item of one need not ask again."""
         self._parsed: dict[str, Index] = {}
         self._shown: tuple[object, tuple[Shown, ...]] = (None, ())
         self._learning = threading.Lock()
@@ -183,6 +185,9 @@ class KaggleShelf(Shelf):
                     self._learn_unasked()
         return tuple(self._parse(shown.digest) for shown in self._known())
 
+    def unread(self) -> Mapping[str, str]:
+        return {f"kaggle://{dataset}": reason for dataset, reason in self._unread.items()}
+
     def refresh(self) -> None:
         with self._learning:
             self._learn(self._kaggle)
@@ -208,8 +213,8 @@ class KaggleShelf(Shelf):
     def _kaggle_part(self, shown: Shown, place: Place) -> bytes | None:
         try:
             return self._kaggle.read_part(shown.dataset, shown.version, place.pack.file, place.offset, place.size, place.pack.size)
-        except Refused as problem:
-            raise _no(place.pack.file, str(problem)) from None
+        except Refused:
+            return None  # whoever fetches the pack asks the others that hold it
 
     def _wants_whole(self, place: Place) -> bool:
         asked = self._asked.setdefault(place.pack.sha256, [0, 0])
@@ -243,13 +248,19 @@ class KaggleShelf(Shelf):
         with KeyLock(f"{self.folder}/.local/locks", pack.sha256[:32]):
             if os.path.exists(path):
                 return
+            if pack in self._lost:
+                raise self._lost[pack]
             for shown in self._holding(pack):
                 try:
                     self._kaggle.fetch(shown.dataset, shown.version, pack.file, path, pack.size, pack.sha256)
                 except (Refused, Corrupt) as found:
                     problem = _no(pack.file, str(found))
+                except OSError as found:
+                    said = f"it cannot be kept in {self.folder} ({found.strerror or found})"
+                    raise Unavailable(pack.file, said, passes=False, away=True) from found
                 else:
                     return
+            self._lost[pack] = problem
         raise problem
 
     def _holding(self, pack: Pack) -> Iterator[Shown]:
@@ -299,6 +310,7 @@ class KaggleShelf(Shelf):
 
     def _learn(self, kaggle: Kaggle) -> None:
         """Ask every dataset for its version, and read the index of each that is new."""
+        self._lost.clear()
         shown: list[Shown] = []
         asked: set[Dataset] = set()
         waiting = [self._base, self._delta(), *self._listed(kaggle)]
@@ -359,7 +371,7 @@ class KaggleShelf(Shelf):
             return None  # it failed, or was removed: whoever published it was told so and has it still
         except (Corrupt, FormatTooNew) as problem:
             warn(f"left out: {problem}", UserWarning)
-            self._unread[dataset] = str(problem)
+            self._unread[dataset] = str(getattr(problem, "reason", problem))
             return None
         digest = sha256(data).hexdigest()
         put_file(self.folder, f"indexes/{digest}.simidx", [data])

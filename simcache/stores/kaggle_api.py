@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import file_digest
 from importlib import import_module
 from io import BytesIO
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 from simcache.errors import BadSettings, CacheError, Corrupt, Unavailable
@@ -88,7 +89,7 @@ class Kaggle:
 
     def __init__(self, patience: Patience = PATIENCE) -> None:
         self.patience = patience
-        self._reached = False
+        self._reached = self._away = False
         self._local = threading.local()
         self._urls: dict[tuple[Dataset, int, str], str] = {}
 
@@ -376,21 +377,32 @@ class Kaggle:
             except requests.HTTPError as problem:
                 self._reached = True
                 status, reason = _told(problem)
+                self._away = self._away and status in _BUSY
                 if status == _UNAUTHORIZED:
-                    raise Unavailable(what, f"Kaggle does not know these credentials (401){_NO_CREDENTIALS}", passes=False) from None
+                    said = f"Kaggle does not know these credentials (401){_NO_CREDENTIALS}"
+                    raise Unavailable(what, said, passes=False, away=True) from None
                 if status not in _BUSY:
                     raise Refused(what, status, reason) from None
                 wanted = problem.response.headers.get("Retry-After", "")
                 failure = f"Kaggle answers {status}"
+            except JSONDecodeError:
+                wanted, failure = "", "it is not Kaggle that answers (no JSON came: a log-in page of this network, perhaps)"
             except (requests.RequestException, _Cut) as problem:
                 wanted, failure = "", _in_short(problem)
             else:
-                self._reached = True
+                self._reached, self._away = True, False
                 return result
-            if tried >= (tries or (self.patience.tries if self._reached else min(self.patience.tries, self.patience.unreached))):
-                raise Unavailable(what, f"{failure}; nothing is lost: try again later", passes=False) from None
+            if tried >= (tries or self._allowed()):
+                self._away = self._away or not tries
+                raise Unavailable(what, f"{failure}; nothing is lost: try again later", passes=False, away=True) from None
             time.sleep(min(self.patience.longest, float(wanted) if wanted.isdecimal() else pause * random.uniform(0.8, 1.2)))
             pause *= 2
+
+    def _allowed(self) -> int:
+        """How often is tried; once, after all tries were in vain and until it answers: a network that is down must not cost every call the whole wait."""
+        if self._away:
+            return 1
+        return self.patience.tries if self._reached else min(self.patience.tries, self.patience.unreached)
 
     def _client(self) -> Any:
         client = getattr(self._local, "client", None)

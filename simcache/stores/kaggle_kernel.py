@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 
 from simcache.errors import BadSettings, CacheError, Corrupt, FormatTooNew, Unavailable, warn
@@ -49,12 +50,13 @@ class KernelOutput:
         self._folder = folder
         self._url = f"kaggle-kernel://{owner}/{slug}"
 
-    def bring(self) -> None:
+    def bring(self) -> Mapping[str, str]:
         """Have the packs and loose results here; what was brought before is not brought again, and other files are left.
 
-        Packs come before the index that names them. What is damaged is left out with a warning.
+        Packs come before the index that names them. What is damaged is left out with a warning, and told, with the reason.
         """
         files, _ = self.files()
+        left_out = {}
         loose = LocalStore(f"{self._folder}/loose")
         for name, url in sorted(files.items()):
             plain = _PLAIN.fullmatch(name)
@@ -67,8 +69,10 @@ class KernelOutput:
                     loose.put(plain[1], [data])
             except (Corrupt, FormatTooNew) as problem:
                 warn(f"left out of {self._url}: {problem}", UserWarning)
+                left_out[name] = str(getattr(problem, "reason", problem))
             except Refused as problem:
                 raise Unavailable(self._url, str(problem)) from None
+        return left_out
 
     def files(self) -> tuple[dict[str, str], str]:
         """The names and URLs of all that was put out, and the log."""

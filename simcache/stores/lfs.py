@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from xxhash import xxh3_128_hexdigest
 
 from simcache.errors import BadSettings, Corrupt, Missing, StoreReadOnly, Unavailable, warn
+from simcache.locks import KeyLock
 from simcache.model import POINTER_AT_MOST, Buffer, Capabilities, check_name, digest_in_name, pointer_oid
 from simcache.stores.base import Listed, Store, require_name
 from simcache.stores.git import GitFailed, LostRace, Repository, lfs_is_there, place_of
@@ -29,6 +30,7 @@ PLAIN_LINES: Final = ("blobs/** -text", "entries/** -text")
 """What .gitattributes says of a store: how its blobs go, and that no byte of an entry may change."""
 
 _RACES = 12
+_PUBLISHING, _SETTLING = "0" * 32, "1" * 32
 _COPY_BELOW = 64 * 1024
 _LINKED_FROM = 4096
 """Bytes from which on comparing a file takes less time than writing it again, and less room."""
@@ -209,6 +211,14 @@ class GitStore(Store):
 
     def publish(self, told: Callable[[int, int], None] | None = None) -> None:
         self._objects.settle()
+        with self._alone(_PUBLISHING):
+            self._publish(told)
+
+    def _alone(self, work: str) -> KeyLock:
+        """Syncs of one clone do such work one after the other: what one has published must not vanish under another's hands."""
+        return KeyLock(os.path.join(self._waiting.local, "locks"), work)
+
+    def _publish(self, told: Callable[[int, int], None] | None) -> None:
         sent: set[str] = set()
         held = list(self._waiting.list())
         for number in range(_RACES):
@@ -333,6 +343,10 @@ class GitStore(Store):
         committed (where it will merge). No other path is touched, in the index or in the work tree.
         """
         self._objects.settle()
+        with self._alone(_SETTLING):
+            self._settle()
+
+    def _settle(self) -> None:
         tip = self._tip or ""
         try:
             if tip and self._is_checked_out() and not self._git.ask("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
@@ -394,7 +408,7 @@ class GitStore(Store):
 
 def _where(url: str) -> _Where:
     path, _, query = url.partition(":")[2].partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
+    options = dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True))  # a branch may have a plus in its name, and no space
     unknown = sorted(options.keys() - {"remote", "branch"})
     if unknown or not path:
         wrong = f"has no {unknown[0]!r}" if unknown else "names no folder"

@@ -15,6 +15,7 @@ NO_LFS: Final = "git-lfs is not installed: see https://git-lfs.com (Debian, Ubun
 
 _GLANCE = 0.002
 """Seconds between two looks for a content that is on its way."""
+_NOT_ON_THE_SERVER = ("missing object", "does not exist")
 _AT_ONCE = 1024
 """Objects that one call of git-lfs uploads: its start takes 50 ms, and between two calls progress is told."""
 
@@ -98,7 +99,13 @@ class LfsObjects:
             )
             self._git.run("lfs", "fetch", self._remote, commit)
         except GitFailed as problem:
-            self.away = f"Git LFS cannot fetch it ({problem.reason})" if lfs_is_there(self._git.place.top) else NO_LFS
+            self.away = self._why(problem) if lfs_is_there(self._git.place.top) else NO_LFS
+
+    def _why(self, problem: GitFailed) -> str:
+        """Why git-lfs brought nothing; where the server never got it, only somebody who has it can help."""
+        lost = any(mark in problem.reason.lower() for mark in _NOT_ON_THE_SERVER)
+        mend = f"; whoever has it sends it with `git lfs push --all {self._remote}`" if lost else ""
+        return f"Git LFS cannot fetch it ({problem.reason}){mend}"
 
     def _await(self, name: str) -> bool:
         """Return when this content is here whole, or is not on its way any more; False if it never was."""

@@ -52,7 +52,7 @@ class Objects(Transport):
         except ImportError as problem:
             raise not_installed(url, self._protocol.package) from problem
         self._root = self._files._strip_protocol(f"{scheme}://{path.strip('/')}")  # noqa: SLF001 - how fsspec makes a path of a URL
-        self._patience = Patience(_may_pass)
+        self._patience = Patience(self.may_pass)
 
     def read(self, path: str) -> bytearray:
         return bytearray(self._call("cat_file", f"{self._root}/{path}"))
@@ -95,6 +95,9 @@ class Objects(Transport):
         self._call("cp_file", f"{self._root}/{path}", f"{self._root}/{target}")
         self.remove(path)
 
+    def may_pass(self, problem: Exception) -> bool:
+        return isinstance(problem, ConnectionError | TimeoutError) or is_kind(problem, *_PASSING)
+
     def reason(self, problem: Exception) -> str:
         if is_kind(problem, *self._protocol.no_credentials):
             return f"no credentials for it ({one_line(problem)}); {self._protocol.log_in}"
@@ -104,7 +107,3 @@ class Objects(Transport):
 
     def _call(self, method: str, *given: Any, **named: Any) -> Any:
         return self._patience.call(lambda: getattr(self._files, method)(*given, **named))
-
-
-def _may_pass(problem: Exception) -> bool:
-    return isinstance(problem, ConnectionError | TimeoutError) or is_kind(problem, *_PASSING)

@@ -255,6 +255,10 @@ class Shelf(ABC):
         """What the packs hold, as it was last learned."""
 
     @abstractmethod
+    def unread(self) -> Mapping[str, str]:
+        """Which indexes cannot be read, and why."""
+
+    @abstractmethod
     def read(self, place: Place) -> memoryview:
         """The bytes at a place. Unavailable if they cannot be had now."""
 
@@ -314,7 +318,7 @@ class PackedStore(Store):
             try:
                 data = self._shelf.read(place)
             except Unavailable as found:
-                problem = Unavailable(name, found.reason, passes=found.passes)
+                problem = Unavailable(name, found.reason, passes=found.passes, away=found.away)
                 continue
             try:
                 if len(places) > 1:  # one of several writers may be wrong, and then another is asked
@@ -349,6 +353,9 @@ class PackedStore(Store):
 
     def unpublished(self, prefix: str = "") -> Iterator[str]:
         return iter(()) if self.capabilities.shared else self._loose.names(prefix)  # a folder is read where it lives
+
+    def unread(self) -> Mapping[str, str]:
+        return self._shelf.unread()
 
     def foreign(self) -> Sequence[str]:
         return [name for index in self._shelf.indexes() for name in index.refused]
@@ -400,7 +407,8 @@ class FolderShelf(Shelf):
         self.capabilities = Capabilities(trusted=True, shared=True)
         self._target = target
         self._files = PackFiles()
-        self._parsed: dict[str, Index | None] = {}
+        self._parsed: dict[str, Index | str] = {}
+        """The index that a file holds, or why it cannot be read."""
 
     def __repr__(self) -> str:
         return f"FolderShelf({self.folder!r})"
@@ -408,8 +416,16 @@ class FolderShelf(Shelf):
     def __reduce__(self) -> tuple[type["FolderShelf"], tuple[str]]:
         return FolderShelf, (self.folder,)
 
+    def is_begun(self) -> bool:
+        """Whether anything was ever put or packed here."""
+        return bool(self._index_files()) or os.path.isdir(f"{self.folder}/loose")
+
     def indexes(self) -> Sequence[Index]:
         return tuple(self._sound_indexes().values())
+
+    def unread(self) -> Mapping[str, str]:
+        self._sound_indexes()
+        return {f"{self.folder}/{name}": found for name, found in self._parsed.items() if isinstance(found, str)}
 
     def read(self, place: Place) -> memoryview:
         try:
@@ -457,9 +473,9 @@ class FolderShelf(Shelf):
             except FileNotFoundError:  # replaced this very moment
                 continue
         self._parsed = held
-        return {name: index for name, index in held.items() if index is not None}
+        return {name: index for name, index in held.items() if isinstance(index, Index)}
 
-    def _index(self, name: str) -> Index | None:
+    def _index(self, name: str) -> Index | str:
         path = f"{self.folder}/{name}"
         with open(path, "rb") as file:
             data = file.read()
@@ -467,7 +483,7 @@ class FolderShelf(Shelf):
             return Index.from_bytes(path, data)
         except (Corrupt, FormatTooNew) as problem:
             warn(f"left out: {problem}", UserWarning)
-            return None
+            return str(getattr(problem, "reason", problem))
 
     def _sweep_packs(self, index: Index) -> None:
         """Remove the packs that no index names any more; one that somebody reads at this moment stays mapped until they are done."""

@@ -1,6 +1,6 @@
 """A store that is only read here: one that is mounted, or was put out by somebody's program."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from simcache.errors import StoreReadOnly
@@ -11,20 +11,21 @@ from simcache.stores.base import Listed, Store, require_name
 class ReadOnly(Store):
     """Another store without its writing, and without trust: others made it, so no pickle of it is opened.
 
-    `learn` is called before the first question, and by every refresh.
+    `learn` is called before the first question, and by every refresh; it tells what it could not read, and why.
     """
 
-    def __init__(self, store: Store, url: str, learn: Callable[[], None] | None = None) -> None:
+    def __init__(self, store: Store, url: str, learn: Callable[[], Mapping[str, str]] | None = None) -> None:
         self._store = store
         self._learn = learn
         self._learned = learn is None
+        self._unread: Mapping[str, str] = {}
         self.url = url
         self.capabilities = store.capabilities._replace(writes=False, deletes=False, trusted=False)
 
     def __repr__(self) -> str:
         return f"ReadOnly({self._store!r})"
 
-    def __reduce__(self) -> tuple[type["ReadOnly"], tuple[Store, str, Callable[[], None] | None]]:
+    def __reduce__(self) -> tuple[type["ReadOnly"], tuple[Store, str, Callable[[], Mapping[str, str]] | None]]:
         return ReadOnly, (self._store, self.url, self._learn)
 
     def get(self, name: str) -> memoryview:
@@ -44,6 +45,9 @@ class ReadOnly(Store):
     def foreign(self) -> Sequence[str]:
         return self._asked().foreign()
 
+    def unread(self) -> Mapping[str, str]:
+        return {**self._asked().unread(), **self._unread}
+
     def delete(self, name: str) -> None:
         require_name(name)
         self._refuse()
@@ -60,7 +64,7 @@ class ReadOnly(Store):
 
     def refresh(self) -> None:
         if self._learn is not None:
-            self._learn()
+            self._unread = self._learn()
             self._learned = True
         self._store.refresh()
 

@@ -71,7 +71,10 @@ def _packed(url: str, create: bool) -> Store:
         raise BadSettings(url, "a folder is needed: packed:///folder/of/packs")
     if not create and not os.path.isdir(folder):
         raise NotAStore(folder, "nothing is there; check the path")
-    return PackedStore(FolderShelf(folder))
+    shelf = FolderShelf(folder)
+    if not create and not shelf.is_begun():
+        raise NotAStore(folder, "no index of packs (*.simidx) is there; check the path")
+    return PackedStore(shelf)
 
 
 def _kaggle(url: str, create: bool) -> Store:
@@ -90,13 +93,15 @@ def _kernel(url: str, create: bool) -> Store:
 
 def _mounted(url: str, create: bool) -> Store:
     from simcache.stores.local import LocalStore
+    from simcache.stores.packs import FolderShelf
+    from simcache.stores.place import FORMAT_FILE
     from simcache.stores.read_only import ReadOnly
 
     del create  # it is only read
     folder = url.removeprefix("mounted://")
     if not os.path.isdir(folder):
         raise NotAStore(url, "nothing is there; check the path")
-    plain = os.path.exists(os.path.join(folder, "simcache.json"))
+    plain = os.path.exists(os.path.join(folder, FORMAT_FILE)) or not FolderShelf(folder).is_begun()
     return ReadOnly(LocalStore(folder, create=False) if plain else _packed(f"packed://{folder}", create=False), url)
 
 

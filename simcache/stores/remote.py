@@ -143,4 +143,5 @@ class RemoteStore(Store):
             reason = self._transport.reason(problem)
             if writing and isinstance(problem, PermissionError):
                 raise StoreReadOnly(self.url, reason) from problem
-            raise Unavailable(name, reason, passes=False) from problem  # it was tried often enough
+            away = self._transport.may_pass(problem)
+            raise Unavailable(name, reason, passes=False, away=away) from problem  # it was tried often enough

@@ -54,7 +54,7 @@ class S3(Transport):
         # One place tries again, and it is ours; a session that others closed or configured is not shared.
         self._files = S3FileSystem(config_kwargs={"retries": {"max_attempts": 0}}, skip_instance_cache=True, use_listings_cache=False)
         self._files.retries = 1
-        self._patience = Patience(_may_pass)
+        self._patience = Patience(self.may_pass)
 
     def read(self, path: str) -> bytearray:
         from fsspec.asyn import sync
@@ -116,6 +116,13 @@ class S3(Transport):
             self._abort(upload["Key"], upload["UploadId"])
         return len(dead)
 
+    def may_pass(self, problem: Exception) -> bool:
+        answer = _answer(problem)
+        if answer:
+            status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            return status in _PASSING_STATUS or _code(problem) in _PASSING_CODES
+        return isinstance(problem, ConnectionError | TimeoutError) or is_kind(problem, *_PASSING_ERRORS)
+
     def reason(self, problem: Exception) -> str:
         if is_kind(problem, *_NO_CREDENTIALS):
             return (
@@ -150,6 +157,8 @@ class S3(Transport):
         """Add to the data what it lacks of an object."""
         onwards = {"Range": f"bytes={len(data)}-"} if data else {}
         answer = await self._files._call_s3("get_object", Bucket=self._bucket, Key=self._root + path, **onwards)  # noqa: SLF001 - fsspec's face for coroutines
+        if "ContentRange" not in answer:
+            data.clear()  # it comes from its beginning, whatever was asked for
         whole = len(data) + answer["ContentLength"]
         async with answer["Body"] as body:
             while more := await body.read(_AT_ONCE):
@@ -249,11 +258,3 @@ def _answer(problem: BaseException | None) -> Mapping[str, Any]:
 def _code(problem: BaseException) -> str:
     """S3's name for an error; empty if the error is not S3's."""
     return str(_answer(problem).get("Error", {}).get("Code", ""))
-
-
-def _may_pass(problem: Exception) -> bool:
-    answer = _answer(problem)
-    if answer:
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        return status in _PASSING_STATUS or _code(problem) in _PASSING_CODES
-    return isinstance(problem, ConnectionError | TimeoutError) or is_kind(problem, *_PASSING_ERRORS)

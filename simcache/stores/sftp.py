@@ -54,7 +54,7 @@ class Sftp(Transport):
         self._host, self._user, self._port = parts.hostname, parts.username, parts.port
         self._root = unquote(parts.path).rstrip("/").removeprefix("/~/")
         self._paramiko = paramiko
-        self._patience = Patience(_may_pass)
+        self._patience = Patience(self.may_pass)
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_CHANNELS)
         self._line: _Line | None = None
@@ -105,6 +105,11 @@ class Sftp(Transport):
         for name in dead:
             self.remove(f"{_TMP}/{name}")
         return len(dead)
+
+    def may_pass(self, problem: Exception) -> bool:
+        if is_kind(problem, *_REFUSED):
+            return False
+        return isinstance(problem, ConnectionError | TimeoutError | EOFError) or is_kind(problem, *_PASSING)
 
     def reason(self, problem: Exception) -> str:
         if is_kind(problem, *_REFUSED):
@@ -287,9 +292,3 @@ def _try_to_remove(sftp: Any, path: str) -> None:
 
 _DEPTHS = {"blobs": 1, "entries": 2}
 """How many folders below these hold folders, not files."""
-
-
-def _may_pass(problem: Exception) -> bool:
-    if is_kind(problem, *_REFUSED):
-        return False
-    return isinstance(problem, ConnectionError | TimeoutError | EOFError) or is_kind(problem, *_PASSING)

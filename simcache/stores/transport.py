@@ -104,6 +104,10 @@ class Transport(ABC):
         return 0
 
     @abstractmethod
+    def may_pass(self, problem: Exception) -> bool:
+        """Whether this is trouble of the network, or of a server that is busy: it may pass, and until then meets every call."""
+
+    @abstractmethod
     def reason(self, problem: Exception) -> str:
         """What went wrong, in one line, with what to do about it where that is known."""
 

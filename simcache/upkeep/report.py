@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeAlias
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Told how many bytes are done and how many there are in all."""
+"""Told how many bytes (or other things) are done and how many there are in all, 0 while that is not known."""
 
 
 class Report:

@@ -1,12 +1,14 @@
 """Two stores become one set: what one side lacks is moved, every byte checked before its entry can be seen."""
 
 import errno
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import count
 from threading import Lock
 from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -15,7 +17,7 @@ from simcache.errors import BadSettings, CacheError, Corrupt, Missing, StoreRead
 from simcache.model import Blob, Entry, Json, blob_name, check_name, digest_in_name, key_in_name
 from simcache.stores.base import Store
 from simcache.stores.registry import scheme_of
-from simcache.upkeep.contents import contents
+from simcache.upkeep.contents import contents, root_of
 from simcache.upkeep.divergences import Divergence, divergences
 from simcache.upkeep.looks import Looks
 from simcache.upkeep.report import Progress, Report
@@ -108,6 +110,7 @@ def sync(
     trust: bool = False,
     dry_run: bool = False,
     patience: Patience = Patience(),  # noqa: B008 - it cannot change
+    looking: Progress | None = None,
     progress: Progress | None = None,
     publishing: Progress | None = None,
 ) -> SyncReport:
@@ -123,14 +126,14 @@ def sync(
     after `verify` found it.
     """
     began = time.perf_counter()
-    if near.url == far.url:
+    if _is_one(near, far):
         raise BadSettings(far.url, "both sides are one and the same store: name another one")
     for store, wanted in ((far, way != "from"), (near, way != "to")):
         if wanted and not store.capabilities.writes and not dry_run:
             other = "take what it has with --from" if store is far and way == "both" else "choose another direction"
             raise StoreReadOnly(store.url, f"it takes no writes; {other}")
     quick = near.capabilities.quick and far.capabilities.quick
-    run = _Run(only, jobs or (1 if quick else _JOBS), trust=trust, patience=patience, progress=progress)
+    run = _Run(only, jobs or (1 if quick else _JOBS), trust=trust, patience=patience, looking=looking, progress=progress)
     run.patiently(far.refresh)
     here, there = run.patiently(lambda: _Held(near)), run.patiently(lambda: _Held(far))
     run.patiently(here.list_blobs)
@@ -168,6 +171,12 @@ def sync(
         dry_run=dry_run,
         seconds=round(time.perf_counter() - began, 3),
     )
+
+
+def _is_one(near: Store, far: Store) -> bool:
+    """Whether both are the same store, by whatever name."""
+    folders = [folder for folder in (root_of(near), root_of(far)) if folder is not None and os.path.isdir(folder)]
+    return near.url == far.url or (len(folders) > 1 and os.path.samefile(*folders))
 
 
 def _finish(run: "_Run", far: Store, *, published: bool, told: Progress | None) -> None:
@@ -249,7 +258,9 @@ class _TargetFailed(Exception):
 class _Run:
     """One sync as it goes, over any number of threads."""
 
-    def __init__(self, only: Sequence[str], jobs: int, *, trust: bool, patience: Patience, progress: Progress | None) -> None:
+    def __init__(
+        self, only: Sequence[str], jobs: int, *, trust: bool, patience: Patience, looking: Progress | None, progress: Progress | None
+    ) -> None:
         self.refused: list[Refused] = []
         self.stopped = ""
         self.target_failed = False
@@ -259,6 +270,7 @@ class _Run:
         self._jobs = jobs
         self._trust = trust
         self._patience = patience
+        self._looking = looking
         self._progress = progress
         self._lock = Lock()
         self._claimed: dict[tuple[str, Blob], Future[None]] = {}
@@ -272,9 +284,18 @@ class _Run:
         """Read and check every entry that the target lacks; what cannot be taken is refused here."""
         store = source.store
         self.refused += [Refused(store.url, name, "it is neither an entry nor a blob") for name in source.foreign]
+        self.refused += [Refused(store.url, name, reason) for name, reason in sorted(store.unread().items())]
         lacking = sorted(source.entries - target.entries)
         store.expect(lacking)
-        found = [arrival for arrival in self._each(lacking, lambda name: self._read(source, name)) if arrival is not None]
+        looked = count(1)
+
+        def read(name: str) -> _Arrival | None:
+            arrival = self._read(source, name)
+            if self._looking is not None:
+                self._looking(next(looked), len(lacking))
+            return arrival
+
+        found = [arrival for arrival in self._each(lacking, read) if arrival is not None]
         spare = source.blobs - target.blobs - {blob.name for arrival in found for blob in arrival.blobs}
         if spare:  # rarely: a blob that no entry names, or that the target has lost
             shared = sorted(source.entries & target.entries)
@@ -423,7 +444,7 @@ class _Run:
             self.stopped = self.stopped or reason
 
     def _refuse(self, store: Store, name: str, problem: Exception) -> None:
-        away = _may_pass(problem)
+        away = _may_pass(problem) or (isinstance(problem, Unavailable) and problem.away)
         with self._lock:
             self._in_a_row = self._in_a_row + 1 if away else 0
             self.refused.append(Refused(store.url, name, _said(problem)))

@@ -32,8 +32,8 @@ class Problem(Report):
     """One thing that is not as it should be."""
 
     kind: Literal["corrupt", "missing", "foreign", "unreadable", "newer"]
-    """Damaged bytes; a blob that an entry names and nobody has; a file that is neither blob nor entry; a file that
-    cannot be read; an entry that a newer simcache wrote."""
+    """Damaged bytes; a blob that an entry names and nobody has; a file that is neither blob nor entry; a file (or an
+    index) that cannot be read; an entry that a newer simcache wrote."""
     name: str
     reason: str
     mended: str = ""
@@ -86,6 +86,7 @@ def verify(store: Store, *, repair: bool = False, source: Store | None = None, p
     look.at_blobs()
     look.at_references()
     look.at_foreign()
+    look.problems += [Problem("unreadable", name, reason) for name, reason in store.unread().items()]
     problems = sorted(look.problems, key=lambda problem: (problem.kind, problem.name))
     if problems:
         Looks(store.url).forget()  # so that the next sync looks for itself
@@ -160,6 +161,8 @@ class _Look:
             return None
         self.entries += 1
         self.entry_bytes += len(data)
+        if self._progress is not None and self.entries % 256 == 0:
+            self._progress(self.entry_bytes, 0)
         named = self._named
         for sha, xxh3, size in record["blobs"]:
             claim = xxh3, size

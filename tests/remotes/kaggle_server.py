@@ -81,7 +81,8 @@ class Fault:
     """What goes wrong with a request, and with which."""
 
     kind: str
-    """`drop` before or `lose` after the work, `cut` in the middle of the bytes, `hang` until the test goes on, or a status."""
+    """`drop` before or `lose` after the work, `cut` in the middle of the bytes, `hang` until the test goes on, `page` for the answer of
+    somebody else, or a status."""
     match: str = ""
     at: int = 1
     """The first of the matching requests, counted from 1."""
@@ -469,6 +470,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.kind in ("drop", "hang"):
             self.close_connection = True
             self.connection.close()
+            return
+        if self.kind == "page":
+            self._body()
+            self._answer(200, b"<html>Please log in to this network</html>")
             return
         if self.kind.isdecimal():
             self._body()

@@ -253,6 +253,16 @@ class TestWhatIsCommitted:
         assert one.names() == two.names()
         assert GitStore(url).url == url
 
+    def test_a_branch_with_a_plus_in_its_name(self, far: Path, tmp_path: Path) -> None:
+        """Git takes it, and so does the URL; in a query of the web it would be a space."""
+        one = first_clone(tmp_path, "one", far)
+        filled(one, 1)
+        url = f"git+lfs:{one.store}?branch=results+more"
+        assert sync(LocalStore(one.store), GitStore(url), "to", patience=SOON).complete
+
+        assert "results+more" in one.git("ls-remote", "--heads", "origin")
+        assert url == GitStore(url).url
+
     def test_the_first_push_of_all(self, far: Path, tmp_path: Path) -> None:
         """A repository that has no commit, and a remote that has no branch: the results are the first."""
         party = a_party(tmp_path, "one")
@@ -333,6 +343,42 @@ class TestAtTheSameTime:
         exchange(one)
         assert two.names() < one.names()
 
+    def test_two_publish_one_clone_at_once(self, far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two syncs of one clone, the second while the first pushes: it waits, finds all of it published, and is content."""
+        one = first_clone(tmp_path, "one", far)
+        filled(one, 1)
+        near, stores = LocalStore(one.store), (git_store(one), git_store(one))
+        for store in stores:
+            store.refresh()
+            for name in near.names():
+                store.put(name, [near.get(name)])
+        first, second = stores
+        push, begun = first._git.push, threading.Event()
+        beside = threading.Thread(target=second.publish)
+
+        def slowly(remote: str, commit: str, branch: str) -> None:
+            beside.start()
+            begun.wait(0.3)  # nobody tells: the other one waits, or it has gone on
+            push(remote, commit, branch)
+
+        problems: list[object] = []
+        monkeypatch.setattr(threading, "excepthook", problems.append)
+        sound = second._commit
+
+        def when_first_has_pushed(*given: object) -> str:
+            begun.set()
+            time.sleep(0.5)
+            return sound(*given)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(second, "_commit", when_first_has_pushed)
+        monkeypatch.setattr(first._git, "push", slowly)
+        first.publish()
+        beside.join()
+
+        assert [] == problems
+        assert [] == list(second.unpublished())
+        assert set(near.names()) == {*git_store(one).names()}
+
 
 class TestWhenItIsCut:
     """Run again, it completes, and the other side is sound in between."""
@@ -383,6 +429,23 @@ def test_what_a_power_cut_left_is_not_published(tmp_path: Path) -> None:
 
     assert one.names() == two.names()
     assert verify(LocalStore(two.store)).sound
+
+
+@LFS
+def test_pointers_without_objects_are_told_with_what_mends_them(tmp_path: Path) -> None:
+    """Somebody pushed by hand, and no content went along: who receives is told what the one who has it does about it, and that helps."""
+    far = a_bare_repository(tmp_path)
+    one = first_clone(tmp_path, "one", far)
+    two = a_clone(tmp_path, "two", far)
+    filled(one, 1, 2)
+    exchange(one, "to")
+    shutil.rmtree(far / "lfs")
+    reasons = {refused.reason for refused in exchange(two, "from").refused}
+    assert all("`git lfs push --all origin`" in reason for reason in reasons)
+    one.git("lfs", "push", "--all", "origin")
+
+    assert exchange(two, "from").complete
+    assert one.names() == two.names()
 
 
 @pytest.fixture

@@ -121,6 +121,36 @@ class TestBothWays:
         with pytest.raises(StoreReadOnly):
             open_store("kaggle-kernel://me/simcache-train").put(*_put())
 
+    def test_who_has_nothing_of_the_dataset_gets_what_the_kernel_computed(
+        self, kaggle: KaggleServer, project: Path, tmp_path: Path
+    ) -> None:
+        """Somebody's fresh clone runs a kernel on what others have published: its new results come whole, though they share bytes with those."""
+        ran(project, "train.py", "0.1")
+        ran(project, "-m", "simcache", "sync", "--to", "kaggle")
+        shutil.rmtree(project / "store")
+        fresh = tmp_path / "fresh"
+        told = json.loads(
+            ran(project, "-m", "simcache", "kaggle", "run", "train.py", "--json", "--", "0.2", home=fresh, check=False).stdout
+        )
+
+        assert (True, []) == (told["well"], told["received"]["refused"])
+        assert 1 == told["received"]["received"]["entries"]
+
+    def test_what_is_damaged_where_it_is_mounted_comes_home(self, kaggle: KaggleServer, project: Path) -> None:
+        """The kernel computes again what the attached dataset holds damaged; that it has the name of something attached loses nothing."""
+        ran(project, "train.py")
+        ran(project, "-m", "simcache", "sync", "--to", "kaggle")
+        files = kaggle.datasets["me/results"][0].files
+        for name in files:
+            if name.startswith("packs/"):
+                files[name] = files[name][:-1] + bytes([files[name][-1] ^ 1])
+        shutil.rmtree(project / "store")
+        told = json.loads(ran(project, "-m", "simcache", "kaggle", "run", "train.py", "--json").stdout)
+
+        assert "computing baseline" in kaggle.kernels["me/simcache-train"].log
+        assert (True, []) == (told["well"], told["received"]["refused"])
+        assert "computing" not in ran(project, "train.py").stdout
+
 
 @pytest.mark.parametrize("layout", ["{slug}", "{owner}/{slug}", "datasets/{owner}/{slug}"])
 def test_every_mount_layout_is_found(kaggle: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
@@ -311,6 +341,18 @@ class TestProof:
 
         assert [name for name, _ in open_store("kaggle-kernel://me/simcache-train").list()] == [_put()[0]]
         assert kaggle.count("GET .*git") == 0
+
+    def test_damaged_output_is_not_passed_over_in_silence(self, kaggle: KaggleServer, project: Path) -> None:
+        """Of a damaged index nobody knows what it names: whoever takes the output is told that it was not all."""
+        ran(project, "-m", "simcache", "kaggle", "run", "train.py", "--no-wait")
+        kernel = kaggle.kernels["me/simcache-train"]
+        kernel.done.wait(60)
+        (index,) = (name for name in kernel.output if name.endswith(".simidx"))
+        kernel.output[index] = kernel.output[index][:-5]
+        done = ran(project, "-m", "simcache", "sync", "--from", "kaggle", "--kernel", "me/simcache-train", "--json", check=False)
+
+        assert [index] == [one["name"] for one in json.loads(done.stdout)["refused"]]
+        assert 1 == done.returncode
 
 
 class TestMistakes:

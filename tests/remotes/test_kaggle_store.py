@@ -1,5 +1,6 @@
 """Kaggle's own client against a Kaggle on loopback: what is published is all there or not seen, and nothing is lost on the way."""
 
+import errno
 import io
 import itertools
 import multiprocessing
@@ -22,11 +23,13 @@ from simcache.errors import BadSettings, Corrupt, Missing, NotStored, StoreReadO
 from simcache.model import blob_of, check_name
 from simcache.stores.base import Store
 from simcache.stores.kaggle import SIZES, KaggleShelf, Sizes
-from simcache.stores.kaggle_api import Dataset, Patience
+from simcache.stores.kaggle_api import Dataset, Kaggle, Patience
 from simcache.stores.local import LocalStore
+from simcache.stores.memory import MemoryStore
 from simcache.stores.packs import PackedStore
 from simcache.stores.registry import open_store
 from simcache.upkeep.sync import sync
+from simcache.upkeep.verify import verify
 from tests.remotes.kaggle_server import KaggleServer
 from tests.simcache.contract import an_entry, packed_by_hand, unpacked_by_hand
 from tests.simcache.killed import die_at
@@ -580,6 +583,23 @@ class TestReading:
         with pytest.raises(Unavailable, match="cannot be reached"):
             opened().refresh()
 
+    def test_a_page_of_the_network_is_not_kaggle(self, kaggle: KaggleServer, tmp_path: Path) -> None:
+        """Where a hotel or a proxy answers in Kaggle's place, a sync says so, and a call computes; the sync ended in a traceback."""
+        kaggle.fault("page", times=1000)
+        cache = Cache(tmp_path / "near", far=[opened()])
+
+        @cached(cache=cache)
+        def double(x: int) -> int:
+            return 2 * x
+
+        with pytest.warns(NotStored, match="not Kaggle that answers"):
+            assert double(3) == 6
+        with pytest.raises(Unavailable, match="not Kaggle that answers"):
+            opened().refresh()
+        kaggle.faults.clear()
+        kaggle.fault("page", times=1)
+        opened().refresh()
+
     def test_a_miss_does_not_wait_long_for_kaggle(self, kaggle: KaggleServer) -> None:
         """Who only looks for a result asks twice, and then not again for a while; a refresh three times, and as often as it is told to
         once Kaggle has answered anything.
@@ -600,6 +620,53 @@ class TestReading:
         with pytest.raises(Unavailable):
             store.refresh()
         assert len(kaggle.log) == 6
+
+    @pytest.mark.parametrize("kind", ["drop", "503"])
+    def test_one_that_went_away_is_not_asked_for_the_rest(
+        self, kaggle: KaggleServer, elsewhere: Callable[[str], PackedStore], kind: str
+    ) -> None:
+        """Kaggle goes away after the index was read: it is waited for once, and not for each result anew; the run stops and says so."""
+        put_all(store := opened(), results(*range(60)))
+        store.publish()
+        kaggle.log.clear()
+        kaggle.fault(kind, "GET .*pack", times=10_000)
+        report = sync(MemoryStore(), elsewhere("phone"), "from")
+
+        assert "gives nothing more" in report.stopped
+        assert kaggle.count("GET .*pack") < 60
+
+    def test_packs_that_cannot_be_kept_here_are_not_fetched_again_and_again(
+        self, kaggle: KaggleServer, elsewhere: Callable[[str], PackedStore], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The disk of the cache folder is full: the run stops after a few results, and says which folder it is."""
+        put_all(store := opened(), results(*range(60)))
+        store.publish()
+
+        def no_room(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(Kaggle, "fetch", no_room)
+        report = sync(MemoryStore(), elsewhere("phone"), "from")
+
+        assert f"{os.environ['XDG_CACHE_HOME']}/simcache/kaggle/me/results (No space left on device)" in report.stopped
+        assert len(report.refused) < 30
+
+    def test_a_pack_that_is_gone_is_asked_for_once(self, kaggle: KaggleServer, elsewhere: Callable[[str], PackedStore]) -> None:
+        """An index names a pack that the version lacks: each result of it is refused, what lies elsewhere comes, and nobody asks again."""
+        put_all(store := opened(), results(*range(60)))
+        store.publish()
+        put_all(store, results(*range(100, 103)))
+        store.publish()
+        files = kaggle.datasets[REF][0].files
+        for name in [name for name in files if name.startswith("packs/")]:
+            del files[name]
+        kaggle.log.clear()
+        near = MemoryStore()
+        report = sync(near, elsewhere("phone"), "from")
+
+        assert {name for name, _ in near.list()} == results(*range(100, 103)).keys()
+        assert (60, "") == (len(report.refused), report.stopped)
+        assert kaggle.count("DownloadDataset") < 10
 
     def test_what_was_kept_here_may_vanish(self, kaggle: KaggleServer) -> None:
         """Somebody cleans the cache folder, all or a part of it: what is published is learned and fetched anew."""
@@ -695,6 +762,19 @@ class TestHostile:
         self.put(kaggle, *packed_by_hand(results(2)), ref=f"{REF}-delta-b")
         with pytest.warns(UserWarning, match="left out"):
             assert all_of(opened()) == results(2)
+
+    @pytest.mark.parametrize("place", [f"kaggle://{REF}", "packed"])
+    @pytest.mark.filterwarnings("ignore:left out")
+    def test_what_a_damaged_index_names_is_not_passed_over_in_silence(self, kaggle: KaggleServer, tmp_path: Path, place: str) -> None:
+        """A sync that could not see all there is does not say that all was moved, nor `verify` that all is sound."""
+        index, pack = packed_by_hand(results(1))
+        self.put(kaggle, index[:-70], pack)
+        if place == "packed":
+            place = f"packed://{kaggle.mount(tmp_path, REF)}/results"
+        report = sync(MemoryStore(), open_store(place), "from")
+
+        assert [False, ["the index is cut or changed (SHA-256)"]] == [report.complete, [one.reason for one in report.refused]]
+        assert ["unreadable"] == [one.kind for one in verify(open_store(place)).problems]
 
     @pytest.mark.parametrize(
         "head", ["5", "{}", '{"follows":1e999,"format":1,"packs":[],"writers":[]}', '{"follows":0,"format":1,"packs":5,"writers":[]}']

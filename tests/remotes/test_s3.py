@@ -172,6 +172,16 @@ class TestCuts:
         ranges = [request.headers.get("Range") for request in wire.log]
         assert [None, "bytes=1500000-", "bytes=2250000-"] == ranges
 
+    def test_a_server_without_ranges(self, bucket: S3Backdoor, wire: Between) -> None:
+        """Who is asked for the rest and gives the whole is believed, and a sound object is not taken for a damaged one."""
+        store = open_store(bucket.url)
+        name, data = a_blob(os.urandom(3_000_000))
+        bucket.write(name, data)
+        wire.told()
+        wire.fault = lambda number, _: "cut" if number == 1 else "no ranges"
+
+        assert data == bytes(store.get(name))
+
     def test_a_server_without_conditions(self, bucket: S3Backdoor, wire: Between) -> None:
         """Correctness does not rest on conditional puts: a server that ignores them keeps the same promises."""
         wire.fault = lambda *_: "no conditions"

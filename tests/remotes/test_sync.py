@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from xxhash import xxh3_128_hexdigest
 
 from simcache.cache import Cache
+from simcache.cli.progress import Bar
 from simcache.errors import BadSettings, StoreReadOnly, Unavailable
 from simcache.home import user_folder
 from simcache.model import INLINE, Blob, Capabilities, Entry, entry_digest, entry_prefix
@@ -273,6 +274,14 @@ class TestUnion:
         store = MemoryStore()
         with pytest.raises(BadSettings, match="one and the same"):
             sync(store, store)
+
+    def test_the_same_folder_by_another_name(self, tmp_path: Path) -> None:
+        """A link to the store is no copy of it: "nothing new" would say that there is one."""
+        near = LocalStore(tmp_path / "store")
+        filled(near, 1)
+        (tmp_path / "backup").symlink_to("store")
+        with pytest.raises(BadSettings, match="one and the same"):
+            sync(near, LocalStore(tmp_path / "backup"))
 
     @settings(max_examples=30)
     @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.sampled_from(["both", "to", "from"])), max_size=12))
@@ -661,6 +670,27 @@ class TestCommand:
         assert 0 == done.returncode
         assert done.stdout.startswith("nothing new from")
 
+    def test_what_is_read_before_anything_is_moved_is_told(self) -> None:
+        """Of many new results far away, reading the entries is most of the work: it is not silent."""
+        told: list[tuple[int, int]] = []
+        near, far = MemoryStore(), MemoryStore()
+        filled(far, *range(5))
+        sync(near, far, "from", jobs=1, looking=lambda done, total: told.append((done, total)))
+
+        assert [(number, 5) for number in range(1, 6)] == told
+
+    def test_the_time_left_is_told_from_where_the_work_began(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What came before it (an hour of other work, bytes that were there already) says nothing about how fast it goes."""
+        clock = iter((0.0, 3600.0, 3610.0))
+        monkeypatch.setattr("simcache.cli.progress.time.monotonic", lambda: next(clock))
+        bar = Bar("moving", heartbeat=True)
+        bar(100, 400)
+        bar(200, 400)
+
+        assert ["moving: 100 B of 400 B", "moving: 200 B of 400 B, about 20 s left"] == capsys.readouterr().err.splitlines()
+
     @pytest.mark.parametrize(
         ("arguments", "code", "said"),
         [
@@ -668,6 +698,9 @@ class TestCommand:
             (("--to", "lab", "--from", "lab"), 2, "name one other store"),
             (("labb",), 2, "there is no remote of this name (there are: lab)"),
             (("--from", "./nowhere"), 2, "nothing is there"),
+            (("--from", "packed://nowhere"), 2, "nothing is there"),
+            (("--from", "packed://."), 2, "no index of packs (*.simidx) is there"),
+            (("--from", "mounted://."), 2, "it holds other things"),
             (("--to", "ftp://x/y"), 2, "no kind of store"),
             (("--to", "s3:bucket/lab"), 2, "two slashes are missing"),
             (("--to", "s3:/bucket/lab"), 2, "two slashes are missing"),

@@ -138,6 +138,17 @@ class TestCuts:
         assert at > 6
         assert verify(open_store(bucket.url)).sound
 
+    def test_one_that_went_away_is_not_asked_for_the_rest(self, bucket: S3Backdoor, wire: Between, quick: None) -> None:
+        """The network goes for good while much is received: after a few things that cannot be had, the run stops and says so."""
+        far = open_store(bucket.url)
+        filled(far, *range(60))
+        wire.told()
+        wire.fault = lambda number, _: "dropped" if number > 20 else None
+        report = sync(MemoryStore(), far, "from", jobs=1)
+
+        assert "gives nothing more" in report.stopped
+        assert len(wire.log) < 50
+
     def test_a_kill_in_the_middle(self, bucket: S3Backdoor, wire: Between, tmp_path: Path) -> None:
         """Killed (-9) after some requests, again and again: what is there is sound, nothing is sent twice, and in the end all is there."""
         near = LocalStore(tmp_path / "near")

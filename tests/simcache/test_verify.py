@@ -86,6 +86,15 @@ class TestSound:
 
         assert all(0 <= done <= total for done, total in told)
 
+    def test_reading_the_entries_is_told(self, cache: Cache) -> None:
+        """Of a store far away that takes minutes, and how many bytes they are is not known before."""
+        for number in range(256):
+            keep(cache, number, number)
+        told: list[tuple[int, int]] = []
+        report = verify(cache.near, progress=lambda done, total: told.append((done, total)))
+
+        assert (report.bytes - sum(size for name, size in cache.near.list("blobs/")), 0) == told[0]
+
     def test_leftovers_are_no_problem(self, cache: Cache, root: Path) -> None:
         """What a killed writer left, and a blob without an entry, are told and are no damage."""
         entry = keep(cache, 1, long(1))
