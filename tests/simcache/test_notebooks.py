@@ -741,6 +741,7 @@ MADE_BY_A_PACKAGE = {
     "a function around one of one's own": "lib.told({})(lambda x: x)",
     "a function around a partial one": "lib.told({})(functools.partial(lambda k, x: x, 0))",
     "a function around one of the package": "lib.told({})(lib.double)",
+    "what remembers results of such a function": "functools.lru_cache(lib.line({}))",
     "a function around a partial one of the package": "lib.told(2)(functools.partial(max, {}))",
 }
 

@@ -253,7 +253,7 @@ class Live:
             inner = getattr(obj, "__wrapped__", None)
             wrapped = f" of {self.follow(inner, path)}" if callable(inner) else ""
             return self.function(obj, path, start=start) + wrapped + "".join(f" {one}" for one in self.registry(obj, path))
-        held = None if self.is_foreign_wrapper(obj) else held_function(obj)
+        held = None if self.is_told_by_name(obj) else held_function(obj)
         if held is not None:
             options = getattr(obj, "targetoptions", None)
             text = self.follow(held, path)
@@ -277,10 +277,6 @@ class Live:
         self.closure.guard(Itself(registry), "", registry)
         found = [(kind, one) for kind, one in registry.items() if not (beyond and one.__qualname__.startswith(f"{beyond}."))]
         return sorted(f"{kind.__qualname__}={self.follow(one, path)}" for kind, one in found)
-
-    def is_foreign_wrapper(self, obj: Any) -> bool:
-        inner = underlying(obj)
-        return not isinstance(inner, types.FunctionType) or self.is_foreign(inner)
 
     def foreign(self, obj: Any, path: str = "") -> str:
         """The name of what an installed package holds; of a function that a call of it has made what that captured, too."""
