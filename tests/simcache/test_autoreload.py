@@ -112,6 +112,9 @@ EDITS = {
     "a decorator of one's own": Edit(
         "def twice(f): return lambda x: 2 * f(x)\n@twice\ndef step(x): return x\n", "2 * f", "3 * f", stored="no"
     ),
+    "what a decorator of one's own has captured": Edit(
+        "def more(f): return lambda x: f(x) + 1\n@more\ndef step(x): return x * 2\n", "x * 2", "x * 3", stored="no"
+    ),
     "the way a class makes those built upon it": Edit(
         "class Sim:\n    def __init_subclass__(cls): cls.k = 2\nclass Road(Sim): pass\n",
         "cls.k = 2",
@@ -191,3 +194,60 @@ def test_an_edit_that_is_taken_back_hits_what_was_stored_before_it(world: World)
         assert literal_eval(process.do("answer = cell('f(1), f.key(1)')")) == told[0]
     assert [answer for answer, _ in told] == [2, 3, 4]
     assert len(world.entries()) == len({key for _, key in told}) == 3
+
+
+TAKEN_BACK = {
+    "what remembers it": "from functools import lru_cache\ndef deep(x): return x * 2\n@lru_cache\ndef step(x): return deep(x)\n",
+    "a memo of one's own": EDITS["a memo of one's own"].laws,
+    "a default value that was made by it": "def two(x=1): return x * 2\ndef step(x, k=two()):\n    return x * k  # quickly\n",
+}
+
+
+@pytest.mark.parametrize("asked", ["f(2)", "laws.step(2)"], ids=["with a key", "without one"])
+@pytest.mark.parametrize("laws", TAKEN_BACK.values(), ids=TAKEN_BACK)
+def test_what_was_made_before_an_edit_was_taken_back_is_not_stored_as_made_after_it(laws: str, asked: str, world: World) -> None:
+    """The text is that of before, and code that was given in place leaves no other trace: what it had left was stored."""
+    world.write({"pkg/__init__.py": "", "pkg/laws.py": laws})
+    with world.live() as process:
+        _define(process, Edit("", "", ""))
+        process.do("cell('f(1)')")
+        edits = [("x * 2", "x * 3"), ("x * 3", "x * 2")]
+        if "quickly" in laws:  # a function that is set anew while the other one is edited
+            edits[1:1] = [("x * k ", "k * x "), ("k * x ", "x * k ")]
+        for before, after in edits:
+            world.edit("pkg/laws.py", before, after)
+            process.do("import time; time.sleep(0.02); cell('1')")
+            if (before, after) == edits[-2]:
+                process.do(f"cell({asked!r})")
+        assert process.do("answer = cell('f(2)')") == "6"
+        assert "NotStored" in process.shown
+    assert len(world.entries()) == 1
+
+
+def test_what_another_module_made_before_an_edit_was_taken_back_is_not_stored(world: World) -> None:
+    """It was loaded between the two, and its table was stored as one of the old text."""
+    world.write(
+        {"pkg/__init__.py": "", "pkg/laws.py": "def step(x): return x * 2\n", "pkg/table.py": "from pkg.laws import step\nT = [step(1)]\n"}
+    )
+    with world.live() as process:
+        _define(process, Edit("", "", "", "x * first()", first="def first():\n    from pkg.table import T\n    return T[0]\n"))
+        for before, after in (("2", "3"), ("3", "2")):
+            world.edit("pkg/laws.py", before, after)
+            process.do("import time; time.sleep(0.02); cell('import pkg.table')")
+            process.do("cell('laws.step(1)')")
+        assert process.do("answer = cell('f(1)')") == "3"
+    assert not world.entries()
+
+
+def test_a_package_that_counts_as_a_whole_is_not_served_stale(world: World) -> None:
+    """Nothing in it was watched, for its text counts as a whole."""
+    world.write({"pkg/__init__.py": "", "pkg/laws.py": SIM + "def step(x): return x * 2\n"})
+    with world.live() as process:
+        _define(process, Edit("", "", ""))
+        process.do("cell('@cached(code=(\"pkg\",))\\ndef f(x): return laws.step(x), laws.Sim(x).run(2)\\n')")
+        assert process.do("answer = cell('f(1)')") == "(2, 2)"
+        for before, after, right in (("x * 2", "x * 3", "(3, 2)"), ("x * self.n", "x * self.n + 1", "(3, 3)")):
+            world.edit("pkg/laws.py", before, after)
+            process.do("import time; time.sleep(0.02); cell('1')")
+            assert process.do("answer = cell('f(1)')") == right
+    assert len(world.entries()) == 1

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from copy import deepcopy
 from functools import lru_cache
 
+from simcache.identity.process.bytecode import functions_in
 from simcache.identity.process.files import content_before, stands_in
 from simcache.identity.process.loaded import is_remade
 from simcache.identity.process.modules import Module
-from simcache.identity.process.taken import Variable, functions_in
+from simcache.identity.process.taken import Variable
 from simcache.identity.text.piece import Piece
 
 _OF_PYTHON = frozenset("classmethod deleter property setter staticmethod".split())
