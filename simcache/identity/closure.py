@@ -361,6 +361,7 @@ class Closure:
                 for reach in piece.made_of:
                     if reach in reaches:
                         self.resolve(module, reach)
+                self.loaded.note_bases(module.now(), name)
         self.made.add(module, names)
         if module.namespace is None and (_needs_its_object(piece, targets) or self.registers(module)):
             self.project.need(module.name)

@@ -93,6 +93,7 @@ EDITS = {
         "laws.Sim().run(x)",
         stored="unless called",
     ),
+    "a method of two names": Edit("class Sim:\n    def run(self, x): return x * 2\n    go = run\n", "2", "3", "laws.Sim().go(x)"),
     # What is not known to be of the new text is computed, and never stored.
     "a table that was made by it": Edit("def step(x): return x * 2\nT = [step(1)]\n", "x * 2", "x * 3", "x * laws.T[0]", stored="no"),
     "an object that was made by it": Edit(SIM + "ONE = Sim(2)\n", "self.n = n", "self.n = n + 1", "laws.ONE.run(x)", stored="no"),
@@ -120,6 +121,30 @@ EDITS = {
         "cls.k = 2",
         "cls.k = 3",
         "laws.Road.k * x",
+        stored="no",
+    ),
+    "what the way a class makes those built upon it calls": Edit(
+        "def two(): return 2\nclass Sim:\n    def __init_subclass__(cls): cls.k = two()\nclass Road(Sim): pass\n",
+        "return 2",
+        "return 3",
+        "laws.Road.k * x",
+        stored="no",
+    ),
+    "a method that a class calls as others are built upon it": Edit(
+        "class Sim:\n    def __init_subclass__(cls): cls.k = cls.two()\n    @staticmethod\n    def two(): return 2\nclass Road(Sim): pass\n",
+        "return 2",
+        "return 3",
+        "laws.Road.k * x",
+        stored="no",
+    ),
+    "a method that is called as its class is made": Edit(
+        "class Sim:\n    def two(): return 2\n    k = two()\n", "return 2", "return 3", "laws.Sim.k * x", stored="no"
+    ),
+    "a method that a default value is made by": Edit(
+        "class Sim:\n    def two(): return 2\n    def run(self, x, k=two()): return x * k\n",
+        "return 2",
+        "return 3",
+        "laws.Sim().run(x)",
         stored="no",
     ),
     "an attribute of a class": Edit("class Sim:\n    k = 2\n", "2", "3", "laws.Sim.k * x", stored="no"),
