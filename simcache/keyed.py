@@ -88,6 +88,7 @@ class Keyed:
         """The code that the results depend on, as this process loaded it."""
         held = self._fingerprint
         if held is None or not held.holds():
+            self._fingerprint = None  # what it held before may come back, and what was made meanwhile stays
             held = self._fingerprint = self._taken()
         return held
 

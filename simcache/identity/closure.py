@@ -15,12 +15,15 @@ from types import FunctionType
 
 from simcache.errors import BadSettings, SourceChanged
 from simcache.identity.again import Again, Filled
+from simcache.identity.process.bytecode import functions_within, may_be_patched
 from simcache.identity.process.files import (
     SourceFile,
     came_since,
     read,
     text_before,
+    times_patched,
     times_reloaded,
+    was_written,
 )
 from simcache.identity.process.live import Live
 from simcache.identity.process.loaded import Loaded
@@ -32,6 +35,7 @@ from simcache.identity.process.taken import (
     Fingerprint,
     Guard,
     Guards,
+    Itself,
     Names,
     Variable,
     guard_of,
@@ -92,14 +96,22 @@ class Closure:
         )
 
     def _is_edited(self) -> bool:
-        """Whether a file was edited and loaded again, or what it holds was set anew."""
+        """Whether a file may have been edited and loaded again, or what it holds set anew."""
         return any(map(times_reloaded, self.project.files)) or any(
-            each is not None and each.before for each in self.project.modules.values()
+            each is not None and was_written(each.file) for each in self.project.modules.values()
         )
 
     def edited_since(self, maker: str, names: Iterable[str]) -> bool:
         """Whether one of these names, or of those that they lead to, was edited in this process after a module had been loaded."""
         return self._is_edited() and self.made.edited_since(maker, names, self.project.modules) is not None
+
+    def patches(self, nodes: Iterable[str]) -> Iterator[str]:
+        """Those of these names of which functions were given other code in place, and how often."""
+        for node in nodes if self._is_edited() else ():
+            source, _, name = node.partition(":")
+            module = self.project.modules.get(source)
+            if module is not None and module.namespace is not None and (times := times_patched(module.file.path, module.namespace, name)):
+                yield f"{node} {times}"
 
     # -- modules
 
@@ -139,6 +151,9 @@ class Closure:
         name = ".".join([package, *stem])
         around = name if inside[-1:] in ((), ("__init__.py",)) else name.rpartition(".")[0]
         module = Module(name, file, around, (), None)
+        loaded = getattr(sys.modules.get(name), "__dict__", {}) if may_be_patched() else {}
+        for each in file.summary.names if loaded.get("__file__") == file.path else ():
+            self.watch_code(loaded.get(each))
         for link in file.summary.taken:
             absolute, chain = target(module, link)
             if absolute and absolute != package and not absolute.startswith(f"{package}."):
@@ -346,6 +361,7 @@ class Closure:
                 for reach in piece.made_of:
                     if reach in reaches:
                         self.resolve(module, reach)
+                self.loaded.note_bases(module.now(), name)
         self.made.add(module, names)
         if module.namespace is None and (_needs_its_object(piece, targets) or self.registers(module)):
             self.project.need(module.name)
@@ -440,6 +456,11 @@ class Closure:
     def watch(self, held: object) -> None:
         """Have it hold only as long as nothing comes to this class or changes in this record, wherever it is kept."""
         self.guards.setdefault((id(held), ""), watched(held))
+
+    def watch_code(self, held: object) -> None:
+        """Have it hold only as long as the functions in this run what they run now."""
+        for function in functions_within(held):
+            self.guards.setdefault((id(function), ""), guard_of(Itself(function), "", function))
 
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None:
         """Have it hold only as long as these attributes of an object are as they are."""

@@ -93,6 +93,7 @@ class CodeVersions:
         name = (id(obj), self.own, self.packages)
         known = _versions.get(name)
         if known is None or known[0] is not obj or not (isinstance(known[1], str) or known[1].guards.hold()):
+            _versions.pop(name, None)  # what it held before may come back, and what was made meanwhile stays
             known = _versions[name] = (obj, self._version(obj))
         found = known[1]
         if isinstance(found, str):

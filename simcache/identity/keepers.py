@@ -39,7 +39,7 @@ def check_kept(closure: Closure, start: str) -> None:
     for one, texts in met.values():
         nodes = sorted(text.partition("=")[0] for text in texts)
         reached = sorted(filter(is_name, behind([*nodes, node_of(one)], closure.made.edges.get)))
-        read = digest_of(*sorted(texts), *(closure.parts.get(name, "") for name in reached))
+        read = digest_of(*sorted(texts), *(closure.parts.get(name, "") for name in reached), *closure.patches(reached))
         beyond = any(_is_own(closure, name) for name in reached if name not in nodes)
         edited = closure.edited_since(nodes[0].partition(":")[0], reached)
         kept.append(Kept(nodes[0].replace(":", "."), one, frozenset(nodes), reached, read, beyond, edited))

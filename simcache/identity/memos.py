@@ -14,6 +14,8 @@ from simcache.named_tuple import NamedTuple
 _FILLED = "may hold what was put there before the code that fills it was changed: empty it, define it again, or start anew"
 _CONTAINERS = (dict, list, set)
 _GONE = object()
+_UNKNOWN = ""
+"""What the code said, where of what is held some may have come by one text and some by another."""
 
 
 class _Met(NamedTuple):
@@ -46,6 +48,8 @@ def check_memos(closure: Closure, start: str, filled: Iterable[Filled]) -> None:
         needed = held is not None and (was is None or (met is not None and met.needed and was is held))
         edited = closure.edited_since(str(namespace.get("__name__")), nodes) if met is None else met.text != text
         if edited and _is_filled(was, held, needed=needed) and _is_read(closure, namespace, name):
+            # The change may be taken back, and what came meanwhile stays.
+            _met[space, name, start] = _Met(_reference(held), needed, _UNKNOWN)
             raise MadeBefore(f"{namespace.get('__name__')}.{name}", _FILLED)
         _met[space, name, start] = _Met(_reference(held), needed, text)
 
@@ -62,8 +66,9 @@ def _reference(held: object) -> Callable[[], object]:
 
 def _text_behind(closure: Closure, nodes: Iterable[str]) -> str:
     """One digest of what the code says that leads from these nodes."""
-    said = []
-    for node in sorted({*behind(nodes, closure.made.edges.get)}):
+    reached = sorted({*behind(nodes, closure.made.edges.get)})
+    said = [*closure.patches(filter(is_name, reached))]
+    for node in reached:
         if is_name(node):
             module = closure.project.modules.get(node.partition(":")[0])
             piece = None if module is None else module.file.summary.names.get(node.partition(":")[2])

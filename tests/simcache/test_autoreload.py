@@ -93,6 +93,7 @@ EDITS = {
         "laws.Sim().run(x)",
         stored="unless called",
     ),
+    "a method of two names": Edit("class Sim:\n    def run(self, x): return x * 2\n    go = run\n", "2", "3", "laws.Sim().go(x)"),
     # What is not known to be of the new text is computed, and never stored.
     "a table that was made by it": Edit("def step(x): return x * 2\nT = [step(1)]\n", "x * 2", "x * 3", "x * laws.T[0]", stored="no"),
     "an object that was made by it": Edit(SIM + "ONE = Sim(2)\n", "self.n = n", "self.n = n + 1", "laws.ONE.run(x)", stored="no"),
@@ -112,11 +113,38 @@ EDITS = {
     "a decorator of one's own": Edit(
         "def twice(f): return lambda x: 2 * f(x)\n@twice\ndef step(x): return x\n", "2 * f", "3 * f", stored="no"
     ),
+    "what a decorator of one's own has captured": Edit(
+        "def more(f): return lambda x: f(x) + 1\n@more\ndef step(x): return x * 2\n", "x * 2", "x * 3", stored="no"
+    ),
     "the way a class makes those built upon it": Edit(
         "class Sim:\n    def __init_subclass__(cls): cls.k = 2\nclass Road(Sim): pass\n",
         "cls.k = 2",
         "cls.k = 3",
         "laws.Road.k * x",
+        stored="no",
+    ),
+    "what the way a class makes those built upon it calls": Edit(
+        "def two(): return 2\nclass Sim:\n    def __init_subclass__(cls): cls.k = two()\nclass Road(Sim): pass\n",
+        "return 2",
+        "return 3",
+        "laws.Road.k * x",
+        stored="no",
+    ),
+    "a method that a class calls as others are built upon it": Edit(
+        "class Sim:\n    def __init_subclass__(cls): cls.k = cls.two()\n    @staticmethod\n    def two(): return 2\nclass Road(Sim): pass\n",
+        "return 2",
+        "return 3",
+        "laws.Road.k * x",
+        stored="no",
+    ),
+    "a method that is called as its class is made": Edit(
+        "class Sim:\n    def two(): return 2\n    k = two()\n", "return 2", "return 3", "laws.Sim.k * x", stored="no"
+    ),
+    "a method that a default value is made by": Edit(
+        "class Sim:\n    def two(): return 2\n    def run(self, x, k=two()): return x * k\n",
+        "return 2",
+        "return 3",
+        "laws.Sim().run(x)",
         stored="no",
     ),
     "an attribute of a class": Edit("class Sim:\n    k = 2\n", "2", "3", "laws.Sim.k * x", stored="no"),
@@ -191,3 +219,60 @@ def test_an_edit_that_is_taken_back_hits_what_was_stored_before_it(world: World)
         assert literal_eval(process.do("answer = cell('f(1), f.key(1)')")) == told[0]
     assert [answer for answer, _ in told] == [2, 3, 4]
     assert len(world.entries()) == len({key for _, key in told}) == 3
+
+
+TAKEN_BACK = {
+    "what remembers it": "from functools import lru_cache\ndef deep(x): return x * 2\n@lru_cache\ndef step(x): return deep(x)\n",
+    "a memo of one's own": EDITS["a memo of one's own"].laws,
+    "a default value that was made by it": "def two(x=1): return x * 2\ndef step(x, k=two()):\n    return x * k  # quickly\n",
+}
+
+
+@pytest.mark.parametrize("asked", ["f(2)", "laws.step(2)"], ids=["with a key", "without one"])
+@pytest.mark.parametrize("laws", TAKEN_BACK.values(), ids=TAKEN_BACK)
+def test_what_was_made_before_an_edit_was_taken_back_is_not_stored_as_made_after_it(laws: str, asked: str, world: World) -> None:
+    """The text is that of before, and code that was given in place leaves no other trace: what it had left was stored."""
+    world.write({"pkg/__init__.py": "", "pkg/laws.py": laws})
+    with world.live() as process:
+        _define(process, Edit("", "", ""))
+        process.do("cell('f(1)')")
+        edits = [("x * 2", "x * 3"), ("x * 3", "x * 2")]
+        if "quickly" in laws:  # a function that is set anew while the other one is edited
+            edits[1:1] = [("x * k ", "k * x "), ("k * x ", "x * k ")]
+        for before, after in edits:
+            world.edit("pkg/laws.py", before, after)
+            process.do("import time; time.sleep(0.02); cell('1')")
+            if (before, after) == edits[-2]:
+                process.do(f"cell({asked!r})")
+        assert process.do("answer = cell('f(2)')") == "6"
+        assert "NotStored" in process.shown
+    assert len(world.entries()) == 1
+
+
+def test_what_another_module_made_before_an_edit_was_taken_back_is_not_stored(world: World) -> None:
+    """It was loaded between the two, and its table was stored as one of the old text."""
+    world.write(
+        {"pkg/__init__.py": "", "pkg/laws.py": "def step(x): return x * 2\n", "pkg/table.py": "from pkg.laws import step\nT = [step(1)]\n"}
+    )
+    with world.live() as process:
+        _define(process, Edit("", "", "", "x * first()", first="def first():\n    from pkg.table import T\n    return T[0]\n"))
+        for before, after in (("2", "3"), ("3", "2")):
+            world.edit("pkg/laws.py", before, after)
+            process.do("import time; time.sleep(0.02); cell('import pkg.table')")
+            process.do("cell('laws.step(1)')")
+        assert process.do("answer = cell('f(1)')") == "3"
+    assert not world.entries()
+
+
+def test_a_package_that_counts_as_a_whole_is_not_served_stale(world: World) -> None:
+    """Nothing in it was watched, for its text counts as a whole."""
+    world.write({"pkg/__init__.py": "", "pkg/laws.py": SIM + "def step(x): return x * 2\n"})
+    with world.live() as process:
+        _define(process, Edit("", "", ""))
+        process.do("cell('@cached(code=(\"pkg\",))\\ndef f(x): return laws.step(x), laws.Sim(x).run(2)\\n')")
+        assert process.do("answer = cell('f(1)')") == "(2, 2)"
+        for before, after, right in (("x * 2", "x * 3", "(3, 2)"), ("x * self.n", "x * self.n + 1", "(3, 3)")):
+            world.edit("pkg/laws.py", before, after)
+            process.do("import time; time.sleep(0.02); cell('1')")
+            assert process.do("answer = cell('f(1)')") == right
+    assert len(world.entries()) == 1

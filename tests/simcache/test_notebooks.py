@@ -374,6 +374,45 @@ def test_what_was_made_before_a_change_is_not_stored_as_made_after_it(
     assert process.shown == ["NotStored"]
 
 
+TAKEN_BACK = {
+    "remembered with a constant": ("K = 2\n@functools.cache\ndef g(x): return x * K\n", "K = 3", "K = 2", "g.cache_clear()"),
+    "remembered with a function": (
+        "def h(x): return x * 2\n@functools.cache\ndef g(x): return h(x)\n",
+        "def h(x): return x * 3",
+        "def h(x): return x * 2",
+        "g.cache_clear()",
+    ),
+    "a memo of one's own": (
+        "KEPT = {}\ndef h(x): return x * 2\ndef g(x):\n    if x not in KEPT: KEPT[x] = h(x)\n    return KEPT[x]\n",
+        "def h(x): return x * 3",
+        "def h(x): return x * 2",
+        "KEPT.clear()",
+    ),
+    "compiled for another type": (
+        "import numpy as np\nW = np.full(1, 2)\n@numba.njit\ndef g(x): return x * W[0]\n",
+        "W[0] = 3",
+        "W[0] = 2",
+        "g.recompile()",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "setting", "back", "anew"), TAKEN_BACK.values(), ids=TAKEN_BACK)
+def test_what_was_made_before_a_change_was_taken_back_is_not_stored_as_made_after_it(
+    made: str, setting: str, back: str, anew: str, world: World
+) -> None:
+    """What was computed meanwhile was not stored; it was remembered, and stored under the key of before."""
+    cells = f"cell('import functools, numba\\nfrom simcache import cached'); cell({made!r}); cell('@cached\\ndef f(x): return g(x)\\n')"
+    with world.live() as process:
+        process.do(CELLS + cells + "; f = space['f']")
+        assert process.do("answer = f(2), f(3)") == "(4, 6)"
+        assert process.do(f"cell({setting!r}); answer = f(5.0)") == "15.0"
+        assert process.do(f"cell({back!r}); answer = f(5.0)") == "15.0"
+        assert len(world.entries()) == 2
+        assert process.do(f"cell({anew!r}); answer = f(5.0), f.entry(5.0) is not None") == "(10.0, True)"
+    assert process.shown == ["NotStored"]
+
+
 OUT_OF_A_MODULE = {
     "compiled": "@numba.njit\ndef g(x): return x * consts.K\n",
     "compiled, in a function of a cell": "@numba.njit\ndef h(x): return x * consts.K\ndef g(x): return h(x)\n",

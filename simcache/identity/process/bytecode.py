@@ -34,6 +34,27 @@ def is_of_file(function: types.FunctionType, path: str) -> bool:
     return code.co_filename == path or (code.co_filename == "<string>" and code.co_qualname.startswith(_AUTORELOADED))
 
 
+def may_be_patched() -> bool:
+    """Whether somebody is here who gives functions other code in place, as IPython's autoreload does: to watch all takes milliseconds."""
+    return "IPython" in sys.modules
+
+
+def functions_in(held: object) -> list[types.FunctionType]:
+    """The plain functions that something in a class runs, or is itself."""
+    found = (held.fget, held.fset, held.fdel) if isinstance(held, property) else (getattr(held, "__func__", held),)
+    return [one for one in found if isinstance(one, types.FunctionType)]
+
+
+def functions_within(held: object) -> list[types.FunctionType]:
+    """A plain function itself, or all that a class and those inside it run."""
+    if isinstance(held, (types.FunctionType, classmethod, property, staticmethod)):
+        return functions_in(held)
+    if not isinstance(held, type):
+        return []
+    inside = [one for one in vars(held).values() if not isinstance(one, type) or one.__qualname__.startswith(f"{held.__qualname__}.")]
+    return [function for one in inside for function in functions_within(one)]
+
+
 def place_of(code: types.CodeType) -> tuple[int, int]:
     """Where the text of a function stands in its file: the line that it begins with, and its body's first column."""
     columns = [column for _, _, column, end in code.co_positions() if column is not None and end]

@@ -15,7 +15,7 @@ from xxhash import xxh3_128_hexdigest
 from simcache.errors import SourceChanged
 from simcache.home import user_folder
 from simcache.identity.process.began import BEGAN
-from simcache.identity.process.bytecode import qualname_of, same_code
+from simcache.identity.process.bytecode import functions_within, may_be_patched, qualname_of, same_code
 from simcache.identity.text.piece import Summary, digest_of
 from simcache.named_tuple import NamedTuple
 
@@ -68,6 +68,8 @@ class _Loaded(NamedTuple):
     """When somebody looked, by the clock of file systems."""
     names: dict[str, object]
     """What the names of the module stood for when they were first seen; nothing is added once it is loaded to its end."""
+    codes: dict[str, tuple[list[types.CodeType], int]]
+    """Under IPython, what their functions ran when that was last looked at, and how often it was other code than before."""
 
 
 _files: dict[str, SourceFile] = {}
@@ -147,7 +149,9 @@ def note_loaded() -> None:
                 _reloaded.setdefault(known, []).append(seen.content)
         elif known in _unfinished:
             if getattr(seen.spec, "_initializing", False):
-                seen.names.update({name: held for name, held in list(vars(again).items()) if name not in seen.names} if again else {})
+                new = {name: held for name, held in list(vars(again).items()) if name not in seen.names} if again else {}
+                seen.names.update(new)
+                seen.codes.update(_codes_now(new))
             else:
                 _unfinished.discard(known)
     for name, module in list(sys.modules.items()):
@@ -161,8 +165,18 @@ def note_loaded() -> None:
             with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
                 content = _bytes_of(path) if followed is None else followed.content
                 namespace = getattr(module, "__dict__", None)
-                _loaded[path] = _Loaded(name, getattr(module, "__spec__", None), namespace, content, _file_time(), dict(namespace or {}))
+                names = dict(namespace or {})
+                spec = getattr(module, "__spec__", None)
+                _loaded[path] = _Loaded(name, spec, namespace, content, _file_time(), names, _codes_now(names))
                 _unfinished.add(path)
+
+
+def _codes_now(names: Mapping[str, object]) -> dict[str, tuple[list[types.CodeType], int]]:
+    return {name: (codes, 0) for name, held in names.items() if (codes := _codes_in(held))} if may_be_patched() else {}
+
+
+def _codes_in(held: object) -> list[types.CodeType]:
+    return [function.__code__ for function in functions_within(held)]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -269,6 +283,24 @@ def held_when_noted(path: str, namespace: Mapping[str, object], name: str) -> ob
     """What a name stood for when this process first knew that its module was loaded; if it was not there yet, what it stands for now."""
     seen = _loaded.get(path)
     return namespace[name] if seen is None or seen.namespace is not namespace else seen.names.get(name, namespace[name])
+
+
+def was_written(file: SourceFile) -> bool:
+    """Whether a file may have been written since it was loaded; it may say the same again."""
+    seen = _loaded.get(file.path)
+    return seen is not None and file.signature.changed >= seen.at
+
+
+def times_patched(path: str, held: Mapping[str, object], name: str) -> int:
+    """How often functions of a name of a module were seen with other code than before: an edit that was taken back leaves no other trace."""
+    seen = _loaded.get(path)
+    if seen is None or seen.namespace is not held or name not in seen.codes:
+        return 0
+    was, times = seen.codes[name]
+    if seen.names[name] is held.get(name) and [*map(id, now := _codes_in(held[name]))] != [*map(id, was)]:
+        times += 1
+        seen.codes[name] = now, times
+    return times
 
 
 def times_reloaded(path: str) -> int:

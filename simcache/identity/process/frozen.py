@@ -17,6 +17,8 @@ _REMEMBERED = "remembers results of before something that it reads was changed: 
 
 _RESULTS = object()
 """Stands for all results that are remembered, for nobody can tell them apart."""
+_UNKNOWN = ""
+"""What was read, where some of what is kept was made of one text and some of another, or nobody can tell of which."""
 
 _met: dict[tuple[int, Hashable], tuple["ref[Any]", str, Sequence[object]]] = {}
 """Of each such function, by its id: itself, what it read when it was met last, and what it kept by then."""
@@ -49,9 +51,11 @@ def check(one: Kept, context: Hashable) -> None:
     kept = made_by(function) or ()
     before = _met.get(place)
     if before is None or before[0]() is not function:
-        before = ref(function, lambda _: _met.pop(place, None)), "" if one.edited else read, kept if one.edited else ()
+        before = ref(function, lambda _: _met.pop(place, None)), _UNKNOWN if one.edited else read, kept if one.edited else ()
     if before[1] != read and kept and not (before[2] and {*map(id, before[2])}.isdisjoint(map(id, kept))):
-        _met[place] = before[0], before[1], kept  # so that it is seen when it is made again
+        grown = remembers(function) or not {*map(id, before[2])}.issuperset(map(id, kept))
+        # So that it is seen when it is made again. The change may be taken back, and what came meanwhile stays.
+        _met[place] = before[0], _UNKNOWN if grown else before[1], kept
         raise MadeBefore(name, _REMEMBERED if remembers(function) else _COMPILED)
     if not remembers(function) and not all(map(_is_as_compiled, kept)):
         raise MadeBefore(name, _COMPILED)

@@ -38,6 +38,7 @@ class Guarding(Protocol):
     counted: frozenset[str]
 
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
+    def lead_to(self, node: str) -> None: ...
     def watch(self, held: object) -> None: ...
 
 
@@ -65,6 +66,14 @@ class Loaded:
         if piece.kind == "class":
             return "|".join(self._class(module, name, piece, held))
         return "|".join(self._function(module, name, piece, held))
+
+    def note_bases(self, module: Module, name: str) -> None:
+        """A class is made by those of its bases, too, that are told of it."""
+        held = (module.namespace or {}).get(name)
+        for base in held.__mro__[1:] if isinstance(held, type) else ():
+            if "__init_subclass__" in vars(base) and not self.objects.is_foreign(base):
+                source, _, place = place_in(base).partition(":")
+                self.closure.lead_to(f"{source}:{place.partition('.')[0]}")
 
     def _check_text(self, module: Module, function: object) -> types.FunctionType | None:
         """The plain function inside, known to be what its file says now if it is of this file."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from simcache.errors import SourceChanged
-from simcache.identity.process.files import held_when_noted, reads_as_before
+from simcache.identity.process.files import held_when_noted, reads_as_before, times_patched
 from simcache.identity.process.modules import Module
 
 
@@ -87,14 +87,16 @@ def _is_set_anew(module: Module, name: str) -> bool:
     Functions of which the text differs were given its code: whoever has met them knows that.
     """
     before, held = module.before, module.namespace
-    if before is None or held is None:
+    if held is None:
         return False
     now, path = module.file.summary, module.file.path
-    return any(
+    names = [one for one in ((*now.names,) if name == "*" else (name,)) if one in held]
+    if any(times_patched(path, held, one) for one in names):
+        return True  # it may be the old text again, of which not all was made meanwhile
+    return before is not None and any(
         before.piece(one) != (piece := now.piece(one))
         and (held_when_noted(path, held, one) is not held[one] or (piece is not None and piece.kind in ("class", "def")))
-        for one in ((*now.names,) if name == "*" else (name,))
-        if one in held
+        for one in names
     )
 
 

@@ -1,14 +1,15 @@
 """Functions that were given the code of their edited text in place, as IPython's autoreload does it: their module is not loaded again."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import lru_cache
 
+from simcache.identity.process.bytecode import functions_in
 from simcache.identity.process.files import content_before, stands_in
 from simcache.identity.process.loaded import is_remade
 from simcache.identity.process.modules import Module
-from simcache.identity.process.taken import Variable, functions_in
+from simcache.identity.process.taken import Variable
 from simcache.identity.text.piece import Piece
 
 _OF_PYTHON = frozenset("classmethod deleter property setter staticmethod".split())
@@ -67,9 +68,25 @@ def _runs(module: Module, definition: _Definition, held: object, cls: type | Non
 
 
 def _inside(definition: _Definition) -> list[_Definition]:
-    """The classes and functions right inside a class that are found there as they were made."""
+    """The classes and functions right inside a class that are found there as they were made, and that none ran as the class was made."""
     inside = [one for one in definition.body if isinstance(one, _Definition)] if isinstance(definition, ast.ClassDef) else []
-    return [one for one in inside if one.name not in _RAN_EARLY and all(_keeps(decorator, one) for decorator in one.decorator_list)]
+    if not _RAN_EARLY.isdisjoint(one.name for one in inside):
+        return []  # they may have called any of the others
+    used = {name for one in ast.iter_child_nodes(definition) for name in _used(one)}
+    return [one for one in inside if one.name not in used and all(_keeps(decorator, one) for decorator in one.decorator_list)]
+
+
+def _used(node: ast.AST) -> Iterator[str]:
+    """The names that something right in a class reads as that is made, but for another name of one, and for the property of a setter."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+        return
+    if isinstance(node, ast.Name):
+        yield node.id
+    parts = ast.iter_child_nodes(node)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        parts = iter([node.args, *(one for one in node.decorator_list if not _keeps(one, node))])
+    for part in parts:
+        yield from _used(part)
 
 
 def _keeps(decorator: ast.expr, definition: _Definition) -> bool:

@@ -15,6 +15,7 @@ from xxhash import xxh3_128_digest
 from simcache.identity.forms.attributes import attributes_of, fields_of_compiled, has_only_dict, is_compiled, items_of, length_of
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.forms.values import home_of
+from simcache.identity.process.bytecode import functions_in
 from simcache.identity.process.files import Signature, signature_of
 from simcache.identity.text.use import ITEMS
 from simcache.named_tuple import NamedTuple
@@ -126,6 +127,8 @@ class Guards:
             if guard.inside is _of_functions and isinstance(guard.detail, list):
                 self._functions += functions_in(guard.held)
                 self._state += guard.detail
+                if isinstance(guard.names, Itself):
+                    continue
                 known = guard._replace(inside=None)
             if known.inside is not None or known.held is ABSENT or type(known.names) is not dict:
                 self._singly.append(known)
@@ -213,13 +216,8 @@ def _of_many(held: Any) -> object:
     return [*map(_Same, held), *map(_Same, held.values() if isinstance(held, dict) else ())]
 
 
-_inside = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__dict__")
-
-
-def functions_in(held: object) -> list[types.FunctionType]:
-    """The plain functions that something in a class runs, or is itself."""
-    found = (held.fget, held.fset, held.fdel) if isinstance(held, property) else (getattr(held, "__func__", held),)
-    return [one for one in found if isinstance(one, types.FunctionType)]
+_inside = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__", "__dict__")
+"""Python lets nobody exchange what a function has captured; autoreload does it where a decorator's function captured another one."""
 
 
 def _of_functions(held: object) -> list[tuple[object, ...]]:
