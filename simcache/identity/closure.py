@@ -113,6 +113,15 @@ class Closure:
             if module is not None and module.namespace is not None and (times := times_patched(module.file.path, module.namespace, name)):
                 yield f"{node} {times}"
 
+    def named(self) -> Iterator[tuple[str, object, tuple[str, ...]]]:
+        """What the names stand for that were reached, in modules that are loaded, and the values of its own that its text tells."""
+        for node in self.parts:
+            source, _, name = node.partition(":")
+            module = self.project.modules.get(source)
+            if module is not None and module.namespace is not None and name in module.namespace:
+                piece = module.file.summary.names.get(name)
+                yield node, module.namespace[name], () if piece is None else piece.constants
+
     # -- modules
 
     def load_for_effect(self, module: Module, link: str) -> None:

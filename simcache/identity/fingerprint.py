@@ -7,7 +7,7 @@ from typing import Any
 
 from simcache.errors import BadSettings
 from simcache.identity.closure import Closure
-from simcache.identity.keepers import check_kept, late
+from simcache.identity.keepers import check_held, check_kept, late
 from simcache.identity.process.files import note_loaded as note_loaded
 from simcache.identity.process.modules import NotLoaded, load, may_load, underlying
 from simcache.identity.process.modules import function_name as function_name
@@ -51,6 +51,7 @@ def _closed(start: str, own: str, packages: Iterable[str], begin: Callable[[Clos
             continue
         if closure.counts <= counted:
             check_kept(closure, start)
+            check_held(closure)
             if filled := [*closure.filled, *closure.again.filled()]:
                 from simcache.identity.memos import check_memos  # few functions change what stands beside them
 

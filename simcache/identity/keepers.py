@@ -1,16 +1,21 @@
 """Functions that keep what they make of all that they read (machine code, results), among those that a closure reaches."""
 
 import sys
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property, partial
 from types import CodeType, FunctionType
+from typing import Any
 
+from simcache.errors import MadeBefore, Unkeyable
 from simcache.identity.closure import Closure
+from simcache.identity.process.bytecode import functions_within
 from simcache.identity.process.made import behind, is_name, node_of
 from simcache.identity.process.modules import underlying
 from simcache.identity.process.taken import ABSENT, Variable
 from simcache.identity.text.piece import digest_of
 
+_HELD = "may keep what was made before code that it reaches was edited in place: start anew"
 _ON_DISK = ("joblib", "numba")
 """Packages whose functions keep on disk what they make of others."""
 _OF_KEEPERS = ("functools", *(f"{package}." for package in _ON_DISK))
@@ -50,6 +55,44 @@ def check_kept(closure: Closure, start: str) -> None:
             continue
         # Which attributes of an object of options count depends on all that is reached, and no machine code is made of such.
         check(row, (*context, start if remembers(row.function) else ""))
+
+
+def check_held(closure: Closure) -> None:
+    """Raise MadeBefore if functions were given other code in place, and something keeps what nobody can tell when it was made.
+
+    That is a cached property, and what code fills in default values, classes and functions.
+    """
+    patched = {row.partition(" ")[0] for row in closure.patches(filter(is_name, closure.parts))}
+    if not patched:
+        return
+    for node, name in _holders(closure):
+        if not patched.isdisjoint(behind([node], closure.made.edges.get)):
+            raise MadeBefore(name, _HELD)
+
+
+def _holders(closure: Closure) -> Iterator[tuple[str, str]]:
+    """By what code is known that may keep something so, and the name of it."""
+    one: Any
+    for node, one, told in (*closure.named(), *((node_of(one), one, ()) for one in closure.objects.kept)):
+        for name, held in [*vars(one).items()] if isinstance(one, (type, FunctionType)) else ():
+            if isinstance(held, cached_property) or (
+                _is_filled(held) and not name.startswith("__") and not _is_told(closure, name, held, told)
+            ):
+                yield node, f"{one.__qualname__}.{name}"
+        for function in functions_within(one):
+            if any(map(_is_filled, (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()))):
+                yield node, function.__qualname__
+
+
+def _is_told(closure: Closure, name: str, held: object, told: Sequence[str]) -> bool:
+    """Whether something in a class is what its text tells."""
+    with suppress(Unkeyable):
+        return f"{name} {closure.objects.value_digest(held, name)}" in told
+    return False
+
+
+def _is_filled(held: object) -> bool:
+    return isinstance(held, (dict, list, set)) and len(held) > 0
 
 
 def late(closure: Closure) -> frozenset[str]:

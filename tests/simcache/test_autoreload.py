@@ -168,6 +168,49 @@ EDITS = {
         "x * 3",
         stored="unless called",
     ),
+    "what an object in a cell worked out once": Edit(
+        "from functools import cached_property\ndef two(): return 2\nclass Sim:\n    @cached_property\n    def k(self): return two()\n",
+        "return 2",
+        "return 3",
+        "sim.k * x",
+        stored="no",
+        first="sim = laws.Sim()",
+    ),
+    "a memo among the default values": Edit(
+        "def deep(x): return x * 2\ndef step(x, memo={}):\n    if x not in memo: memo[x] = deep(x)\n    return memo[x]\n",
+        "x * 2",
+        "x * 3",
+        stored="unless called",
+    ),
+    "a memo of a class": Edit(
+        "def deep(x): return x * 2\nclass Sim:\n    memo = {}\n    def run(self, x):\n        if x not in Sim.memo: Sim.memo[x] = deep(x)\n        return Sim.memo[x]\n",
+        "x * 2",
+        "x * 3",
+        "laws.Sim().run(x)",
+        stored="unless called",
+    ),
+    "a memo of a function": Edit(
+        "def deep(x): return x * 2\ndef step(x):\n    if x not in step.memo: step.memo[x] = deep(x)\n    return step.memo[x]\nstep.memo = {}\n",
+        "x * 2",
+        "x * 3",
+        stored="unless called",
+    ),
+    "a memo of an object of the module": Edit(
+        "def deep(x): return x * 2\nclass Sim:\n    def __init__(self): self.memo = {}\n    def run(self, x):\n        if x not in self.memo: self.memo[x] = deep(x)\n        return self.memo[x]\nSIM = Sim()\n",
+        "x * 2",
+        "x * 3",
+        "laws.SIM.run(x)",
+        stored="no",
+    ),
+    "a table of a class": Edit(
+        "class Sim:\n    table = {1: 2}\n    def run(self, x): return x * self.table[1]\n", "x * self", "x + self", "laws.Sim().run(x)"
+    ),
+    "a count that a class keeps": Edit(
+        "class Sim:\n    runs = 0\n    def run(self, x):\n        Sim.runs += 1\n        return x * 2\n",
+        "x * 2",
+        "x * 3",
+        "laws.Sim().run(x)",
+    ),
 }
 
 
@@ -193,8 +236,8 @@ def test_what_autoreload_changes_in_place_is_stored_as_of_its_text_or_not_at_all
     entries = len(world.entries())
     with world.live() as process:
         _define(process, edit)
-        right = literal_eval(process.do("answer = cell('f.compute(1)')"))
         hit = literal_eval(process.do("answer = cell('f.entry(1) is not None')"))
+        right = literal_eval(process.do("answer = cell('f.compute(1)')"))
         if hit:
             assert literal_eval(process.do("answer = cell('f(1)')")) == right
 
