@@ -39,6 +39,13 @@ def names(paths: list[Path]) -> list[str]:
     return [path.relative_to(ROOT).as_posix() for path in paths]
 
 
+def test_nothing_stands_at_the_top_that_nobody_put_there() -> None:
+    """A store that a script left behind was committed with everything else."""
+    folders = {path.relative_to(ROOT).parts[0] for path in files() if len(path.relative_to(ROOT).parts) > 1}
+
+    assert folders == {".ci", "arz", "benchmarks", "changes", "docs", "examples", "experiments", "rl", "simcache", "store", "tests"}
+
+
 def dev(*arguments: str, root: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs dev.py as a person does, from another folder."""
     return subprocess.run(

@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import cached_property
 from itertools import accumulate
 from types import FunctionType
 
@@ -83,7 +84,7 @@ class Closure:
             if not self.queue:
                 self.again.look()
         self.again.close()
-        if self._is_edited():
+        if self._is_edited:
             self.made.check(self.project.modules)
         version = digest_of(*extra, *(text for item in sorted(self.parts.items()) for text in item))
         return Fingerprint(
@@ -95,19 +96,20 @@ class Closure:
             self.objects.cells,
         )
 
+    @cached_property
     def _is_edited(self) -> bool:
-        """Whether a file may have been edited and loaded again, or what it holds set anew."""
+        """Asked when all is reached: whether a file may have been edited and loaded again, or what it holds set anew."""
         return any(map(times_reloaded, self.project.files)) or any(
             each is not None and was_written(each.file) for each in self.project.modules.values()
         )
 
     def edited_since(self, maker: str, names: Iterable[str]) -> bool:
         """Whether one of these names, or of those that they lead to, was edited in this process after a module had been loaded."""
-        return self._is_edited() and self.made.edited_since(maker, names, self.project.modules) is not None
+        return self._is_edited and self.made.edited_since(maker, names, self.project.modules) is not None
 
     def patches(self, nodes: Iterable[str]) -> Iterator[str]:
         """Those of these names of which functions were given other code in place, and how often."""
-        for node in nodes if self._is_edited() else ():
+        for node in nodes if self._is_edited else ():
             source, _, name = node.partition(":")
             module = self.project.modules.get(source)
             if module is not None and module.namespace is not None and (times := times_patched(module.file.path, module.namespace, name)):

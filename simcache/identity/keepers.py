@@ -1,4 +1,4 @@
-"""Functions that keep what they make of all that they read (machine code, results), among those that a closure reaches."""
+"""What keeps what it makes of all that it reads (machine code, results), among the functions and classes that a closure reaches."""
 
 import sys
 from collections.abc import Iterator, Sequence

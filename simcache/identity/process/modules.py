@@ -182,6 +182,8 @@ def own_function(obj: Any) -> Any:
 
 def underlying(obj: Any) -> Any:
     """The plain function inside partials, decorators and jitted functions; the object itself if there is none."""
+    if type(obj) is types.FunctionType and not obj.__dict__:
+        return obj  # as most are, of the thousands that a closure asks for
     return layers(obj)[-1]
 
 
