@@ -9,7 +9,7 @@ from typing import Any
 
 _IDLE = frozenset("_thread abc argparse builtins pydantic pydantic_settings types typing typing_extensions".split())
 
-_FIELDS: dict[str, dict[str, object]] = {
+FIELDS: dict[str, dict[str, object]] = {
     "__dataclass_fields__": {
         "compare": True,
         "hash": None,
@@ -157,7 +157,7 @@ def fields_of(cls: type) -> Iterator[tuple[str, object, object, dict[str, object
     """The fields of a dataclass or a pydantic model: each with its default, what makes one (something of the package where there is none),
     and with its options, as far as they are others than usual.
     """
-    for kind, usual in _FIELDS.items():
+    for kind, usual in FIELDS.items():
         fields = vars(cls).get(kind)
         for name, field in fields.items() if isinstance(fields, dict) else ():
             yield name, getattr(field, "default", None), getattr(field, "default_factory", None), _unusual(field, usual)

@@ -12,13 +12,14 @@ from functools import partial
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
-from simcache.identity.forms.attributes import attributes_of, fields_of, has_attributes, has_own_key, options_of, plain_member
+from simcache.identity.forms.attributes import FIELDS, attributes_of, fields_of, has_attributes, has_own_key, options_of, plain_member
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.forms.generators import is_generator
 from simcache.identity.process.bytecode import piece_of_code, place_of, qualname_of, same_code
 from simcache.identity.process.cells import class_in_cell, codes_in_cell, piece_in_cell
 from simcache.identity.process.files import codes_of, is_new, is_outside, read, stands_in, text_before, times_reloaded
 from simcache.identity.process.modules import (
+    MAIN,
     Module,
     held_function,
     is_named,
@@ -40,7 +41,6 @@ _INERT_MODULES = frozenset({"_io", "_thread", "_threading_local", "asyncio", "io
 """Where the types of locks, logs and streams come from: what a function does with them is not its result."""
 _PLAIN = (*SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
-_FIELDS = frozenset({"__dataclass_fields__", "__pydantic_fields__"})
 _WATCHED = 256
 
 
@@ -79,9 +79,9 @@ class Live:
     def is_foreign(self, obj: Any) -> bool:
         """Whether a function or class is Python's or an installed package's."""
         name = getattr(obj, "__module__", None) or "builtins"
-        if name in ("__main__", "__mp_main__"):  # a decorator gives its function the place of the one inside
+        if name in MAIN:  # a decorator gives its function the place of the one inside
             return isinstance(obj, types.FunctionType) and is_outside(obj.__code__.co_filename) and is_made(obj)
-        if isinstance(obj, type) and not _FIELDS.isdisjoint(vars(obj)) and not is_named(obj):
+        if isinstance(obj, type) and not FIELDS.keys().isdisjoint(vars(obj)) and not is_named(obj):
             return False  # of `make_dataclass` or `create_model`
         code = None if isinstance(obj, type) else getattr(obj, "__code__", None)  # a metaclass may answer for any name
         top = name.partition(".")[0]
@@ -352,17 +352,20 @@ class Live:
 
     def fields(self, cls: type, node: str, told: Container[str]) -> Iterator[str]:
         """What fields are where nothing is given, and what makes that, and all options: a model has no attributes for them, and without methods no text."""
-        for name, options in (("", options_of(cls)), *((name, options) for name, _, _, options in fields_of(cls))):
-            for option, held in options.items():
-                with contextlib.suppress(Unkeyable):  # what has no form is made by code that counts
-                    yield f"{name} {option} {self.value(held, f'{node}.{name}')}"
-        for name, default, factory, _ in fields_of(cls):
+        yield from self._options("", options_of(cls), node)
+        for name, default, factory, options in fields_of(cls):
+            yield from self._options(name, options, f"{node}.{name}")
             if isinstance(made_by := underlying(factory), (type, types.FunctionType)) and not self.is_foreign(made_by):
                 yield f"{name} by {self.follow(factory, f'{node}.{name}')}"
             if name not in vars(cls):
                 with contextlib.suppress(Unkeyable):  # there is no default
                     if f"{name} {(now := self.value_digest(default, f'{node}.{name}'))}" not in told:
                         yield f"{name} is {now}"
+
+    def _options(self, name: str, options: Mapping[str, object], path: str) -> Iterator[str]:
+        for option, held in options.items():
+            with contextlib.suppress(Unkeyable):  # what has no form is made by code that counts
+                yield f"{name} {option} {self.value(held, path)}"
 
     def put_into(self, cls: type, name: str, held: Any) -> Iterator[str]:
         """What a class holds under a name beside a plain function: a later cell may have put it there, of which the text of the class tells nothing."""
@@ -397,7 +400,7 @@ class Live:
         """The project's module whose file an object comes from, also for scripts and functions shipped by value."""
         name = module_name(obj)
         code = None if isinstance(obj, type) else getattr(obj, "__code__", None)
-        if getattr(obj, "__module__", None) not in ("__main__", "__mp_main__"):
+        if getattr(obj, "__module__", None) not in MAIN:
             module = self.project.module(name)
             if module is not None and (code is None or code.co_filename == module.file.path):
                 return module

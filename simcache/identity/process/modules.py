@@ -18,7 +18,8 @@ from simcache.identity.text.piece import Summary
 from simcache.named_tuple import NamedTuple
 
 _AROUND_METHODS = (functools.cached_property, functools.singledispatchmethod)
-_MAIN = ("__main__", "__mp_main__")
+MAIN = ("__main__", "__mp_main__")
+"""What the module of a script is called, here and in its workers."""
 _HOLD_NONE = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
 _ROOT_MARKS = ("simcache.toml", "pyproject.toml", ".git")
 
@@ -152,7 +153,7 @@ def function_name(function: Callable[..., Any]) -> str:
 
 def module_name(obj: object) -> str:
     name = getattr(obj, "__module__", None) or type(obj).__module__
-    if name not in _MAIN:
+    if name not in MAIN:
         return str(name)
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
@@ -205,7 +206,7 @@ def layers(obj: Any) -> list[Any]:
 
 def is_named(obj: Any) -> bool:
     """Whether an object stands, maybe under decorators, under its name in its module: the text of that tells all of it."""
-    found: Any = None if obj.__module__ in _MAIN else sys.modules.get(obj.__module__)
+    found: Any = None if obj.__module__ in MAIN else sys.modules.get(obj.__module__)
     for name in obj.__qualname__.split("."):
         found = inspect.getattr_static(found, name, None)
     return any(one is obj for one in layers(found))
