@@ -15,11 +15,8 @@ from simcache.model import Json
 _PIECE: Final = 1 << 20
 
 
-class File:
-    """One file. As an argument its content is keyed, not its name; as a result its content is kept, and its name with it.
-
-    A stored File comes back with a `path` of its own in the user's cache folder: copy it before changing it.
-    """
+class _Content:
+    """What a path leads to; two are equal if their paths are."""
 
     __slots__ = ("path",)
 
@@ -30,13 +27,22 @@ class File:
         return str(self.path)
 
     def __repr__(self) -> str:
-        return f"File({str(self.path)!r})"
+        return f"{type(self).__name__}({str(self.path)!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, File) and self.path == other.path
+        return isinstance(other, _Content) and type(other) is type(self) and self.path == other.path
 
     def __hash__(self) -> int:
         return hash(self.path)
+
+
+class File(_Content):
+    """One file. As an argument its content is keyed, not its name; as a result its content is kept, and its name with it.
+
+    A stored File comes back with a `path` of its own in the user's cache folder: copy it before changing it.
+    """
+
+    __slots__ = ()
 
     def __cache_key__(self) -> tuple[str, int]:
         try:
@@ -45,28 +51,13 @@ class File:
             raise Unkeyable(repr(self), f"{problem}: give the path of a file that can be read") from problem
 
 
-class Folder:
+class Folder(_Content):
     """All files below a folder, by their names in it and their content; links and special files are refused.
 
     A stored Folder comes back with a `path` of its own in the user's cache folder: copy it before changing it.
     """
 
-    __slots__ = ("path",)
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-
-    def __fspath__(self) -> str:
-        return str(self.path)
-
-    def __repr__(self) -> str:
-        return f"Folder({str(self.path)!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Folder) and self.path == other.path
-
-    def __hash__(self) -> int:
-        return hash(self.path)
+    __slots__ = ()
 
     def __cache_key__(self) -> tuple[tuple[str, str, int], ...]:
         try:
