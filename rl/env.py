@@ -10,7 +10,7 @@ from arz import Invalid
 from rl.moment import Moment
 from rl.spaces import action_space, observation_space
 from rl.task import Task, TaskSpec
-from rl.tasks import chosen
+from rl.tasks import chosen, refuse_options
 
 Array = NDArray[Any]
 
@@ -35,8 +35,8 @@ class Env(gymnasium.Env):  # type: ignore[misc]
         self._next = False
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        refuse_options(options)
         super().reset(seed=seed)
-        del options  # nothing can be chosen at a reset
         if seed is None and self._next:
             seen = self.task.observe(self.task.worlds.moment)  # the task has begun the next episode already
         elif seed is None and self.task.begun:

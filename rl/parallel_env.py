@@ -43,7 +43,7 @@ class ParallelEnv(Base):  # type: ignore[misc]
         return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
-        del options  # nothing can be chosen at a reset
+        del options  # nothing can be chosen at a reset; PettingZoo's own tests give some
         if seed is None and self._next:
             seen = self.task.observe(self.task.worlds.moment)  # the task has begun the next episode already
         elif seed is None and self.task.begun:

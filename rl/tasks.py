@@ -47,6 +47,14 @@ def ready(name: str, **changes: Any) -> TaskSpec:
     return TaskSpec(**{**TASKS[name], **changes})
 
 
+def refuse_options(options: object) -> None:
+    """Options of a reset: there are none, and what would be passed over in silence is refused."""
+    if options:
+        raise Invalid(
+            "options", f"are {shown(options)}, but nothing can be chosen at a reset", "make the environment anew with other fields"
+        )
+
+
 def chosen(task: str, spec: TaskSpec | None, changes: dict[str, Any]) -> TaskSpec:
     """What an environment is made of: a ready task with some fields changed, or a spec, which is whole."""
     if spec is None:

@@ -10,6 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv as Base
 from arz.given import integer, of_kind
 from rl.spaces import action_space, observation_space
 from rl.task import Task
+from rl.tasks import refuse_options
 
 Array = NDArray[Any]
 Indices = None | int | Sequence[int]
@@ -106,9 +107,7 @@ class VecEnv(Base):  # type: ignore[misc]
         return [None] * self.num_envs
 
     def set_options(self, options: list[dict[str, Any]] | dict[str, Any] | None = None) -> None:
-        """Nothing can be chosen at a reset: what is given is refused."""
-        if options:
-            raise ValueError(f"no options are known, {options} was given; make another TaskSpec")
+        refuse_options(options)
         self._reset_options()
 
     def _flat(self, values: Array) -> Array:

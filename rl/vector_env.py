@@ -13,7 +13,7 @@ from arz import Invalid
 from arz.given import integer
 from rl.spaces import action_space, observation_space
 from rl.task import Task, TaskSpec
-from rl.tasks import chosen
+from rl.tasks import chosen, refuse_options
 
 Array = NDArray[Any]
 
@@ -40,8 +40,7 @@ class VectorEnv(Base):  # type: ignore[misc]
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Array, dict[str, Any]]:
         """A number is the first world's seed, those after it count on; or one for each world; None goes on to the next episodes."""
-        if options:
-            raise Invalid("options", f"are {options}, but nothing can be chosen at a reset", "leave them out")
+        refuse_options(options)
         worlds = self.task.count
         if seed is None and self.task.begun:
             return self._flat(self.task.reset()), {}

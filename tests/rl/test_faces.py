@@ -165,8 +165,17 @@ def test_the_vec_env_answers_for_each_environment() -> None:
     assert env.get_attr("colour") == ["red"] * 4
     with pytest.raises(NotImplementedError, match="one object"):
         env.set_attr("colour", "blue", indices=[0])
-    with pytest.raises(ValueError, match="TaskSpec"):
-        env.set_options({"demand": 2})
+
+
+def test_options_of_a_reset_are_refused_and_not_passed_over() -> None:
+    """`Env.reset(options=…)` forgot them without a word."""
+    for refused in (
+        lambda: Env(spec=spec()).reset(options={"demand": 2}),
+        lambda: VectorEnv(spec=spec()).reset(options={"demand": 2}),
+        lambda: VecEnv(Task(spec(), 2)).set_options({"demand": 2}),
+    ):
+        with pytest.raises(arz.Invalid, match=r"options: are \{'demand': 2\}, but nothing can be chosen at a reset"):
+            refused()
 
 
 @pytest.mark.parametrize("wrap", [VecMonitor, VecNormalize])
