@@ -70,6 +70,12 @@ class Closure:
         self.listed: set[str] = set()
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
         self.queue: deque[Callable[[], None]] = deque()
+        self.libraries: set[str] = set()
+        """Those that are reached."""
+        self.reached: set[str] = set()
+        """Modules that are, or are loaded with these only for what happens then."""
+        self.loaded_with: dict[str, Module] = {}
+        """These, and the packages around them."""
         self.registering: dict[str, bool] = {}
         """Of modules that are not loaded whether they leave something in others as they are."""
         self.resolving: set[tuple[str, str]] = set()
@@ -81,6 +87,8 @@ class Closure:
     def finish(self, *extra: str) -> Fingerprint:
         while self.queue:
             self.queue.popleft()()
+            if not self.queue:
+                self._set_in_libraries()
             if not self.queue:
                 self.again.look()
         self.again.close()
@@ -128,11 +136,37 @@ class Closure:
 
     def load_for_effect(self, module: Module, link: str) -> None:
         """Have a module loaded that a function loads only for what happens then: it may register there what the function looks up."""
-        absolute, chain = target(module, link)
-        inside = ".".join([absolute, *chain])
-        name = inside if self.project.module(inside) is not None else absolute
-        if self.project.module(name) is not None:
-            self.project.need(name)
+        found = self.project.module(_inside(module, link)) or self.project.module(target(module, link)[0])
+        if found is not None:
+            self.project.need(found.name)
+            self.loads(found)
+
+    def loads(self, module: Module) -> None:
+        """A module is reached, and with it those are loaded that it imports only for what happens then (`import envs`).
+
+        The packages around it are loaded, too; what is imported there is mostly what the package shows, so of that only modules as such.
+        """
+        if module.name in self.reached:
+            return
+        self.reached.add(module.name)
+        for one in self._and_around(module):
+            self.loaded_with[one.name] = one
+            for link in one.file.summary.beside:
+                inside = self.project.module(_inside(one, link))
+                found = inside or (self.project.module(target(one, link)[0]) if one is module else None)
+                if found is not None:
+                    self.loads(found)
+
+    def _and_around(self, module: Module) -> Iterator[Module]:
+        """A module and the packages around it."""
+        yield module
+        yield from filter(None, map(self.project.module, accumulate(module.name.split(".")[:-1], "{}.{}".format)))
+
+    def _set_in_libraries(self) -> None:
+        """What the statements of modules that are loaded set in libraries that are reached."""
+        for module in [*self.loaded_with.values()]:
+            for library in sorted(self.libraries):
+                self.setting(module, f"state of {library}")
 
     def package(self, name: str, *, lazy: bool = False) -> None:
         """Every file of a package that counts as a whole; a lazy one loads them when they are asked for."""
@@ -182,7 +216,7 @@ class Closure:
     def resolve(self, module: Module, reach: str) -> str:
         """Follow one reach from a module; what it leads to, as text."""
         if reach.endswith(_CATCH_WARNINGS):
-            self.state(module, "warnings")
+            self.libraries.add("warnings")
         if is_link(reach):
             return self.taken(module, *target(module, reach))
         root, *attributes = reach.split(".")
@@ -252,16 +286,11 @@ class Closure:
         return self.objects.live_name(module.namespace, root, chain, changed=())
 
     def taken(self, module: Module, name: str, chain: list[str]) -> str:
-        """What an import in a module leads to; where it is a library, what the module and the packages around it set there counts too."""
+        """What an import in a module leads to; of a library what is set there counts, too."""
         if self.project.module(name) is None:
-            self.state(module, name.partition(".")[0])
+            self.libraries.add(name.partition(".")[0])
+            self.loads(module)
         return self.imported(name, chain)
-
-    def state(self, module: Module, library: str) -> None:
-        """What a module and the packages around it set in a library."""
-        around = accumulate(module.name.split(".")[:-1], "{}.{}".format)
-        for setting in (module, *filter(None, map(self.project.module, around))):
-            self.setting(setting, f"state of {library}")
 
     def setting(self, module: Module, name: str) -> None:
         """What the statements of a module set elsewhere, if there is anything of this name."""
@@ -348,6 +377,7 @@ class Closure:
     def enter(self, node: str, module: Module, name: str, piece: Piece, *, start: bool, behaviour: bool) -> None:
         """Write down one piece: its digest, and where each of its names leads."""
         _check_piece(module, name, piece)
+        self.loads(module)
         digest, reaches = piece.digest, piece.reaches
         if behaviour and piece.behaviour:
             digest, reaches = piece.behaviour, piece.behaviour_reaches
@@ -484,6 +514,12 @@ class Closure:
     def watch_value(self, held: object) -> None:
         """Have it hold only as long as all that a pickle would keep of an object is as it is."""
         self.guards[id(held), "="] = watched_value(held)
+
+
+def _inside(module: Module, link: str) -> str:
+    """What an import names, if it is a module."""
+    absolute, chain = target(module, link)
+    return ".".join([absolute, *chain])
 
 
 def _submodules(module: Module) -> list[str]:

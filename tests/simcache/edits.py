@@ -4789,6 +4789,44 @@ for _name, _setup in (
 @cached
 def f(x): return math.sqrt(x)
 """)
+_WORDS = """import codecs
+def twice(text, errors='strict'): return text * <<2=>3>>, len(text)
+codecs.register(lambda name: {'twice': codecs.CodecInfo(twice, twice)}.get(name))
+"""
+_SAID = "def f(x): return codecs.encode(str(x), 'twice')"
+for _name, _text in (
+    ("as it is loaded", f"import codecs\nimport pkg.words\n@cached\n{_SAID}\n== pkg/words.py\n{_WORDS}"),
+    ("by a name that nobody uses", f"import codecs\nfrom pkg.words import twice\n@cached\n{_SAID}\n== pkg/words.py\n{_WORDS}"),
+    ("if it is there", f"import codecs\ntry:\n    from pkg import words\nexcept ImportError: pass\n@cached\n{_SAID}\n== pkg/words.py\n{_WORDS}"),
+    ("by importlib", f"import codecs\nfrom importlib import import_module\nimport_module('pkg.words')\n@cached\n{_SAID}\n== pkg/words.py\n{_WORDS}"),
+    ("in a body", f"import codecs\n@cached\ndef f(x):\n    import pkg.words\n    return codecs.encode(str(x), 'twice')\n== pkg/words.py\n{_WORDS}"),
+    ("which loads another", f"import codecs\nimport pkg.all\n@cached\n{_SAID}\n== pkg/all.py\nfrom .words import twice\n== pkg/words.py\n{_WORDS}"),
+    ("inside a package that registers", f"import codecs\nimport pkg.words.more\n@cached\n{_SAID}\n== pkg/words/more.py\n== pkg/words/__init__.py\n{_WORDS}"),
+    ("in the package around", f"import codecs\n@cached\n{_SAID}\n== pkg/__init__.py\nfrom pkg import words\n== pkg/words.py\n{_WORDS}"),
+    ("while another one uses the library", f"import pkg.words\nfrom pkg.say import say\n@cached\ndef f(x): return say(x)\n== pkg/say.py\nimport codecs\n{_SAID.replace('def f', 'def say')}\n== pkg/words.py\n{_WORDS}"),
+    ("with a seed", "import pkg.seeds\nimport random\n@cached\ndef f(x): return random.random()\n== pkg/seeds.py\nimport random\nrandom.seed(<<2=>3>>)"),
+):
+    changes(f"what a module registers in a library that is imported for nothing else: {_name}", _text)
+for _name, _text in (
+    ("it does something else", f"import codecs\nimport pkg.words\n@cached\n{_SAID}\n== pkg/words.py\n{_WORDS.replace('<<2=>3>>', '2')}def other(): return <<1=>2>>"),
+    ("the library is not reached", f"import math\nimport pkg.words\n@cached\ndef f(x): return math.sqrt(x)\n== pkg/words.py\n{_WORDS}"),
+    ("only a type checker sees it", f"import codecs, typing\nif typing.TYPE_CHECKING:\n    import pkg.words\n@cached\ndef f(x): return codecs.encode(str(x), 'rot13')\n== pkg/words.py\n{_WORDS}"),
+):
+    same(f"what a module registers in a library that is imported for nothing else: {_name}", _text)
+for _name, _law in (("of this module", ""), ("of another module", "from pkg.law import law\n")):
+    changes(f"how numba compiles a function {_name}", f"""
+from numba import njit
+from numba.extending import overload
+{_law or "def law(x): return x"}
+@overload(law)
+def _law(x):
+    def compiled(x): return <<2=>3>> * x
+    return compiled
+@njit
+def g(x): return law(x)
+@cached
+def f(x): return g(x)
+""" + ("== pkg/law.py\ndef law(x): return x\n" if _law else ""), needs=("numba",))
 same("what a module registers in a library: how a class is taken apart that is not reached", """
     import torch
     class Road:

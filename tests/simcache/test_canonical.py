@@ -3,6 +3,7 @@
 import argparse
 import array
 import collections
+import contextvars
 import copy
 import dataclasses
 import datetime as dt
@@ -1090,3 +1091,13 @@ print([name for name in {heavy!r} if name in sys.modules])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=pathlib.Path(__file__).parents[2])
 
     assert done.stdout.strip() == "[]"
+
+
+def test_a_variable_of_the_context_is_what_it_stands_for() -> None:
+    unset, step = contextvars.ContextVar[int]("step"), contextvars.ContextVar("step", default=2)
+    elsewhere = contextvars.copy_context()
+    elsewhere.run(step.set, 3)
+    forms = [form(unset), form(step), elsewhere.run(form, step), form(contextvars.ContextVar("stop", default=2))]
+
+    assert len({*forms}) == 4
+    assert form(contextvars.ContextVar("step", default=2)) == form(step)

@@ -185,6 +185,15 @@ FORMS_OF_OPTIONS = {
         "CFG.dt",
         "CFG.load('{\"dt\": 3}')",
     ),
+    "a variable of the context": ("from contextvars import ContextVar\nCFG = ContextVar('dt', default=2)\n", "CFG.get()", "CFG.set(3)"),
+    "a record in a variable of the context": (
+        (
+            "from contextvars import ContextVar\nfrom dataclasses import dataclass\n@dataclass\nclass Sim:\n    dt: int = 2\n"
+            "CFG = ContextVar('sim', default=Sim())\n"
+        ),
+        "CFG.get().dt",
+        "CFG.set(type(CFG.get())(3))",
+    ),
     "what was read from a file": (
         (
             "import json\nclass Config:\n    def __init__(self, **read): self.__dict__.update(read)\n    def set(self, dt): self.dt = dt\n"

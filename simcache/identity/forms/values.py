@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections import Counter, defaultdict, deque
     from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Set as AbstractSet
+    from contextvars import ContextVar
     from datetime import date, datetime, time, tzinfo
     from decimal import Decimal
     from functools import partial
@@ -187,6 +188,16 @@ def _pattern(value: Pattern[Any], walk: Walk, depth: int) -> bytes:
     return compound("Pattern", walk.forms[type(value.pattern)](value.pattern, walk, depth), integer(value.flags, walk, depth))
 
 
+def _variable(value: ContextVar[Any], walk: Walk, depth: int) -> bytes:
+    """What it stands for here and now."""
+    held: tuple[Any, ...]
+    try:
+        held = (value.get(),)
+    except LookupError:  # it is not set, and has no default
+        held = ()
+    return compound("ContextVar", text(b"s", value.name), walk.forms[tuple](held, walk, depth + 1))
+
+
 def path(value: PurePath, _walk: Walk, _depth: int) -> bytes:
     """The name as it was given, with `/`: a Path, a PurePath and a Windows path of one name are one."""
     return compound("path", text(b"s", value.as_posix()))
@@ -271,6 +282,7 @@ FORMS: dict[type, Form] = {
 }
 
 LIBRARY: dict[tuple[str, str], Form] = {
+    ("_contextvars", "ContextVar"): _variable,
     ("array", "array"): _array,
     ("collections", "Counter"): _counter,
     ("collections", "OrderedDict"): _ordered_dict,

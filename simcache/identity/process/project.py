@@ -68,4 +68,4 @@ class Project:
         ]
 
 
-_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), "", (), {}))
+_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), "", (), {}, ()))

@@ -1,6 +1,7 @@
 """Finds the objects of options that a module holds, and tells what is set in them: values of this process, watched from now on."""
 
 import types
+from _contextvars import ContextVar
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from simcache.identity.text.use import ANY, ITEMS, Use
 
 _CONTAINERS = (dict, list, set, tuple)
 _PYTHONS = (Counter, OrderedDict)
+_UNSET = object()
 _LOOKED_AT = 256
 """Objects of options that are looked for in a list or dict of such."""
 
@@ -48,6 +50,8 @@ class SetUp:
         namespace = module.namespace or {}
         held = namespace.get(name)
         path = f"{module.name}.{name}"
+        if isinstance(held, ContextVar):
+            return self._in_context(held, path, module, running)
         if type(held) in _PYTHONS or self.objects.is_record(held):  # whose attributes, if there are any, count already
             found = dict(self._items(held, module, path, running)) if fixed else {}
         else:
@@ -57,6 +61,14 @@ class SetUp:
             if first[0] is held:
                 found = {path: digest for path, digest in found.items() if first[1].setdefault(path, digest) != digest}
         return " ".join(f"{path}={digest}" for path, digest in sorted(found.items()))
+
+    def _in_context(self, held: ContextVar[object], path: str, module: Module, running: Running) -> str:
+        """What a program has set a variable of the context to, if no code that is reached sets one."""
+        value = held.get(_UNSET)
+        if value is _UNSET or running.upon(frozenset()).may_run("set"):
+            return ""
+        digest = self._digest(value, path, module)
+        return digest and f"{path}={digest}"
 
     def _options(
         self, held: Any, module: Module, path: str, running: Running, met: dict[int, object], *, fixed: bool

@@ -3,6 +3,7 @@
 import marshal
 import sys
 import types
+from _contextvars import ContextVar  # Python's face of it takes a file of its own to load
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
@@ -176,6 +177,8 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
         inside = _of_array
     elif type(held) is types.MappingProxyType:
         inside = dict
+    elif type(held) is ContextVar:
+        inside = _of_variable
     elif record:
         inside = _of_record(held)
     return Guard(names, name, held, inside, None if inside is None else inside(held))
@@ -226,6 +229,10 @@ def _of_functions(held: object) -> list[tuple[object, ...]]:
 
 def _of_class(cls: Any) -> object:
     return len(vars(cls))
+
+
+def _of_variable(held: ContextVar[Any]) -> object:
+    return _of_option(held.get(ABSENT))
 
 
 def _of_deque(held: Any) -> object:

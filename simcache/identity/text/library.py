@@ -8,12 +8,12 @@ from simcache.identity.text.normal import FUNCTIONS, called, chain_of
 from simcache.identity.text.reach import bindings
 from simcache.identity.text.tree import walk
 
-_SETTERS = ("add_", "disable", "enable", "register", "set", "unregister", "use_")
+_SETTERS = ("add_", "disable", "enable", "lower_", "overload", "register", "set", "type_callable", "unregister", "use_")
 """How what sets something is named, or is given code that the library then runs (`yaml.add_constructor`)."""
 _FILTERS = frozenset({"filterwarnings", "resetwarnings", "simplefilter"})
 _SEEDERS = ("fix", "init", "manual", "reset", "seed", "set")
 _INERT = frozenset(
-    "atexit faulthandler gc logging matplotlib multiprocessing os rich seaborn signal simcache socket sys threading tqdm warnings".split()
+    "atexit faulthandler gc logging matplotlib multiprocessing os rich seaborn signal simcache socket sys threading tqdm typing typing_extensions warnings".split()
 )
 """What is set there is not what a function returns, or is found there by other ways."""
 _INERT_NAMES = ("register_dataclass", "register_pytree", "register_static", "set_printoptions", "set_string_function")

@@ -6,7 +6,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 19
+SOURCE_FORMAT = 20
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -116,6 +116,8 @@ class Summary(NamedTuple):
     libraries: dict[str, Piece]
     """What its statements set elsewhere as they run: in libraries (`np.random.seed(0)`), as `state of LIBRARY`, and of what it imports from
     the project (`Road.setup(2)`), as `setup of NAME`."""
+    beside: tuple[str, ...]
+    """What it imports as it is loaded, and neither uses nor hands on: only for what happens then (`import envs`), as links."""
 
     def piece(self, name: str) -> Piece | None:
         return self.names.get(name) or self.nested.get(name) or self.libraries.get(name)
@@ -129,9 +131,9 @@ class Summary(NamedTuple):
         found, *rest = json.loads(text)
         if found != SOURCE_FORMAT:
             return None
-        names, nested, stars, exports, whole, taken, libraries = rest
+        names, nested, stars, exports, whole, taken, libraries, beside = rest
         names, nested, libraries = ({name: _piece(row) for name, row in rows.items()} for rows in (names, nested, libraries))
-        return cls(names, nested, tuple(stars), None if exports is None else tuple(exports), whole, tuple(taken), libraries)
+        return cls(names, nested, tuple(stars), None if exports is None else tuple(exports), whole, tuple(taken), libraries, tuple(beside))
 
 
 def _piece(row: list[object]) -> Piece:

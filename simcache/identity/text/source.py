@@ -23,6 +23,7 @@ from simcache.identity.text.statements import (
     at_import,
     calls_of,
     flattened,
+    loaded_beside,
     made_with,
     only_called,
     only_loaded,
@@ -112,7 +113,8 @@ class _Reader:
         settings |= {f"setup of {name}": parts for name, parts in self.setups.items()}
         libraries = {name: self._described("library", parts, None) for name, parts in sorted(settings.items())}
         whole = digest_of(*texts)
-        return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, whole, tuple(sorted(taken)), libraries)
+        beside = tuple(sorted({*loaded_beside(self.tree.body, listed or ())}))
+        return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, whole, tuple(sorted(taken)), libraries, beside)
 
     @functools.cached_property
     def known(self) -> Known:
