@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
-from itertools import accumulate
 from types import FunctionType
 
 from simcache.errors import BadSettings, SourceChanged
@@ -73,9 +72,9 @@ class Closure:
         self.libraries: set[str] = set()
         """Those that are reached."""
         self.reached: set[str] = set()
-        """Modules that are, or are loaded with these only for what happens then."""
-        self.loaded_with: dict[str, Module] = {}
-        """These, and the packages around them."""
+        """Modules that are, or are loaded by a function only for what happens then."""
+        self.beside: set[str] = set()
+        """These, and all that are loaded with them."""
         self.registering: dict[str, bool] = {}
         """Of modules that are not loaded whether they leave something in others as they are."""
         self.resolving: set[tuple[str, str]] = set()
@@ -136,37 +135,34 @@ class Closure:
 
     def load_for_effect(self, module: Module, link: str) -> None:
         """Have a module loaded that a function loads only for what happens then: it may register there what the function looks up."""
-        found = self.project.module(_inside(module, link)) or self.project.module(target(module, link)[0])
-        if found is not None:
-            self.project.need(found.name)
-            self.loads(found)
-
-    def loads(self, module: Module) -> None:
-        """A module is reached, and with it those are loaded that it imports only for what happens then (`import envs`).
-
-        The packages around it are loaded, too; what is imported there is mostly what the package shows, so of that only modules as such.
-        """
-        if module.name in self.reached:
-            return
-        self.reached.add(module.name)
-        for one in self._and_around(module):
-            self.loaded_with[one.name] = one
-            for link in one.file.summary.beside:
-                inside = self.project.module(_inside(one, link))
-                found = inside or (self.project.module(target(one, link)[0]) if one is module else None)
-                if found is not None:
-                    self.loads(found)
-
-    def _and_around(self, module: Module) -> Iterator[Module]:
-        """A module and the packages around it."""
-        yield module
-        yield from filter(None, map(self.project.module, accumulate(module.name.split(".")[:-1], "{}.{}".format)))
+        absolute, chain = target(module, link)
+        inside = ".".join([absolute, *chain])
+        name = inside if self.project.module(inside) is not None else absolute
+        if self.project.module(name) is not None:
+            self.project.need(name)
+            self.reached.add(name)
 
     def _set_in_libraries(self) -> None:
-        """What the statements of modules that are loaded set in libraries that are reached."""
-        for module in [*self.loaded_with.values()]:
-            for library in sorted(self.libraries):
-                self.setting(module, f"state of {library}")
+        """What the statements of modules set in libraries counts, wherever one is loaded with what is reached."""
+        queue = [*(self.reached - self.beside)]
+        while queue:
+            name = queue.pop()
+            if name not in self.beside:
+                self.beside.add(name)
+                queue += self.project.as_loaded(name).beside
+        for name in sorted(self.beside):
+            loading = self.project.as_loaded(name)
+            self._settings(name, "", loading.outline.sets)
+            for absolute, chain in loading.calls:
+                module = self.project.module(absolute)
+                for place, names, _ in () if module is None or not chain else self.standing(module, ".".join(chain)):
+                    self._settings(place, f" in {names[0]}", self.project.as_loaded(place).outline.inside.get(names[0], ()))
+
+    def _settings(self, name: str, where: str, libraries: Iterable[str]) -> None:
+        for library in sorted(self.libraries.intersection(libraries)):
+            module = self.project.module(name)
+            if module is not None:
+                self.setting(module, f"state of {library}{where}")
 
     def package(self, name: str, *, lazy: bool = False) -> None:
         """Every file of a package that counts as a whole; a lazy one loads them when they are asked for."""
@@ -289,7 +285,7 @@ class Closure:
         """What an import in a module leads to; of a library what is set there counts, too."""
         if self.project.module(name) is None:
             self.libraries.add(name.partition(".")[0])
-            self.loads(module)
+            self.reached.add(module.name)
         return self.imported(name, chain)
 
     def setting(self, module: Module, name: str) -> None:
@@ -377,7 +373,7 @@ class Closure:
     def enter(self, node: str, module: Module, name: str, piece: Piece, *, start: bool, behaviour: bool) -> None:
         """Write down one piece: its digest, and where each of its names leads."""
         _check_piece(module, name, piece)
-        self.loads(module)
+        self.reached.add(module.name)
         digest, reaches = piece.digest, piece.reaches
         if behaviour and piece.behaviour:
             digest, reaches = piece.behaviour, piece.behaviour_reaches
@@ -514,12 +510,6 @@ class Closure:
     def watch_value(self, held: object) -> None:
         """Have it hold only as long as all that a pickle would keep of an object is as it is."""
         self.guards[id(held), "="] = watched_value(held)
-
-
-def _inside(module: Module, link: str) -> str:
-    """What an import names, if it is a module."""
-    absolute, chain = target(module, link)
-    return ".".join([absolute, *chain])
 
 
 def _submodules(module: Module) -> list[str]:

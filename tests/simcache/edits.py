@@ -4793,6 +4793,10 @@ _WORDS = """import codecs
 def twice(text, errors='strict'): return text * <<2=>3>>, len(text)
 codecs.register(lambda name: {'twice': codecs.CodecInfo(twice, twice)}.get(name))
 """
+_IN_FUNCTION = """import codecs
+def twice(text, errors='strict'): return text * <<2=>3>>, len(text)
+def start(): codecs.register(lambda name: {'twice': codecs.CodecInfo(twice, twice)}.get(name))
+"""
 _SAID = "def f(x): return codecs.encode(str(x), 'twice')"
 for _name, _text in (
     ("as it is loaded", f"import codecs\nimport pkg.words\n@cached\n{_SAID}\n== pkg/words.py\n{_WORDS}"),
@@ -4804,15 +4808,23 @@ for _name, _text in (
     ("inside a package that registers", f"import codecs\nimport pkg.words.more\n@cached\n{_SAID}\n== pkg/words/more.py\n== pkg/words/__init__.py\n{_WORDS}"),
     ("in the package around", f"import codecs\n@cached\n{_SAID}\n== pkg/__init__.py\nfrom pkg import words\n== pkg/words.py\n{_WORDS}"),
     ("while another one uses the library", f"import pkg.words\nfrom pkg.say import say\n@cached\ndef f(x): return say(x)\n== pkg/say.py\nimport codecs\n{_SAID.replace('def f', 'def say')}\n== pkg/words.py\n{_WORDS}"),
+    ("of which something else is used", f"import codecs\nfrom pkg.words import twice\ndef g(x) -> None: return twice(x)\n@cached\n{_SAID}\n== pkg/words.py\n{_WORDS}"),
+    ("for a hint", f"import codecs\nfrom pkg.words import twice\ndef g(x: twice) -> None: return x\n@cached\n{_SAID}\n== pkg/words.py\n{_WORDS}"),
+    ("by all its names", f"import codecs\nfrom pkg.words import *\n@cached\n{_SAID}\n== pkg/words.py\n{_WORDS}"),
+    ("by a module that is reached", f"import codecs\nfrom pkg.law import law\n@cached\ndef f(x): return codecs.encode(str(law(x)), 'twice')\n== pkg/law.py\nfrom . import words\ndef law(x): return x\ndef g(): return words\n== pkg/words.py\n{_WORDS}"),
+    ("in a function that is called", f"import codecs\nfrom pkg.words import start\nstart()\n@cached\n{_SAID}\n== pkg/words.py\n{_IN_FUNCTION}"),
+    ("in a function of a module that is called", f"import codecs\nimport pkg.words\ndone = pkg.words.start()\n@cached\n{_SAID}\n== pkg/words.py\n{_IN_FUNCTION}"),
+    ("in a function that another one calls", f"import codecs\nimport pkg.all\n@cached\n{_SAID}\n== pkg/all.py\nfrom pkg.face import start\nif start: start()\n== pkg/face.py\nfrom pkg.words import start\n== pkg/words.py\n{_IN_FUNCTION}"),
     ("with a seed", "import pkg.seeds\nimport random\n@cached\ndef f(x): return random.random()\n== pkg/seeds.py\nimport random\nrandom.seed(<<2=>3>>)"),
 ):
-    changes(f"what a module registers in a library that is imported for nothing else: {_name}", _text)
+    changes(f"what a module registers in a library by a module that is loaded, too: {_name}", _text)
 for _name, _text in (
     ("it does something else", f"import codecs\nimport pkg.words\n@cached\n{_SAID}\n== pkg/words.py\n{_WORDS.replace('<<2=>3>>', '2')}def other(): return <<1=>2>>"),
     ("the library is not reached", f"import math\nimport pkg.words\n@cached\ndef f(x): return math.sqrt(x)\n== pkg/words.py\n{_WORDS}"),
+    ("its function is not called", f"import codecs\nfrom pkg.words import start\ndef g(): start()\n@cached\ndef f(x): return codecs.encode(str(x), 'rot13')\n== pkg/words.py\n{_IN_FUNCTION}"),
     ("only a type checker sees it", f"import codecs, typing\nif typing.TYPE_CHECKING:\n    import pkg.words\n@cached\ndef f(x): return codecs.encode(str(x), 'rot13')\n== pkg/words.py\n{_WORDS}"),
 ):
-    same(f"what a module registers in a library that is imported for nothing else: {_name}", _text)
+    same(f"what a module registers in a library by a module that is loaded, too: {_name}", _text)
 for _name, _law in (("of this module", ""), ("of another module", "from pkg.law import law\n")):
     changes(f"how numba compiles a function {_name}", f"""
 from numba import njit

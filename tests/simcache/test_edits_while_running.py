@@ -44,6 +44,35 @@ def test_who_asks_for_the_version_of_an_edited_file_is_told_what_to_do(asked: st
     )
 
 
+WORDS = """import codecs
+def twice(text, errors='strict'): return text * 2, len(text)
+codecs.register(lambda name: {'words': codecs.CodecInfo(twice, twice)}.get(name))
+"""
+BESIDE = {
+    "what is registered": ("pkg/words.py", "text * 2", "text * 3", "'333'"),
+    "that it is": ("pkg/words.py", "codecs.register(", "callable(", None),
+    "what loads it": ("pkg/mod.py", "import pkg.words", "import pkg.more", "'3333'"),
+}
+
+
+@pytest.mark.parametrize(("path", "old", "new", "then"), BESIDE.values(), ids=BESIDE)
+def test_an_edit_of_what_a_module_beside_registers_is_not_the_running_code(
+    path: str, old: str, new: str, then: str | None, world: World
+) -> None:
+    """It is found by a name that no text leads to, and stays registered."""
+    text = "import codecs\nimport pkg.words\n@cached\ndef f(x): return codecs.encode(str(x), 'words')\n"
+    world.write(package(text, words=WORDS, more=WORDS.replace("text * 2", "text * 4")))
+    with world.live() as process:
+        process.do("from pkg.mod import f")
+        world.edit(path, old, new)
+
+        assert process.do("answer = f(3)") == "'33'"
+    if then is None:
+        assert world.ask("f.entry(3)") == "None"
+    else:
+        assert world.ask("f(3)") == then
+
+
 @pytest.mark.parametrize(("path", "old", "new", "slope"), EDITS.values(), ids=EDITS)
 def test_an_edit_between_two_calls_stops_the_storing(path: str, old: str, new: str, slope: int, twelve: World) -> None:
     """What was stored before the edit stays good for the old code; the new code never gets it."""

@@ -8,7 +8,8 @@ import sys
 import time
 import types
 from _thread import get_ident
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from xxhash import xxh3_128_hexdigest
 
@@ -16,7 +17,7 @@ from simcache.errors import SourceChanged
 from simcache.home import user_folder
 from simcache.identity.process.began import BEGAN
 from simcache.identity.process.bytecode import functions_within, may_be_patched, qualname_of, same_code
-from simcache.identity.text.piece import Summary, digest_of
+from simcache.identity.text.piece import NO_OUTLINE, Outline, Summary, digest_of
 from simcache.named_tuple import NamedTuple
 
 # What sysconfig calls stdlib and platstdlib; that module takes 3 ms to say so.
@@ -35,6 +36,9 @@ _COARSE_CLOCK = 5
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _ELSEWHERE = (*_INSTALLED, os.pardir)
 """Parts of a path that lead out of the folder with which it begins, to where a link or an editable install may stand."""
+
+
+_Found = TypeVar("_Found", Summary, Outline)
 
 
 class Signature(NamedTuple):
@@ -113,17 +117,41 @@ def read(path: str) -> SourceFile | None:
 
 
 def _remembered(content: bytes) -> Summary:
-    """The summary of a text: taken from the memo on disk, which is keyed by the content, or made and kept there."""
+    """The summary of a text."""
+
+    def made() -> Summary:
+        from simcache.identity.text.source import summarise  # a text that was read before needs no reader
+
+        return summarise(content)
+
+    return _memo(content, ".json", Summary.from_json, made)
+
+
+@functools.lru_cache(maxsize=4096)
+def outlined(content: bytes) -> Outline:
+    """What a text does to others as it is loaded; nothing, if it is no Python that this version reads."""
+
+    def made() -> Outline:
+        from simcache.identity.text.outline import outline
+
+        return outline(content)
+
+    try:
+        return _memo(content, ".outline.json", Outline.from_json, made)
+    except (SyntaxError, ValueError):
+        return NO_OUTLINE
+
+
+def _memo(content: bytes, kind: str, read_again: Callable[[str], _Found | None], made: Callable[[], _Found]) -> _Found:
+    """What is known of a text: taken from the memo on disk, which is keyed by the content, or made and kept there."""
     folder = os.path.join(user_folder(), "code")
-    memo = os.path.join(folder, f"{xxh3_128_hexdigest(content)}.json")
+    memo = os.path.join(folder, f"{xxh3_128_hexdigest(content)}{kind}")
     with contextlib.suppress(OSError, ValueError, TypeError):
         check, _, text = _bytes_of(memo).decode("utf-8", "surrogatepass").partition("\n")
-        if check == digest_of(text) and (found := Summary.from_json(text)) is not None:
-            return found
-    from simcache.identity.text.source import summarise  # a text that was read before needs no reader
-
-    summary = summarise(content)
-    text = summary.to_json()
+        if check == digest_of(text) and (known := read_again(text)) is not None:
+            return known
+    found = made()
+    text = found.to_json()
     # The memo only saves time: where it cannot be written (a full or read-only disk), the next process reads the source again.
     with contextlib.suppress(OSError):
         os.makedirs(folder, exist_ok=True)
@@ -131,7 +159,7 @@ def _remembered(content: bytes) -> Summary:
         with open(unfinished, "wb") as file:
             file.write(f"{digest_of(text)}\n{text}".encode("utf-8", "surrogatepass"))
         os.replace(unfinished, memo)
-    return summary
+    return found
 
 
 _STARTED = BEGAN - 100_000_000  # clock ticks of the kernel and of file systems are coarse
@@ -272,6 +300,15 @@ def content_before(path: str) -> bytes | None:
     """What a file said when it was loaded, if this process has seen it then."""
     seen = _loaded.get(path)
     return None if seen is None else seen.content
+
+
+def content_as_loaded(path: str) -> bytes | None:
+    """The same, or else what the file says now; None if it cannot be read."""
+    before = content_before(path)
+    if before is None:
+        with contextlib.suppress(OSError):
+            return _bytes_of(path)
+    return before
 
 
 def was_noted(path: str) -> bool:

@@ -52,10 +52,15 @@ def compiled_as_written(module: types.ModuleType | None) -> bool:
 
 def target(module: Module, reach: str) -> tuple[str, list[str]]:
     """Where a link of a module leads: the absolute name of a module, and the chain of names that are asked of that."""
+    return target_from(module.package, reach)
+
+
+def target_from(package: str, reach: str) -> tuple[str, list[str]]:
+    """The same of a link in a module of a package."""
     link = taken_apart(reach)
     if link.level == 0:
         return link.module, link.names
-    base = module.package.split(".")
+    base = package.split(".")
     base = base[: len(base) - (link.level - 1)]
     return ".".join([*base, link.module] if link.module else base), link.names
 

@@ -2,11 +2,45 @@
 
 import sys
 from collections.abc import Container, Iterable
+from itertools import accumulate
 
 from simcache.errors import SourceChanged
-from simcache.identity.process.files import Signature, SourceFile, check_bytecode, is_outside, read, text_before, was_noted
-from simcache.identity.process.modules import Module, NotLoaded, compiled_as_written, is_being_loaded, is_of_python, locate, may_load
-from simcache.identity.text.piece import Summary
+from simcache.identity.process.files import (
+    Signature,
+    SourceFile,
+    check_bytecode,
+    content_as_loaded,
+    is_outside,
+    outlined,
+    read,
+    text_before,
+    was_noted,
+)
+from simcache.identity.process.modules import (
+    Module,
+    NotLoaded,
+    compiled_as_written,
+    is_being_loaded,
+    is_of_python,
+    locate,
+    may_load,
+    target_from,
+)
+from simcache.identity.text.piece import NO_OUTLINE, Outline, Summary
+from simcache.named_tuple import NamedTuple
+
+Place = tuple[str | None, tuple[str, ...]]
+"""The file of a module, and the folders in which its submodules lie."""
+
+
+class Loading(NamedTuple):
+    """What happens as a module is loaded."""
+
+    beside: list[str]
+    """The modules of the project that are loaded, too."""
+    outline: Outline
+    calls: list[tuple[str, list[str]]]
+    """What is called of the project, as modules and chains of names."""
 
 
 class Project:
@@ -22,6 +56,8 @@ class Project:
         """The specifications of modules of which half the names were there."""
         self.files: dict[str, Signature] = {}
         self.modules: dict[str, Module | None] = {}
+        self.loads: dict[str, Loading] = {}
+        self.places: dict[str, Place | None] = {}
 
     def module(self, name: str) -> Module | None:
         """A module of the project by name; None for one that is outside."""
@@ -29,17 +65,51 @@ class Project:
             self.modules[name] = self._module(name)
         return self.modules[name]
 
-    def _module(self, name: str) -> Module | None:
+    def as_loaded(self, name: str) -> Loading:
+        """What happens as a module of the project is loaded; of those that are not reached no more is read."""
+        if name not in self.loads:
+            self.loads[name] = self._as_loaded(name)
+        return self.loads[name]
+
+    def _as_loaded(self, name: str) -> Loading:
+        path, folders = self._place(name) or (None, ())
+        module = self.modules.get(name)
+        if module is not None:
+            outline = (module.before or module.file.summary).outline
+        else:
+            content = None if path is None else content_as_loaded(path)
+            outline = NO_OUTLINE if content is None else outlined(content)
+        package = name if folders else name.rpartition(".")[0]
+        beside = [*accumulate(name.split(".")[:-1], "{}.{}".format)]
+        for absolute, chain in (target_from(package, link) for link in outline.loads):
+            if place := self._place(absolute):
+                inside = ".".join([absolute, *chain])
+                beside.append(inside if place[1] and self._place(inside) else absolute)
+        calls = [called for called in (target_from(package, link) for link in outline.calls) if self._place(called[0])]
+        return Loading(beside, outline, calls)
+
+    def _place(self, name: str) -> Place | None:
+        """The file and folders of a module of the project; None for one that is outside."""
+        if name not in self.places:
+            self.places[name] = self._found(name)
+        return self.places[name]
+
+    def _found(self, name: str) -> Place | None:
         top = name.partition(".")[0]
         if not name or top == "simcache" or top in self.packages or (is_of_python(top) and top != self.own):
             return None
         path, folders = locate(name)
-        if path is None and not folders:
+        if path is None:  # a namespace package has folders and nothing else
+            return (path, folders) if folders and (not all(map(is_outside, folders)) or top == self.own) else None
+        return (path, folders) if path.endswith(".py") and (not is_outside(path) or top == self.own) else None
+
+    def _module(self, name: str) -> Module | None:
+        place = self._place(name)
+        if place is None:
             return None
-        if path is None:  # a namespace package: folders and nothing else
-            return Module(name, _NOTHING, name, folders, None) if not all(map(is_outside, folders)) or top == self.own else None
-        if not path.endswith(".py") or (is_outside(path) and top != self.own):
-            return None
+        path, folders = place
+        if path is None:
+            return Module(name, _NOTHING, name, folders, None)
         file = read(path)
         loaded = sys.modules.get(name)
         if file is None:
@@ -68,4 +138,4 @@ class Project:
         ]
 
 
-_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), "", (), {}, ()))
+_NOTHING = SourceFile("", Signature(0, 0, 0, 0), b"", Summary({}, {}, (), (), "", (), {}, NO_OUTLINE))

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Mapping
 
-from simcache.identity.text.link import taken_apart
+from simcache.identity.text.link import further, taken_apart
 from simcache.identity.text.normal import FUNCTIONS, called, chain_of
 from simcache.identity.text.reach import bindings
 from simcache.identity.text.tree import walk
@@ -37,6 +37,8 @@ class LibraryState:
         self.set: Setting = {}
         self.inside: dict[str, Setting] = {}
         """Of each function of the module the statements that do so when it is called."""
+        self.calls: set[str] = set()
+        """What statements call of what is imported, as links: the functions of another module may do so."""
 
     def settings(self) -> Setting:
         """All that is set, by library; filters of warnings only if one makes errors of them, for no result depends on what is shown."""
@@ -82,6 +84,9 @@ class LibraryState:
         """A function of the module that sets something, among other things as a `main` does: that, and what it is given, counts."""
         match statement:
             case ast.Expr(value=ast.Call() as call) | ast.Assign(value=ast.Call() as call):
+                root, _, rest = called(call).partition(".")
+                if into is self.set:
+                    self.calls |= {further(link, rest) for link in self.links.get(root, ())}
                 given = [*call.args, *(keyword.value for keyword in call.keywords)]
                 for library, statements in self.inside.get(called(call), {}).items():
                     into.setdefault(library, []).extend([*_said((*tests, *given)), *statements])

@@ -1,6 +1,7 @@
 """What is known of one name, and of a whole source file; written as JSON so that it need be found out only once."""
 
 import json
+from typing import Any
 
 from xxhash import xxh3_128_hexdigest
 
@@ -99,6 +100,35 @@ class Piece(NamedTuple):
     """Data that is made by one call, with nothing but values that the text tells."""
 
 
+class Outline(NamedTuple):
+    """What a module does to others as it is loaded."""
+
+    loads: tuple[str, ...]
+    """What it imports then, as links."""
+    sets: tuple[str, ...]
+    """Libraries in which its statements set something."""
+    inside: dict[str, tuple[str, ...]]
+    """Of its functions those in which they do so when they are called."""
+    calls: tuple[str, ...]
+    """What its statements call of what it imports, as links."""
+
+    def to_json(self) -> str:
+        return json.dumps([SOURCE_FORMAT, *self])
+
+    @classmethod
+    def from_json(cls, text: str) -> "Outline | None":
+        found, *rest = json.loads(text)
+        return cls.of(rest) if found == SOURCE_FORMAT else None
+
+    @classmethod
+    def of(cls, row: list[Any]) -> "Outline":
+        loads, sets, inside, calls = row
+        return cls(tuple(loads), tuple(sets), {name: tuple(libraries) for name, libraries in inside.items()}, tuple(calls))
+
+
+NO_OUTLINE = Outline((), (), {}, ())
+
+
 class Summary(NamedTuple):
     """A source file, name by name."""
 
@@ -115,9 +145,8 @@ class Summary(NamedTuple):
     """All that it takes from other modules, as `import LEVEL MODULE CHAIN`, as far as it can be told which names of theirs."""
     libraries: dict[str, Piece]
     """What its statements set elsewhere as they run: in libraries (`np.random.seed(0)`), as `state of LIBRARY`, and of what it imports from
-    the project (`Road.setup(2)`), as `setup of NAME`."""
-    beside: tuple[str, ...]
-    """What it imports as it is loaded, and neither uses nor hands on: only for what happens then (`import envs`), as links."""
+    the project (`Road.setup(2)`), as `setup of NAME`; and what its functions set when they are called, as `state of LIBRARY in FUNCTION`."""
+    outline: Outline
 
     def piece(self, name: str) -> Piece | None:
         return self.names.get(name) or self.nested.get(name) or self.libraries.get(name)
@@ -131,9 +160,11 @@ class Summary(NamedTuple):
         found, *rest = json.loads(text)
         if found != SOURCE_FORMAT:
             return None
-        names, nested, stars, exports, whole, taken, libraries, beside = rest
+        names, nested, stars, exports, whole, taken, libraries, outline = rest
         names, nested, libraries = ({name: _piece(row) for name, row in rows.items()} for rows in (names, nested, libraries))
-        return cls(names, nested, tuple(stars), None if exports is None else tuple(exports), whole, tuple(taken), libraries, tuple(beside))
+        return cls(
+            names, nested, tuple(stars), None if exports is None else tuple(exports), whole, tuple(taken), libraries, Outline.of(outline)
+        )
 
 
 def _piece(row: list[object]) -> Piece:

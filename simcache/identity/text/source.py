@@ -16,6 +16,7 @@ from simcache.identity.text.kinds import Kinds
 from simcache.identity.text.library import LibraryState
 from simcache.identity.text.link import further, is_link, is_of_module, link_to
 from simcache.identity.text.normal import FUNCTIONS, Normal, called, chain_of, declares, is_blind, unquoted, words
+from simcache.identity.text.outline import outlined
 from simcache.identity.text.piece import Piece, Summary, digest_of
 from simcache.identity.text.reach import Reach, Scope, bindings, changed_arguments, imports, is_text
 from simcache.identity.text.reading import Reading
@@ -23,7 +24,6 @@ from simcache.identity.text.statements import (
     at_import,
     calls_of,
     flattened,
-    loaded_beside,
     made_with,
     only_called,
     only_loaded,
@@ -111,10 +111,12 @@ class _Reader:
         taken = {*self.stars, *_taken(names, [*names.values(), *nested.values()])}
         settings = {f"state of {name}": parts for name, parts in self.libraries.settings().items()}
         settings |= {f"setup of {name}": parts for name, parts in self.setups.items()}
+        for function, set_there in self.libraries.inside.items():
+            settings |= {f"state of {name} in {function}": parts for name, parts in set_there.items()}
         libraries = {name: self._described("library", parts, None) for name, parts in sorted(settings.items())}
+        outline = outlined(self.tree.body, self.libraries)
         whole = digest_of(*texts)
-        beside = tuple(sorted({*loaded_beside(self.tree.body, listed or ())}))
-        return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, whole, tuple(sorted(taken)), libraries, beside)
+        return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, whole, tuple(sorted(taken)), libraries, outline)
 
     @functools.cached_property
     def known(self) -> Known:

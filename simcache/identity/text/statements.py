@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator
 
-from simcache.identity.text.link import link_to, taken_apart
+from simcache.identity.text.link import link_to
 from simcache.identity.text.normal import FUNCTIONS, called, chain_of
 from simcache.identity.text.reach import Reach, imports
 from simcache.identity.text.tree import children, walk
@@ -94,13 +94,11 @@ def only_loaded(node: ast.AST) -> Iterator[str]:
                 yield from _asked_nothing(one, asked)
 
 
-def loaded_beside(statements: Iterable[ast.stmt], exports: Iterable[str]) -> Iterator[str]:
-    """The same of a module: what it imports as it is loaded, and neither uses anywhere nor hands on."""
-    body = list(statements)
-    asked = _asked_in(node for statement in body for node in walk(statement)).union(exports, "*")
+def loaded_by(body: Iterable[ast.stmt]) -> Iterator[str]:
+    """What a module imports as it is loaded, as links."""
     for statement in body:
         for node in () if isinstance(statement, ast.If) and _is_for_types(statement.test) else at_once(statement):
-            yield from (link for link in _asked_nothing(node, asked) if taken_apart(link).module != "__future__")
+            yield from _asked_nothing(node, set())
 
 
 def _asked_in(nodes: Iterable[ast.AST]) -> set[str]:
