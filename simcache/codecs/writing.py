@@ -41,12 +41,14 @@ class Writer:
     `rarer` writes a value that is not of the basic types; `leaf` gives a tagged form of its own for what is kept elsewhere.
     """
 
-    __slots__ = ("_open", "_rarer", "into", "leaf")
+    __slots__ = ("_open", "_rarer", "classes", "into", "leaf")
 
     def __init__(self, rarer: "Write", into: object = None, leaf: Leaf | None = None) -> None:
         self._rarer = rarer
         self.into = into
         self.leaf = leaf
+        self.classes: dict[type, str] = {}
+        """What those were found to be called that stand in the value."""
         self._open: set[int] = set()
 
     def form(self, value: object) -> Any:
