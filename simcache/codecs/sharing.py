@@ -21,6 +21,10 @@ _APART: Final = (
     "two arrays of this state lie in the same memory, one of them in steps (a column, every second item), and would come back apart: "
     "give a copy of it, or make it anew from the other when the state is resumed"
 )
+_TOGETHER: Final = (
+    "two arrays of this state lie in the same memory (an array and its rows), and a pickle would take them apart: name no codec, or make "
+    "one anew from the other when the state is resumed"
+)
 _UNORDERED: Final = "it stands in a set and elsewhere in this state, and would come back as two: keep a list instead of the set"
 
 
@@ -71,6 +75,12 @@ class Once(Writer):
         forms = super().members(values)
         self._sets -= 1
         return forms
+
+
+def refuse_shared(met: Mapping[int, object]) -> None:
+    """Unstorable if two of these arrays lie in the same memory: for a form that has no way to say so."""
+    if regions(met):
+        raise Unstorable("value", _TOGETHER)
 
 
 class Memory(NamedTuple):
@@ -141,6 +151,8 @@ def _meet(one: Memory, other: Memory) -> bool:
 def _memory(value: Any) -> Memory | None:
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None and isinstance(value, numpy.ndarray):
+        if _is_constant(value, numpy.ndarray):
+            return None
         start, size, steps = value.__array_interface__["data"][0], value.itemsize, value.strides
         in_one_piece = value.flags.c_contiguous or value.flags.f_contiguous
     elif torch is not None and isinstance(value, torch.Tensor):
@@ -152,6 +164,16 @@ def _memory(value: Any) -> Memory | None:
         return None
     ways = [(length - 1) * step for length, step in zip(value.shape, steps, strict=True)]
     return Memory(value, start + sum(min(0, way) for way in ways), start + sum(max(0, way) for way in ways) + size, bool(in_one_piece))
+
+
+def _is_constant(value: Any, array: Any) -> bool:
+    """Whether nobody can write to an array, nor to what it is a view of, as to the map of a stored result."""
+    while isinstance(value, array) and not value.flags.writeable:
+        value = value.base
+    try:
+        return not isinstance(value, array) and memoryview(value).readonly
+    except TypeError:  # it owns its memory, and may have been written to before by a view that still can
+        return False
 
 
 @lru_cache(maxsize=512)

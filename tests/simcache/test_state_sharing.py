@@ -198,6 +198,27 @@ def test_the_json_codec_refuses_what_is_held_twice() -> None:
         registry.encode([held, held], "json", is_state=True)
 
 
+def test_a_pickle_refuses_views_of_one_array() -> None:
+    """It keeps objects together by itself, and would take the views apart."""
+    grid = np.zeros((2, 3))
+
+    registry.encode([grid, grid, np.zeros(3), (held := [1]), held], "pickle", is_state=True)
+    registry.encode([grid, grid[0]], "pickle")
+    with pytest.raises(Unstorable, match="the same memory.*name no codec"):
+        registry.encode({"grid": grid, "row": grid[0]}, "pickle", is_state=True)
+
+
+def test_what_nobody_can_write_to_may_be_shared(tmp_path: Path) -> None:
+    """Columns of a stored result that is mapped: they are written as ever."""
+    table = cached(cache=Cache(tmp_path / "store"))(lambda: np.zeros((300, 300)))
+    table()
+    held = table()
+
+    assert not held.flags.writeable
+    plain, state = (registry.encode([held, held[:, 0], held[1]], is_state=is_state) for is_state in (False, True))
+    assert _joined(plain) == _joined(state)
+
+
 def test_a_series_whose_state_is_refused_says_so(tmp_path: Path) -> None:
     """It is computed and not stored, with one warning, and is right."""
 
