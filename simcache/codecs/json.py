@@ -49,7 +49,7 @@ class JsonCodec(Codec):
     def encode_state(self, value: Any, into: object = None) -> Encoded:
         plain = self.encode(value, into)
         if import_module("simcache.codecs.tree").CODEC.encode_state(value, into).describe != plain.describe:
-            raise Unstorable("value", "it holds an object twice, which would come back as two: name no codec, or hold it once")
+            raise Unstorable("state", "it holds an object twice, which would come back as two: name no codec, or hold it once")
         return plain
 
     def decode(self, describe: Json, data: memoryview, into: object = None) -> Any:

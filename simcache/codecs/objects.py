@@ -105,8 +105,9 @@ def _reachable(writer: Writer, kind: type) -> str:
     if found is kind:
         writer.classes[kind] = name
         return name
-    why = "the annotated return type leads to another class of this name" if found else "the annotated return type does not lead to it"
-    raise Unstorable("", f"{name} could not be rebuilt, {why}{within.doubts()}: annotate the return type with it, or use codec='pickle'")
+    where = writer.annotated
+    why = f"the annotated {where} leads to another class of this name" if found else f"the annotated {where} does not lead to it"
+    raise Unstorable("", f"{name} could not be rebuilt, {why}{within.doubts()}: annotate the {where} with it, or use codec='pickle'")
 
 
 def _seen(kind: type) -> _Shape:

@@ -32,6 +32,8 @@ class Census(Writer):
     """Writes a value as ever, and notes what it meets that can be changed, and which of that it meets twice."""
 
     __slots__ = ("met", "twice")
+    root = "state"
+    annotated = "argument `resume`"
 
     def __init__(self, into: object, leaf: Leaf) -> None:
         super().__init__(rarer, into, leaf)
@@ -52,6 +54,7 @@ class Once(Writer):
     """Writes what is held twice where it is met first, with a number that stands for it from then on."""
 
     __slots__ = ("_numbers", "_sets", "_twice")
+    root = "state"
 
     def __init__(self, into: object, leaf: Leaf, twice: set[int]) -> None:
         super().__init__(rarer, into, leaf)
@@ -80,7 +83,7 @@ class Once(Writer):
 def refuse_shared(met: Mapping[int, object]) -> None:
     """Unstorable if two of these arrays lie in the same memory: for a form that has no way to say so."""
     if regions(met):
-        raise Unstorable("value", _TOGETHER)
+        raise Unstorable("state", _TOGETHER)
 
 
 class Memory(NamedTuple):
@@ -131,7 +134,7 @@ def _of(held: list[Memory]) -> list[Region]:
     """The regions of arrays whose bounds overlap; those in steps may lie between the others."""
     in_steps = [each for each in held if not each.in_one_piece]
     if any(_meet(each, other) for each in in_steps for other in held if other is not each):
-        raise Unstorable("value", _APART)
+        raise Unstorable("state", _APART)
     return [Region(held)] if not in_steps else regions({id(each.holder): each.holder for each in held if each.in_one_piece})
 
 

@@ -230,9 +230,17 @@ def test_a_series_whose_state_is_refused_says_so(tmp_path: Path) -> None:
             yield Step(float(column.sum()), state=(grid, column))
 
     series = cached(cache=Cache(tmp_path / "store"), every=2)(run)()
-    with pytest.warns(NotStored, match="in steps"):
+    with pytest.warns(NotStored, match="state cannot be stored: .*in steps"):
         assert [3.0, 6.0, 9.0] == series[:3]
     assert [3.0 * number for number in range(1, 8)] == series[:7]
+
+
+def test_a_class_of_a_state_is_asked_for_where_it_counts() -> None:
+    """The annotation of `resume` leads to the classes of a state; the return type was named, where it does not help."""
+    with pytest.raises(
+        Unstorable, match=r"state\[0\] cannot.*annotated argument `resume` does not lead to it: annotate the argument `resume` with it"
+    ):
+        registry.encode([_fields()], is_state=True)
 
 
 @pytest.mark.parametrize(
