@@ -95,6 +95,17 @@ class Memory(NamedTuple):
     in_one_piece: bool
 
 
+class Layout(NamedTuple):
+    """How an array lies in memory, if in one piece and neither by rows nor by columns."""
+
+    rows: Any
+    """The same memory as an array that lies by rows."""
+    axes: list[int]
+    """Which axis of that each of its own is."""
+    reversed: list[int]
+    """Its own axes that run backwards."""
+
+
 class Region:
     """A piece of memory that several arrays lie in: it is stored once, and each of them by its place in it."""
 
@@ -157,16 +168,38 @@ def _memory(value: Any) -> Memory | None:
         if _is_constant(value, numpy.ndarray):
             return None
         start, size, steps = value.__array_interface__["data"][0], value.itemsize, value.strides
-        in_one_piece = value.flags.c_contiguous or value.flags.f_contiguous
+        in_one_piece = value.flags.c_contiguous or value.flags.f_contiguous or layout(value) is not None
     elif torch is not None and isinstance(value, torch.Tensor):
         start, size, steps = value.data_ptr(), value.element_size(), [step * value.element_size() for step in value.stride()]
-        in_one_piece = value.is_contiguous() and not value.is_conj() and not value.is_neg()
+        in_one_piece = (value.is_contiguous() or layout(value) is not None) and not value.is_conj() and not value.is_neg()
     else:
         return None
     if 0 in value.shape:
         return None
     ways = [(length - 1) * step for length, step in zip(value.shape, steps, strict=True)]
     return Memory(value, start + sum(min(0, way) for way in ways), start + sum(max(0, way) for way in ways) + size, bool(in_one_piece))
+
+
+def layout(value: Any) -> Layout | None:
+    """How an array lies; None if by rows or by columns, or with gaps. Sums depend on it to the last bit, so what goes on must find it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        plain = type(value) is torch.Tensor and value.layout is torch.strided and not value.requires_grad and not vars(value)
+        if not plain or value.is_contiguous():
+            return None
+        order = sorted(range(value.ndim), key=lambda axis: -value.stride(axis))
+        rows = value.permute(order)
+        return Layout(rows, _turned_back(order), []) if rows.is_contiguous() else None
+    if value.flags.c_contiguous or value.flags.f_contiguous:
+        return None
+    backwards = [axis for axis, step in enumerate(value.strides) if step < 0]
+    order = sorted(range(value.ndim), key=lambda axis: -abs(value.strides[axis]))
+    rows = value[tuple(slice(None, None, -1 if axis in backwards else None) for axis in range(value.ndim))].transpose(order)
+    return Layout(rows, _turned_back(order), backwards) if rows.flags.c_contiguous else None
+
+
+def _turned_back(order: list[int]) -> list[int]:
+    return sorted(range(len(order)), key=order.__getitem__)
 
 
 def _is_constant(value: Any, array: Any) -> bool:

@@ -13,9 +13,9 @@ from simcache.errors import Undecodable
 from simcache.model import Buffer, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from simcache.codecs.sharing import Region
+    from simcache.codecs.sharing import Layout, Region
 
 ALIGNMENT: Final = 64
 """Offsets are multiples of it: a cache line, and enough for every vector instruction on a mapped array."""
@@ -29,7 +29,8 @@ class TreeCodec(Codec):
     In that JSON a leaf is {"$array": [offset, dtype, shape, order]}, {"$raw": [offset, length]} for long bytes, or
     {"$tensor": [offset, dtype, shape, requires_grad, is_parameter]}. A value without leaves is left to the json codec.
 
-    In a state, what is held twice is {"$same": [number, form]} where it is met first and {"$same": number} after that, and arrays
+    In a state, an array that lies in memory in another order of its axes is {"$axes": [axes, reversed axes, form]}, the form being that
+    of its rows as they lie; what is held twice is {"$same": [number, form]} where it is met first and {"$same": number} after that, and arrays
     that share memory have offsets into one piece of it.
     """
 
@@ -45,15 +46,15 @@ class TreeCodec(Codec):
         return self._whole(text, leaves) if leaves.placed else encoded(text)
 
     def encode_state(self, value: Any, into: object = None) -> Encoded:
-        from simcache.codecs.sharing import Census, Once, regions  # whoever hits has no use for it
+        from simcache.codecs.sharing import Census, Once, layout, regions  # whoever hits has no use for it
 
-        leaves = _Leaves()
+        leaves = _Leaves(layout)
         census = Census(into, leaves.form)
         text = text_of(value, census)
         shared = regions(census.met)
         if not census.twice and not shared:
             return self._whole(text, leaves) if leaves.placed else encoded(text)
-        leaves = _Leaves(shared)
+        leaves = _Leaves(layout, shared)
         return self._whole(text_of(value, Once(into, leaves.form, census.twice)), leaves)
 
     def _whole(self, text: str, leaves: "_Leaves") -> Encoded:
@@ -69,10 +70,11 @@ class TreeCodec(Codec):
 class _Leaves:
     """The memory of the leaves of one tree, as they are met."""
 
-    def __init__(self, shared: "Sequence[Region]" = ()) -> None:
+    def __init__(self, layout: "Callable[[Any], Layout | None] | None" = None, shared: "Sequence[Region]" = ()) -> None:
         self.chunks: list[Buffer] = []
         self.placed = False
         self._size = 0
+        self._layout = layout
         self._shared = {id(each.holder): (region, region.place(each)) for region in shared for each in region.held}
         """The arrays that lie in memory with others, and where in it."""
         self._begun: dict[Region, int] = {}
@@ -95,12 +97,15 @@ class _Leaves:
             return {"$raw": [self.place(value), len(value)]}
         numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
         if numpy is not None and isinstance(value, numpy.ndarray):
-            array, memory = _arrays().pack(value)
-            return {"$array": [self._place_of(value, memory), *array]}
-        if torch is not None and isinstance(value, torch.Tensor):
-            tensor, memory = _weights().pack(value)
-            return {"$tensor": [self._place_of(value, memory), *tensor]}
-        return None
+            tag, pack = "$array", _arrays().pack
+        elif torch is not None and isinstance(value, torch.Tensor):
+            tag, pack = "$tensor", _weights().pack
+        else:
+            return None
+        laid = None if self._layout is None else self._layout(value)
+        array, memory = pack(value if laid is None else laid.rows)
+        form = {tag: [self._place_of(value, memory), *array]}
+        return form if laid is None else {"$axes": [laid.axes, laid.reversed, form]}
 
     def _place_of(self, value: object, memory: Buffer) -> int:
         """Where the memory of an array begins, in that of others if it lies there."""
@@ -137,7 +142,21 @@ def _readers(data: memoryview) -> dict[str, Any]:
         held[number] = value
         return value
 
-    return {"$array": array, "$tensor": tensor, "$raw": raw, "$same": same}
+    return {"$array": array, "$tensor": tensor, "$raw": raw, "$same": same, "$axes": _as_it_lay}
+
+
+def _as_it_lay(payload: Any) -> Any:
+    """An array whose rows were stored in the order in which they lie in memory, with its axes in their own order again."""
+    axes, backwards, rows = listed(payload, 3)
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    is_array = numpy is not None and isinstance(rows, numpy.ndarray)
+    is_tensor = torch is not None and isinstance(rows, torch.Tensor) and not backwards
+    whole = all(type(axis) is int for axis in [*listed(axes), *listed(backwards)])
+    if not (is_array or is_tensor) or not whole or sorted(axes) != list(range(rows.ndim)) or not set(backwards) <= set(axes):
+        raise Undecodable("no order of the axes of an array")
+    if is_tensor:
+        return rows.permute(axes)
+    return rows.transpose(axes)[tuple(slice(None, None, -1 if axis in backwards else None) for axis in range(rows.ndim))]
 
 
 def _part(data: memoryview, offset: Any, length: Any) -> memoryview:
@@ -147,7 +166,11 @@ def _part(data: memoryview, offset: Any, length: Any) -> memoryview:
 
 
 def _packed(value: Any) -> memoryview:
-    """The memory of an array or a tensor that lies in one piece."""
+    """The memory of an array or a tensor that lies in one piece, as it lies."""
+    from simcache.codecs.sharing import layout
+
+    laid = layout(value)
+    value = value if laid is None else laid.rows
     torch = sys.modules.get("torch")
     packed: memoryview = (_weights() if torch is not None and isinstance(value, torch.Tensor) else _arrays()).pack(value)[1]
     return packed
