@@ -340,7 +340,7 @@ class Cache:
         blobs: list[Blob] = []
         durable = self.durable or segment is not None
         encoded = encode(value, codec, into)
-        encoded_state = encode(state, codec, state_into) if has_state else None
+        encoded_state = encode(state, codec, state_into, is_state=True) if has_state else None
         entry = Entry(
             key=call.key,
             function=call.function,

@@ -1,6 +1,7 @@
 """Arrays as they lie in memory: the codec of one array, and the parts of it that trees and numpy scalars share."""
 
 from functools import lru_cache
+from importlib import import_module
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +40,12 @@ class ArrayCodec(Codec):
         except Unstorable as refused:
             raise Unstorable("value", refused.reason) from None
         return Encoded({"codec": self.name, "dtype": dtype, "shape": shape, "order": order}, [chunk] if len(chunk) else [])
+
+    def encode_state(self, value: Any, into: object = None) -> Encoded:
+        if type(value) is np.ndarray and not (value.flags.c_contiguous or value.flags.f_contiguous):
+            encoded: Encoded = import_module("simcache.codecs.tree").CODEC.encode_state(value, into)  # which can say how it lies
+            return encoded
+        return self.encode(value, into)
 
     def decode(self, describe: Json, data: memoryview, into: object = None) -> "NDArray[Any]":
         del into

@@ -40,6 +40,10 @@ class Codec(ABC):
         `into` is what `decode` will be given: a class that it could not rebuild from there is refused now.
         """
 
+    def encode_state(self, value: Any, into: object = None) -> Encoded:
+        """A value that is changed in place when it comes back: what it holds twice, or in memory that is shared, comes back so."""
+        return self.encode(value, into)
+
     @abstractmethod
     def decode(self, describe: Json, data: memoryview, into: object = None) -> Any:
         """The value again. `into` is the annotated type, from which classes of dataclasses, models and enums are taken.

@@ -19,7 +19,8 @@ What JSON has is written as itself: None, bool, str, int, finite float, list, an
     $dataclass                        ["module:Class", {name: value, …}]
     $model                            ["module:Class", {field: value, …}, [fields that were set], extra, private]
 
-and, in a tree (tree.py) only: $array, $raw, $tensor. An object that is held twice is written twice, and comes back as two.
+and, in a tree (tree.py) only: $array, $raw, $tensor, $same, $axes. An object that is held twice is written twice, and comes back as two,
+unless the value is a state that a series goes on from: then it is $same.
 """
 
 from importlib import import_module
@@ -28,6 +29,7 @@ from typing import Any, Final
 from simcache.codecs.base import Codec, Encoded
 from simcache.codecs.reading import Reader, value_of
 from simcache.codecs.writing import Writer, text_of
+from simcache.errors import Unstorable
 from simcache.model import Json
 
 _ATOMS = frozenset((type(None), bool, int, float, str, complex, range))
@@ -43,6 +45,12 @@ class JsonCodec(Codec):
 
     def encode(self, value: Any, into: object = None) -> Encoded:
         return encoded(text_of(value, Writer(rarer, into)))
+
+    def encode_state(self, value: Any, into: object = None) -> Encoded:
+        plain = self.encode(value, into)
+        if import_module("simcache.codecs.tree").CODEC.encode_state(value, into).describe != plain.describe:
+            raise Unstorable("state", "it holds an object twice, which would come back as two: name no codec, or hold it once")
+        return plain
 
     def decode(self, describe: Json, data: memoryview, into: object = None) -> Any:
         del describe

@@ -97,13 +97,17 @@ def _model(writer: Writer, value: Any) -> Any:
 
 def _reachable(writer: Writer, kind: type) -> str:
     """The name of a class, once it is certain that decoding will find this very class under it."""
+    if kind in writer.classes:
+        return writer.classes[kind]
     name = name_of(kind)
     within = reach(writer.into)
     found = within.find(name)
     if found is kind:
+        writer.classes[kind] = name
         return name
-    why = "the annotated return type leads to another class of this name" if found else "the annotated return type does not lead to it"
-    raise Unstorable("", f"{name} could not be rebuilt, {why}{within.doubts()}: annotate the return type with it, or use codec='pickle'")
+    where = writer.annotated
+    why = f"the annotated {where} leads to another class of this name" if found else f"the annotated {where} does not lead to it"
+    raise Unstorable("", f"{name} could not be rebuilt, {why}{within.doubts()}: annotate the {where} with it, or use codec='pickle'")
 
 
 def _seen(kind: type) -> _Shape:
@@ -114,15 +118,17 @@ def _seen(kind: type) -> _Shape:
 
 
 def _state(value: object, shape: _Shape) -> dict[str, object]:
-    """All attributes of an instance: the fields in their order, then the others as they were set."""
-    held = dict(vars(value)) if shape.open else {}
+    """All attributes of an instance: fields in slots, then its `__dict__` in its own order, then the other slots."""
+    slotted = {}
     for name, slot in shape.slots.items():
         try:
-            held[name] = slot.__get__(value)
+            slotted[name] = slot.__get__(value)
         except AttributeError:  # never set
             continue
-    state = {name: held.pop(name) for name in shape.fields if name in held}
-    state.update((name, item) for name, item in held.items() if name not in shape.derived)
+    state = {name: slotted.pop(name) for name in shape.fields if name in slotted}
+    if shape.open:
+        state.update((name, item) for name, item in vars(value).items() if name in shape.fields or name not in shape.derived)
+    state.update((name, item) for name, item in slotted.items() if name not in shape.derived)
     for name in state:
         if not _is_attribute(name):
             raise Unstorable("", f"its attribute {name!r} has no name that could be set again")

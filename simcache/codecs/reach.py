@@ -29,9 +29,11 @@ class Reach:
 
     def find(self, name: str) -> type | None:
         """The class of this name (`module:qualname`), if the annotated type leads to one."""
-        if self._walk is None or name not in self._walk.classes:
-            self._walk = _Walk(self._into)  # also the second time: a subclass may have been loaded since
-        return self._walk.classes.get(name)
+        held = None if self._walk is None else self._walk.classes.get(name)
+        if held is None or _as_now_defined(held) is not held:
+            self._walk = _Walk(self._into)  # also the second time: a subclass may have been loaded since, or a class defined again
+            held = self._walk.classes.get(name)
+        return held
 
     def doubts(self) -> str:
         """Which annotations could not be followed, to be added to a message; empty if all could."""
@@ -79,6 +81,7 @@ class _Walk:
     def _class(self, part: type) -> Iterator[object]:
         if part.__module__ == "builtins":
             return
+        part = _as_now_defined(part)
         self.classes.setdefault(name_of(part), part)
         if part.__module__ in _MAIN:  # so were they named once
             self.classes.setdefault(f"__main__:{part.__qualname__}", part)
@@ -145,6 +148,23 @@ def resolved(annotation: object, scope: dict[str, Any], names: dict[str, Any]) -
         return typing.get_type_hints(holder, scope, names, include_extras=True)["it"]
     except Exception as problem:
         return Unresolved(str(annotation), f"{type(problem).__name__}: {problem}")
+
+
+def _as_now_defined(kind: type) -> type:
+    """The class that stands now where this one stood: a cell was run again, or a module loaded again, and code makes the new one."""
+    module = getattr(sys.modules.get(kind.__module__), "__dict__", {})  # asking the module itself could run its own `__getattr__`
+    found: Any = module
+    for name in kind.__qualname__.split("."):
+        found = (found if found is module else getattr(found, "__dict__", {})).get(name)
+    if found is kind or not isinstance(found, type) or _likeness(found) != _likeness(kind):
+        return kind
+    return kind if any(held is kind for held in module.copy().values()) else found  # two that are made with one name may stand side by side
+
+
+def _likeness(kind: type) -> tuple[object, ...]:
+    """What a class has in common with what it was before its text was run again."""
+    held = vars(kind)
+    return kind.__module__, kind.__qualname__, [*held.get("__annotations__", ())], held.get("_member_names_"), held.get("_fields")
 
 
 def name_of(kind: type) -> str:

@@ -29,24 +29,25 @@ def value_of(data: memoryview, reader: "Reader") -> Any:
 class Reader:
     """Turns JSON back into one value; `leaves` reads the tags of what is kept elsewhere."""
 
-    __slots__ = ("_reach", "into", "leaves")
+    __slots__ = ("_classes", "into", "leaves")
 
     def __init__(self, into: object = None, leaves: Mapping[str, Callable[[Any], Any]] | None = None) -> None:
         self.into = into
         self.leaves = leaves or {}
-        self._reach: Reach | None = None
+        self._classes: dict[str, type] = {}
 
     def decoder(self) -> json.JSONDecoder:
         return json.JSONDecoder(object_hook=self._object, parse_constant=_no_constant)
 
     def class_named(self, name: object) -> type:
         """The class of this name that the annotated type leads to."""
-        if self._reach is None:
-            self._reach = import_module("simcache.codecs.reach").reach(self.into)  # only values of classes need it
-        reach: Reach = self._reach
+        if isinstance(name, str) and name in self._classes:
+            return self._classes[name]
+        reach: Reach = import_module("simcache.codecs.reach").reach(self.into)  # only values of classes need it
         found = reach.find(name) if isinstance(name, str) else None
         if found is None:
             raise Undecodable(f"the class {name!r} cannot be reached from the annotated return type{reach.doubts()}")
+        self._classes[str(name)] = found
         return found
 
     def _object(self, record: dict[str, Any]) -> Any:

@@ -27,19 +27,26 @@ _KINDS: Final = {
 }
 
 
-def encode(value: object, codec: str | None = None, into: object = None) -> Encoded:
-    """The value as bytes, by the codec of this name or the first that takes it; Unstorable if none can bring it back."""
+def encode(value: object, codec: str | None = None, into: object = None, *, is_state: bool = False) -> Encoded:
+    """The value as bytes, by the codec of this name or the first that takes it; Unstorable if none can bring it back.
+
+    A state is gone on with: what it holds twice is to come back as one.
+    """
     try:
         if codec is not None:
-            return codec_named(codec).encode(value, into)
+            return _encoded(codec_named(codec), value, into, is_state=is_state)
         for name, kind in _KINDS.items():
             if kind.needs in sys.modules and (found := _loaded(name)).takes(value):
-                return found.encode(value, into)
+                return _encoded(found, value, into, is_state=is_state)
     except CacheError:
         raise
     except Exception as problem:  # its own classes are asked, and may raise anything; or there is no memory for its bytes
         raise Unstorable("value", f"{type(problem).__name__}: {problem}") from problem
     raise Unstorable("value", f"no codec takes a {type(value).__qualname__}")
+
+
+def _encoded(by: Codec, value: object, into: object, *, is_state: bool) -> Encoded:
+    return by.encode_state(value, into) if is_state else by.encode(value, into)
 
 
 def decode(describe: Json, data: memoryview, into: object = None) -> Any:

@@ -51,6 +51,8 @@ def _timezone(writer: Writer, value: timezone) -> Any:
 def _zone(_writer: Writer, value: ZoneInfo) -> Any:
     if value.key is None:
         raise Unstorable("", "a time zone without a key cannot be found again: make it with ZoneInfo('Area/City')")
+    if ZoneInfo(value.key) is not value:
+        raise Unstorable("", f"this time zone is not the one that ZoneInfo({value.key!r}) gives, which would come back: make it so")
     return {"$zone": value.key}
 
 

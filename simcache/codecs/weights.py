@@ -30,6 +30,9 @@ def pack(tensor: Any) -> tuple[list[Any], memoryview]:
         raise Unstorable("", f"a tensor of {tensor.dtype}, {tensor.layout} on {tensor.device} has no plain memory: return a dense one")
     if tensor.grad_fn is not None or (tensor.is_leaf and tensor.grad is not None):
         raise Unstorable("", "the tensor is part of a graph of gradients, which is not kept: return tensor.detach()")
+    if vars(tensor) or tensor._backward_hooks:  # noqa: SLF001 - nothing else tells
+        what = f"the attribute {next(iter(vars(tensor)))!r}" if vars(tensor) else "a hook"
+        raise Unstorable("", f"the tensor carries {what}, which is not kept: return tensor.detach(), and beside it what it carries")
     plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
     memory = plain.view(torch.uint8).numpy().data if plain.numel() else memoryview(b"")
     return [_NAMES[tensor.dtype], list(tensor.shape), bool(tensor.requires_grad), parameter], memory

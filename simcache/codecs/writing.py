@@ -30,9 +30,9 @@ def text_of(value: object, writer: "Writer") -> str:
     try:
         return _TEXT(writer.form(value))
     except Unstorable as refused:
-        raise Unstorable(_short(f"value{refused.path}"), refused.reason) from None
+        raise Unstorable(_short(f"{writer.root}{refused.path}"), refused.reason) from None
     except RecursionError:
-        raise Unstorable("value", "it is nested too deep for what is left of the stack") from None
+        raise Unstorable(writer.root, "it is nested too deep for what is left of the stack") from None
 
 
 class Writer:
@@ -41,12 +41,17 @@ class Writer:
     `rarer` writes a value that is not of the basic types; `leaf` gives a tagged form of its own for what is kept elsewhere.
     """
 
-    __slots__ = ("_open", "_rarer", "into", "leaf")
+    __slots__ = ("_open", "_rarer", "classes", "into", "leaf")
+    root = "value"
+    annotated = "return type"
+    """Where the annotation stands that leads to its classes."""
 
     def __init__(self, rarer: "Write", into: object = None, leaf: Leaf | None = None) -> None:
         self._rarer = rarer
         self.into = into
         self.leaf = leaf
+        self.classes: dict[type, str] = {}
+        """What those were found to be called that stand in the value."""
         self._open: set[int] = set()
 
     def form(self, value: object) -> Any:

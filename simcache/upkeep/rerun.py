@@ -231,7 +231,8 @@ def _segment(cache: Cache, entry: Entry, function: Recomputable, bound: inspect.
     if entry.state is None or not steps or not isinstance(steps[-1], Step):
         return ""
     after = steps[-1].state() if callable(steps[-1].state) else steps[-1].state
-    return _differing(entry, entry.state, after, function.codec, None, f"the state after item {segment.stop - 1}")
+    state_into, what = function.hints.get(_RESUME), f"the state after item {segment.stop - 1}"
+    return _differing(entry, entry.state, after, function.codec, state_into, what, is_state=True)
 
 
 def _as_it_is(step: Any) -> Any:
@@ -248,9 +249,11 @@ def _state_before(cache: Cache, entry: Entry, start: int, function: Recomputable
     return 0, None
 
 
-def _differing(entry: Entry, described: Json | None, value: object, codec: str | None, into: object, what: str) -> str:
+def _differing(
+    entry: Entry, described: Json | None, value: object, codec: str | None, into: object, what: str, *, is_state: bool = False
+) -> str:
     try:
-        encoded = encode(value, codec, into)
+        encoded = encode(value, codec, into, is_state=is_state)
     except Unstorable as problem:
         return f"{what} cannot even be stored now: {problem}"
     stored = entry.named(described or {"blobs": [0]})

@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import sys
 import threading
 from collections import Counter, OrderedDict, defaultdict
@@ -184,6 +185,9 @@ def _closed(awaitable: Any) -> Any:
     return awaitable
 
 
+_ZONE = b"TZif" + bytes(16) + struct.pack(">6l", 0, 0, 0, 0, 1, 4) + struct.pack(">lbb", 3600, 0, 0) + b"ODD\0"
+"""A time zone file: an hour ahead of UTC, always."""
+
 REFUSED: list[tuple[Callable[[], object], str]] = [
     (circle, r"value\['a'\]\[1\] cannot be stored: it holds itself"),
     (lambda: {"a": [0, {"b": generator()}]}, r"value\['a'\]\[1\]\['b'\] .*generator gives its items only once: return a list"),
@@ -191,6 +195,12 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: [print], r"value\[0\] .*it is code"),
     (lambda: (1, lambda: 0), r"value\[1\] .*it is code"),
     (lambda: int, "it is code"),
+    (
+        lambda: [datetime(2024, 1, 1, tzinfo=ZoneInfo.from_file(io.BytesIO(_ZONE), key="UTC"))],
+        r"value\[0\] .*not the one that ZoneInfo\('UTC'\)",
+    ),
+    (lambda: ZoneInfo.from_file(io.BytesIO(_ZONE)), "without a key"),
+    (lambda: ZoneInfo.no_cache("UTC"), "not the one that ZoneInfo"),
     (lambda: json, "it is code"),
     (lambda: {(1, 2): Plain()}, r"value\[<tuple>\] .*Plain back exactly: return plain data"),
     (lambda: {"x": {1, Plain}}, r"value\['x'\]{…} .*it is code"),

@@ -6,6 +6,7 @@ import http
 import subprocess
 import sys
 import textwrap
+import types
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -95,6 +96,11 @@ def test_not_reached(into: object) -> None:
         registry.decode(encoded.describe, memoryview(data), into)
 
 
+Pair_ = namedtuple("Pair_", "a b")  # noqa: PYI024
+Wide = namedtuple("Pair_", "a b")  # type: ignore[name-match]  # noqa: PYI024
+_KEPT = [namedtuple("Pair_", "left right")]  # noqa: PYI024
+
+
 def test_another_class_of_the_same_name() -> None:
     """A value of a class that only bears the same name is refused: it would come back as the other."""
 
@@ -110,6 +116,68 @@ def test_another_class_of_the_same_name() -> None:
     assert there_and_back(one(1), one) == one(1)
     with pytest.raises(Unstorable, match="another class of this name"):
         registry.encode(other(1), None, one)
+
+
+AGAIN = """
+from dataclasses import dataclass
+from enum import Enum
+
+class Light(Enum):
+    RED = 1
+
+@dataclass
+class Result(Base):
+    light: Light = Light.RED
+
+class Held:
+    @dataclass
+    class Inner:
+        x: int
+
+into, value = {annotated}, {made}
+"""
+
+
+@pytest.mark.parametrize(
+    ("annotated", "made"),
+    [
+        ("Result", "Result(1)"),
+        ("Light", "Light.RED"),
+        ("Held.Inner", "Held.Inner(1)"),
+        ("Base", "Result(1)"),
+        ("list[Result]", "[Result(1)]"),
+    ],
+)
+def test_incident_a_class_that_was_defined_again_came_back_as_the_old_one(
+    annotated: str, made: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell with an enum was run again: a hit was of the class before, and `result == Light.RED` was False where the function gives True."""
+    module = types.ModuleType("defined_again")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    space = vars(module)
+    exec("from dataclasses import dataclass\n@dataclass\nclass Base:\n    x: int\n", space)
+    text = AGAIN.format(annotated=annotated, made=made)
+    exec(text, space)
+    into, before = space["into"], space["value"]
+    encoded = registry.encode(before, None, into)
+    data = memoryview(b"".join(bytes(chunk) for chunk in encoded.chunks))
+    assert before == registry.decode(encoded.describe, data, into)
+
+    exec(text, space)
+
+    now = space["value"]
+    back = registry.decode(encoded.describe, data, into)
+    assert now == back  # dataclasses of two classes are never equal
+    assert now == there_and_back(now, into)
+    with pytest.raises(Unstorable, match="another class of this name"):
+        registry.encode(before, None, into)
+
+
+def test_two_classes_of_one_name_stand_side_by_side() -> None:
+    """What is made with a name that another class bears is not taken for it."""
+    kinds: list[Any] = [Wide, Pair_, *_KEPT]
+    for kind in kinds:
+        assert type(there_and_back(kind(1, 2), kind)) is kind
 
 
 def test_a_subclass_that_is_loaded_later() -> None:
@@ -248,6 +316,18 @@ class Extended:
         return open  # could not be stored, and need not be
 
 
+@dataclass
+class Worked:
+    """Works one field out of the others."""
+
+    time: float = field(init=False)
+    length: float
+    speed: float = 2.0
+
+    def __post_init__(self) -> None:
+        self.time = self.length / self.speed
+
+
 class Slotted:
     """Keeps its state in slots, one of them private."""
 
@@ -271,6 +351,16 @@ def test_all_attributes_come_back() -> None:
 
     assert {"x": 1, "later": 2, "grid": [1, 1, 1]} == vars(back)
     assert 5 == back.default
+
+
+def test_incident_attributes_came_back_in_another_order() -> None:
+    """A field that `__post_init__` sets comes last in `vars(value)`, and stood where the class names it in that of a hit."""
+    value = Worked(length=3.0)
+    value.more = 1  # type: ignore[attr-defined]
+
+    back = there_and_back(value, Worked)
+
+    assert ["length", "speed", "time", "more"] == list(vars(value)) == list(vars(back))
 
 
 def test_slots_come_back() -> None:

@@ -79,6 +79,16 @@ def test_a_read_only_map_is_copied() -> None:
     assert 100.0 == float(tensor.sum())
 
 
+def _with(tensor: Any, **attributes: object) -> Any:
+    vars(tensor).update(attributes)
+    return tensor
+
+
+def _hooked(tensor: Any) -> Any:
+    tensor.register_hook(lambda gradient: 2 * gradient)
+    return tensor
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -87,6 +97,10 @@ def test_a_read_only_map_is_copied() -> None:
         (lambda: torch.ones(2, device="meta"), "no plain memory"),
         (lambda: torch.nn.Linear(1, 1), "back exactly"),
         (lambda: torch.float32, "back exactly"),
+        (lambda: _with(torch.ones(2), decays=False), "carries the attribute 'decays'.*detach"),
+        (lambda: _with(torch.nn.Parameter(torch.ones(2)), decays=False), "carries the attribute 'decays'.*detach"),
+        (lambda: torch.nn.Buffer(torch.ones(2)), "carries the attribute '(persistent|_is_buffer)'.*detach"),
+        (lambda: _hooked(torch.ones(2, requires_grad=True)), "carries a hook.*detach"),
     ],
 )
 def test_refused(make: Any, message: str) -> None:

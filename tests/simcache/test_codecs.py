@@ -170,7 +170,7 @@ def test_hostile_bytes_are_undecodable(value: object, data: st.DataObject) -> No
 _atoms = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 _json = _atoms | st.lists(_atoms | st.lists(_atoms, max_size=3), max_size=5) | st.dictionaries(st.text(max_size=5), _atoms, max_size=3)
 _class_names = st.sampled_from([name_of(kind) for kind in (makers.Colour, makers.Rights, makers.Point, makers.Road, makers.Settings)])
-TAGS = [*reading._READ, *reading._LATE, "$array", "$raw", "$tensor"]
+TAGS = [*reading._READ, *reading._LATE, "$array", "$raw", "$tensor", "$same", "$axes"]
 
 
 @given(st.sampled_from(TAGS), _json | st.lists(_class_names | _json, max_size=5))

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -326,3 +328,43 @@ def test_a_script_is_not_run_again_by_being_followed(tmp_path: Path) -> None:
         print(f(4))
     """
     assert run(text, tmp_path, as_file=True) == ["top", "8"]
+
+
+PICKLED = """
+from simcache import cached
+class Result:
+    class Part: pass
+    def __init__(self, x): self.parts = [x, self.Part(), Result.named]
+    def named(self): return "of the model"
+@cached(codec="pickle")
+def compute(x):
+    print("computed")
+    return Result(x)
+if __name__ == "__main__":
+    r = compute(1)
+    print(r.named(), isinstance(r, Result), isinstance(r.parts[1], Result.Part), r.parts[2] is Result.named)
+"""
+OTHER = """
+import model
+class Result:
+    class Part: pass
+    def named(self): return "of the other script"
+r = model.compute(1)
+print(r.named(), isinstance(r, model.Result), isinstance(r.parts[1], model.Result.Part), r.parts[2] is model.Result.named)
+"""
+
+
+@pytest.mark.parametrize("first", ["model.py", "other.py"])
+def test_incident_a_pickle_of_one_script_was_rebuilt_from_the_classes_of_another(first: str, tmp_path: Path) -> None:
+    """`python model.py` pickled a `__main__.Result`; a script that imports `model` and has a `Result` of its own was served one of its own.
+
+    And what the other one stored came back in `python model.py` as a class of a second copy of it.
+    """
+    (tmp_path / "model.py").write_text(PICKLED)
+    (tmp_path / "other.py").write_text(OTHER)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMCACHE_STORE": str(tmp_path / "store")}
+
+    for number, script in enumerate([first, "model.py", "other.py", "model.py"]):
+        done = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+        assert (done.stderr, done.stdout.splitlines()) == ("", [*["computed"][number:], "of the model True True True"])
