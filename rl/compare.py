@@ -25,6 +25,8 @@ SHOWN: Final = {
     "switches_per_h": "switches/h",
 }
 """What the table shows, and what its columns are called."""
+SEEN: Final = "queue and stops are counted where a controller looks: whoever looks more often sees more stops of the same traffic"
+"""What the table cannot mend: a rule may look every second, a policy at its decisions."""
 CONFIDENCE: Final = 0.95
 TRAINED_BY: Final = ("task", "training", "steps", "evaluation")
 """The fields of an experiment by which trainings of different seeds are of one configuration."""
@@ -232,6 +234,7 @@ def told(outcome: Outcome, reference: str | None = None) -> list[str]:
     return [
         *map(str.rstrip, text),
         f"mean over {days} held-out days, ± 95 % confidence; last column: delay less that of {base}, day by day",
+        SEEN,
         *(_over_trainings(each) for each in made if each.over_trainings),
     ]
 

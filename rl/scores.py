@@ -80,8 +80,8 @@ class Scores:
 class Tally:
     """Counts one episode of all worlds, interval by interval; arrays [world, class], switches [world].
 
-    Delay and time spent are integrals, exact whatever the intervals. Queues are known at the ends of intervals only, and taken to change
-    evenly in between, as they do where lights change at those ends alone.
+    Delay and time spent inside are integrals, exact whatever the intervals. Queues, and who waits outside, are known at the ends of intervals
+    only, and taken to change evenly in between, as they do where lights change at those ends alone.
     """
 
     lost_s: Array

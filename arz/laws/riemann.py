@@ -71,7 +71,8 @@ def thinning(weight_m: float, weight_c: float, fill_m: float, fill_c: float) -> 
     as a whole, so the demand of a class is its flux at both densities times this factor. For the multiplicative closure it is the exact
     maximum along that ray, and for one class alone, or two equal ones, for every closure.
     """
-    one = like(weight_m, 1)
-    crowding = weight_m * fill_m + weight_c * fill_c
+    one, zero = like(weight_m, 1), like(weight_m, 0)
+    # Nobody, or who would stand on an empty road too, has no greatest flow: its fill is infinite, and 0 times that is no number.
+    crowding = (weight_m * fill_m if weight_m > zero else zero) + (weight_c * fill_c if weight_c > zero else zero)
     weight = weight_m + weight_c
     return weight / crowding if crowding > weight else one

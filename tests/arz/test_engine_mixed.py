@@ -8,7 +8,7 @@ from arz.world.network import Network, Node
 from arz.world.physics import KMH, Quality
 from arz.world.scenario import Initial, InitialRoad, Piece, Scenario, Uniform
 from arz.world.scenarios.registry import scenario
-from tests.arz.engines import JAM, PAIR, filled, one_road, road
+from tests.arz.engines import FIRST, FREE, FROZEN, JAM, PAIR, filled, one_road, road
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -50,6 +50,17 @@ class TestCreeping:
 
         assert measured.speed[0, 0, 0] == pytest.approx(CREEP, rel=1e-9)
         assert measured.speed[0, 0, 1] == pytest.approx(0.0, abs=1e-12)
+
+    def test_cars_leave_beside_motorcycles_that_never_drive(self) -> None:
+        """Motorcycles whose marker is 0 want no room ahead: a full queue of cars among them discharges as it does without them."""
+        full = Uniform(density_veh_per_m=(0.1, JAM - 0.4 * 0.1), speed_m_per_s=(0.0, 0.0))
+        world = Scenario(name="parked", network=one_road(150.0), physics=FROZEN, scheme=FIRST, initial=Initial(everywhere=full))
+        simulator = Simulator(world, dtype="float64")
+        bound = simulator.dt_bound_s
+        measured = simulator.step(None, bound)
+
+        thin = 0.5
+        assert measured.left[0, 0].tolist() == pytest.approx([0.0, bound * thin * (JAM - 0.04) * FREE * (1 - thin)], rel=1e-9)
 
 
 def _middle(simulator: Simulator) -> float:

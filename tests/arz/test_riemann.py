@@ -157,6 +157,12 @@ def test_equal_classes_thin_out_as_one(weight: float, fill: float, share: float)
     assert thinning(0.0, 0.0, fill, fill) == 1
 
 
+@given(weight=st.floats(0.01, 1.0), fill=st.floats(0.01, 3.0), none=st.sampled_from([math.inf, math.nan]))
+def test_who_wants_to_stand_thins_nobody_out(weight: float, fill: float, none: float) -> None:
+    """A class whose marker is 0 has no greatest flow to be beyond of; what shares the road with it thins out as if alone."""
+    assert thinning(0.0, weight, none, fill) == thinning(weight, 0.0, fill, none) == pytest.approx(min(1, 1 / fill), rel=1e-12)
+
+
 @concave
 @given(x=st.floats(-1.0, 1.0), t=st.floats(0.0, 3.0))
 def test_the_smooth_contact_moves_with_its_drivers(case: Case, x: float, t: float) -> None:
