@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from xxhash import xxh3_128, xxh3_128_digest
 
+from simcache.identity.forms.attributes import attributes_of
 from simcache.identity.forms.base import DEEPEST, Refused, compound, counted, digested, refuse, text
 from simcache.identity.forms.values import boolean, integers
 
@@ -44,11 +45,15 @@ def array(value: np.ndarray[Any, Any], walk: Walk, depth: int) -> bytes:
 
 
 def _derived(cls: type) -> Form:
-    """The form of arrays of another class: as an argument none, of what a module holds the numbers."""
+    """The form of arrays of another class: as an argument none, of what a module holds the numbers and attributes."""
     unknown = refuse(f"a {cls.__module__}.{cls.__qualname__} may be more than its numbers: pass np.asarray(it)")
 
     def form(value: Any, walk: Walk, depth: int) -> bytes:
-        return compound(cls.__qualname__, array(np.asarray(value), walk, depth)) if walk.reduces else unknown(value, walk, depth)
+        if not walk.reduces:
+            return unknown(value, walk, depth)
+        more = attributes_of(value)
+        beside = (walk.forms[dict](more, walk, depth + 1),) if more else ()
+        return compound(cls.__qualname__, array(np.asarray(value), walk, depth), *beside)
 
     return form
 

@@ -27,6 +27,8 @@ FIELDS: dict[str, dict[str, object]] = {
     },
 }
 """By where a class keeps its fields, the options of one that has none."""
+_INERT = frozenset("_contextvars _io _thread _threading_local asyncio io logging queue threading tqdm weakref".split())
+"""Where the types of locks, logs and streams come from: what a function does with them is not its result."""
 _OF_DATACLASSES = {"eq": True, "frozen": False, "init": True, "order": False, "repr": True, "unsafe_hash": False}
 _OF_MODELS = ("__pydantic_private__", "__pydantic_extra__")
 """The slots of a pydantic model that hold attributes, by their names."""
@@ -35,6 +37,11 @@ _OF_MODELS = ("__pydantic_private__", "__pydantic_extra__")
 def is_idle(cls: type) -> bool:
     """Whether a class of Python or of a package sets nothing of its own in what is built upon it, as that is used."""
     return cls.__module__ == "collections.abc" or cls.__module__.partition(".")[0] in _IDLE
+
+
+def is_inert(cls: type) -> bool:
+    """Whether instances are locks, logs or streams, or sentinels, of which it does not matter which one it is."""
+    return cls is object or cls.__module__.partition(".")[0] in _INERT
 
 
 def is_data(name: str, value: object) -> bool:

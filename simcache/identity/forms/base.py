@@ -60,12 +60,16 @@ class Refused(Exception):
 class Walk:
     """One pass over the arguments of a call: the forms of all types, and the code versions asked for so far."""
 
-    __slots__ = ("_code_version", "codes", "deeper", "forms", "met", "reduces")
+    __slots__ = ("_code_version", "codes", "deeper", "forms", "met", "reduces", "whole")
 
-    def __init__(self, forms: Mapping[type, Form], code_version: Callable[[object], str] | None, *, reduces: bool = False) -> None:
+    def __init__(
+        self, forms: Mapping[type, Form], code_version: Callable[[object], str] | None, *, reduces: bool = False, whole: bool = False
+    ) -> None:
         self.forms = forms
         self.reduces = reduces
         """Whether instances of installed packages count by what a pickle would keep of them: they are no arguments, but what a module holds."""
+        self.whole = whole
+        """Whether what has no form even so is refused, but for locks, logs and sentinels; else it counts by its type."""
         self.met: dict[int, tuple[object, int]] = {}
         """Those that were met, and as the how many-th: some lead back to themselves."""
         self.deeper: list[Any] = []

@@ -14,6 +14,7 @@ from weakref import ref
 
 from simcache.errors import Unkeyable
 from simcache.identity.forms import values
+from simcache.identity.forms.attributes import is_inert
 from simcache.identity.forms.base import DEEPEST, SCALARS, Refused, Walk, compound, counted, text
 
 if TYPE_CHECKING:
@@ -109,9 +110,16 @@ def _forgiving(form: Form) -> Form:
         try:
             return form(value, walk, depth)
         except Refused:
-            return compound("unknown", text(b"s", type(value).__qualname__))
+            return _unknown(value, walk)
 
     return forgiving
+
+
+def _unknown(value: object, walk: Walk) -> bytes:
+    """What has no form, by its type: called where it is refused."""
+    if walk.whole and not is_inert(type(value)):
+        raise  # noqa: PLE0704 - what the caller has caught
+    return compound("unknown", text(b"s", type(value).__qualname__))
 
 
 def _deeper(value: object, walk: Walk) -> bytes:
@@ -120,7 +128,7 @@ def _deeper(value: object, walk: Walk) -> bytes:
     try:
         return forms[type(value)](value, walk, 0)
     except Refused:
-        return compound("unknown", text(b"s", type(value).__qualname__))
+        return _unknown(value, walk)
 
 
 def canonical(
@@ -130,17 +138,19 @@ def canonical(
     *,
     root: str | None = None,
     reduces: bool = False,
+    whole: bool = False,
 ) -> bytes:
     """The canonical bytes of one value; Unkeyable names the part that has none, by its path from `path`.
 
     `code_version` tells the version of a function or class. Without it functions and classes are refused, and
     instances are told apart by the name of their class alone. Paths and texts that lead into the folder `root` count from
-    there on; and with `reduces`, an instance that has no form is what a pickle would keep of it, or its type.
+    there on; and with `reduces`, an instance that has no form is what a pickle would keep of it, or its type, unless all of
+    it must be told (`whole`).
     """
     forms: Mapping[type, Form] = _FORMS if root is None else _forms_below(root)
     if reduces:
         forms = _FormsOfHeld(forms)
-    walk = Walk(forms, code_version, reduces=reduces)
+    walk = Walk(forms, code_version, reduces=reduces, whole=whole)
     try:
         parts = [forms[type(value)](value, walk, 0)]
         parts += (_deeper(one, walk) for one in walk.deeper)  # which grows meanwhile

@@ -15,13 +15,14 @@ def value_digest(
     *,
     root: str | None = None,
     reduces: bool = False,
+    whole: bool = False,
 ) -> str:
     """A digest of a constant's value; the order of a dict counts, as a loop over it would show. The rest is as `canonical` takes it."""
     try:
         ordered = _ordered(value, {})
     except RecursionError:
         too_deep(path)
-    return xxh3_128_hexdigest(canonical(ordered, path, code_version, root=root, reduces=reduces))
+    return xxh3_128_hexdigest(canonical(ordered, path, code_version, root=root, reduces=reduces, whole=whole))
 
 
 def _ordered(value: Any, made: dict[int, Any]) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copyreg
 import sys
 import types
 from collections import abc
 from typing import TYPE_CHECKING, Any
 
 from simcache.identity.forms import values
-from simcache.identity.forms.attributes import attributes_of, found_in, has_own_key, is_compiled, is_model, methods_of_compiled
+from simcache.identity.forms.attributes import attributes_of, found_in, has_own_key, is_compiled, is_model, is_text, methods_of_compiled
 from simcache.identity.forms.base import DEEPEST, Refused, compound, counted, refuse, text
 from simcache.identity.forms.generators import first_state, is_generator
 
@@ -65,6 +66,8 @@ def form_of(cls: type) -> Form:
         return _keyed(_head(b"K", cls))
     if issubclass(cls, type):
         return values.code
+    if cls.__name__ == "cython_function_or_method":
+        return _of_cython
     if _derives(cls, "enum", "Flag"):
         return _member(_flag_parts)  # a name was given to combined flags only by some Python versions
     if _derives(cls, "enum", "Enum"):
@@ -135,6 +138,13 @@ def _keyed(head: bytes) -> Form:
     return form
 
 
+def _of_cython(value: Any, walk: Walk, depth: int) -> bytes:
+    """A function of a compiled module (`rng.normal`) is its name, unless a call has made it: nobody can see what that gave it."""
+    if "<locals>" in value.__qualname__:
+        raise Refused(f"{value.__qualname__} was made by compiled code: {_REMEDY}")
+    return values.code(value, walk, depth)
+
+
 def _member(parts: Form) -> Form:
     def form(value: Any, walk: Walk, depth: int) -> bytes:
         cls = type(value)
@@ -192,13 +202,17 @@ def _kept(value: Any) -> list[Any]:
     """What an instance is made of: its class and items if it is a mapping, which is the same in all versions of a package; else as for a pickle."""
     if _derives(type(value), "os", "_Environ"):
         raise ValueError("it is all of the environment: take what you need of it")
-    if isinstance(value, abc.Mapping):
-        return [_shown(type(value)), [*value.items()]]
     if type(value).__module__.startswith("numba.typed"):
-        return [_shown(type(value)), [*value]]
+        held = [*value.items()] if isinstance(value, abc.Mapping) else [*value]
+        return [_shown(type(value)), str(value._numba_type_) if held else "", held]
+    if _derives(type(value), "collections", "ChainMap"):
+        return [_shown(type(value)), value.maps]
+    if isinstance(value, abc.Mapping) and not _derives(type(value), "xarray", "Dataset"):  # which has attributes and more
+        return [_shown(type(value)), [*value.items()]]
     if is_compiled(type(value)):
         return [_shown(type(value)), attributes_of(value), methods_of_compiled(type(value))]
-    kept = value.__reduce_ex__(_PROTOCOL)
+    registered = copyreg.dispatch_table.get(type(value))  # as of `int | str`
+    kept = value.__reduce_ex__(_PROTOCOL) if registered is None else registered(value)
     if isinstance(kept, str):
         return [kept]
     maker, given, state, items, pairs = (*kept, None, None, None)[:5]
@@ -228,6 +242,8 @@ def _record(cls: type, declared: tuple[str, ...]) -> Form:
         except Refused as refused:
             refused.inside("", value)
             raise
+        if walk.reduces and not all(map(is_text, state)):  # an object that is its own dict
+            return head + walk.code_of_class(type(value)) + inner_form + walk.forms[dict](state, walk, depth + 1)
         return head + walk.code_of_class(type(value)) + inner_form + _named(state, _rows(state), value, walk, depth)
 
     return form

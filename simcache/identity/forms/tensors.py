@@ -27,13 +27,15 @@ def form_of(cls: type) -> Form | None:
 
 
 def _tensor(value: Any, walk: Walk, depth: int) -> bytes:
-    """By dtype, shape and elements; the device it lies on is where a computation runs, not what it computes."""
+    """By dtype, shape and elements, and the gradient that was gathered; the device it lies on is where a computation runs, not what it computes."""
     torch: Any = sys.modules["torch"]
-    if value.layout is not torch.strided or value.is_quantized or value.is_meta:
-        raise Refused("a tensor that is sparse, quantized or without memory has no form: pass .to_dense() or what it is made of")
+    if value.layout is not torch.strided or value.is_quantized or value.is_meta or value.is_nested:
+        raise Refused("a tensor that is sparse, nested, quantized or without memory has no form: pass .to_dense() or what it is made of")
     if vars(value):
         raise Refused(f"a tensor with attributes of its own ({', '.join(sorted(vars(value)))}) has no form: pass .detach() of it")
     plain = value.detach().resolve_conj().resolve_neg().cpu().contiguous()
     shown = text(b"s", f"{type(value).__name__} {plain.dtype}")
-    held = digested(b"b", plain.reshape(-1).view(torch.uint8).numpy())
-    return compound("tensor", shown, integers(plain.shape, walk), boolean(value.requires_grad, walk, depth), held)
+    # One element counts as contiguous with whatever stride, but does not come apart into bytes with it.
+    held = digested(b"b", plain.reshape(-1).as_strided((plain.numel(),), (1,)).view(torch.uint8).numpy())
+    gradient = () if not value.is_leaf or value.grad is None else (_tensor(value.grad, walk, depth),)
+    return compound("tensor", shown, integers(plain.shape, walk), boolean(value.requires_grad, walk, depth), held, *gradient)

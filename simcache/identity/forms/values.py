@@ -152,12 +152,31 @@ def _date(value: date, _walk: Walk, _depth: int) -> bytes:
 def _moment(name: str) -> Callable[[datetime | time, Walk, int], bytes]:
     """The form of a time: its fields, offset and zone as they are, so one instant told in two zones is two values."""
 
-    def form(value: datetime | time, _walk: Walk, _depth: int) -> bytes:
-        zone = getattr(value.tzinfo, "key", None) or value.tzname() or ""
+    def form(value: datetime | time, walk: Walk, depth: int) -> bytes:
         fields = value.isoformat(timespec="microseconds")
-        return compound(name, text(b"s", fields), b"T" if value.fold else b"F", text(b"s", zone))
+        return compound(name, text(b"s", fields), b"T" if value.fold else b"F", _zone_of(value, walk, depth))
 
     return form
+
+
+def _zone_of(value: datetime | time, walk: Walk, depth: int) -> bytes:
+    """A zone that has one offset by its name, for the offset stands in the fields; any other may have another one on another day."""
+    zone: Any = value.tzinfo
+    if zone is None:
+        return text(b"s", "")
+    kind = type(zone)
+    if kind.__module__ == "zoneinfo" and zone.key is not None:
+        return text(b"s", zone.key)
+    name = "" if zone.utcoffset(None) is None else zone.tzname(None) or ""
+    # What was given to an offset as its name may be that of a zone, too (`CET`); those have two letters or more.
+    is_usual = kind.__module__ == "datetime" and (len(name) == 1 or name == kind(zone.utcoffset(None)).tzname(None))
+    if is_usual or (kind.__module__.startswith("dateutil.") and zone.utcoffset(None) is not None):
+        return text(b"s", name)
+    try:
+        return walk.forms[kind](zone, walk, depth + 1)
+    except Refused as refused:
+        refused.inside(".tzinfo", value)
+        raise
 
 
 def _timezone(value: tzinfo, walk: Walk, depth: int) -> bytes:
@@ -297,6 +316,7 @@ LIBRARY: dict[tuple[str, str], Form] = {
     ("fractions", "Fraction"): within("Fraction", "numerator", "denominator"),
     ("functools", "_lru_cache_wrapper"): code,
     ("functools", "partial"): _whole_partial,
+    ("_struct", "Struct"): within("Struct", "format"),
     ("re", "Pattern"): _pattern,
     ("uuid", "UUID"): _uuid,
     ("zoneinfo", "ZoneInfo"): _zone,

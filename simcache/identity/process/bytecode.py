@@ -115,6 +115,11 @@ def piece_of_code(code: types.CodeType) -> Piece:
     return Piece("def", digest, tuple(sorted(reaches)), changes=tuple(sorted(changes)))
 
 
+def stored_attributes(code: types.CodeType) -> set[str]:
+    """The names of all attributes that it sets, of whatever object."""
+    return {str(one.argval) for inner in _all_codes(code) for one in dis.get_instructions(inner) if one.opname == "STORE_ATTR"}
+
+
 def _all_codes(code: types.CodeType) -> Iterator[types.CodeType]:
     yield code
     for constant in code.co_consts:

@@ -12,10 +12,18 @@ from functools import partial
 from typing import Any, Protocol
 
 from simcache.errors import SourceChanged, Unkeyable
-from simcache.identity.forms.attributes import FIELDS, attributes_of, fields_of, has_attributes, has_own_key, options_of, plain_member
+from simcache.identity.forms.attributes import (
+    FIELDS,
+    attributes_of,
+    fields_of,
+    has_attributes,
+    has_own_key,
+    is_inert,
+    options_of,
+    plain_member,
+)
 from simcache.identity.forms.base import SCALARS
-from simcache.identity.forms.generators import is_generator
-from simcache.identity.process.bytecode import piece_of_code, place_of, qualname_of, same_code
+from simcache.identity.process.bytecode import piece_of_code, place_of, qualname_of, same_code, stored_attributes
 from simcache.identity.process.cells import class_in_cell, codes_in_cell, piece_in_cell
 from simcache.identity.process.files import codes_of, is_new, is_outside, read, stands_in, text_before, times_reloaded
 from simcache.identity.process.modules import (
@@ -37,10 +45,10 @@ from simcache.identity.process.taken import ABSENT, Itself, Names, Variable
 from simcache.identity.text.link import is_link, taken_apart
 from simcache.identity.text.piece import Piece, digest_of
 
-_INERT_MODULES = frozenset({"_io", "_thread", "_threading_local", "asyncio", "io", "logging", "queue", "threading", "tqdm", "weakref"})
-"""Where the types of locks, logs and streams come from: what a function does with them is not its result."""
 _PLAIN = (*SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
+_AROUND = (functools.partial, types.MethodType, staticmethod, classmethod, property)
+"""What leads to a function, and is told beside it."""
 _WATCHED = 256
 
 
@@ -83,6 +91,8 @@ class Live:
             return isinstance(obj, types.FunctionType) and is_outside(obj.__code__.co_filename) and is_made(obj)
         if isinstance(obj, type) and not FIELDS.keys().isdisjoint(vars(obj)) and not is_named(obj):
             return False  # of `make_dataclass` or `create_model`
+        if name == "builtins" and isinstance(obj, (type, types.FunctionType)) and not is_named(obj):
+            return False  # made by `exec` in a namespace without a name
         code = None if isinstance(obj, type) else getattr(obj, "__code__", None)  # a metaclass may answer for any name
         top = name.partition(".")[0]
         if code is not None and top not in ("simcache", *self.project.packages) and not is_of_python(top):
@@ -182,29 +192,36 @@ class Live:
 
     def live(self, obj: object, path: str, *, of: Module | None = None, reduces: bool = False) -> str:
         """Any object of this process: code is followed, a module is taken whole, data counts by its value."""
+        return self._code(obj, path) or self.value(obj, path, of=of, reduces=reduces)
+
+    def live_anyway(self, obj: object, path: str, *, of: Module | None = None) -> str:
+        """The same of what nobody gave as an argument, nor can leave out: a signature, a sentinel, a lock inside something."""
+        return self._code(obj, path) or self.value_anyway(obj, path, of=of)
+
+    def _code(self, obj: object, path: str) -> str:
         if isinstance(obj, types.ModuleType):
             return self.closure.imported(obj.__name__, [])
         if isinstance(obj, type) or isinstance(underlying(obj), (types.FunctionType, types.BuiltinFunctionType)):
             return self.follow(obj, path)
-        return self.value(obj, path, of=of, reduces=reduces)
+        return ""
 
-    def live_anyway(self, obj: object, path: str, *, of: Module | None = None) -> str:
-        """The same of what nobody gave as an argument, nor can leave out: a signature, a sentinel, a lock inside something."""
+    def value_anyway(self, obj: object, path: str, *, of: Module | None = None) -> str:
+        """By what a pickle would keep of what has no form. Unkeyable if nobody can tell a part of it: two such may do different things."""
         try:
-            return self.live(obj, path, of=of)
+            return self.value(obj, path, of=of)
         except Unkeyable:
-            return self.live(obj, path, of=of, reduces=True)
+            return self.value(obj, path, of=of, reduces=True, whole=True)
 
-    def value(self, obj: object, path: str, *, of: Module | None = None, reduces: bool = False) -> str:
-        return f"value {self.value_digest(obj, path, of=of, reduces=reduces)}"
+    def value(self, obj: object, path: str, *, of: Module | None = None, reduces: bool = False, whole: bool = False) -> str:
+        return f"value {self.value_digest(obj, path, of=of, reduces=reduces, whole=whole)}"
 
-    def value_digest(self, obj: object, path: str, *, of: Module | None = None, reduces: bool = False) -> str:
+    def value_digest(self, obj: object, path: str, *, of: Module | None = None, reduces: bool = False, whole: bool = False) -> str:
         """By its canonical form. What a module holds (`of`) is the same in every checkout; what it has read may also be taken apart."""
-        if type(obj).__module__.partition(".")[0] in _INERT_MODULES:
+        if is_inert(type(obj)):
             return type(obj).__qualname__
         from simcache.identity.forms.constant import value_digest  # nor do all reach data
 
-        return value_digest(obj, path, lambda code: self.follow(code, path), root=self.root(of), reduces=reduces)
+        return value_digest(obj, path, lambda code: self.follow(code, path), root=self.root(of), reduces=reduces, whole=whole)
 
     def digest_now(self, obj: object, path: str, of: Module) -> str:
         """The value of something that changes as it is used; nothing is followed from it, for later it may lead elsewhere."""
@@ -230,8 +247,12 @@ class Live:
             return known
         self.kept.append(obj)  # so that its id is not given to another object meanwhile
         self.objects[id(obj)] = f"{module_name(obj)}.{getattr(obj, '__qualname__', path)}"  # for code that leads back to itself
-        with self.closure.following(obj):
-            text = self._follow(obj, path, start=start)
+        try:
+            with self.closure.following(obj):
+                text = self._follow(obj, path, start=start)
+        except Unkeyable:
+            del self.objects[id(obj)]  # whoever asks again must not be told no more than its name
+            raise
         self.objects[id(obj)] = text
         return text
 
@@ -240,7 +261,8 @@ class Live:
             inner = underlying(obj)
             of = self.module_of(inner) if isinstance(inner, types.FunctionType) and not self.is_foreign(inner) else None
             self.closure.count(*obj.args, *obj.keywords.values())
-            parts = [self.follow(obj.func, path), self.value((list(obj.args), dict(obj.keywords)), path, of=of)]
+            given = (list(obj.args), dict(obj.keywords), *filter(None, [vars(obj)]))
+            parts = [self.follow(obj.func, path), self.value_anyway(given, path, of=of)]
             return f"partial({', '.join(parts)})"
         if isinstance(obj, types.MethodType):
             self.closure.count(obj.__self__)
@@ -255,15 +277,15 @@ class Live:
             return self.function(obj, path, start=start) + wrapped + "".join(f" {one}" for one in self.registry(obj, path))
         held = None if self.is_told_by_name(obj) else held_function(obj)
         if held is not None:
-            options = getattr(obj, "targetoptions", None)
             text = self.follow(held, path)
             self.closure.keeping.append((obj, text))
-            return text + (f" {sorted(options.items())!r}" if isinstance(options, dict) else "")
-        if isinstance(obj, types.BuiltinFunctionType) and is_generator(type(obj.__self__)):
+            return text + compiled_with(obj)
+        if isinstance(obj, types.BuiltinFunctionType) and not isinstance(obj.__self__, (types.ModuleType, type(None))):
+            self.closure.count(obj.__self__)
             return f"{self.foreign(obj)} of {self.live_anyway(obj.__self__, path)}"
         if not hasattr(obj, "__qualname__"):
             self.closure.count(obj)
-            return f"{self.follow(type(obj), path)} {self.value(obj, path)}"
+            return f"{self.follow(type(obj), path)} {self.value_anyway(obj, path)}"
         return self.foreign(obj)
 
     def registry(self, function: Any, path: str, *, beyond: str = "") -> list[str]:
@@ -325,26 +347,32 @@ class Live:
         if (piece := class_in_cell(cls, self.cells)) is not None:
             self.closure.note_cell(node, piece)
         for name, held in sorted(_attributes_of(cls).items()):
-            inner = underlying(held.func if isinstance(held, functools.cached_property) else held)
+            within = layers(held.func if isinstance(held, functools.cached_property) else held)
+            inner = within[-1]
             made_up = isinstance(inner, types.FunctionType) and name.startswith("__") and is_outside(inner.__code__.co_filename)
             if (made_up and maker) or any(f"{place_in(base)}.{name}" in self.closure.counted for base in cls.__mro__):
                 continue  # by a decorator, which stands there (each Python's dataclasses make up others); or kept by code that is followed
             of_project = isinstance(inner, type) and not name.startswith("__") and not self.is_foreign(inner)
-            if of_project or (isinstance(inner, types.FunctionType) and not inner.__code__.co_filename.startswith("<string>")):
+            if of_project or (isinstance(inner, types.FunctionType) and not _is_generated(inner, cls, name)):
                 kept = plain_member(held)
-                with self.closure.following(kept) if kept is not inner else contextlib.nullcontext():
-                    text = self.follow(inner, f"{node}.{name}")
+                outermost = next(one for one in within if not isinstance(one, _AROUND))  # a decorator may have captured something
+                with self.closure.following(kept) if kept is not outermost else contextlib.nullcontext():
+                    text = self.follow(outermost, f"{node}.{name}")
                 edges.append(f"{name}={text}")
                 edges += self.put_into(cls, name, held)
-                if kept is not inner:
+                if kept is not outermost:
                     self.closure.keeping.append((kept, text))
             elif name in ("__annotations__", "__match_args__", "__slots__"):
                 edges.append(f"{name}={sorted(held.items()) if isinstance(held, dict) else held!r}"[:4096])
-            elif not name.startswith("__") and not callable(held) and not hasattr(type(held), "__get__"):
-                with contextlib.suppress(Unkeyable):  # what has no canonical form is made by the class's own code
-                    edges.append(f"{name}={self.value(held, f'{node}.{name}')}")
-            elif not name.startswith("__"):
-                edges += self.put_into(cls, name, held)
+            elif not name.startswith("__") and name != "_abc_impl":
+                if hasattr(type(held), "__get__") or (callable(held) and self._parts_of(held)):
+                    edges += self.put_into(cls, name, held)
+                    continue
+                try:
+                    edges.append(f"{name}={self.live_anyway(held, f'{node}.{name}')}")
+                except Unkeyable:
+                    if maker:  # it may have been given to the function that made the class; else the text of the class tells it
+                        raise
         if not maker:
             edges += self.fields(cls, node, () if piece is None else piece.constants)
         self.closure.parts[node] = digest_of(self.closure.parts.get(node, ""), *edges)[:16]
@@ -449,7 +477,13 @@ class Live:
         """A function made inside another: its own text, what it captured and its defaults."""
         node = self.closure.held(module, function.__code__.co_qualname, piece, start=start)
         place = which(partial(codes_of, module.file), function.__code__, piece, as_written=module.as_written)
-        return f"{node}{place}{self.captured(function, piece, path)}{self.defaults(function, path)}"
+        return f"{node}{place}{self.captured(function, piece, path)}{self.defaults(function, path)}{self.given(function, path)}"
+
+    def given(self, function: types.FunctionType, path: str) -> str:
+        """Plain values that somebody has set as attributes of a function which a call has made, but for those that it sets itself, as a counter."""
+        held = {name: value for name, value in vars(function).items() if isinstance(value, SCALARS) and not name.startswith("__")}
+        own = stored_attributes(function.__code__) if held else ()
+        return "".join(f" .{name}={self.value(value, f'{path}.{name}')}" for name, value in sorted(held.items()) if name not in own)
 
     def captured(self, function: types.FunctionType, piece: Piece, path: str) -> str:
         """The values of captured variables, but for those that the function itself changes as it runs."""
@@ -519,6 +553,24 @@ class Live:
         return self.live_anyway(held, root)
 
 
+def compiled_with(obj: Any) -> str:
+    """With which options numba compiles a function, as text: the types of its variables, and the signatures that are the only ones, too."""
+    options = getattr(obj, "targetoptions", None)
+    if isinstance(options, dict):
+        shown = ", ".join(f"({name!r}, {_in_order(value)})" for name, value in sorted(options.items()))
+        types_told = sorted(f"{name}: {of}" for name, of in getattr(obj, "locals", {}).items())
+        only = [] if getattr(obj, "_can_compile", True) else [*map(str, obj.nopython_signatures)]
+        return f" [{shown}]" + "".join(f" {told}" for told in (types_told, only) if told)
+    if hasattr(obj, "kernel_ir"):  # of a stencil
+        return f" {obj.mode} {sorted(obj.options.items())!r} {obj.neighborhood}"
+    return ""
+
+
+def _in_order(value: object) -> str:
+    """As Python shows it, but that the order of a set is another one in each process."""
+    return f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, set) and value else repr(value)
+
+
 def is_made(function: types.FunctionType) -> bool:
     """Whether a call has made it, which may have given it values."""
     return bool(function.__closure__ or "<locals>" in function.__code__.co_qualname) and not is_named(function)
@@ -543,6 +595,12 @@ def which(
         return ""
     same = [number for number, other in enumerate(found) if (same_code(code, other) if as_written else place_of(code) == place_of(other))]
     return f" {same[0]}" if same else f" {piece_of_code(code).digest}"
+
+
+def _is_generated(function: types.FunctionType, cls: type, name: str) -> bool:
+    """Whether a decorator has made a method from a text (`__init__` of a dataclass); what stands so in a class of `python -c` has its name."""
+    place = f"{cls.__qualname__}.{name}"
+    return name.startswith("__") and function.__code__.co_filename.startswith("<string>") and qualname_of(function) != place
 
 
 def _attributes_of(cls: type) -> dict[str, object]:

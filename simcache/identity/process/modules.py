@@ -227,4 +227,6 @@ def held_function(obj: Any) -> Any:
     # numba's vectorized functions keep theirs one deeper. Asked without running what the object has: some make up whatever is asked for.
     dispatcher = inspect.getattr_static(obj, "_dispatcher", None)
     inner = None if dispatcher is None else inspect.getattr_static(dispatcher, "py_func", None)
+    if (stencil := inspect.getattr_static(obj, "kernel_ir", None)) is not None:
+        inner = getattr(getattr(stencil, "func_id", None), "func", None)
     return inner if isinstance(inner, types.FunctionType) else None
