@@ -165,6 +165,210 @@ def test_a_constant_is_another_one_though_python_calls_it_equal(then: str, now: 
         assert process.do("answer = f()") == repr(now)
 
 
+SETTINGS = """
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+@dataclass
+class Sub:
+    k: int = 2
+@dataclass
+class Plain:
+    sub: Sub = field(default_factory=Sub)
+    k: int = 2
+@dataclass
+class Settable(Plain):
+    def update(self, **given):
+        for name, value in given.items(): setattr(self, name, value)
+PLAIN = Plain()
+SETTABLE = Settable()
+SPACE = SimpleNamespace(k=2, sub=SimpleNamespace(k=2))
+IN_A_DICT = {"a": Plain()}
+NOTHING = None
+class Kind:
+    k = 2
+    sub = Sub()
+def function(): pass
+function.k, function.sub = 2, Sub()
+"""
+
+
+@pytest.mark.parametrize("where", ["other", "mod"])
+@pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("PLAIN", "Plain()"),
+        ("SETTABLE", "Settable()"),
+        ("SPACE", "SimpleNamespace(k=2, sub=SimpleNamespace(k=2))"),
+        ("IN_A_DICT", "{'a': Plain()}"),
+        ("Kind", "Plain()"),
+        ("function", "Plain()"),
+        ("NOTHING", "Plain()"),
+    ],
+)
+def test_what_is_set_in_an_object_that_was_bound_anew_is_noticed(name: str, made: str, called: bool, where: str, world: World) -> None:
+    """A script puts settings of its own in the place of the module's, and then goes on setting fields in them."""
+    one = f"{name}['a']" if name == "IN_A_DICT" else name
+    used = f"other.{one}" if where == "other" else one
+    text = f"from pkg import other\nfrom pkg.other import *\n@cached\ndef f(x):\n    it = {used} or PLAIN\n    return x * it.k * it.sub.k\n"
+    world.write(package(text, other=SETTINGS))
+    with world.live() as process:
+        process.do("from pkg import mod, other; from pkg.other import *")
+        if called:
+            assert process.do("answer = mod.f(1)") == "4"
+        process.do(f"{where}.{name} = {made}")
+        assert process.do("answer = mod.f(1)") == "4"
+        process.do(f"{where}.{one}.k = 3")
+        assert process.do("answer = mod.f(1)") == "6"
+        process.do(f"{where}.{one}.sub.k = 5")
+        assert process.do("answer = mod.f(1)") == "15"
+        assert process.do("answer = mod.f(1), mod.f.explain(1).hit") == "(15, True)"
+
+
+MANY = """
+import functools
+class Scaler:
+    def __init__(self, k): self.k = k
+    def __call__(self, x): return self.k * x
+class Own:
+    def __init__(self, f): self.f = f
+    def __call__(self, x): return self.f(x)
+def keep(made): return made
+def plain(x): return 2 * x
+plain.unit = "m"
+@Own
+def owned(x): return 2 * x
+@keep
+def kept(x): return 2 * x
+class Set:
+    k = 2
+Set.unit = "m"
+@keep
+class Kept:
+    k = 2
+TABLE = {"a": 1}
+TABLE.update(k=2)
+@cached
+def f(x): return plain(x)
+@cached
+def g(x): return owned(x)
+@cached
+def h(x): return kept(x)
+@cached
+def i(x): return Set.k * x
+@cached
+def j(x): return Kept.k * x
+@cached
+def k(x): return TABLE["k"] * x
+"""
+
+
+@pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after a call"])
+@pytest.mark.parametrize(
+    ("function", "name", "made"),
+    [
+        *(
+            (function, name, made)
+            for function, name in (("f", "plain"), ("g", "owned"), ("h", "kept"))
+            for made in ("mod.Scaler(3)", "lambda x: 3 * x")
+        ),
+        *(
+            (function, name, made)
+            for function, name in (("i", "Set"), ("j", "Kept"))
+            for made in ("type('K', (), {'k': 3})", "mod.Scaler(3)")
+        ),
+        ("k", "TABLE", "{'k': 3}"),
+    ],
+)
+def test_what_several_statements_or_a_decorator_made_may_be_bound_anew(
+    function: str, name: str, made: str, called: bool, world: World
+) -> None:
+    """The text does not tell what stands there, so it is known by what stood there when the module was loaded."""
+    world.write(package(MANY))
+    assert world.ask(f"{function}(1)") == "2"
+    with world.live() as process:
+        process.do("from pkg import mod")
+        if called:
+            assert process.do(f"answer = mod.{function}(1)") == "2"
+        process.do(f"mod.{name} = {made}")
+        assert process.do(f"answer = mod.{function}(1)") == "3"
+    assert world.ask(f"{function}(1)") == "2"
+
+
+MOCKED = """
+from pkg import other
+from pkg.other import near
+OPTIONS = None
+def g(x): return 2
+class Model:
+    def run(self, x): return 2
+    @staticmethod
+    def of(x): return 2
+@cached
+def own(x): return g(x)
+@cached
+def imported(x): return near(x)
+@cached
+def far(x): return other.near(x)
+@cached
+def method(x): return Model().run(x)
+@cached
+def static(x): return Model.of(x)
+@cached
+def option(x): return OPTIONS(x) if OPTIONS else 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        *(("own", "mod.g"), ("imported", "mod.near"), ("far", "other.near"), ("method", "mod.Model.run")),
+        *(("static", "mod.Model.of"), ("option", "mod.OPTIONS")),
+    ],
+)
+@pytest.mark.parametrize("given", ["", "autospec=True, "])
+def test_a_mock_is_computed_with_and_leaves_nothing(name: str, place: str, given: str, world: World) -> None:
+    """All mocks look alike, whatever they give: a test that patches a function gets its own results, and stores none."""
+    world.write(package(MOCKED, other="def near(x): return 2\n"))
+    if given and name == "option":
+        given = "name='options', "  # of None there is nothing to be specified
+    for _ in range(2):
+        with world.live() as process:
+            process.do("import warnings; warnings.simplefilter('ignore'); from unittest.mock import patch; from pkg import mod, other")
+            for value in (5, 7):
+                process.do(f"mock = patch('pkg.{place}', {given}return_value={value}); mock.start()")
+                assert process.do(f"answer = mod.{name}(1)") == str(value)
+                process.do("mock.stop()")
+            assert process.do(f"answer = mod.{name}(1)") == "2"
+    assert len(world.entries()) == 1
+
+
+@pytest.mark.parametrize("taken", ["from pkg.other import DEVICE", "from pkg.other import *"])
+def test_an_imported_none_is_bound_to_something_by_a_script(taken: str, world: World) -> None:
+    """`mod.DEVICE = "cuda"` before the first call, where the module that it was imported from says None."""
+    world.write(package(f"{taken}\n@cached\ndef f(): return DEVICE\n", other="DEVICE = None\n"))
+    assert world.ask("f()") == "None"
+    with world.live() as process:
+        process.do("from pkg import mod; mod.DEVICE = 'cuda'")
+        assert process.do("answer = mod.f()") == "'cuda'"
+    assert world.ask("f()") == "None"
+
+
+def test_a_name_that_is_bound_to_what_has_no_form_is_no_error(world: World) -> None:
+    """A script puts a pool into a module: the call is computed, and the warning says what stands there."""
+    world.write(package("POOL = None\n@cached\ndef f(x): return 2 * x if POOL is None else 3 * x\n"))
+    with world.live() as process:
+        process.do(
+            "import warnings; from concurrent.futures import ThreadPoolExecutor; from pkg import mod; mod.POOL = ThreadPoolExecutor()"
+        )
+        process.do("caught = warnings.catch_warnings(record=True); said = caught.__enter__(); warnings.simplefilter('always')")
+        assert process.do("answer = mod.f(1)") == "3"
+        assert "pkg.mod.POOL was bound to something else as the program runs (of the type ThreadPoolExecutor)" in process.do(
+            "answer = str(said[0].message)"
+        )
+    assert world.entries() == []
+
+
 def test_a_patch_that_is_taken_back_gets_the_old_result_again(world: World) -> None:
     """A test's monkeypatch leaves nothing behind, in this process or in the store."""
     world.write(package(REBOUND, **BESIDE))

@@ -170,6 +170,8 @@ def _outside(cls: type) -> Form:
     name = _shown(cls)
     if _derives(cls, "io", "IOBase"):
         return refuse("an open file has no fixed content: pass File(path), which stands for what the file contains")
+    if _derives(cls, "unittest.mock", "NonCallableMock"):  # taken apart it has no end
+        return refuse("a mock has whatever attribute it is asked for: use a function or an object of your own")
     if found_in(cls, "__next__") is not None:
         return refuse("reading it uses it up: pass a list or tuple of its items, or leave it out with ignore=(…)")
     unknown = refuse(f"a {name} has no canonical form: {_REMEDY}")

@@ -72,6 +72,8 @@ class _Loaded(NamedTuple):
     """When somebody looked, by the clock of file systems."""
     names: dict[str, object]
     """What the names of the module stood for when they were first seen; nothing is added once it is loaded to its end."""
+    whole: bool
+    """Whether it was loaded to its end by then; nobody can tell that of a script."""
     codes: dict[str, tuple[list[types.CodeType], int]]
     """Under IPython, what their functions ran when that was last looked at, and how often it was other code than before."""
 
@@ -195,7 +197,8 @@ def note_loaded() -> None:
                 namespace = getattr(module, "__dict__", None)
                 names = dict(namespace or {})
                 spec = getattr(module, "__spec__", None)
-                _loaded[path] = _Loaded(name, spec, namespace, content, _file_time(), names, _codes_now(names))
+                whole = spec is not None and not getattr(spec, "_initializing", False)
+                _loaded[path] = _Loaded(name, spec, namespace, content, _file_time(), names, whole, _codes_now(names))
                 _unfinished.add(path)
 
 
@@ -316,10 +319,20 @@ def was_noted(path: str) -> bool:
     return path in _loaded
 
 
-def held_when_noted(path: str, namespace: Mapping[str, object], name: str) -> object:
-    """What a name stood for when this process first knew that its module was loaded; if it was not there yet, what it stands for now."""
-    seen = _loaded.get(path)
-    return namespace[name] if seen is None or seen.namespace is not namespace else seen.names.get(name, namespace[name])
+def held_when_noted(file: SourceFile, namespace: Mapping[str, object], name: str, *, once: bool) -> object:
+    """What a name stood for when this process first knew that its module was loaded; if it was not there yet, what it stands for now.
+
+    So it is where several statements make it (not `once`) and a later one of them may have bound it: it was asked while the module was loaded.
+    """
+    seen = _loaded.get(file.path)
+    now = namespace[name]
+    if seen is None or seen.namespace is not namespace or (noted := seen.names.get(name, now)) is now:
+        return now
+    if not (once or seen.whole):
+        from simcache.identity.text.statements import is_bound_once  # few processes bind names anew
+
+        once = is_bound_once(file.content, name)
+    return noted if once or seen.whole else now
 
 
 def was_written(file: SourceFile) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial, singledispatchmethod
 from typing import Any, Protocol
 
-from simcache.errors import SourceChanged, Unkeyable
+from simcache.errors import BoundAnew, SourceChanged, Unkeyable
 from simcache.identity.forms.attributes import is_data
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.bytecode import is_of_file, qualname_of, same_code
@@ -39,6 +39,7 @@ class Guarding(Protocol):
 
     def guard(self, names: Names, name: str, held: object, *, record: bool = False, inside: bool = True) -> None: ...
     def lead_to(self, node: str) -> None: ...
+    def count(self, *held: object) -> None: ...
     def watch(self, held: object) -> None: ...
 
 
@@ -88,14 +89,17 @@ class Loaded:
         path = f"{module.name}.{name}"
         inner = self._check_text(module, held)
         expected = piece.simple and not piece.decorators
+        anew = self._is_bound_anew(module, name, piece, held)
+        if anew:
+            self._check_mock(held, path)
         if inner is None:
-            if expected:
-                yield self.objects.live(held, path)
+            if expected or anew:
+                yield self._bound_anew(held, path, module)
             return
         own = inner.__code__.co_filename == module.file.path and qualname_of(inner) == name
         # A decorator may give a function of its own, but none that stands somewhere by itself.
         replaced = piece.simple and not own and "<locals>" not in inner.__code__.co_qualname
-        if (expected and not own) or replaced or (piece.simple and piece.bare and held is not inner):
+        if (expected and not own) or replaced or (piece.simple and piece.bare and held is not inner) or anew:
             yield self.objects.follow(held, path)
         yield from self.objects.registry(held, path)
         if own:
@@ -171,11 +175,13 @@ class Loaded:
 
     def _class(self, module: Module, name: str, piece: Piece, held: Any) -> Iterator[str]:
         path = f"{module.name}.{name}"
+        expected = piece.simple and not piece.decorators
+        anew = self._is_bound_anew(module, name, piece, held)
         if not isinstance(held, type):
-            if piece.simple and not piece.decorators:
-                yield self.objects.live(held, path)
+            if expected or anew:
+                yield self._bound_anew(held, path, module)
             return
-        if piece.simple and not piece.decorators and held.__qualname__ != name:
+        if (expected and held.__qualname__ != name) or anew:
             yield self.objects.follow(held, path)
             return
         for base in held.__mro__[1:]:
@@ -195,6 +201,7 @@ class Loaded:
             own, place = key.partition(".")[0], f"{inside}{_as_written(key, held)}"
             if _as_written(own, held) in kept:
                 continue
+            self._check_mock(member, f"{path}.{key}")
             function = self._check_text(module, member)
             if function is not None:
                 self.closure.guard(vars(held), own, vars(held)[own])
@@ -268,16 +275,18 @@ class Loaded:
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"
-        guard = guard_of(namespace, name, held)
-        noted = held_when_noted(module.file.path, namespace, name) if piece.simple else held
-        if noted is not held:  # somebody has bound it anew since the one statement that makes it
-            guard = Guard(namespace, name, noted, None, None)
-        first = _first_seen.setdefault((id(namespace), name, times_reloaded(module.file.path)), guard)
+        first = self._first(module, name, piece, guard_of(namespace, name, held))
         if piece.value:
-            digest = self.objects.value_digest(held, path)
-            return "" if digest == piece.value else digest
+            try:
+                digest = self.objects.value_digest(held, path)
+            except Unkeyable as problem:
+                raise BoundAnew(path, type(held).__qualname__) from problem
+            if digest == piece.value:
+                return ""
+            self.closure.count(held)
+            return digest
         if not first.holds():
-            return self.objects.live(held, path, of=module, reduces=True)
+            return self._bound_anew(held, path, module, reduces=True)
         if module.before is not None:  # what was worked out at import may be made of values that were edited since
             raise SourceChanged(module.file.path)
         inner = underlying(held)
@@ -301,6 +310,37 @@ class Loaded:
             )
         return self.objects.registered(held, module)
 
+    def _first(self, module: Module, name: str, piece: Piece, guard: Guard) -> Guard:
+        """What a name stood for when its module was loaded, as far as that is known, else when the name was first followed (the `guard` of now)."""
+        namespace = module.namespace or {}
+        noted = held_when_noted(module.file, namespace, name, once=piece.simple)
+        if noted is not guard.held:  # somebody has bound it anew since the one statement that makes it
+            guard = Guard(namespace, name, noted, None, None)
+        return _first_seen.setdefault((id(namespace), name, times_reloaded(module.file.path)), guard)
+
+    def _is_bound_anew(self, module: Module, name: str, piece: Piece, held: object) -> bool:
+        """Whether a function or class stands there no more that the statements of the module have put there."""
+        return not self._first(module, name, piece, Guard(module.namespace or {}, name, held, None, None)).holds()
+
+    def _bound_anew(self, held: object, path: str, module: Module, *, reduces: bool = False) -> str:
+        """What somebody has put in the place of what the text says: all that is set in it from now on counts, too.
+
+        Data may be taken apart, where a part without a form counts by its type.
+        """
+        self._check_mock(held, path)
+        self.closure.count(held)
+        try:
+            return self.objects.live(held, path, of=module, reduces=reduces)
+        except Unkeyable as problem:
+            raise BoundAnew(path, type(held).__qualname__) from problem
+
+    def _check_mock(self, held: object, path: str) -> None:
+        """Raise BoundAnew for a mock, or a function that `create_autospec` made: no two have another form, whatever they give."""
+        mock: Any = getattr(sys.modules.get("unittest.mock"), "NonCallableMock", None)
+        for one in () if mock is None else (held, vars(held).get("mock") if isinstance(held, types.FunctionType) else None):
+            if issubclass(type(one), mock):
+                raise BoundAnew(path, type(one).__qualname__)
+
     def imported(self, module: Module, name: str, links: tuple[str, ...]) -> str:
         """What an imported name stands for, if that is something else than what was imported."""
         namespace = module.namespace
@@ -311,7 +351,9 @@ class Loaded:
         first = _first_seen.setdefault(seen, Guard(namespace, name, held, None, None))
         same = first.holds() and any(self._stands_for(module, link, held) for link in links)
         self.closure.guard(namespace, name, held, inside=not same)  # where it comes from, what is inside is watched
-        return "" if same else f"={self.objects.live(held, f'{module.name}.{name}')}"
+        if same:
+            return ""
+        return f"={self._bound_anew(held, f'{module.name}.{name}', module)}"
 
     def _stands_for(self, module: Module, link: str, held: object) -> bool:
         absolute, chain = target(module, link)
@@ -322,8 +364,8 @@ class Loaded:
             return held is source
         if self.objects.project.module(absolute) is None and not isinstance(held, types.FunctionType):
             return True
-        found = inspect.getattr_static(source, attribute, None)
-        return found is held or found is None or sys.modules.get(f"{absolute}.{attribute}") is held or _same_text(found, held)
+        found = inspect.getattr_static(source, attribute, ABSENT)
+        return found is held or found is ABSENT or sys.modules.get(f"{absolute}.{attribute}") is held or _same_text(found, held)
 
 
 def _defaults_of(function: types.FunctionType) -> list[object]:

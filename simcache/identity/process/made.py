@@ -95,7 +95,7 @@ def _is_set_anew(module: Module, name: str) -> bool:
         return True  # it may be the old text again, of which not all was made meanwhile
     return before is not None and any(
         before.piece(one) != (piece := now.piece(one))
-        and (held_when_noted(path, held, one) is not held[one] or (piece is not None and piece.kind in ("class", "def")))
+        and (held_when_noted(module.file, held, one, once=True) is not held[one] or (piece is not None and piece.kind in ("class", "def")))
         for one in names
     )
 

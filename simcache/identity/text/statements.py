@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from simcache.identity.text.link import link_to
 from simcache.identity.text.normal import FUNCTIONS, called, chain_of
-from simcache.identity.text.reach import Reach, imports
+from simcache.identity.text.reach import Reach, bindings, imports
 from simcache.identity.text.tree import children, walk
 
 
@@ -157,3 +157,12 @@ def bound_by(node: ast.AST) -> Iterator[tuple[list[ast.expr], ast.expr]]:
         yield [node.target], node.iter
     elif isinstance(node, ast.withitem) and node.optional_vars is not None:
         yield [node.optional_vars], node.context_expr
+
+
+def is_bound_once(content: bytes, name: str) -> bool:
+    """Whether one statement alone at the top of a file binds a name; others may change what it stands for."""
+    times = 0
+    for statement in ast.parse(content).body:
+        names, _, stars = bindings([statement])
+        times += name in names or (times > 0 and bool(stars))
+    return times == 1
