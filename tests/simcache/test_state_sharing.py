@@ -106,7 +106,7 @@ SHARED: dict[str, tuple[Callable[[], Any], Callable[[Any], object], Callable[[An
     "one list within others": (lambda: {"a": (kept := [[1]]), "b": kept[0]}, lambda state: state["b"].append(1), lambda state: len(state["a"][0])),
     "one dict twice": (lambda: _twice({}), lambda state: state[0].update({len(state[0]): 1}), lambda state: len(state[1])),
     "one set twice": (lambda: _twice(set()), lambda state: state[0].add(len(state[0])), lambda state: len(state[1])),
-    "one deque twice": (lambda: _twice(deque(maxlen=3)), lambda state: state[0].append(1), lambda state: len(state[1])),
+    "one deque twice": (lambda: _twice(deque(maxlen=30)), lambda state: state[0].append(1), lambda state: len(state[1])),
     "one bytearray twice": (lambda: _twice(bytearray()), lambda state: state[0].append(1), lambda state: len(state[1])),
     "one model twice": (_pair, lambda state: _count(state.one), lambda state: state.other.count),
     "a list in something frozen": (_frozen, lambda state: state[1].append(1), lambda state: len(state[0].queue)),
