@@ -274,7 +274,7 @@ class Oracle:
             self.distance[at, k] += q[1:].sum() * self.dx[at] * lanes * dt
             self.y[at][k] -= ratio * np.diff(q * carried)
             rho[k] -= ratio * np.diff(q)
-            rho[k][np.abs(rho[k]) < 1e-15] = 0.0
+            rho[k][rho[k] < 1e-18] = 0.0
             self.spent[at, k] += rho[k].sum() * self.dx[at] * lanes * dt
             y, room = self.y[at][k], [law.share(r * law.own) for r in rho[k]]
             for i in range(1, n - 1) if alone else ():

@@ -36,7 +36,9 @@ cell = st.tuples(
 def piece(at: int, filled: float, share: float, *markers: float) -> Piece:
     m = NUMBERS[0]
     rho = (filled * ROOM * share / m.own, filled * ROOM * (1 - share))
-    speeds = tuple(w * n.limit * max(1 - filled * ROOM / n.jam, 0.0) for n, w in zip(NUMBERS, markers, strict=True))
+    # The occupancy of these very densities: by rounding they may fill all the room where `filled` leaves some, and then nobody moves.
+    crowds = (n.own * rho[k] + n.other * rho[1 - k] for k, n in enumerate(NUMBERS))
+    speeds = tuple(w * n.limit * max(1 - r * n.scale, 0.0) for n, w, r in zip(NUMBERS, markers, crowds, strict=True))
     return Piece(from_m=at * CELL_M, to_m=(at + 1) * CELL_M, density_veh_per_m=rho, speed_m_per_s=speeds)
 
 
