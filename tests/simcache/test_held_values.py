@@ -340,3 +340,19 @@ def test_a_moment_at_one_offset_of_a_package_is_keyed() -> None:
     assert call.key(moments[0]) == call.key(moments[2]) != call.key(moments[1])
     with pytest.raises(Unkeyable, match="tzinfo"):
         call.key(dt.datetime(2026, 1, 5, tzinfo=zone("Europe/Paris")))
+
+
+def test_what_a_class_calls_and_has_read_counts(tmp_path: Path) -> None:
+    """Other attributes of a class did; one that is called, as schedules are, was left to the text."""
+    (tmp_path / "law.py").write_text(
+        "import os\nimport numpy as np\nfrom simcache import cached\n"
+        "class Law:\n    flow = np.polynomial.Polynomial([float(os.environ['N'])])\n"
+        "@cached\ndef f(): return Law.flow(1.0)\n"
+    )
+    paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", "import law; print(law.f.key())"]
+    keys = [
+        subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env={**paths, "N": number}).stdout
+        for number in ("1", "2", "1")
+    ]
+    assert keys[0] == keys[2] != keys[1]

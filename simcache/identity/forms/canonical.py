@@ -116,8 +116,10 @@ def _forgiving(form: Form) -> Form:
 
 
 def _unknown(value: object, walk: Walk) -> bytes:
-    """What has no form, by its type: called where it is refused."""
-    if walk.whole and not is_inert(type(value)):
+    """What has no form, by its type: called where it is refused. Of generators that a process shares, statements tell the seed."""
+    from simcache.identity.forms.generators import is_generator  # few values have no form
+
+    if walk.whole and not (is_inert(type(value)) or is_generator(type(value))):
         raise  # noqa: PLE0704 - what the caller has caught
     return compound("unknown", text(b"s", type(value).__qualname__))
 

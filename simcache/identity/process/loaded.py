@@ -155,7 +155,7 @@ class Loaded:
                 values[name] = member
         for name, value in sorted(values.items()):
             own = not self.objects.is_foreign(type(value))
-            if own or (not callable(value) and not hasattr(type(value), "__get__")):
+            if own or not (isinstance(value, (type, types.BuiltinFunctionType)) or hasattr(type(value), "__get__")):
                 try:
                     yield f"{name}={self.objects.value(value, f'{path}.{name}', of=module, reduces=True)}"
                 except Unkeyable:  # an open file, say: its text has to do
