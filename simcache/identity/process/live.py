@@ -41,6 +41,8 @@ _INERT_MODULES = frozenset({"_io", "_thread", "_threading_local", "asyncio", "io
 """Where the types of locks, logs and streams come from: what a function does with them is not its result."""
 _PLAIN = (*SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
+_MAKES_CLASSES = frozenset({"abc", "types"})
+"""Python's own modules in which a class seems to stand that a call of theirs has made."""
 _WATCHED = 256
 
 
@@ -81,8 +83,8 @@ class Live:
         name = getattr(obj, "__module__", None) or "builtins"
         if name in MAIN:  # a decorator gives its function the place of the one inside
             return isinstance(obj, types.FunctionType) and is_outside(obj.__code__.co_filename) and is_made(obj)
-        if isinstance(obj, type) and not FIELDS.keys().isdisjoint(vars(obj)) and not is_named(obj):
-            return False  # of `make_dataclass` or `create_model`
+        if isinstance(obj, type) and self._is_made_of_own(obj, name):
+            return False
         code = None if isinstance(obj, type) else getattr(obj, "__code__", None)  # a metaclass may answer for any name
         top = name.partition(".")[0]
         if code is not None and top not in ("simcache", *self.project.packages) and not is_of_python(top):
@@ -91,6 +93,12 @@ class Live:
             return True
         path, _ = locate(name)
         return path is None or (is_outside(path) and top != self.project.own)
+
+    def _is_made_of_own(self, cls: type, module: str) -> bool:
+        """Whether a call has made a class that has its place in a package: `make_dataclass`, `create_model`, `type("X", (Law,), {…})` of an abstract one."""
+        if not FIELDS.keys().isdisjoint(vars(cls)):
+            return not is_named(cls)
+        return module in _MAKES_CLASSES and not is_named(cls) and any(not self.is_foreign(base) for base in cls.__mro__[1:])
 
     def is_record(self, held: object) -> bool:
         """Whether an object is data of the project: an instance whose class gives it no way to change itself as it runs."""
