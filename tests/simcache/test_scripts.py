@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from textwrap import dedent
+
+from tests.simcache.programs import programs_in
 
 ROOT = Path(__file__).parents[2]
 
@@ -326,3 +329,13 @@ def test_a_script_is_not_run_again_by_being_followed(tmp_path: Path) -> None:
         print(f(4))
     """
     assert run(text, tmp_path, as_file=True) == ["top", "8"]
+
+
+def test_a_module_in_a_zip_may_be_of_another_encoding(tmp_path: Path) -> None:
+    """Python's own reader of lines takes every text in a zip for UTF-8."""
+    text = '# coding: latin-1\nfrom simcache import cached\n@cached\ndef f(x): return "Stra\xdfe" * x\n'
+    with zipfile.ZipFile(tmp_path / "lab.zip", "w") as packed:
+        packed.writestr("road.py", text.encode("latin-1"))
+    with programs_in(tmp_path) as programs:
+        asked = "import sys; sys.path.insert(0, 'lab.zip'); import road; print(ascii(road.f(1)), road.f.explain(1).hit)"
+        assert programs.run("-c", asked) == r"'Stra\xdfe' True"
