@@ -135,7 +135,8 @@ class Oracle:
 
     def _crowd(self, at: int, k: int, rho: Array) -> Array:
         law = self.law[at][k]
-        return law.own * rho[k] + (law.other * rho[1 - k] if len(self.classes) > 1 else 0.0)
+        crowd: Array = law.own * rho[k] + (law.other * rho[1 - k] if len(self.classes) > 1 else 0.0)
+        return crowd
 
     def _read(self, at: int) -> tuple[Array, Array]:
         """Markers and speeds."""
@@ -191,7 +192,8 @@ class Oracle:
             total = moved.sum(axis=0)
             np.divide((moved * w[:, k, None]).sum(axis=0), total, out=mean, where=total > 0)
             taken = [self.law[at][k].supply(mean[j], v[j, k]) * self.net.roads[at].lanes for j, at in enumerate(exits)]
-            return mine * np.array(taken)
+            left: Array = mine * np.array(taken)
+            return left
 
         for _ in range(3 if len(sent) > 1 else 1):
             has = room().tolist()
@@ -201,7 +203,8 @@ class Oracle:
                 ways = [water((sent[:, k]).tolist(), part[k][:, [j]].tolist(), priority, [has[j]]) for j in range(len(exits))]
                 moved = np.array(ways).T * part[k]
         total, has = moved.sum(axis=0), room()
-        return moved * min([1.0, *(has[j] / total[j] for j in range(len(exits)) if total[j] > has[j])])
+        moved *= min([1.0, *(has[j] / total[j] for j in range(len(exits)) if total[j] > has[j])])
+        return moved
 
     def _step(self, dt: float) -> None:
         count, roads = len(self.classes), self.net.roads

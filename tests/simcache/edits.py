@@ -133,6 +133,24 @@ changes("a callee two modules away", """
     == pkg/far.py
     def h(x): return x * <<2=>3>>
 """)
+changes("a class that types.new_class() makes of an abstract one, put into a registry by another module", """
+    from pkg.laws import LAWS
+    import pkg.more
+    @cached
+    def f(x): return LAWS["fast"]().speed(x)
+    == pkg/laws.py
+    from abc import ABC
+    LAWS = {}
+    class Law(ABC):
+        def speed(self, x): return x
+    def register(name, law):
+        LAWS[name] = law
+    == pkg/more.py
+    from types import new_class
+    from pkg.laws import LAWS, Law, register
+    def fill(body): body["speed"] = lambda self, x: x * <<2=>3>>
+    register("fast", new_class("Fast", (Law,), {}, fill))
+""")
 changes("a callee by import pkg.other", """
     import pkg.other
     @cached

@@ -694,3 +694,14 @@ def test_a_captured_value_that_the_next_version_changes_is_another_key(world: Wo
     world.write(package(text.replace("make(2)", "make(3)")))
 
     assert world.ask("f(5)") == "15"
+
+
+def test_a_class_that_type_makes_of_an_abstract_one_counts_in_a_registry(world: World) -> None:
+    """Python says of it that it stands in the module `abc`, and it is the project's all the same."""
+    text = "from abc import ABC\nLAWS = {}\ndef register(law): LAWS['a'] = law\nclass Law(ABC):\n    k = 2\nregister(Law)\n"
+    world.write(package(text + "@cached\ndef f(x): return LAWS['a']().k * x\n"))
+    assert world.ask("f(1)") == "2"
+    for k in (3, 4):
+        with world.live() as process:
+            process.do(f"from pkg import mod; mod.LAWS['a'] = type('Other', (mod.Law,), {{'k': {k}}})")
+            assert process.do("answer = mod.f(1)") == str(k)

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
+from tests.simcache.programs import programs_in
 
 ROOT = Path(__file__).parents[2]
 
@@ -368,3 +371,13 @@ def test_incident_a_pickle_of_one_script_was_rebuilt_from_the_classes_of_another
         done = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
         assert (done.stderr, done.stdout.splitlines()) == ("", [*["computed"][number:], "of the model True True True"])
+
+
+def test_a_module_in_a_zip_may_be_of_another_encoding(tmp_path: Path) -> None:
+    """Python's own reader of lines takes every text in a zip for UTF-8."""
+    text = '# coding: latin-1\nfrom simcache import cached\n@cached\ndef f(x): return "Stra\xdfe" * x\n'
+    with zipfile.ZipFile(tmp_path / "lab.zip", "w") as packed:
+        packed.writestr("road.py", text.encode("latin-1"))
+    with programs_in(tmp_path) as programs:
+        asked = "import sys; sys.path.insert(0, 'lab.zip'); import road; print(ascii(road.f(1)), road.f.explain(1).hit)"
+        assert programs.run("-c", asked) == r"'Stra\xdfe' True"

@@ -36,8 +36,8 @@ def _cell(function: FunctionType, texts: dict[str, str]) -> Summary | None:
     code = function.__code__
     if os.path.isfile(code.co_filename):  # cells have names like `<ipython-input-3-…>`, `/tmp/ipykernel_17/….py`
         return None
-    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
     try:
+        text = "".join(linecache.getlines(code.co_filename, function.__globals__))  # of a zip it takes all for UTF-8
         if not any(same_code(code, found) for found in codes_in_cell(text, code).get(code.co_qualname, ())):
             return None
         summary = _summary_of(text)

@@ -49,6 +49,8 @@ _PLAIN = (*SCALARS, type, types.FunctionType, types.BuiltinFunctionType, types.M
 _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "numpy", "pathlib", "pathlib._local", "re", "uuid"})
 _AROUND = (functools.partial, types.MethodType, staticmethod, classmethod, property)
 """What leads to a function, and is told beside it."""
+_MAKES_CLASSES = frozenset({"abc", "types"})
+"""Python's own modules in which a class seems to stand that a call of theirs has made."""
 _WATCHED = 256
 
 
@@ -89,8 +91,8 @@ class Live:
         name = getattr(obj, "__module__", None) or "builtins"
         if name in MAIN:  # a decorator gives its function the place of the one inside
             return isinstance(obj, types.FunctionType) and is_outside(obj.__code__.co_filename) and is_made(obj)
-        if isinstance(obj, type) and not FIELDS.keys().isdisjoint(vars(obj)) and not is_named(obj):
-            return False  # of `make_dataclass` or `create_model`
+        if isinstance(obj, type) and self._is_made_of_own(obj, name):
+            return False
         if name == "builtins" and isinstance(obj, (type, types.FunctionType)) and not is_named(obj):
             return False  # made by `exec` in a namespace without a name
         code = None if isinstance(obj, type) else getattr(obj, "__code__", None)  # a metaclass may answer for any name
@@ -101,6 +103,12 @@ class Live:
             return True
         path, _ = locate(name)
         return path is None or (is_outside(path) and top != self.project.own)
+
+    def _is_made_of_own(self, cls: type, module: str) -> bool:
+        """Whether a call has made a class that has its place in a package: `make_dataclass`, `create_model`, `type("X", (Law,), {…})` of an abstract one."""
+        if not FIELDS.keys().isdisjoint(vars(cls)):
+            return not is_named(cls)
+        return module in _MAKES_CLASSES and not is_named(cls) and any(not self.is_foreign(base) for base in cls.__mro__[1:])
 
     def is_record(self, held: object) -> bool:
         """Whether an object is data of the project: an instance whose class gives it no way to change itself as it runs."""
