@@ -185,7 +185,7 @@ class Oracle:
         own = np.array([[law.own for law in self.law[at]] for at in exits])
         wanted = np.einsum("ik,kij->jk", sent, part) * own
         mine = np.divide(wanted[:, k], wanted.sum(axis=1), out=np.zeros(len(exits)), where=wanted.sum(axis=1) > 0)
-        moved = sent[:, k, None] * part[k]
+        moved: Array = sent[:, k, None] * part[k]
         mean = np.full(len(exits), self.high[k])
 
         def room() -> Array:
