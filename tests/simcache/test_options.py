@@ -185,6 +185,14 @@ FORMS_OF_OPTIONS = {
         "CFG.dt",
         "CFG.load('{\"dt\": 3}')",
     ),
+    "a function that is registered beside one which asks the generic one again": (
+        (
+            "from functools import singledispatch\n@singledispatch\ndef CFG(x): return 2\n"
+            "@CFG.register(list)\ndef of_list(x): return sum(map(CFG, x))\n"
+        ),
+        "CFG('a')",
+        "CFG.register(str, lambda x: 3)",
+    ),
     "a variable of the context": ("from contextvars import ContextVar\nCFG = ContextVar('dt', default=2)\n", "CFG.get()", "CFG.set(3)"),
     "a record in a variable of the context": (
         (

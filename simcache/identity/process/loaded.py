@@ -60,7 +60,9 @@ class Loaded:
             if piece.kind == "data":
                 return self.objects.registered(held, module, deep=False)
             self._check_text(module, held)
-            return ""
+            return "|".join(
+                self.objects.registry(held, f"{module.name}.{name}")
+            )  # what is registered by a decorator counts as a change of it
         self.closure.guard(namespace, name, held)
         if piece.kind == "data":
             return self._data(module, namespace, name, piece, held)
