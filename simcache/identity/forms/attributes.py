@@ -40,8 +40,8 @@ def is_idle(cls: type) -> bool:
 
 
 def is_inert(cls: type) -> bool:
-    """Whether instances are locks, logs or streams, or sentinels, of which it does not matter which one it is."""
-    return cls is object or cls.__module__.partition(".")[0] in _INERT
+    """Whether instances are locks, logs or streams, or sentinels, of which it does not matter which one it is; a variable stands for a value."""
+    return cls is object or (cls.__module__.partition(".")[0] in _INERT and cls.__name__ != "ContextVar")
 
 
 def is_data(name: str, value: object) -> bool:
