@@ -313,11 +313,9 @@ def test_objects_that_make_up_what_they_are_asked_for(world: World) -> None:
     world.write(package(text))
     assert world.ask("f(2), chained(2), len(mocked.key(2))") == "(3.0, 2, 32)"
     with world.live() as process:
-        process.do("from unittest import mock; import pkg.mod as mod; from simcache.errors import Unkeyable")
-        answer = (
-            "with mock.patch('pkg.mod.step', return_value=5):\n    try: answer = len(mod.stepped.key(2))\n    except Unkeyable: answer = 32"
-        )
-        assert process.do(answer) == "32"
+        process.do("from unittest import mock; import pkg.mod as mod; from simcache.errors import BoundAnew")
+        answer = "with mock.patch('pkg.mod.step', return_value=5):\n    try: mod.stepped.key(2)\n    except BoundAnew as told: answer = told.path"
+        assert process.do(answer) == "'pkg.mod.step'"
 
 
 def test_a_long_sum_is_read_once() -> None:
