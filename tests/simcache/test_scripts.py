@@ -381,3 +381,30 @@ def test_a_module_in_a_zip_may_be_of_another_encoding(tmp_path: Path) -> None:
     with programs_in(tmp_path) as programs:
         asked = "import sys; sys.path.insert(0, 'lab.zip'); import road; print(ascii(road.f(1)), road.f.explain(1).hit)"
         assert programs.run("-c", asked) == r"'Stra\xdfe' True"
+
+
+INSTALLED = """
+from simcache import cached
+class Law:
+    def __init__(self, rate): self.rate = rate
+    def flow(self, x): return self.rate * x
+    @cached
+    def total(self, n): return sum(self.flow(x) for x in range(n))
+@cached
+def run(law, n): return law.flow(n)
+"""
+
+
+def test_instances_of_a_project_that_is_installed_are_what_they_are_in_its_checkout(tmp_path: Path) -> None:
+    """They were refused, as those of other packages are: after `pip install .` a cached method refused its own `self`."""
+    for folder in ("checkout", "env/site-packages"):
+        place = tmp_path / folder / "lab"
+        place.mkdir(parents=True)
+        (place / "__init__.py").write_text("")
+        (place / "laws.py").write_text(INSTALLED)
+    with programs_in(tmp_path) as programs:
+        asked = "import sys; sys.path.insert(0, {!r}); from lab.laws import Law, run; law = Law(2.0); print(law.total(3), run(law, 4), run.key(law, 4))"
+        told = [programs.run("-c", asked.format(folder)) for folder in ("env/site-packages", "checkout")]
+
+    assert told[0].startswith("6.0 8.0 ")
+    assert told[0] == told[1]

@@ -77,6 +77,10 @@ class Walk:
         self.codes: dict[int, tuple[object, bytes]] = {}
         self._code_version = code_version
 
+    def is_own(self, cls: type) -> bool:
+        """Whether a class is of the package of the function that is called, wherever that is installed."""
+        return cls.__module__.partition(".")[0] == getattr(self._code_version, "own", "")
+
     def code_of_class(self, cls: type) -> bytes:
         """The code version of an instance's class, in a form; empty where nobody can tell code versions."""
         known = self.codes.get(id(cls))

@@ -83,8 +83,17 @@ def form_of(cls: type) -> Form:
     if issubclass(cls, tuple) and _names(cls):
         return _named_tuple(cls)
     if _is_outside(cls) and cls is not types.SimpleNamespace and cls is not _library("argparse", "Namespace"):
-        return _outside(cls)
+        return _installed(_outside(cls), _record(cls, ()))
     return _record(cls, ())
+
+
+def _installed(outside: Form, record: Form) -> Form:
+    """The form of a class that an installed package has, which may be the project itself: there its instances are what they are in a checkout."""
+
+    def form(value: Any, walk: Walk, depth: int) -> bytes:
+        return (record if walk.is_own(type(value)) else outside)(value, walk, depth)
+
+    return form
 
 
 def _is_outside(cls: type) -> bool:
