@@ -22,6 +22,7 @@ import pytest
 
 from simcache import cached
 from simcache.errors import Unkeyable
+from simcache.identity.fingerprint import fingerprint
 
 
 @cached
@@ -356,3 +357,16 @@ def test_what_a_class_calls_and_has_read_counts(tmp_path: Path) -> None:
         for number in ("1", "2", "1")
     ]
     assert keys[0] == keys[2] != keys[1]
+
+
+@pytest.mark.parametrize("kind", [types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType, types.FunctionType, type(None)])
+def test_types_of_python_that_have_no_name_in_builtins_are_told_by_their_own(kind: type) -> None:
+    """They were taken for classes that `exec` had made, and what they hold was refused."""
+
+    def made(of: type) -> Callable[[object], bool]:
+        def f(x: object) -> bool:
+            return isinstance(x, of)
+
+        return f
+
+    assert fingerprint(made(kind)).version != fingerprint(made(dict)).version

@@ -93,7 +93,7 @@ class Live:
             return isinstance(obj, types.FunctionType) and is_outside(obj.__code__.co_filename) and is_made(obj)
         if isinstance(obj, type) and self._is_made_of_own(obj, name):
             return False
-        if name == "builtins" and isinstance(obj, (type, types.FunctionType)) and not is_named(obj):
+        if name == "builtins" and _is_of_text(obj) and not is_named(obj):
             return False  # made by `exec` in a namespace without a name
         code = None if isinstance(obj, type) else getattr(obj, "__code__", None)  # a metaclass may answer for any name
         top = name.partition(".")[0]
@@ -577,6 +577,11 @@ def compiled_with(obj: Any) -> str:
 def _in_order(value: object) -> str:
     """As Python shows it, but that the order of a set is another one in each process."""
     return f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, set) and value else repr(value)
+
+
+def _is_of_text(obj: object) -> bool:
+    """Whether a statement has made a function or class: Python's own types, of which not all have their name in `builtins`, note no module."""
+    return isinstance(vars(obj).get("__module__"), str) if isinstance(obj, type) else isinstance(obj, types.FunctionType)
 
 
 def is_made(function: types.FunctionType) -> bool:
