@@ -107,6 +107,7 @@ class VecEnv(Base):  # type: ignore[misc]
         return [None] * self.num_envs
 
     def set_options(self, options: list[dict[str, Any]] | dict[str, Any] | None = None) -> None:
+        """Nothing can be chosen at a reset: what is given is refused."""
         refuse_options(options)
         self._reset_options()
 

@@ -10,11 +10,10 @@ from enum import Enum
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar
 
-from simcache.identity.process.modules import module_name, own_function
+from simcache.identity.process.modules import MAIN, module_name, own_function
 
 # Their subclasses and their own annotations lead to no class that a user has annotated.
 _FOREIGN: Final = sys.stdlib_module_names | {"numpy", "pydantic", "torch", "typing_extensions"}
-_MAIN: Final = frozenset({"__main__", "__mp_main__"})
 _LIMIT: Final = 512
 
 _known: dict[int, tuple[object, "Reach"]] = {}
@@ -83,7 +82,7 @@ class _Walk:
             return
         part = _as_now_defined(part)
         self.classes.setdefault(name_of(part), part)
-        if part.__module__ in _MAIN:  # so were they named once
+        if part.__module__ in MAIN:  # so were they named once
             self.classes.setdefault(f"__main__:{part.__qualname__}", part)
         if part.__module__.partition(".")[0] in _FOREIGN:
             return
@@ -169,7 +168,7 @@ def _likeness(kind: type) -> tuple[object, ...]:
 
 def name_of(kind: type) -> str:
     """How the data names a class: one of a script as if the script were imported, which is how another program meets it."""
-    if kind.__module__ not in _MAIN:
+    if kind.__module__ not in MAIN:
         return f"{kind.__module__}:{kind.__qualname__}"
     # A class that was shipped by value to a worker, and has no code of its own, does not tell from where.
     held = vars(sys.modules["__main__"]).get(kind.__qualname__.partition(".")[0])

@@ -150,10 +150,12 @@ class Closure:
             if name not in self.beside:
                 self.beside.add(name)
                 queue += self.project.as_loaded(name).beside
-        for name in sorted(self.beside):
-            loading = self.project.as_loaded(name)
+        loaded = {name: self.project.as_loaded(name) for name in sorted(self.beside)}
+        # Where no function sets anything that is reached, nobody need read the modules whose functions are called.
+        is_called = any(not self.libraries.isdisjoint(sets) for one in loaded.values() for sets in one.outline.inside.values())
+        for name, loading in loaded.items():
             self._settings(name, "", loading.outline.sets)
-            for absolute, chain in loading.calls:
+            for absolute, chain in loading.calls if is_called else ():
                 module = self.project.module(absolute)
                 for place, names, _ in () if module is None or not chain else self.standing(module, ".".join(chain)):
                     self._settings(place, f" in {names[0]}", self.project.as_loaded(place).outline.inside.get(names[0], ()))

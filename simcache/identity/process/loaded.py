@@ -60,9 +60,8 @@ class Loaded:
             if piece.kind == "data":
                 return self.objects.registered(held, module, deep=False)
             self._check_text(module, held)
-            return "|".join(
-                self.objects.registry(held, f"{module.name}.{name}")
-            )  # what is registered by a decorator counts as a change of it
+            # What is registered by a decorator counts as a change of it.
+            return "|".join(self.objects.registry(held, f"{module.name}.{name}"))
         self.closure.guard(namespace, name, held)
         if piece.kind == "data":
             return self._data(module, namespace, name, piece, held)
