@@ -33,7 +33,8 @@ def computed(
         _say_damaged(of, reasons or found.reasons)
         call = _begun(of, key, arguments, used)
         began = time.perf_counter()
-        value = of.compute(*args, **kwargs)
+        with of.running(used):
+            value = of.compute(*args, **kwargs)
         _keep(of, call, value, time.perf_counter() - began, used, arguments)
         return value
 
@@ -71,7 +72,8 @@ def refreshed(of: Keyed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     before = next(iter(of.cache.entries(of.name, key)), None)
     call = of.call(key, arguments, used)
     began = time.perf_counter()
-    value = of.compute(*args, **kwargs)
+    with of.running(used):
+        value = of.compute(*args, **kwargs)
     if before is None or not same_value(of, before, value):
         after = _keep(of, call, value, time.perf_counter() - began, used, arguments)
         if before is not None:

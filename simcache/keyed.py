@@ -4,12 +4,13 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from simcache.binder import Binder, annotated_files, hints, result_type
 from simcache.cache import Cache, Call
 from simcache.errors import SourceChanged, warn
-from simcache.identity.fingerprint import CodeVersions, Fingerprint, fingerprint, function_name, load_late, note_loaded
+from simcache.identity.fingerprint import CodeVersions, Fingerprint, fingerprint, function_name, load_late, note_loaded, running_code
 from simcache.identity.key import make_key
 from simcache.named_tuple import NamedTuple
 from simcache.settings import Settings, load, misnamed
@@ -137,6 +138,10 @@ class Keyed:
         if load_late(used):
             self._fingerprint = None
             self.key(arguments)
+
+    def running(self, used: Used) -> AbstractContextManager[None]:
+        """To be held while the function computes."""
+        return running_code(used)
 
     def key_with(self, used: Used, arguments: Mapping[str, object]) -> str:
         """The key of a call by the code that went into an earlier one."""

@@ -3,6 +3,7 @@
 import copy
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -40,6 +41,8 @@ class Source:
     """Why nothing may be stored now, if so."""
     settled: Callable[[], None]
     """What the code finds set now was left by the generator itself, and belongs to the series."""
+    running: Callable[[], AbstractContextManager[None]]
+    """To be held while the generator makes an item."""
 
 
 class OpenSegment:

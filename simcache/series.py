@@ -311,7 +311,8 @@ class Series(Generic[T]):
                 with stop:
                     segment.goes_on()
                     try:
-                        made = next(running)
+                        with source.running():
+                            made = next(running)
                     except StopIteration:
                         segment.close(ended=True)
                         stop.ended = True

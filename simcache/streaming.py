@@ -89,6 +89,7 @@ def series_of(of: Keyed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Serie
         made=lambda seconds: of.made(seconds, used, arguments.get("device")),
         keepable=keepable,
         settled=settled,
+        running=lambda: of.running(used),
     )
     return Series(of.cache, source)
 

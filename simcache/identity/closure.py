@@ -37,6 +37,7 @@ from simcache.identity.process.taken import (
     Guards,
     Itself,
     Names,
+    Registry,
     Variable,
     guard_of,
     watched,
@@ -66,6 +67,7 @@ class Closure:
         self.filled: list[Filled] = []
         """What functions of notebooks change as they run."""
         self.guards: dict[tuple[int, str], Guard] = {}
+        self.registries: dict[int, Registry] = {}
         self.listed: set[str] = set()
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
         self.queue: deque[Callable[[], None]] = deque()
@@ -99,7 +101,7 @@ class Closure:
             dict(sorted(self.parts.items())),
             frozenset(self.outside - sys.stdlib_module_names),
             self.project.files,
-            Guards(self.guards.values(), self.project.unloaded(), self.project.loading),
+            Guards(self.guards.values(), self.project.unloaded(), self.project.loading, self.registries.values()),
             self.objects.cells,
         )
 
@@ -500,6 +502,11 @@ class Closure:
         """Have it hold only as long as the functions in this run what they run now."""
         for function in functions_within(held):
             self.guards.setdefault((id(function), ""), guard_of(Itself(function), "", function))
+
+    def watch_registry(self, held: object) -> None:
+        """Have it hold only as long as the code in this is what it is: somebody may register more."""
+        if id(held) not in self.registries:
+            self.registries[id(held)] = Registry(held)
 
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None:
         """Have it hold only as long as these attributes of an object are as they are."""

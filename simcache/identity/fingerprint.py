@@ -12,6 +12,7 @@ from simcache.identity.process.files import note_loaded as note_loaded
 from simcache.identity.process.modules import NotLoaded, load, may_load, underlying
 from simcache.identity.process.modules import function_name as function_name
 from simcache.identity.process.taken import Fingerprint as Fingerprint
+from simcache.identity.process.taken import running_code as running_code
 
 _lock = RLock()
 if hasattr(os, "register_at_fork"):  # a child must not wait for a thread that it does not have

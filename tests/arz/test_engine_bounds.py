@@ -117,7 +117,15 @@ class TestCourant:
 class TestSlowRoadBehindAFastOne:
     """Who comes from a faster road brings a marker beyond the pressure of a jam."""
 
-    @pytest.mark.parametrize(("closure", "classes"), [("power", ("motorcycle", "car")), ("power", ("car",)), ("logarithmic", ("car",))])
+    @pytest.mark.parametrize(
+        ("closure", "classes"),
+        [
+            ("power", ("car",)),
+            ("logarithmic", ("motorcycle", "car")),
+            pytest.param("power", ("motorcycle", "car"), marks=pytest.mark.deep),  # ten seconds of compiling each
+            pytest.param("logarithmic", ("car",), marks=pytest.mark.deep),
+        ],
+    )
     def test_a_queue_at_a_light(self, closure: ClosureName, classes: tuple[VehicleClass, ...]) -> None:
         """With default parameters an additive closure has a queue at a light behind a change of limits, and no state is unsound.
 

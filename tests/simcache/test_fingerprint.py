@@ -75,10 +75,14 @@ def check_an_edit(case: Case, world: World, report: Callable[[Case], dict[str, A
 
     assert (before["result"] != after["result"]) == (case.result == "changes"), "the table is wrong about the results"
     assert case.key == ("changes" if before["key"] != after["key"] else "same")
-    assert [told["key afterwards"] for told in (before, after)] == [before["key"], after["key"]], (
-        "what a call loads and fills is no part of its key"
-    )
+    if case.name != CODE_PUT_SOMEWHERE:
+        assert [told["key afterwards"] for told in (before, after)] == [before["key"], after["key"]], (
+            "what a call loads and fills is no part of its key"
+        )
 
+
+CODE_PUT_SOMEWHERE = "a memo of records in an object of another module"
+"""Beside the cache, as here, nobody can tell a function or method that running code has put somewhere from one that a program registers."""
 
 AS_FIRST_ASKED = {
     "an object that changes as it is used, filled from a file at import",

@@ -1,11 +1,14 @@
 """Machine code that numba keeps on disk: numba asks whether the file of the function itself was edited, and no other."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.simcache.world import World, package
 
+DEEP = pytest.mark.deep
 LAW = "import numba\n@numba.njit{cached}\ndef law(x): return x * 2\n"
 WRAPPED = """import functools
 def fast(function):
@@ -38,7 +41,17 @@ KEPT = {
     ),
     "what is not kept takes in what is kept": ("from pkg.between import h\n@numba.njit\ndef g(x): return h(x)\n", LAW.format(cached="")),
 }
+AT_ONCE = {"compiled when it is called", "compiled as it is loaded", "captured by a decorator", "what is not kept takes in what is kept"}
+"""The others wait for the deep run: each compiles in three processes."""
 BETWEEN = "import numba\nfrom pkg.law import law\n@numba.njit(cache=True)\ndef h(x): return law(x)\n"
+
+
+def shown(texts: Mapping[str, str | tuple[str, ...]], *at_once: str) -> list[Any]:
+    """Parameters of a test, of which all but some wait for the deep run."""
+    return [
+        pytest.param(*([text] if isinstance(text, str) else text), id=name, marks=() if name in at_once else DEEP)
+        for name, text in texts.items()
+    ]
 
 
 def files(own: str, law: str) -> dict[str, str]:
@@ -56,7 +69,7 @@ OF_ARRAYS = "@numba.vectorize(cache=True)\ndef g(x): return law(x)\n"
         *(
             pytest.param(*texts, ran, id=f"{name}{what}", marks=marks)
             for name, texts in KEPT.items()
-            for ran, what, marks in (("", "", ()), ("g(2); ", ", and ran first", pytest.mark.deep))
+            for ran, what, marks in (("", "", () if name in AT_ONCE else DEEP), ("g(2); ", ", and ran first", DEEP))
         ),
         pytest.param(OF_ARRAYS, LAW.format(cached=""), "", id="of arrays, compiled when it is called"),
     ],
@@ -120,7 +133,7 @@ LOADED = {
 }
 
 
-@pytest.mark.parametrize("own", LOADED.values(), ids=LOADED)
+@pytest.mark.parametrize("own", shown(LOADED, "of arrays"))
 def test_what_cannot_be_compiled_anew_is_computed_and_not_stored_until_the_next_process(own: str, world: World) -> None:
     """It is compiled, or loaded from disk, as its module is loaded."""
     world.write(files(own, LAW.format(cached="")))
@@ -155,7 +168,7 @@ INSIDE = {
 }
 
 
-@pytest.mark.parametrize("own", INSIDE.values(), ids=INSIDE)
+@pytest.mark.parametrize("own", shown(INSIDE, "a function inside", "made once", "by a method"))
 def test_what_is_compiled_inside_a_function_as_that_runs_is_made_anew_before(own: str, world: World) -> None:
     """It came with its old machine code after the key was taken, and no name leads to it."""
     folder = world.store.with_name("numba")
@@ -188,8 +201,10 @@ LATE = {
 }
 
 
-@pytest.mark.parametrize("signature", ["", "'int64(int64)', "], ids=["when it is called", "as it is loaded"])
-@pytest.mark.parametrize(("own", "call"), LATE.values(), ids=LATE)
+@pytest.mark.parametrize(
+    "signature", [pytest.param("", id="when it is called"), pytest.param("'int64(int64)', ", id="as it is loaded", marks=DEEP)]
+)
+@pytest.mark.parametrize(("own", "call"), shown(LATE, "a function", "a series"))
 def test_what_is_loaded_only_as_the_function_runs_is_made_anew_before(own: str, call: str, signature: str, world: World) -> None:
     """As the key was taken there was only the text of it, and then it came with its old machine code."""
     late = f"import numba\nfrom pkg.law import law\n@numba.njit({signature}cache=True)\ndef g(x): return law(x)\n"
@@ -223,7 +238,9 @@ def test_what_is_refreshed_is_not_compared_with_what_old_machine_code_gives(own:
         assert process.shown == []
 
 
-@pytest.mark.parametrize("types", ['["(int64[:], int64[:])"], ', ""], ids=["as it is loaded", "when it is called"])
+@pytest.mark.parametrize(
+    "types", [pytest.param('["(int64[:], int64[:])"], ', id="as it is loaded"), pytest.param("", id="when it is called", marks=DEEP)]
+)
 def test_what_lies_on_disk_in_two_halves_is_left_alone(types: str, world: World) -> None:
     """Without one half numba ended the process (a segmentation fault)."""
     own = (

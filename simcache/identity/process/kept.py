@@ -1,8 +1,9 @@
 """What a registry has come to hold, however it was filled: the code in it, however deep it lies, and the data that stands beside code."""
 
+import sys
 import types
 from collections import UserDict, UserList, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from inspect import CO_NESTED
 from operator import itemgetter
 from typing import Any, Protocol
@@ -43,8 +44,10 @@ class Kept:
     instances, nor functions that were made by others, which a memo of compiled ones is full of.
     """
 
-    def __init__(self, objects: Follower, root: str | None, *, deep: bool) -> None:
+    def __init__(self, objects: Follower, root: str | None, watch: Callable[[object], None], *, deep: bool) -> None:
         self._objects = objects
+        self._watch = watch
+        """Told of all that may come to hold other code."""
         self._deep = deep
         self._root = root
         """The folder of the checkout, from which on paths count."""
@@ -53,6 +56,8 @@ class Kept:
     def told(self, held: object) -> list[str]:
         """The code in what a container holds, or in the containers of a class, or in the attributes of an instance."""
         self._met[id(held)] = held
+        if not isinstance(held, type):
+            self._watch(held)
         if isinstance(held, _CONTAINERS):
             return self._members(held)
         if not isinstance(held, type):
@@ -62,6 +67,8 @@ class Kept:
         else:
             own = [(name, one) for name, one in vars(held).items() if isinstance(one, (*_CONTAINERS, *_HOLDERS)) and not _is_pythons(name)]
             inside = [one for _, one in sorted(own, key=itemgetter(0))]
+            for one in inside:
+                self._watch(one)
         return [text for one in inside for text in (self._members(one) if isinstance(one, _CONTAINERS) else self._attribute(one))]
 
     def _attribute(self, one: object) -> list[str]:
@@ -77,11 +84,10 @@ class Kept:
         found = []
         for name, item in _items(registry):
             if not self._deep:
-                found += self._code(item) if isinstance(underlying(item), (types.FunctionType, type)) else []
+                code = self._code(item) if isinstance(underlying(item), (types.FunctionType, type)) else []
+                found += [f"{name}={text}" for text in code]
             elif code := self._code(item):
-                # Under which name a decorator registers something stands in the text of what is registered.
-                by_name = "" if self._objects.is_decorated(underlying(item)) else f"{name}="
-                found.append(f"{by_name}{'|'.join(code)}{self._beside(item)}")
+                found.append(f"{name}={'|'.join(code)}{self._beside(item)}")
         return found if isinstance(registry, (list, tuple, deque)) else sorted(found)
 
     def _code(self, one: object, deep: int = 0) -> list[str]:
@@ -148,11 +154,12 @@ def _items(container: Any) -> Iterator[tuple[str, object]]:
 def _is_made(inner: object) -> bool:
     """Whether this is a function or class that a function or a comprehension has made, or a lambda made from a text as the process runs.
 
-    The name does not tell: since Python 3.12 a comprehension is no part of it.
+    The name does not tell: since Python 3.12 a comprehension is no part of it. At the prompt, and in `python -c`, all is made from a text.
     """
     if isinstance(inner, types.FunctionType):
         code = inner.__code__
-        return bool(code.co_flags & CO_NESTED) or (inner.__name__ == "<lambda>" and code.co_filename.startswith("<"))
+        from_text = inner.__name__ == "<lambda>" and code.co_filename.startswith("<")
+        return bool(code.co_flags & CO_NESTED) or (from_text and inner.__globals__ is not vars(sys.modules["__main__"]))
     return isinstance(inner, type) and "<locals>" in inner.__qualname__
 
 

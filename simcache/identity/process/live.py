@@ -71,6 +71,7 @@ class Followed(Protocol):
     def met(self, held: object) -> None: ...
     def following(self, held: object) -> AbstractContextManager[object]: ...
     def count(self, *held: object) -> None: ...
+    def watch_registry(self, held: object) -> None: ...
 
 
 class Live:
@@ -186,7 +187,7 @@ class Live:
         """
         from simcache.identity.process.kept import Kept  # few functions reach a registry, and a process that only loads results is short
 
-        return "|".join(Kept(self, self.root(of), deep=deep).told(held))
+        return "|".join(Kept(self, self.root(of), self.closure.watch_registry, deep=deep).told(held))
 
     def subclasses(self, cls: object) -> list[str]:
         """All classes of the project that are built upon a class, as far as they are loaded."""

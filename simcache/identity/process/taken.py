@@ -5,11 +5,12 @@ import sys
 import types
 from _contextvars import ContextVar  # Python's face of it takes a file of its own to load
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from itertools import repeat
 from operator import attrgetter, is_, itemgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from xxhash import xxh3_128_digest
 
@@ -36,6 +37,9 @@ _WRITTEN_WHOLE = 1 << 18
 """The same for those that hold nothing but plain values, which are compared in one call."""
 _WATCHED = 1 << 16
 """Bytes of an array that are kept to be compared; of a larger one their digest, a millisecond for 16 MiB."""
+_FILLED = (dict, list, tuple, set, frozenset, deque)
+_REGISTERED = 1024
+"""Things in a registry that are looked at at each hit: what holds more is a memo."""
 
 
 class Fingerprint(NamedTuple):
@@ -110,9 +114,11 @@ class Guard(NamedTuple):
 class Guards:
     """All guards of a fingerprint, side by side: a hit asks thousands of them, each in a few hundred nanoseconds."""
 
-    __slots__ = ("_functions", "_loading", "_singly", "_spaces", "_state", "_unloaded")
+    __slots__ = ("_functions", "_loading", "_registries", "_singly", "_spaces", "_state", "_unloaded")
 
-    def __init__(self, guards: Iterable[Guard], unloaded: Iterable[str] = (), loading: Iterable[object] = ()) -> None:
+    def __init__(
+        self, guards: Iterable[Guard], unloaded: Iterable[str] = (), loading: Iterable[object] = (), registries: Iterable["Registry"] = ()
+    ) -> None:
         """Of `unloaded` modules only the text is known: what their names stand for is asked as soon as they are loaded.
 
         Those that were `loading`, by their specifications, are asked again as soon as that is done.
@@ -123,6 +129,7 @@ class Guards:
         self._singly: list[Guard] = []
         self._functions: list[types.FunctionType] = []
         self._state: list[tuple[object, ...]] = []
+        self._registries = tuple(registries)
         for guard in guards:
             known = guard
             if guard.inside is _of_functions and isinstance(guard.detail, list):
@@ -148,17 +155,99 @@ class Guards:
                     return False
             if self._functions and list(map(_inside, self._functions)) != self._state:
                 return False
+            if not self.registries_hold():
+                return False
         except Exception:  # a name is gone; something has come in that does not compare to one truth, as arrays do not
             return False
         if not all(getattr(spec, "_initializing", False) for spec in self._loading):
             return False
         return all(sys.modules.get(module) is None for module in self._unloaded)
 
+    def registries_hold(self) -> bool:
+        """Whether nobody has registered other code."""
+        return all(registry.holds() for registry in self._registries)
+
+    def note_registered(self) -> None:
+        """What is registered by now is no change."""
+        for registry in self._registries:
+            registry.note()
+
+
+class Registry:
+    """The functions, classes and whatever else is called that something holds, itself or in what it holds; of the data beside it knows nothing."""
+
+    __slots__ = ("_called", "_held", "_items")
+
+    def __init__(self, held: object) -> None:
+        self._held = held
+        self.note()
+
+    def note(self) -> None:
+        """What it holds now is what it has to hold."""
+        self._items, self._called = _looked_at(self._held)
+
+    def holds(self) -> bool:
+        if all(_are(ask(one), items) for ask, one, items in self._items):
+            return True
+        items, called = _looked_at(self._held)
+        if not _are(called, self._called):
+            return False
+        self._items = items  # data has come
+        return True
+
+
+_Items: TypeAlias = list[tuple[Callable[[Any], Iterable[object]], object, list[object]]]
+"""What is asked, of what, and what it gave."""
+
+
+def _looked_at(registry: object) -> tuple[_Items, list[object]]:
+    """What lies in a registry, and what of that is called, in its order."""
+    found: _Items = []
+    called: list[object] = []
+    queue, met, seen = [registry], 0, set[int]()
+    while queue:
+        one = queue.pop()
+        if id(one) in seen or is_array(one):
+            continue
+        seen.add(id(one))
+        if one is not registry and not isinstance(one, _FILLED) and (callable(one) or type(one) is types.ModuleType):
+            called.append(one)
+            continue
+        ask: Callable[[Any], Iterable[object]] = dict.values if isinstance(one, dict) else iter if isinstance(one, _FILLED) else _values_of
+        items = [*ask(one)]
+        met += len(items)
+        if met > _REGISTERED:
+            return [], []
+        found.append((ask, one, items))
+        queue += [item for item in items if type(item) not in _WRITTEN]
+    return found, called
+
+
+def _values_of(one: object) -> Iterable[object]:
+    return attributes_of(one).values()
+
+
+def _are(some: Iterable[object], others: Sequence[object]) -> bool:
+    """Whether these are those, one by one."""
+    found = [*some]
+    return len(found) == len(others) and all(map(is_, found, others))
+
 
 def _together(guards: Sequence[Guard]) -> tuple[Any, Callable[[Any], tuple[object, ...]], tuple[object, ...]]:
     """The names of one namespace, asked at once; the last one twice, for a single one would not be given as a tuple."""
     asked = [*guards, guards[-1]]
     return guards[0].names, itemgetter(*(guard.name for guard in asked)), tuple(guard.held for guard in asked)
+
+
+@contextmanager
+def running_code(code: Iterable[Fingerprint]) -> Iterator[None]:
+    """While this code runs: what it registers itself, as it loads what it needs, is no change of it."""
+    held = [one.guards for one in code if one.guards.registries_hold()]
+    try:
+        yield
+    finally:
+        for guards in held:
+            guards.note_registered()
 
 
 ABSENT = object()
