@@ -97,7 +97,7 @@ def test_whatever_else_draws_random_numbers() -> None:
     assert torch.get_num_threads() == threads
 
 
-@pytest.mark.parametrize(("kind", "worlds", "normalise"), [("dqn", 64, True), ("ppo", 4, False)])
+@pytest.mark.parametrize(("kind", "worlds", "normalise"), [("dqn", 64, True), pytest.param("ppo", 4, False, marks=pytest.mark.deep)])
 def test_train_1000_then_2000_in_a_new_process(tmp_path: Path, kind: str, worlds: int, normalise: bool) -> None:
     """Eight windows here, and eight more in a new process, leave the very bytes of sixteen in one go."""
     cut, straight = (series(tmp_path / name, kind, worlds, normalise) for name in ("cut", "straight"))
@@ -109,6 +109,7 @@ def test_train_1000_then_2000_in_a_new_process(tmp_path: Path, kind: str, worlds
     assert stored(cut) == stored(straight)
 
 
+@pytest.mark.deep
 def test_a_training_cut_by_sigterm(tmp_path: Path) -> None:
     """SIGTERM at a random moment, and once more: what is stored is what one straight run stores."""
     _cut_and_compare(tmp_path, signal.SIGTERM, 2, "dqn", 64, True)

@@ -325,6 +325,7 @@ def test_sigterm_ends_it_and_keeps_what_there_is(command: Command, tmp_path: Pat
     assert len(run[: kept + 1]) == kept + 1
 
 
+@pytest.mark.deep
 def test_kill_9_loses_the_window_at_hand_and_nothing_else(command: Command, tmp_path: Path) -> None:
     """The same command goes on from the last checkpoint, to the bytes of a training that was left alone."""
     run = pipeline.series(small(), 1)

@@ -10,9 +10,9 @@ from tests.simcache.world import CALLEE, MODULE, ROOT, Tools, World, package
 
 
 @pytest.fixture(scope="session")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tools]:
+def tools(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Tools]:
     compile_dir(ROOT / "simcache", quiet=2)  # the children write no bytecode, so they would compile it anew each time
-    made = Tools(tmp_path_factory.mktemp("tools"))
+    made = Tools(tmp_path_factory.mktemp("tools"), forks=not request.config.getoption("--deep"))
     yield made
     made.close()
 

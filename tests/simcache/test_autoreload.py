@@ -225,7 +225,7 @@ def _define(process: Live, edit: Edit) -> None:
 def test_what_autoreload_changes_in_place_is_stored_as_of_its_text_or_not_at_all(edit: Edit, called: bool, world: World) -> None:
     """After an edit of a function's body nothing that reached it was stored again in that session: `%autoreload` loads no module again."""
     world.write({"pkg/__init__.py": "", "pkg/laws.py": edit.laws})
-    with world.live() as process:
+    with world.live("IPython.core.interactiveshell") as process:
         _define(process, edit)
         if called:
             process.do("cell('f(1)')")
@@ -234,7 +234,7 @@ def test_what_autoreload_changes_in_place_is_stored_as_of_its_text_or_not_at_all
         ran = [literal_eval(process.do("answer = cell('f(1)')")) for _ in range(2)]
         told = [name for name in process.shown if name != "DeprecationWarning"]  # IPython's own
     entries = len(world.entries())
-    with world.live() as process:
+    with world.live("IPython.core.interactiveshell") as process:
         _define(process, edit)
         hit = literal_eval(process.do("answer = cell('f.entry(1) is not None')"))
         right = literal_eval(process.do("answer = cell('f.compute(1)')"))
@@ -253,7 +253,7 @@ def test_an_edit_that_is_taken_back_hits_what_was_stored_before_it(world: World)
     """The notebook goes from text to text, and each has its own key."""
     world.write({"pkg/__init__.py": "", "pkg/laws.py": "def step(x): return x * 2\n"})
     told = []
-    with world.live() as process:
+    with world.live("IPython.core.interactiveshell") as process:
         _define(process, Edit("", "", ""))
         for before, after in (("2", "3"), ("3", "4"), ("4", "2")):
             told.append(literal_eval(process.do("answer = cell('f(1), f.key(1)')")))
@@ -276,7 +276,7 @@ TAKEN_BACK = {
 def test_what_was_made_before_an_edit_was_taken_back_is_not_stored_as_made_after_it(laws: str, asked: str, world: World) -> None:
     """The text is that of before, and code that was given in place leaves no other trace: what it had left was stored."""
     world.write({"pkg/__init__.py": "", "pkg/laws.py": laws})
-    with world.live() as process:
+    with world.live("IPython.core.interactiveshell") as process:
         _define(process, Edit("", "", ""))
         process.do("cell('f(1)')")
         edits = [("x * 2", "x * 3"), ("x * 3", "x * 2")]
@@ -297,7 +297,7 @@ def test_what_another_module_made_before_an_edit_was_taken_back_is_not_stored(wo
     world.write(
         {"pkg/__init__.py": "", "pkg/laws.py": "def step(x): return x * 2\n", "pkg/table.py": "from pkg.laws import step\nT = [step(1)]\n"}
     )
-    with world.live() as process:
+    with world.live("IPython.core.interactiveshell") as process:
         _define(process, Edit("", "", "", "x * first()", first="def first():\n    from pkg.table import T\n    return T[0]\n"))
         for before, after in (("2", "3"), ("3", "2")):
             world.edit("pkg/laws.py", before, after)
@@ -310,7 +310,7 @@ def test_what_another_module_made_before_an_edit_was_taken_back_is_not_stored(wo
 def test_a_package_that_counts_as_a_whole_is_not_served_stale(world: World) -> None:
     """Nothing in it was watched, for its text counts as a whole."""
     world.write({"pkg/__init__.py": "", "pkg/laws.py": SIM + "def step(x): return x * 2\n"})
-    with world.live() as process:
+    with world.live("IPython.core.interactiveshell") as process:
         _define(process, Edit("", "", ""))
         process.do("cell('@cached(code=(\"pkg\",))\\ndef f(x): return laws.step(x), laws.Sim(x).run(2)\\n')")
         assert process.do("answer = cell('f(1)')") == "(2, 2)"

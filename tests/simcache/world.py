@@ -1,11 +1,14 @@
 """A checkout, a store, and fresh or running processes that look at them, for the tests of fingerprints."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import dedent
 from time import sleep
 from typing import Any, Self
@@ -88,24 +91,39 @@ def look(root, entry, args, runs=0):
     report(function, *given, **kwargs)
 
 
+def live(source, going_in, going_out):
+    """Run a program whose lines come in by one named pipe, and whose answers go out by another."""
+    os.dup2(os.open(going_in, os.O_RDONLY), 0)
+    os.dup2(os.open(going_out, os.O_WRONLY), 1)
+    sys.stdin, sys.stdout = open(0, encoding="utf-8", closefd=False), open(1, "w", encoding="utf-8", closefd=False)
+    exec(source, {"__name__": "__main__"})
+
+
 def nursery():
     """Fork a fresh process for every line that comes in: it has imported simcache and nothing of any checkout."""
     import simcache.decorator
 
     for line in sys.stdin:
         asked = json.loads(line)
+        if "ended" in asked:
+            os.waitpid(asked["ended"], 0)
+            print("{}", flush=True)
+            continue
         for package in asked["needs"]:
             importlib.import_module(package)
         child = os.fork()
         if child == 0:
             os.environ.update(asked["environment"])
             try:
-                look(*asked["look"])
+                live(*asked["live"]) if "live" in asked else look(*asked["look"])
             except BaseException:
                 print(json.dumps({"failed": traceback.format_exc()}))
             sys.stdout.flush()
             os._exit(0)
-        os.waitpid(child, 0)
+        if "live" in asked:
+            print(json.dumps({"process": child}), flush=True)
+        else:
+            os.waitpid(child, 0)
 
 
 if __name__ == "__main__":
@@ -187,8 +205,23 @@ class World:
         sleep(_TICK)  # a file that is written in the tick of a load may be younger, and nobody edits as quickly as this
         return self.tools.ask(needs=case.needs, environment=self.places(), look=[str(self.checkout), case.entry, case.args, runs])
 
-    def live(self, **more: str) -> "Live":
-        return Live(self, more)
+    def live(self, *loaded: str, **more: str) -> "Live":
+        """A process that goes on running; one with variables of its own starts by itself, the others are forked where these may be `loaded`."""
+        command = [self.tools.python, "-c", LIVE]
+        environment = {**self.places(), "CHECKOUT": str(self.checkout)}
+        if more or not self.tools.forks:
+            return Live(
+                subprocess.Popen(
+                    command,
+                    cwd=self.tools.folder,
+                    env=self.environment(**environment, **more),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    encoding="utf-8",
+                )
+            )
+        sleep(_TICK)
+        return Live(Forked(self.tools, environment, ("numpy", *loaded)))
 
     def ask(self, expression: str) -> str:
         """What a process that starts now gets for an expression over pkg.mod."""
@@ -203,15 +236,8 @@ class World:
 class Live:
     """A process that goes on running while files change under it, told what to do line by line."""
 
-    def __init__(self, world: World, more: Mapping[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [world.tools.python, "-c", LIVE],
-            cwd=world.tools.folder,
-            env=world.environment(CHECKOUT=str(world.checkout), **more),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
+    def __init__(self, process: "subprocess.Popen[str] | Forked") -> None:
+        self.process = process
         self.shown: list[str] = []
         """The classes of the warnings that a user has seen so far."""
 
@@ -241,15 +267,49 @@ class Live:
         return self.finish()
 
 
+class Forked:
+    """A process that the nursery has forked, to be used as one that was started."""
+
+    def __init__(self, tools: "Tools", environment: Mapping[str, str], loaded: Sequence[str]) -> None:
+        self._tools, self._loaded = tools, loaded
+        with TemporaryDirectory(dir=tools.folder) as folder:
+            pipes = [os.path.join(folder, name) for name in ("in", "out")]
+            for pipe in pipes:
+                os.mkfifo(pipe)
+            self.pid = int(tools.ask(*loaded, environment=environment, live=[LIVE, *pipes])["process"])
+            self.stdin = open(pipes[0], "w", encoding="utf-8")  # noqa: SIM115 - as long as the process runs
+            self.stdout = open(pipes[1], encoding="utf-8")  # noqa: SIM115
+
+    def poll(self) -> int | None:
+        """None as long as it runs."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, 0)
+            return None
+        return 0
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def communicate(self) -> None:
+        """Wait for its end."""
+        self._tools.ask(*self._loaded, ended=self.pid)
+        with contextlib.suppress(BrokenPipeError):
+            self.stdin.close()
+        self.stdout.close()
+
+
 class Tools:
     """A Python, and the folder that holds the probe: on the path of every child process, and no part of any checkout."""
 
-    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+    def __init__(self, folder: Path, python: str = sys.executable, *, forks: bool = False) -> None:
         self.folder = folder
         self.python = python
+        self.forks = forks and hasattr(os, "fork")
+        """Whether processes that go on running may be forked from one that has imported simcache."""
         self.probe = folder / "probe.py"
         self.probe.write_text(PROBE)
-        self.nursery: subprocess.Popen[str] | None = None
+        self.nurseries: dict[Sequence[str], subprocess.Popen[str]] = {}
+        """By what they have loaded."""
 
     def environment(self) -> dict[str, str]:
         return {
@@ -260,24 +320,25 @@ class Tools:
             "OPENBLAS_NUM_THREADS": "1",  # a process without threads is safely forked
         }
 
-    def ask(self, **wanted: object) -> dict[str, Any]:
-        """What a newly forked process tells."""
-        if self.nursery is None:
+    def ask(self, *loaded: str, **wanted: object) -> dict[str, Any]:
+        """What a newly forked process tells, which has loaded these."""
+        if loaded not in self.nurseries:
             command = [self.python, str(self.probe)]
-            self.nursery = subprocess.Popen(
+            self.nurseries[loaded] = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
             )
-        assert self.nursery.stdin is not None
-        assert self.nursery.stdout is not None
-        self.nursery.stdin.write(json.dumps(wanted) + "\n")
-        self.nursery.stdin.flush()
-        told: dict[str, Any] = json.loads(self.nursery.stdout.readline())
+        nursery = self.nurseries[loaded]
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
+        nursery.stdin.write(json.dumps({"needs": loaded, **wanted}) + "\n")
+        nursery.stdin.flush()
+        told: dict[str, Any] = json.loads(nursery.stdout.readline())
         assert "failed" not in told, told["failed"]
         return told
 
     def close(self) -> None:
-        if self.nursery is not None:
-            self.nursery.communicate()
+        for nursery in self.nurseries.values():
+            nursery.communicate()
 
 
 def package(text: str, **modules: str) -> dict[str, str]:
