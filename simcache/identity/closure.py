@@ -265,7 +265,7 @@ class Closure:
             if found:
                 piece = source.file.summary.names.get(root)
                 # Of state the module holds what it was as it was loaded.
-                anew = "" if piece is None or piece.state else self.loaded.imported(module, root, (star.removesuffix("*") + root,))
+                anew = "" if piece is not None and piece.state else self.loaded.imported(module, root, (star.removesuffix("*") + root,))
                 candidates.append(found + anew)
                 if not _makes_up_exports(source):
                     break

@@ -8,7 +8,7 @@ from typing import Any
 from simcache.errors import BadSettings
 from simcache.identity.closure import Closure
 from simcache.identity.keepers import check_held, check_kept, late
-from simcache.identity.process.files import note_loaded as note_loaded
+from simcache.identity.process.at_first import note_loaded as note_loaded
 from simcache.identity.process.modules import NotLoaded, load, may_load, underlying
 from simcache.identity.process.modules import function_name as function_name
 from simcache.identity.process.taken import Fingerprint as Fingerprint

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.simcache.world import World, package
+from tests.simcache.world import Tools, World, package
 
 DEEP = pytest.mark.deep
 LAW = "import numba\n@numba.njit{cached}\ndef law(x): return x * 2\n"
@@ -44,6 +44,12 @@ KEPT = {
 AT_ONCE = {"compiled when it is called", "compiled as it is loaded", "captured by a decorator", "what is not kept takes in what is kept"}
 """The others wait for the deep run: each compiles in three processes."""
 BETWEEN = "import numba\nfrom pkg.law import law\n@numba.njit(cache=True)\ndef h(x): return law(x)\n"
+
+
+@pytest.fixture
+def world(world: World) -> World:
+    """Each process starts by itself: what is on disk is looked for as numba is loaded."""
+    return World(world.checkout, world.store, Tools(world.tools.folder))
 
 
 def shown(texts: Mapping[str, str | tuple[str, ...]], *at_once: str) -> list[Any]:

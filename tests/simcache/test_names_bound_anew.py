@@ -97,8 +97,18 @@ def elsewhere(x): return x * len(other.LIST)
 def nested(x): return x * (CONFIG.solver.factor + CONFIG.solver.parts[0].more)
 @cached
 def inherited(x): return Derived().run(x)
+@cached
+def starred_twice(x): return low(x)
+def twice(x): return x
+def twice(x): return x * 2
+@cached
+def defined_twice(x): return twice(x)
 """
-BESIDE = {"other": "FACTOR = 2\nLIST = list(range(2))\n", "more": "TIMES = 2\ndef law(x): return x * 2\n"}
+BESIDE = {
+    "other": "FACTOR = 2\nLIST = list(range(2))\n",
+    "more": "from pkg.most import *\nTIMES = 2\ndef law(x): return x * 2\n",
+    "most": "def low(x): return x * 2\n",
+}
 REBINDINGS = {
     "a constant": ("constant", "mod.FACTOR = 3"),
     "a constant of another module": ("imported", "mod.other.FACTOR = 3"),
@@ -130,6 +140,9 @@ REBINDINGS = {
     "a method of a class inside a class": ("inner", "mod.Steps.Inner.run = lambda self, x: x * 3"),
     "a class inside a class": ("inner", "mod.Steps.Inner = type('Inner', (), {'run': lambda self, x: x * 3})"),
     "a function of a star import": ("starred", "mod.law = lambda x: x * 3"),
+    "a function of a star import of a star import": ("starred_twice", "mod.low = lambda x: x * 3"),
+    "a function of a star import, in between": ("starred_twice", "import pkg.more; pkg.more.low = mod.low = lambda x: x * 3"),
+    "a function that is defined twice": ("defined_twice", "mod.twice = lambda x: x * 3"),
     "a constant of a star import": ("times", "mod.TIMES = 3"),
     "a method that comes to a class": ("inherited", "mod.Derived.run = lambda self, x: x * 3"),
 }

@@ -96,13 +96,16 @@ def live(source, going_in, going_out):
     os.dup2(os.open(going_in, os.O_RDONLY), 0)
     os.dup2(os.open(going_out, os.O_WRONLY), 1)
     sys.stdin, sys.stdout = open(0, encoding="utf-8", closefd=False), open(1, "w", encoding="utf-8", closefd=False)
-    exec(source, {"__name__": "__main__"})
+    sys.modules["__main__"] = program = type(sys)("__main__")
+    exec(source, vars(program))
 
 
 def nursery():
     """Fork a fresh process for every line that comes in: it has imported simcache and nothing of any checkout."""
-    import simcache.decorator
-
+    loaded = "codecs.tree computing decorator identity.forms.constant identity.process.keeping identity.process.kept "
+    loaded += "identity.process.set_up identity.text.source stores.local streaming"
+    for module in (*(f"simcache.{name}" for name in loaded.split()), "importlib.metadata"):
+        importlib.import_module(module)
     for line in sys.stdin:
         asked = json.loads(line)
         if "ended" in asked:
@@ -208,7 +211,7 @@ class World:
     def live(self, *loaded: str, **more: str) -> "Live":
         """A process that goes on running; one with variables of its own starts by itself, the others are forked where these may be `loaded`."""
         command = [self.tools.python, "-c", LIVE]
-        environment = {**self.places(), "CHECKOUT": str(self.checkout)}
+        environment = {"CHECKOUT": str(self.checkout)}
         if more or not self.tools.forks:
             return Live(
                 subprocess.Popen(
@@ -221,7 +224,7 @@ class World:
                 )
             )
         sleep(_TICK)
-        return Live(Forked(self.tools, environment, ("numpy", *loaded)))
+        return Live(Forked(self.tools, {**self.places(), **environment}, ("numpy", *loaded)))
 
     def ask(self, expression: str) -> str:
         """What a process that starts now gets for an expression over pkg.mod."""

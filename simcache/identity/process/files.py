@@ -8,7 +8,7 @@ import sys
 import time
 import types
 from _thread import get_ident
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from xxhash import xxh3_128_hexdigest
@@ -74,6 +74,8 @@ class _Loaded(NamedTuple):
     """What the names of the module stood for when they were first seen; nothing is added once it is loaded to its end."""
     whole: bool
     """Whether it was loaded to its end by then; nobody can tell that of a script."""
+    ended: dict[str, object]
+    """The same when it was loaded to its end, as soon as that is known."""
     codes: dict[str, tuple[list[types.CodeType], int]]
     """Under IPython, what their functions ran when that was last looked at, and how often it was other code than before."""
 
@@ -198,8 +200,22 @@ def note_loaded() -> None:
                 names = dict(namespace or {})
                 spec = getattr(module, "__spec__", None)
                 whole = spec is not None and not getattr(spec, "_initializing", False)
-                _loaded[path] = _Loaded(name, spec, namespace, content, _file_time(), names, whole, _codes_now(names))
+                _loaded[path] = _Loaded(name, spec, namespace, content, _file_time(), names, whole, {}, _codes_now(names))
                 _unfinished.add(path)
+
+
+def note_end(path: str) -> None:
+    """What the names of its module stand for now is what they stood for at the end of its loading."""
+    seen = _loaded.get(path)
+    if seen is not None and isinstance(seen.namespace, dict):
+        seen.ended.update(seen.namespace)
+
+
+def loaded_modules() -> Iterator[tuple[str, object, Mapping[str, object]]]:
+    """The files of the project's modules that are known to be loaded, each with its module's specification and namespace."""
+    return (
+        (path, seen.spec, seen.namespace) for path, seen in _loaded.items() if seen.spec is not None and isinstance(seen.namespace, dict)
+    )
 
 
 def _codes_now(names: Mapping[str, object]) -> dict[str, tuple[list[types.CodeType], int]]:
@@ -320,19 +336,23 @@ def was_noted(path: str) -> bool:
 
 
 def held_when_noted(file: SourceFile, namespace: Mapping[str, object], name: str, *, once: bool) -> object:
-    """What a name stood for when this process first knew that its module was loaded; if it was not there yet, what it stands for now.
+    """What a name stood for when this process first knew that its module was loaded; if it was not there yet, what it stood for at the end.
 
     So it is where several statements make it (not `once`) and a later one of them may have bound it: it was asked while the module was loaded.
     """
     seen = _loaded.get(file.path)
     now = namespace[name]
-    if seen is None or seen.namespace is not namespace or (noted := seen.names.get(name, now)) is now:
+    if seen is None or seen.namespace is not namespace:
         return now
+    ended = seen.ended.get(name, now)
+    noted = seen.names.get(name, ended)
+    if noted is ended:
+        return noted
     if not (once or seen.whole):
         from simcache.identity.text.statements import is_bound_once  # few processes bind names anew
 
         once = is_bound_once(file.content, name)
-    return noted if once or seen.whole else now
+    return noted if once or seen.whole else ended
 
 
 def was_written(file: SourceFile) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from simcache.errors import BoundAnew, SourceChanged, Unkeyable
 from simcache.identity.forms.attributes import is_data
 from simcache.identity.forms.base import SCALARS
+from simcache.identity.process.at_first import is_changed, member_of
 from simcache.identity.process.bytecode import is_of_file, qualname_of, same_code
 from simcache.identity.process.files import codes_of, held_when_noted, is_new, is_outside, times_reloaded
 from simcache.identity.process.live import Live, check_code, which
@@ -99,7 +100,7 @@ class Loaded:
             return
         own = inner.__code__.co_filename == module.file.path and qualname_of(inner) == name
         # A decorator may give a function of its own, but none that stands somewhere by itself.
-        replaced = piece.simple and not own and "<locals>" not in inner.__code__.co_qualname
+        replaced = not own and "<locals>" not in inner.__code__.co_qualname
         if (expected and not own) or replaced or (piece.simple and piece.bare and held is not inner) or anew:
             yield self.objects.follow(held, path)
         yield from self.objects.registry(held, path)
@@ -223,7 +224,7 @@ class Loaded:
             return
         self.closure.guard(vars(held), key, member, record=self.objects.is_record(member))
         seen = (id(held), place, times_reloaded(module.file.path))
-        first = _first_seen.setdefault(seen, Guard(vars(held), key, member, None, None))
+        first = _first_seen.setdefault(seen, Guard(vars(held), key, member_of(held, key, member), None, None))
         other = body.is_other(module, held, place, member)
         if not other if other is not None else first.holds():
             return
@@ -256,7 +257,7 @@ class Loaded:
     def tables(self, module: Module, name: str, piece: Piece, fills: Callable[[str], bool]) -> str:
         """The lists, dicts and sets of a class that are not what its text says, but for those that code which is reached changes."""
         held = (module.namespace or {}).get(name)
-        if not isinstance(held, type) or not piece.simple:
+        if not isinstance(held, type):
             return ""
         return "|".join(self._tables(module, _Body.of(piece, held), held, "", fills))
 
@@ -288,6 +289,9 @@ class Loaded:
             return digest
         if not first.holds():
             return self._bound_anew(held, path, module, reduces=True)
+        if is_changed(held):
+            with contextlib.suppress(BoundAnew):  # what has no form in it may be what another module has registered
+                return self._bound_anew(held, path, module, reduces=True)
         if module.before is not None:  # what was worked out at import may be made of values that were edited since
             raise SourceChanged(module.file.path)
         inner = underlying(held)

@@ -155,7 +155,7 @@ class Guards:
                     return False
             if self._functions and list(map(_inside, self._functions)) != self._state:
                 return False
-            if not self.registries_hold():
+            if self._registries and not self.registries_hold():
                 return False
         except Exception:  # a name is gone; something has come in that does not compare to one truth, as arrays do not
             return False
@@ -424,6 +424,13 @@ class _Same:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Same) and other.held is self.held
+
+
+def is_little(value: Any) -> bool:
+    """Whether this is a container or an array in which there is so little that what is there can be remembered, whoever may need it."""
+    if is_array(value):
+        return bool(value.nbytes <= _WATCHED)
+    return _is_small([*value] if type(value) is deque else value) and not isinstance(value, (tuple, frozenset))
 
 
 def _is_small(value: Any) -> bool:

@@ -1,0 +1,65 @@
+"""What was inside the data and classes of modules when these had been loaded: who changes it in place does so before anybody asks for a key."""
+
+from typing import TYPE_CHECKING
+
+from simcache.identity.process import files
+from simcache.identity.process.taken import ABSENT, Guard, Itself, guard_of, is_little
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+else:
+    ModuleSpec = type(__spec__)  # that module is loaded by few
+
+_seen: dict[str, object] = {}
+"""By file the specification of the module that was looked into."""
+_inside: dict[int, Guard] = {}
+"""Of containers and arrays what was in them."""
+_members: dict[int, tuple[type, dict[str, object]]] = {}
+"""Of classes what they had."""
+
+
+def note_loaded() -> None:
+    """Remember what the modules of the project say and hold that were loaded since the last time, and be told of the end of those that are not."""
+    files.note_loaded()
+    for path, spec, namespace in list(files.loaded_modules()):
+        if _seen.get(path) is spec:
+            continue
+        if getattr(spec, "_initializing", False):
+            if type(spec) is ModuleSpec:
+                spec.__class__ = _Loading
+            continue
+        _seen[path] = spec
+        files.note_end(path)
+        for held in list(namespace.values()):
+            if isinstance(held, type):
+                if held.__module__ == namespace.get("__name__"):
+                    _members[id(held)] = held, dict(vars(held))
+            elif is_little(held):
+                _inside[id(held)] = guard_of(Itself(held), "", held)
+
+
+def is_changed(held: object) -> bool:
+    """Whether somebody has put something else into a container, or into an array, since its module was loaded."""
+    first = _inside.get(id(held))
+    return first is not None and first.held is held and not first.holds()
+
+
+def member_of(held: type, name: str, now: object) -> object:
+    """What a class had under a name when its module had been loaded; what it has `now`, if nobody knows."""
+    known, members = _members.get(id(held), (None, {}))
+    return members.get(name, ABSENT) if known is held else now
+
+
+class _Loading(ModuleSpec):
+    """The specification of a module that is being loaded: Python notes in it when that is done."""
+
+    @property
+    def _initializing(self) -> bool:
+        return bool(vars(self).get("_initializing"))
+
+    @_initializing.setter
+    def _initializing(self, value: bool) -> None:
+        vars(self)["_initializing"] = value
+        if not value:
+            self.__class__ = ModuleSpec  # type: ignore[assignment]
+            note_loaded()

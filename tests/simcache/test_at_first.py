@@ -1,0 +1,117 @@
+"""What a program changes in place before it first calls anything: nobody had asked for a key yet that could have told."""
+
+import pytest
+
+from tests.simcache.world import World, package
+
+COMPUTED = """
+from collections import defaultdict, deque
+import numpy as np
+DICT = {i: i * 2 for i in range(3)}
+NESTED = {name: {"rates": [i, 2]} for i, name in enumerate("ab")}
+FILLED = []
+for i in range(3): FILLED.append(i * 2)
+DEFAULTS = defaultdict(int, {"a": int("2")})
+LAST = deque(range(3), 2)
+ARRAY = np.arange(3) * 2.0
+SET = set(range(3))
+class Options:
+    k = int("2")
+class Others:
+    pass
+for each in (Options, Others): each.n = 2
+class Table:
+    rates = {}
+    @classmethod
+    def put(cls, name, rate): cls.rates[name] = rate
+Table.put("a", 2)
+TWICE = 1
+TWICE += len(FILLED) - 2
+def last(x): return x
+last = (lambda function: lambda x: function(x) * 2)(last)
+"""
+CHANGES = {
+    "an item of a dict": ("DICT[1]", "cfg.DICT[1] = {0}"),
+    "an item that comes to a dict": ("DICT.get(7, 2)", "cfg.DICT[7] = {0}"),
+    "an item of a list inside a dict": ("NESTED['b']['rates'][1]", "cfg.NESTED['b']['rates'][1] = {0}"),
+    "an item of a list": ("FILLED[1]", "cfg.FILLED[1] = {0}"),
+    "an item of a dict with defaults": ("DEFAULTS['a']", "cfg.DEFAULTS['a'] = {0}"),
+    "an item of a queue": ("LAST[1]", "cfg.LAST[1] = {0}"),
+    "an item of an array": ("int(ARRAY[1])", "cfg.ARRAY[1] = {0}"),
+    "an array as a whole": ("int(ARRAY[1])", "cfg.ARRAY *= {0} / 2"),
+    "a set": ("max(SET)", "cfg.SET.add({0})"),
+    "an attribute of a class that is computed": ("Options.k", "cfg.Options.k = {0}"),
+    "an attribute of a class that a loop set": ("Options.n", "cfg.Options.n = {0}"),
+    "an attribute of a class that only a loop set": ("Others.n", "cfg.Others.n = {0}"),
+    "an attribute of a class that is deleted and set": ("Others.n", "del cfg.Others.n; cfg.Others.n = {0}"),
+    "a name that is bound twice": ("TWICE", "cfg.TWICE = {0}"),
+    "a function that is bound twice": ("last(x)", "cfg.last = lambda x: {0}"),
+    "a table of a class that a method fills": ("Table.rates['a']", "cfg.Table.put('a', {0})"),
+}
+WHERE = {
+    "where the function is": ("import pkg.mod as cfg", "{config}@cached\ndef f(x): return x * {asked}\n", ""),
+    "where it is imported from": (
+        "import pkg.config as cfg",
+        "from pkg.config import *\n@cached\ndef f(x): return x * {asked}\n",
+        "{config}",
+    ),
+    "in a module that is asked": (
+        "import pkg.config as cfg",
+        "from pkg import config\n@cached\ndef f(x): return x * config.{asked}\n",
+        "{config}",
+    ),
+}
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_program_changes_before_its_first_call_counts(name: str, where: str, world: World) -> None:
+    """Its results were stored as those of the text, and served to programs that had changed nothing, or something else."""
+    asked, change = CHANGES[name]
+    imported, own, config = WHERE[where]
+    if where == "in a module that is asked":
+        asked = asked.replace("int(ARRAY", "ARRAY").replace("1])", "1]").replace("max(SET)", "SET.__len__()")
+    given = {part: text.format(config=COMPUTED, asked=asked) for part, text in (("own", own), ("config", config))}
+    world.write(package(given["own"], config=given["config"]))
+    plain = world.ask("f(1)")
+    for value in (5, 6):
+        with world.live() as process:
+            process.do(f"{imported}\nfrom pkg.mod import f\n{change.format(value)}")
+            assert process.do("answer = f(1), f(1)") == process.do("answer = f.compute(1), f.compute(1)")
+    assert world.ask("f(1), f.entry(1) is not None") == f"({plain}, True)"
+
+
+def test_what_nobody_changes_has_the_key_that_it_had(world: World) -> None:
+    """Also where the program has called the code before, without the cache: what that fills and counts is its own."""
+    text = f"{COMPUTED}MEMO, CALLS = {{}}, []\ndef g(x):\n    CALLS.append(x)\n    return MEMO.setdefault(x, x * DICT[1])\n@cached\ndef f(x): return g(x)\n"
+    world.write(package(text))
+    key = world.ask("f.key(1)")
+
+    assert world.ask("g(1) + g(2) + f.compute(3) == 12 and f.key(1)") == key
+    assert world.ask("(DICT.get(7), [*NESTED], float(ARRAY.sum()), Options.k, max(SET), LAST[0]) and f.key(1)") == key
+
+
+def test_a_module_that_is_being_loaded_is_left_as_python_made_it(world: World) -> None:
+    """Python is asked for the end of its loading by its specification, which is afterwards of the class that it was."""
+    world.write(package("@cached\ndef f(x): return x\nimport pkg.more\n", more="from pkg.mod import f\nT = [*range(3)]\n"))
+    with world.live() as process:
+        process.do("import sys, pkg.mod; kinds = {type(sys.modules[name].__spec__) for name in ('pkg', 'pkg.mod', 'pkg.more')}")
+        assert process.do("answer = kinds == {type(sys.__spec__)}, pkg.mod.f(1)") == "(True, 1)"
+        assert (
+            process.do("import importlib; importlib.reload(pkg.mod); answer = type(pkg.mod.__spec__) in kinds, pkg.mod.f(1)") == "(True, 1)"
+        )
+
+
+def test_a_module_that_fails_as_it_is_loaded_may_be_loaded_once_more(world: World) -> None:
+    """What was known of it is of no use then."""
+    world.write(
+        package(
+            "T = [*range(3)]\n@cached\ndef f(x): return x * T[1]\nimport pkg.more\n",
+            more="import os\nif 'FAILS' in os.environ: raise ValueError\n",
+        )
+    )
+    with world.live() as process:
+        process.do("import os; os.environ['FAILS'] = '1'\ntry: import pkg.mod\nexcept ValueError: pass\ndel os.environ['FAILS']")
+        process.do("import pkg.mod; pkg.mod.T[1] = 7")
+        assert process.do("answer = pkg.mod.f(1)") == "7"
+    assert world.ask("f(1)") == "1"
