@@ -30,6 +30,7 @@ from simcache.identity.process.loaded import Loaded
 from simcache.identity.process.made import Made, node_of, text_node
 from simcache.identity.process.modules import Module, locate, target
 from simcache.identity.process.project import Project
+from simcache.identity.process.registries import Registry
 from simcache.identity.process.taken import (
     ABSENT,
     Fingerprint,
@@ -37,7 +38,6 @@ from simcache.identity.process.taken import (
     Guards,
     Itself,
     Names,
-    Registry,
     Variable,
     guard_of,
     watched,

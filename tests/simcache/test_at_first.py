@@ -102,6 +102,23 @@ def test_a_module_that_is_being_loaded_is_left_as_python_made_it(world: World) -
         )
 
 
+def test_what_fails_at_being_asked_stops_no_import(world: World) -> None:
+    """What stands for something else (an application that is not there yet) fails at whatever it is asked; large things are not kept."""
+    odd = (
+        "import numpy as np\nclass Proxy:\n    def __getattribute__(self, name): raise RuntimeError(name)\n"
+        "class Meta(type):\n    def __getattr__(cls, name): raise RuntimeError(name)\n"
+        "class Odd(metaclass=Meta): pass\nPROXY = Proxy()\nHELD = [PROXY, Odd, np.zeros(100_000)]\nLAWS = {'a': 1, 'b': Odd}\n"
+        "def register(law): LAWS['c'] = law\n"
+    )
+    world.write(package(f"{odd}@cached\ndef f(x): return x * len(LAWS)\nT = [*range(3)]\n@cached\ndef g(x): return x * T[1]\n"))
+    with world.live() as process:
+        process.do("import pkg.mod")
+        assert process.do("answer = pkg.mod.g(2)") == "2"
+        process.do("pkg.mod.T[1] = 7")
+        assert process.do("answer = pkg.mod.g(2)") == "14"
+        assert process.do("answer = pkg.mod.f(2)") == "4"
+
+
 def test_a_module_that_fails_as_it_is_loaded_may_be_loaded_once_more(world: World) -> None:
     """What was known of it is of no use then."""
     world.write(

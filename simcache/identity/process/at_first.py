@@ -14,7 +14,7 @@ _seen: dict[str, object] = {}
 """By file the specification of the module that was looked into."""
 _inside: dict[int, Guard] = {}
 """Of containers and arrays what was in them."""
-_members: dict[int, tuple[type, dict[str, object]]] = {}
+_members: dict[int, tuple[object, dict[str, object]]] = {}
 """Of classes what they had."""
 
 
@@ -31,8 +31,8 @@ def note_loaded() -> None:
         _seen[path] = spec
         files.note_end(path)
         for held in list(namespace.values()):
-            if isinstance(held, type):
-                if held.__module__ == namespace.get("__name__"):
+            if issubclass(type(held), type):  # asked of the type: what stands for something else may fail at being asked
+                if vars(held).get("__module__") == namespace.get("__name__"):
                     _members[id(held)] = held, dict(vars(held))
             elif is_little(held):
                 _inside[id(held)] = guard_of(Itself(held), "", held)

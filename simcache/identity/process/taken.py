@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from itertools import repeat
 from operator import attrgetter, is_, itemgetter
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from xxhash import xxh3_128_digest
 
@@ -37,9 +37,8 @@ _WRITTEN_WHOLE = 1 << 18
 """The same for those that hold nothing but plain values, which are compared in one call."""
 _WATCHED = 1 << 16
 """Bytes of an array that are kept to be compared; of a larger one their digest, a millisecond for 16 MiB."""
-_FILLED = (dict, list, tuple, set, frozenset, deque)
-_REGISTERED = 1024
-"""Things in a registry that are looked at at each hit: what holds more is a memo."""
+_LARGE = frozenset("geopandas pandas polars pyarrow scipy torch xarray".split())
+"""Packages whose objects may be so large that nobody keeps one for its own purposes."""
 
 
 class Fingerprint(NamedTuple):
@@ -111,13 +110,20 @@ class Guard(NamedTuple):
             return False
 
 
+class Watched(Protocol):
+    """Something that is looked at by itself, whose changes may be taken as they are."""
+
+    def holds(self) -> bool: ...
+    def note(self) -> None: ...
+
+
 class Guards:
     """All guards of a fingerprint, side by side: a hit asks thousands of them, each in a few hundred nanoseconds."""
 
     __slots__ = ("_functions", "_loading", "_registries", "_singly", "_spaces", "_state", "_unloaded")
 
     def __init__(
-        self, guards: Iterable[Guard], unloaded: Iterable[str] = (), loading: Iterable[object] = (), registries: Iterable["Registry"] = ()
+        self, guards: Iterable[Guard], unloaded: Iterable[str] = (), loading: Iterable[object] = (), registries: Iterable["Watched"] = ()
     ) -> None:
         """Of `unloaded` modules only the text is known: what their names stand for is asked as soon as they are loaded.
 
@@ -171,66 +177,6 @@ class Guards:
         """What is registered by now is no change."""
         for registry in self._registries:
             registry.note()
-
-
-class Registry:
-    """The functions, classes and whatever else is called that something holds, itself or in what it holds; of the data beside it knows nothing."""
-
-    __slots__ = ("_called", "_held", "_items")
-
-    def __init__(self, held: object) -> None:
-        self._held = held
-        self.note()
-
-    def note(self) -> None:
-        """What it holds now is what it has to hold."""
-        self._items, self._called = _looked_at(self._held)
-
-    def holds(self) -> bool:
-        if all(_are(ask(one), items) for ask, one, items in self._items):
-            return True
-        items, called = _looked_at(self._held)
-        if not _are(called, self._called):
-            return False
-        self._items = items  # data has come
-        return True
-
-
-_Items: TypeAlias = list[tuple[Callable[[Any], Iterable[object]], object, list[object]]]
-"""What is asked, of what, and what it gave."""
-
-
-def _looked_at(registry: object) -> tuple[_Items, list[object]]:
-    """What lies in a registry, and what of that is called, in its order."""
-    found: _Items = []
-    called: list[object] = []
-    queue, met, seen = [registry], 0, set[int]()
-    while queue:
-        one = queue.pop()
-        if id(one) in seen or is_array(one):
-            continue
-        seen.add(id(one))
-        if one is not registry and not isinstance(one, _FILLED) and (callable(one) or type(one) is types.ModuleType):
-            called.append(one)
-            continue
-        ask: Callable[[Any], Iterable[object]] = dict.values if isinstance(one, dict) else iter if isinstance(one, _FILLED) else _values_of
-        items = [*ask(one)]
-        met += len(items)
-        if met > _REGISTERED:
-            return [], []
-        found.append((ask, one, items))
-        queue += [item for item in items if type(item) not in _WRITTEN]
-    return found, called
-
-
-def _values_of(one: object) -> Iterable[object]:
-    return attributes_of(one).values()
-
-
-def _are(some: Iterable[object], others: Sequence[object]) -> bool:
-    """Whether these are those, one by one."""
-    found = [*some]
-    return len(found) == len(others) and all(map(is_, found, others))
 
 
 def _together(guards: Sequence[Guard]) -> tuple[Any, Callable[[Any], tuple[object, ...]], tuple[object, ...]]:
@@ -428,9 +374,17 @@ class _Same:
 
 def is_little(value: Any) -> bool:
     """Whether this is a container or an array in which there is so little that what is there can be remembered, whoever may need it."""
-    if is_array(value):
-        return bool(value.nbytes <= _WATCHED)
-    return _is_small([*value] if type(value) is deque else value) and not isinstance(value, (tuple, frozenset))
+    queue, met = [value], 0
+    while queue and met <= _COPIED:
+        one = queue.pop()
+        if is_array(one):
+            met += one.nbytes // (_WATCHED // _COPIED)
+        elif type(one) in _HOLDERS or type(one) is deque:
+            met += len(one)
+            queue += one.values() if isinstance(one, dict) else one
+        elif type(one).__module__.partition(".")[0] in _LARGE:
+            return False
+    return met <= _COPIED and (type(value) in _CONTAINERS or type(value) is deque or is_array(value))
 
 
 def _is_small(value: Any) -> bool:
