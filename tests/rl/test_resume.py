@@ -24,7 +24,14 @@ from tests.rl.trains import KINDS, WINDOW, bytes_of, learner, stored, training
 ROOT = Path(__file__).parents[2]
 CUTS = 5
 EVERY = [(kind, worlds, normalise) for kind in KINDS for worlds in (1, 64) for normalise in (False, True)]
-EACH_ONCE = [("dqn", 1, False), ("dqn", 64, True), ("ppo", 1, True), ("ppo", 64, False), ("maskable_ppo", 4, True), ("a2c", 4, False)]
+EACH_ONCE = [
+    ("dqn", 64, True),
+    ("ppo", 1, True),
+    ("maskable_ppo", 4, True),
+    pytest.param("dqn", 1, False, marks=pytest.mark.deep),
+    pytest.param("ppo", 64, False, marks=pytest.mark.deep),
+    pytest.param("a2c", 4, False, marks=pytest.mark.deep),
+]
 
 
 def series(store: Path, kind: str, worlds: int, normalise: bool) -> Series[Any]:

@@ -220,8 +220,14 @@ def _define(process: Live, edit: Edit) -> None:
         process.do(f"cell({text!r})")
 
 
-@pytest.mark.parametrize("called", [True, False], ids=["after a call", "before the first call"])
-@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+@pytest.mark.parametrize(
+    ("edit", "called"),
+    [
+        pytest.param(edit, called, id=f"{name}, {'after a call' if called else 'before the first call'}", marks=marks)
+        for name, edit in EDITS.items()
+        for called, marks in ((True, ()), (False, pytest.mark.deep if edit.stored == "yes" else ()))
+    ],
+)
 def test_what_autoreload_changes_in_place_is_stored_as_of_its_text_or_not_at_all(edit: Edit, called: bool, world: World) -> None:
     """After an edit of a function's body nothing that reached it was stored again in that session: `%autoreload` loads no module again."""
     world.write({"pkg/__init__.py": "", "pkg/laws.py": edit.laws})

@@ -174,7 +174,7 @@ INSIDE = {
 }
 
 
-@pytest.mark.parametrize("own", shown(INSIDE, "a function inside", "made once", "by a method"))
+@pytest.mark.parametrize("own", shown(INSIDE, "a function inside", "made once"))
 def test_what_is_compiled_inside_a_function_as_that_runs_is_made_anew_before(own: str, world: World) -> None:
     """It came with its old machine code after the key was taken, and no name leads to it."""
     folder = world.store.with_name("numba")

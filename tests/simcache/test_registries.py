@@ -91,6 +91,23 @@ def test_a_lambda_of_the_prompt_counts(called: str, world: World) -> None:
         assert world.run(["-c", program], cwd=world.checkout) == f"{5 * factor}\n"
 
 
+def test_what_is_registered_while_another_thread_computes_counts(world: World) -> None:
+    """It was taken for what the running code had put there itself."""
+    slow = "import threading\nLAWS, began, go_on = {}, threading.Event(), threading.Event()\n"
+    slow += f"{PUT}{TWO.format(by='register')}def wait():\n    began.set()\n    go_on.wait(20)\n"
+    world.write(package(f"{slow}@cached\ndef f(law, x):\n    if x == 1: wait()\n    return LAWS[law](x)\n"))
+    for factor in (3, 4):
+        (world.checkout / "more.py").write_text(f"import pkg.mod as mod\nmod.LAWS['default'] = lambda x: x * {factor}\n")
+        with world.live() as process:
+            process.do(
+                "import pkg.mod as mod, threading\nthread = threading.Thread(target=mod.f, args=('linear', 1))\nmod.f.key('linear', 1)"
+            )
+            process.do(
+                "thread.start()\nif mod.f.entry('linear', 1) is None: mod.began.wait(20)\nimport more\nmod.go_on.set(); thread.join()"
+            )
+            assert process.do("answer = mod.f('default', 5)") == str(5 * factor)
+
+
 LAZY = """
 import pkg.laws
 LAWS, SEEN = {}, []

@@ -232,7 +232,7 @@ class FsspecMachine(StoreMachine):
 
 
 _few = settings(max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
-_fewer = settings(_few, max_examples=4)  # each step is a request or two
+_fewer = settings(_few, max_examples=2)  # each step is a request or two
 _many = settings(max_examples=100, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 TestFolder = FolderMachine.TestCase

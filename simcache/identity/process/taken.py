@@ -4,6 +4,7 @@ import marshal
 import sys
 import types
 from _contextvars import ContextVar  # Python's face of it takes a file of its own to load
+from _thread import _count as thread_count
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -187,13 +188,17 @@ def _together(guards: Sequence[Guard]) -> tuple[Any, Callable[[Any], tuple[objec
 
 @contextmanager
 def running_code(code: Iterable[Fingerprint]) -> Iterator[None]:
-    """While this code runs: what it registers itself, as it loads what it needs, is no change of it."""
+    """While this code runs: what it registers itself, as it loads what it needs, is no change of it.
+
+    Where there are other threads, nobody can tell which of them did it.
+    """
     held = [one.guards for one in code if one.guards.registries_hold()]
     try:
         yield
     finally:
-        for guards in held:
-            guards.note_registered()
+        if not thread_count():
+            for guards in held:
+                guards.note_registered()
 
 
 ABSENT = object()
