@@ -25,6 +25,11 @@ class Table:
     @classmethod
     def put(cls, name, rate): cls.rates[name] = rate
 Table.put("a", 2)
+class Scale:
+    def __init__(self, k): self.k = k
+    def __call__(self, x): return self.k * x
+class Model:
+    run = Scale(2)
 TWICE = 1
 TWICE += len(FILLED) - 2
 def last(x): return x
@@ -44,6 +49,7 @@ CHANGES = {
     "an attribute of a class that a loop set": ("Options.n", "cfg.Options.n = {0}"),
     "an attribute of a class that only a loop set": ("Others.n", "cfg.Others.n = {0}"),
     "an attribute of a class that is deleted and set": ("Others.n", "del cfg.Others.n; cfg.Others.n = {0}"),
+    "an object in a class that is called": ("Model.run(x)", "cfg.Model.run = cfg.Scale({0})"),
     "a name that is bound twice": ("TWICE", "cfg.TWICE = {0}"),
     "a function that is bound twice": ("last(x)", "cfg.last = lambda x: {0}"),
     "a table of a class that a method fills": ("Table.rates['a']", "cfg.Table.put('a', {0})"),

@@ -112,6 +112,10 @@ def nursery():
             os.waitpid(asked["ended"], 0)
             print("{}", flush=True)
             continue
+        if "runs" in asked:
+            ended = os.waitid(os.P_PID, asked["runs"], os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            print(json.dumps({"runs": ended is None}), flush=True)
+            continue
         for package in asked["needs"]:
             importlib.import_module(package)
         child = os.fork()
@@ -285,10 +289,7 @@ class Forked:
 
     def poll(self) -> int | None:
         """None as long as it runs."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, 0)
-            return None
-        return 0
+        return None if self._tools.ask(*self._loaded, runs=self.pid)["runs"] else 0
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)

@@ -121,12 +121,6 @@ class Live:
             return False
         return all(self._changes_nothing(base) for base in cls.__mro__ if not self.is_foreign(base))
 
-    def is_decorated(self, obj: Any) -> bool:
-        """Whether a function or class is known to stand under decorators."""
-        module = self.module_of(obj) if isinstance(obj, (types.FunctionType, type)) else None
-        piece = None if module is None else module.file.summary.piece(obj.__qualname__)
-        return piece is not None and bool(piece.decorators)
-
     def is_fixed(self, held: object) -> bool:
         """Whether nobody can change a value in place: a number, a text, a path, a date, code; also a tuple, whatever is in it."""
         if issubclass(type(held), (*_PLAIN, tuple, frozenset, enum.Enum)):

@@ -223,8 +223,7 @@ class Loaded:
         if not (self.objects.is_fixed(member) or self.objects.is_plain(member)) or key.startswith("__"):
             return
         self.closure.guard(vars(held), key, member, record=self.objects.is_record(member))
-        seen = (id(held), place, times_reloaded(module.file.path))
-        first = _first_seen.setdefault(seen, Guard(vars(held), key, member_of(held, key, member), None, None))
+        first = _first_member(module, held, key, place)
         other = body.is_other(module, held, place, member)
         if not other if other is not None else first.holds():
             return
@@ -242,8 +241,7 @@ class Loaded:
         """A descriptor, or an object that is called, if it has come to a class since that was first followed: the text tells the one of the body."""
         member = vars(held)[key]
         self.closure.guard(vars(held), key, member)
-        seen = (id(held), place, times_reloaded(module.file.path))
-        first = _first_seen.setdefault(seen, Guard(vars(held), key, member, None, None))
+        first = _first_member(module, held, key, place)
         if body.has_come(held, place) or not first.holds():
             yield from self.objects.put_into(held, key, member)
         elif isinstance(member, singledispatchmethod):
@@ -371,6 +369,12 @@ class Loaded:
             return True
         found = inspect.getattr_static(source, attribute, ABSENT)
         return found is held or found is ABSENT or sys.modules.get(f"{absolute}.{attribute}") is held or _same_text(found, held)
+
+
+def _first_member(module: Module, held: type, key: str, place: str) -> Guard:
+    """What a class had under a name when its module was loaded, as far as that is known, else when it was first followed."""
+    first = Guard(vars(held), key, member_of(held, key, vars(held)[key]), None, None)
+    return _first_seen.setdefault((id(held), place, times_reloaded(module.file.path)), first)
 
 
 def _defaults_of(function: types.FunctionType) -> list[object]:

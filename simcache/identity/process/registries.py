@@ -74,8 +74,8 @@ def _asked_of(one: Any, *, alone: bool) -> Callable[[Any], Iterable[object]] | N
         return dict.values if plain is dict else plain.__iter__
     if alone:
         return _values_of
-    is_data = is_array(one) or callable(one) or issubclass(kind, types.ModuleType)
-    return None if is_data or not has_only_dict(kind) else _values_of_dict
+    is_one = callable(one) or issubclass(kind, types.ModuleType) or is_array(one)
+    return None if is_one or not has_only_dict(kind) else _values_of_dict
 
 
 def _values_of(one: object) -> Iterable[object]:

@@ -124,7 +124,7 @@ class Guards:
     __slots__ = ("_functions", "_loading", "_registries", "_singly", "_spaces", "_state", "_unloaded")
 
     def __init__(
-        self, guards: Iterable[Guard], unloaded: Iterable[str] = (), loading: Iterable[object] = (), registries: Iterable["Watched"] = ()
+        self, guards: Iterable[Guard], unloaded: Iterable[str] = (), loading: Iterable[object] = (), registries: Iterable[Watched] = ()
     ) -> None:
         """Of `unloaded` modules only the text is known: what their names stand for is asked as soon as they are loaded.
 
