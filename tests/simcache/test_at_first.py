@@ -6,6 +6,7 @@ from tests.simcache.world import World, package
 
 COMPUTED = """
 from collections import defaultdict, deque
+from functools import singledispatch
 import numpy as np
 DICT = {i: i * 2 for i in range(3)}
 NESTED = {name: {"rates": [i, 2]} for i, name in enumerate("ab")}
@@ -34,6 +35,22 @@ TWICE = 1
 TWICE += len(FILLED) - 2
 def last(x): return x
 last = (lambda function: lambda x: function(x) * 2)(last)
+class Tables:
+    doubles = {i: i * 2 for i in range(3)}
+    array = np.arange(3) * 2
+    class Inner:
+        doubles = [i * 2 for i in range(3)]
+Made = type("Made", (), {"k": 2, "run": lambda self, x: 2})
+def make(a):
+    class C:
+        doubles = [0, a]
+        def run(self, x): return a
+    return C
+ByCall = make(2)
+@singledispatch
+def kind(x): return x * 2
+@kind.register(str)
+def _(x): return x
 """
 CHANGES = {
     "an item of a dict": ("DICT[1]", "cfg.DICT[1] = {0}"),
@@ -53,6 +70,14 @@ CHANGES = {
     "a name that is bound twice": ("TWICE", "cfg.TWICE = {0}"),
     "a function that is bound twice": ("last(x)", "cfg.last = lambda x: {0}"),
     "a table of a class that a method fills": ("Table.rates['a']", "cfg.Table.put('a', {0})"),
+    "a table of a class that is computed": ("Tables.doubles[1]", "cfg.Tables.doubles[1] = {0}"),
+    "an array of a class": ("Tables.array[1]", "cfg.Tables.array[1] = {0}"),
+    "a list of a class in a class": ("Tables.Inner.doubles[1]", "cfg.Tables.Inner.doubles[1] = {0}"),
+    "an attribute of a class that `type` made": ("Made.k", "cfg.Made.k = {0}"),
+    "a method of a class that `type` made": ("Made().run(x)", "cfg.Made.run = lambda self, x: {0}"),
+    "a method of a class that a call made": ("ByCall().run(x)", "cfg.ByCall.run = lambda self, x: {0}"),
+    "a list of a class that a call made": ("ByCall.doubles[1]", "cfg.ByCall.doubles[1] = {0}"),
+    "a function with implementations": ("kind(x)", "cfg.kind = lambda x: {0}"),
 }
 WHERE = {
     "where the function is": ("import pkg.mod as cfg", "{config}@cached\ndef f(x): return x * {asked}\n", ""),
@@ -69,9 +94,10 @@ WHERE = {
 }
 
 
+@pytest.mark.parametrize("first", ["before", "after"])
 @pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_a_program_changes_before_its_first_call_counts(name: str, where: str, world: World) -> None:
+def test_what_a_program_changes_before_its_first_call_counts(name: str, where: str, first: str, world: World) -> None:
     """Its results were stored as those of the text, and served to programs that had changed nothing, or something else."""
     asked, change = CHANGES[name]
     imported, own, config = WHERE[where]
@@ -82,8 +108,26 @@ def test_what_a_program_changes_before_its_first_call_counts(name: str, where: s
     plain = world.ask("f(1)")
     for value in (5, 6):
         with world.live() as process:
-            process.do(f"{imported}\nfrom pkg.mod import f\n{change.format(value)}")
+            process.do(f"{imported}\nfrom pkg.mod import f")
+            if first == "after":
+                assert process.do("answer = f(1)") == plain
+            process.do(change.format(value))
             assert process.do("answer = f(1), f(1)") == process.do("answer = f.compute(1), f.compute(1)")
+    assert world.ask("f(1), f.entry(1) is not None") == f"({plain}, True)"
+
+
+@pytest.mark.parametrize("first", ["before", "after"])
+def test_a_name_from_a_lazy_face_counts_as_it_is_bound(first: str, world: World) -> None:
+    """The package does not hold what it gives, so nothing told that somebody had put another function there."""
+    face = "def __getattr__(name):\n    from pkg import impl\n    return getattr(impl, name)\n"
+    text = "from pkg.lazy import g\n@cached\ndef f(x): return g(x)\n"
+    world.write(package(text, lazy=face, impl="def g(x): return x + 1\n"))
+    plain = world.ask("f(1)")
+    with world.live() as process:
+        process.do("import pkg.mod\nfrom pkg.mod import f")
+        if first == "after":
+            assert process.do("answer = f(1)") == plain
+        assert process.do("pkg.mod.g = lambda x: 5; answer = f(1), f(1)") == "(5, 5)"
     assert world.ask("f(1), f.entry(1) is not None") == f"({plain}, True)"
 
 
@@ -94,7 +138,10 @@ def test_what_nobody_changes_has_the_key_that_it_had(world: World) -> None:
     key = world.ask("f.key(1)")
 
     assert world.ask("g(1) + g(2) + f.compute(3) == 12 and f.key(1)") == key
-    assert world.ask("(DICT.get(7), [*NESTED], float(ARRAY.sum()), Options.k, max(SET), LAST[0]) and f.key(1)") == key
+    assert (
+        world.ask("(DICT.get(7), [*NESTED], float(ARRAY.sum()), Options.k, max(SET), LAST[0], Made().run(1), ByCall().run(1)) and f.key(1)")
+        == key
+    )
 
 
 def test_a_module_that_is_being_loaded_is_left_as_python_made_it(world: World) -> None:

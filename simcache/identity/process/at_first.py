@@ -31,11 +31,18 @@ def note_loaded() -> None:
         _seen[path] = spec
         files.note_end(path)
         for held in list(namespace.values()):
-            if issubclass(type(held), type):  # asked of the type: what stands for something else may fail at being asked
-                if vars(held).get("__module__") == namespace.get("__name__"):
-                    _members[id(held)] = held, dict(vars(held))
-            elif is_little(held):
-                _inside[id(held)] = guard_of(Itself(held), "", held)
+            _note(held, namespace.get("__name__"))
+
+
+def _note(held: object, module: object) -> None:
+    """Remember what is in something that a module holds. Of a class only if it is the module's own."""
+    if issubclass(type(held), type):  # asked of the type: what stands for something else may fail at being asked
+        if vars(held).get("__module__") == module and id(held) not in _members:
+            _members[id(held)] = held, dict(vars(held))
+            for inside in list(vars(held).values()):
+                _note(inside, module)
+    elif is_little(held):
+        _inside[id(held)] = guard_of(Itself(held), "", held)
 
 
 def is_changed(held: object) -> bool:
@@ -48,6 +55,12 @@ def member_of(held: type, name: str, now: object) -> object:
     """What a class had under a name when its module had been loaded; what it has `now`, if nobody knows."""
     known, members = _members.get(id(held), (None, {}))
     return members.get(name, ABSENT) if known is held else now
+
+
+def set_since(held: type) -> set[str]:
+    """The names in a class under which somebody has set something since its module was loaded, or has changed a container."""
+    known, members = _members.get(id(held), (None, {}))
+    return {name for name, one in vars(held).items() if members.get(name, ABSENT) is not one or is_changed(one)} if known is held else set()
 
 
 class _Loading(ModuleSpec):

@@ -61,6 +61,10 @@ class Loaded:
             if piece.kind == "data":
                 return self.objects.registered(held, module, deep=False)
             self._check_text(module, held)
+            if any(chain.endswith("singledispatch") for chain in piece.decorators):
+                self.closure.guard(namespace, name, held, inside=False)
+                if self._is_bound_anew(module, name, piece, held):
+                    return self._bound_anew(held, f"{module.name}.{name}", module)
             # What is registered by a decorator counts as a change of it.
             return "|".join(self.objects.registry(held, f"{module.name}.{name}"))
         self.closure.guard(namespace, name, held)
@@ -225,7 +229,7 @@ class Loaded:
         self.closure.guard(vars(held), key, member, record=self.objects.is_record(member))
         first = _first_member(module, held, key, place)
         other = body.is_other(module, held, place, member)
-        if not other if other is not None else first.holds():
+        if not other if other is not None else first.holds() and not is_changed(member):
             return
         with contextlib.suppress(Unkeyable):  # something in a tuple: the statement that sets it has to do
             path = f"{module.name}.{held.__qualname__}.{key}"
@@ -266,12 +270,13 @@ class Loaded:
             place = f"{inside}{name}"
             if isinstance(member, type) and member.__qualname__ == f"{held.__qualname__}.{key}":
                 yield from self._tables(module, body, member, f"{place}.", fills)
-            elif type(member) in _TABLES and place in body.constants and name not in kept and not fills(name):
+            elif type(member) in _TABLES and not key.startswith("__") and name not in kept and not fills(name):
                 self.closure.guard(vars(held), key, member)
-                with contextlib.suppress(Unkeyable):  # of what it has come to hold, functions and classes count
-                    now = self.objects.value_digest(member, f"{module.name}.{held.__qualname__}.{key}", of=module)
-                    if now != body.constants[place]:
-                        yield f"{place}={now}"
+                if place in body.constants or is_changed(member):
+                    with contextlib.suppress(Unkeyable):  # of what it has come to hold, functions and classes count
+                        now = self.objects.value_digest(member, f"{module.name}.{held.__qualname__}.{key}", of=module)
+                        if now != body.constants.get(place):
+                            yield f"{place}={now}"
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"
@@ -351,7 +356,8 @@ class Loaded:
             return ""
         held = namespace[name]
         seen = (id(namespace), name, times_reloaded(module.file.path))
-        first = _first_seen.setdefault(seen, Guard(namespace, name, held, None, None))
+        noted = held_when_noted(module.file, namespace, name, once=False)
+        first = _first_seen.setdefault(seen, Guard(namespace, name, noted, None, None))
         same = first.holds() and any(self._stands_for(module, link, held) for link in links)
         self.closure.guard(namespace, name, held, inside=not same)  # where it comes from, what is inside is watched
         if same:

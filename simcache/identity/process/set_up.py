@@ -1,5 +1,6 @@
 """Finds the objects of options that a module holds, and tells what is set in them: values of this process, watched from now on."""
 
+import contextlib
 import types
 from _contextvars import ContextVar
 from collections import Counter, OrderedDict
@@ -9,14 +10,17 @@ from typing import Any, Protocol
 from simcache.errors import Unkeyable
 from simcache.identity.forms.attributes import attributes_of, is_data, is_idle, is_text, items_of
 from simcache.identity.forms.base import SCALARS
+from simcache.identity.process.at_first import set_since
 from simcache.identity.process.files import times_reloaded
 from simcache.identity.process.live import Live
 from simcache.identity.process.modules import Module, place_in
 from simcache.identity.process.options import Running, Upon, made_with, worked_out
+from simcache.identity.process.taken import Names
 from simcache.identity.text.piece import Piece
 from simcache.identity.text.use import ANY, ITEMS, Use
 
 _CONTAINERS = (dict, list, set, tuple)
+_FUNCTIONS = (types.FunctionType, classmethod, property, staticmethod)
 _PYTHONS = (Counter, OrderedDict)
 _UNSET = object()
 _LOOKED_AT = 256
@@ -29,6 +33,7 @@ _first_set: dict[tuple[int, str, int], tuple[object, dict[str, str]]] = {}
 class Watching(Protocol):
     """The part of a closure that is told what must stay as it is."""
 
+    def guard(self, names: Names, name: str, held: object) -> None: ...
     def watch(self, held: object) -> None: ...
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
     def watch_names(self, held: object, sets: Callable[[str], bool]) -> None: ...
@@ -52,6 +57,8 @@ class SetUp:
         path = f"{module.name}.{name}"
         if isinstance(held, ContextVar):
             return self._in_context(held, path, module, running)
+        if isinstance(held, type):
+            return self._in_class(held, path, module, running)
         if type(held) in _PYTHONS or self.objects.is_record(held):  # whose attributes, if there are any, count already
             found = dict(self._items(held, module, path, running)) if fixed else {}
         else:
@@ -69,6 +76,17 @@ class SetUp:
             return ""
         digest = self._digest(value, path, module)
         return digest and f"{path}={digest}"
+
+    def _in_class(self, held: type, path: str, module: Module, running: Running) -> str:
+        """What others have set in a class that a call made, since it was loaded: the text tells what was there then."""
+        upon, found = running.upon(frozenset()), []
+        counts = {name: one for name, one in vars(held).items() if _is_set(name, one) and upon.is_unset(name)}
+        for name, one in counts.items():
+            self.closure.guard(vars(held), name, one)
+        for name in sorted(counts.keys() & set_since(held)):
+            with contextlib.suppress(Unkeyable):
+                found.append(f"{name}={self.objects.live_anyway(counts[name], f'{path}.{name}', of=module)}")
+        return " ".join(found)
 
     def _options(
         self, held: Any, module: Module, path: str, running: Running, met: dict[int, object], *, fixed: bool
@@ -155,3 +173,8 @@ class SetUp:
         for record in records:
             self.closure.watch(record)
         return all(upon.is_unset(name) for record in records for name in attributes_of(record))
+
+
+def _is_set(name: object, held: object) -> bool:
+    """Whether this may be what somebody has set: what Python and libraries keep for themselves has a name with an underscore and is no function."""
+    return is_text(name) and (not str(name).startswith("_") or isinstance(held, _FUNCTIONS))

@@ -6,7 +6,7 @@ import types
 from _contextvars import ContextVar  # Python's face of it takes a file of its own to load
 from _thread import _count as thread_count
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from itertools import repeat
@@ -382,14 +382,20 @@ def is_little(value: Any) -> bool:
     queue, met = [value], 0
     while queue and met <= _COPIED:
         one = queue.pop()
-        if is_array(one):
-            met += one.nbytes // (_WATCHED // _COPIED)
-        elif type(one) in _HOLDERS or type(one) is deque:
+        kind = type(one)
+        if kind in _HOLDERS or kind is deque:
             met += len(one)
-            queue += one.values() if isinstance(one, dict) else one
-        elif type(one).__module__.partition(".")[0] in _LARGE:
+            queue += _no_plain(one.values() if isinstance(one, dict) else one)
+        elif is_array(one):
+            met += one.nbytes // (_WATCHED // _COPIED)
+        elif kind.__module__.partition(".")[0] in _LARGE:
             return False
     return met <= _COPIED and (type(value) in _CONTAINERS or type(value) is deque or is_array(value))
+
+
+def _no_plain(items: Collection[Any]) -> Iterable[Any]:
+    """Those of some things that are more than a plain value."""
+    return () if _WRITTEN.issuperset(map(type, items)) else [item for item in items if type(item) not in _WRITTEN]
 
 
 def _is_small(value: Any) -> bool:
@@ -414,9 +420,10 @@ def _can_be_written(held: Any) -> bool:
     queue, met = [held], 0
     while queue:
         one = queue.pop()
-        kind, met = type(one), met + 1
+        kind = type(one)
         if kind in _KNOWN_TO_MARSHAL and met <= _WRITTEN_WHOLE:
-            queue += [*one, *one.values()] if kind is dict else one
+            met += len(one) * (2 if kind is dict else 1)
+            queue += _no_plain([*one, *one.values()] if kind is dict else one)
         elif kind not in _WRITTEN:
             return False
     try:
