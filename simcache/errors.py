@@ -148,6 +148,24 @@ class BoundAnew(SourceChanged):
         return str(self)
 
 
+class LookFailed(SourceChanged):
+    """Something that a function can reach fails at being looked at (it stands for an application that is not there): make it sooner, or do without storing."""
+
+    def __init__(self, path: str, problem: BaseException) -> None:
+        super().__init__(path)
+        self.problem = f"{type(problem).__name__}: {problem}".partition("\n")[0]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} can reach something that fails at being looked at ({self.problem}), so nobody can tell what it stands for: "
+            "have that there before the call, or reach for it inside the function"
+        )
+
+    @property
+    def reason(self) -> str:
+        return str(self)
+
+
 class Unstorable(CacheError, TypeError):
     """A result that no codec can bring back exactly: annotate the return type, or choose another codec."""
 

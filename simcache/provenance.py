@@ -59,7 +59,10 @@ def versions(packages: frozenset[str]) -> Mapping[str, str]:
         try:
             found[name] = version(name)
         except (PackageNotFoundError, ValueError):
-            held = getattr(sys.modules.get(name), "__version__", None)
+            try:
+                held = getattr(sys.modules.get(name), "__version__", None)
+            except Exception:  # something else stands in the place of the module, whatever it makes of being asked
+                continue
             if isinstance(held, str):
                 found[name] = held
     return found

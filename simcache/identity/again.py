@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sized
 from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Protocol
 
 from simcache.identity.forms.attributes import members_within
+from simcache.identity.process.bytecode import is_of_file, qualname_of
 from simcache.identity.process.live import Live
 from simcache.identity.process.loaded import Loaded
 from simcache.identity.process.made import Made, behind
@@ -43,6 +45,7 @@ class Entered(Protocol):
     def queue(self) -> Sized: ...
     def resolve(self, module: Module, reach: str) -> str: ...
     def places(self, module: Module, chain: str) -> Iterator[str]: ...
+    def standing(self, module: Module, chain: str) -> Iterator[tuple[str, list[str], Piece]]: ...
     def watch(self, held: object) -> None: ...
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None: ...
     def watch_names(self, held: object, sets: Callable[[str], bool]) -> None: ...
@@ -225,18 +228,27 @@ class Again:
     def _may_run(self) -> set[str]:
         """What may run when the function does: not what only statements of a module have called as it was loaded."""
         edges = self.closure.made.edges
-        data = {node: (module, piece) for node, module, piece in self._entered if piece.kind in ("data", "library")}
+        at_import = {
+            node: (module, piece) for node, module, piece in self._entered if piece.only_called or piece.kind in ("data", "library")
+        }
 
         def led_to(node: str) -> Iterable[str]:
-            module, piece = data.get(node, (None, None))
+            module, piece = at_import.get(node, (None, None))
             if module is None or piece is None:
                 return edges.get(node, ())
             if piece.kind == "library":
                 return ()
-            called = {f"{module.name}:{name}" for name in piece.only_called}
-            return (name for name in edges.get(node, ()) if name not in called)
+            done = self._done_at_import(module, piece)
+            return (name for name in edges.get(node, ()) if name not in done)
 
         return {*behind(self.objects_met, led_to)}
+
+    def _done_at_import(self, module: Module, piece: Piece) -> set[str]:
+        """What statements have called, or have decorated functions with that it gave back as they are, as a module was loaded: it runs no more."""
+        rows = (row.split(" ") for row in piece.only_called)
+        names = [name for name, *decorated in rows if all(_is_as_made(module, one) for one in decorated)]
+        places = (f"{absolute}:{rest[0]}" for name in names for absolute, rest, _ in self.closure.standing(module, name))
+        return {*places, *(f"{module.name}:{name}" for name in names)}
 
     def _as_it_stands(self, node: str, module: Module, name: str) -> None:
         """Have the value count that a name has."""
@@ -270,6 +282,12 @@ class Again:
         """Have these texts count, too."""
         parts = self.closure.parts
         parts[node] = digest_of(parts[node], *texts)[:16]
+
+
+def _is_as_made(module: Module, name: str) -> bool:
+    """Whether a name stands for just the function that the text makes: no decorator has put another around it."""
+    held = (module.now().namespace or {}).get(name)
+    return isinstance(held, FunctionType) and qualname_of(held) == name and is_of_file(held, module.file.path)
 
 
 def _standing(node: str, module: Module) -> Iterator[tuple[object, str]]:

@@ -5,10 +5,11 @@ from _thread import RLock
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from simcache.errors import BadSettings
+from simcache.errors import BadSettings, CacheError, LookFailed
 from simcache.identity.closure import Closure
 from simcache.identity.keepers import check_held, check_kept, late
 from simcache.identity.process.at_first import note_loaded as note_loaded
+from simcache.identity.process.files import is_of_others
 from simcache.identity.process.modules import NotLoaded, load, may_load, underlying
 from simcache.identity.process.modules import function_name as function_name
 from simcache.identity.process.taken import Fingerprint as Fingerprint
@@ -50,6 +51,12 @@ def _closed(start: str, own: str, packages: Iterable[str], begin: Callable[[Clos
             tried.add(missing.name)
             load(missing.name)
             continue
+        except CacheError:
+            raise
+        except Exception as problem:
+            if is_of_others(problem):
+                raise LookFailed(start, problem) from problem
+            raise
         if closure.counts <= counted:
             check_kept(closure, start)
             check_held(closure)

@@ -153,3 +153,73 @@ def test_what_a_series_registers_as_it_runs_belongs_to_it(world: World) -> None:
         process.do("import pkg.mod as mod\nitems = iter(mod.series(3))\nanswer = next(items)\nmod.LAWS['law 6'] = lambda x: x * 5")
         assert process.do("answer = [next(items) for _ in range(3)]") == "[30, 60, 120]"
     assert world.ask("series(3)[:4]") == "[6, 12, 24, 48]"
+
+
+PAIR = "LAWS = {}\ndef register(name, **given):\n    def put(law):\n        LAWS[name] = law, given\n        return law\n    return put\n"
+RECORD = (
+    "from dataclasses import dataclass\n@dataclass\nclass Spec:\n    law: object\n    given: dict\nLAWS = {}\n"
+    "def register(name, **given):\n    def put(law):\n        LAWS[name] = Spec(law, given)\n        return law\n    return put\n"
+)
+OF_PAIR = "def go(x):\n    law, given = LAWS['a']\n    return law(x, **given)\n"
+OF_RECORD = "def go(x): return LAWS['a'].law(x, **LAWS['a'].given)\n"
+DECORATED = "@register('a', k=2)\ndef law(x, k): return x * k\n"
+CALLED = "def law(x, k): return x * k\nregister('a', k=2)(law)\n"
+BESIDE = {
+    "a pair, by a decorator": (f"{PAIR}{DECORATED}{OF_PAIR}", "", "mod.LAWS['a'][1]['k'] = {0}"),
+    "a pair that is put there again": (f"{PAIR}{DECORATED}{OF_PAIR}", "", "mod.register('a', k={0})(mod.law)"),
+    "a pair, by a statement": (f"{PAIR}{CALLED}{OF_PAIR}", "", "mod.LAWS['a'][1]['k'] = {0}"),
+    "a dict, by a function that is given it": (
+        "LAWS = {}\ndef put(name, law, **given): LAWS[name] = {'law': law, 'given': given}\ndef law(x, k): return x * k\nput('a', law, k=2)\n"
+        "def go(x): return LAWS['a']['law'](x, **LAWS['a']['given'])\n",
+        "",
+        "mod.LAWS['a']['given']['k'] = {0}",
+    ),
+    "a record, by a decorator": (f"{RECORD}{DECORATED}{OF_RECORD}", "", "mod.LAWS['a'].given = {{'k': {0}}}"),
+    "what a record holds": (f"{RECORD}{DECORATED}{OF_RECORD}", "", "mod.LAWS['a'].given['k'] = {0}"),
+    "a record of another module": (
+        f"{RECORD}{OF_RECORD}import pkg.laws\n",
+        f"from pkg.mod import register\n{DECORATED}",
+        "mod.LAWS['a'].given['k'] = {0}",
+    ),
+}
+
+
+@pytest.mark.parametrize("first", ["before", "after"])
+@pytest.mark.parametrize("name", BESIDE)
+def test_the_data_beside_registered_code_counts_as_it_is(name: str, first: str, world: World) -> None:
+    """Where the module registers by a function of its own, that was taken for one which fills the registry as the code runs."""
+    text, laws, change = BESIDE[name]
+    world.write(package(f"{text}@cached\ndef f(x): return go(x)\n", **({"laws": laws} if laws else {})))
+    plain = world.ask("f(1)")
+    for factor in (3, 4):
+        with world.live() as process:
+            process.do("import pkg.mod as mod")
+            if first == "after":
+                assert process.do("answer = mod.f(1)") == plain
+            process.do(change.format(factor))
+            assert process.do("answer = mod.f(1), mod.f(1)") == f"({factor}, {factor})"
+    assert world.ask("f(1), f.entry(1) is not None") == f"({plain}, True)"
+
+
+MEMO = """
+import functools
+CALLS, KEPT = {}, {}
+def counted(function):
+    @functools.wraps(function)
+    def counting(x):
+        CALLS[function.__name__] = CALLS.get(function.__name__, 0) + 1
+        return KEPT.setdefault(x, function(x))
+    return counting
+@counted
+def law(x): return x * 2
+@cached
+def f(x): return law(x) + len(KEPT) * 0
+"""
+
+
+def test_what_a_decorator_leaves_around_a_function_fills_as_it_runs(world: World) -> None:
+    """Its counts and memos are its own, and no registry."""
+    world.write(package(MEMO))
+    key = world.ask("f(1) and f.key(1)")
+    assert world.ask("[law(x) for x in range(5)] and f.key(1)") == key
+    assert world.ask("f(2), [law(x) for x in range(5)], f.key(1)").endswith(f"{key})")

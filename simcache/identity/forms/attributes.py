@@ -98,12 +98,17 @@ def methods_of_compiled(cls: Any) -> dict[str, types.FunctionType]:
 
 def has_attributes(one: object) -> bool:
     """Whether instances carry any; asked of the class, for a `__getattr__` may answer for whatever it is asked, or fail at it."""
-    return bool(type(one).__dictoffset__ or slots_of(type(one)))
+    return has_dict(type(one)) or bool(slots_of(type(one)))
+
+
+def has_dict(cls: type) -> bool:
+    """Whether instances have a `__dict__`; the one that futures of asyncio have is shown to nobody."""
+    return bool(cls.__dictoffset__) and found_in(cls, "__dict__") is not None
 
 
 def has_only_dict(cls: type) -> bool:
     """Whether all that instances carry stands in their `__dict__`."""
-    return bool(cls.__dictoffset__) and not slots_of(cls) and not is_model(cls)
+    return has_dict(cls) and not slots_of(cls) and not is_model(cls)
 
 
 def attributes_of(one: Any) -> dict[str, Any]:
@@ -114,7 +119,7 @@ def attributes_of(one: Any) -> dict[str, Any]:
             found[name] = member.__get__(one)
         except AttributeError:
             continue
-    if type(one).__dictoffset__:
+    if has_dict(type(one)):
         found.update(one.__dict__)
     if is_compiled(type(one)):
         found.update({name: getattr(one, name) for name in fields_of_compiled(one._numba_type_)})

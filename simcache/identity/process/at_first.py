@@ -1,5 +1,6 @@
 """What was inside the data and classes of modules when these had been loaded: who changes it in place does so before anybody asks for a key."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from simcache.identity.process import files
@@ -14,6 +15,8 @@ _seen: dict[str, object] = {}
 """By file the specification of the module that was looked into."""
 _inside: dict[int, Guard] = {}
 """Of containers and arrays what was in them."""
+_noted: dict[str, list[int]] = {}
+"""By file what was remembered of its module, until that is loaded again."""
 _members: dict[int, tuple[object, dict[str, object]]] = {}
 """Of classes what they had."""
 
@@ -30,19 +33,23 @@ def note_loaded() -> None:
             continue
         _seen[path] = spec
         files.note_end(path)
-        for held in list(namespace.values()):
-            _note(held, namespace.get("__name__"))
+        for one in _noted.get(path, ()):
+            _members.pop(one, None)
+            _inside.pop(one, None)
+        _noted[path] = [one for held in list(namespace.values()) for one in _note(held, namespace.get("__name__"))]
 
 
-def _note(held: object, module: object) -> None:
-    """Remember what is in something that a module holds. Of a class only if it is the module's own."""
+def _note(held: object, module: object) -> Iterator[int]:
+    """Remember what is in something that a module holds; of a class only if it is the module's own."""
     if issubclass(type(held), type):  # asked of the type: what stands for something else may fail at being asked
         if vars(held).get("__module__") == module and id(held) not in _members:
             _members[id(held)] = held, dict(vars(held))
+            yield id(held)
             for inside in list(vars(held).values()):
-                _note(inside, module)
+                yield from _note(inside, module)
     elif is_little(held):
         _inside[id(held)] = guard_of(Itself(held), "", held)
+        yield id(held)
 
 
 def is_changed(held: object) -> bool:

@@ -9,7 +9,7 @@ import time
 import types
 from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from xxhash import xxh3_128_hexdigest
 
@@ -65,7 +65,7 @@ class _Loaded(NamedTuple):
     module: str
     spec: object
     """Whoever loads a module again gives it another one."""
-    namespace: object
+    namespace: dict[str, Any]
     """What was loaded into; the same file may be loaded again elsewhere."""
     content: bytes
     at: int
@@ -172,50 +172,55 @@ _STARTED = BEGAN - 100_000_000  # clock ticks of the kernel and of file systems 
 def note_loaded() -> None:
     """Remember what the files of the project's modules say that were loaded since the last time: just read, most of them."""
     for known, seen in list(_loaded.items()):
-        again = sys.modules.get(seen.module)
-        if again is not None and (
-            getattr(again, "__spec__", None) is not seen.spec or getattr(again, "__dict__", None) is not seen.namespace
-        ):
+        again = namespace_of(sys.modules.get(seen.module))
+        if again and (again.get("__spec__") is not seen.spec or again is not seen.namespace):
             _looked_at.discard(seen.module)
             if _loaded.pop(known, None) is not None:  # no other thread has been here
                 _reloaded.setdefault(known, []).append(seen.content)
         elif known in _unfinished:
             if getattr(seen.spec, "_initializing", False):
-                new = {name: held for name, held in list(vars(again).items()) if name not in seen.names} if again else {}
+                new = {name: held for name, held in list(again.items()) if name not in seen.names}
                 seen.names.update(new)
                 seen.codes.update(_codes_now(new))
             else:
                 _unfinished.discard(known)
     for name, module in list(sys.modules.items()):
-        if name in _looked_at:
+        if name in _looked_at or type(module).__module__ == "importlib.util":  # it is loaded when somebody asks it for something
             continue
         _looked_at.add(name)
-        path = getattr(module, "__file__", None)
+        namespace = namespace_of(module)
+        path = namespace.get("__file__")
         if isinstance(path, str) and path.endswith(".py") and not is_outside(path) and path not in _loaded:
             # A text that was followed before may be the one that was loaded, since which it may have been edited.
             followed = None if path in _reloaded else _files.get(path)
             with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
                 content = _bytes_of(path) if followed is None else followed.content
-                namespace = getattr(module, "__dict__", None)
-                names = dict(namespace or {})
-                spec = getattr(module, "__spec__", None)
+                names = dict(namespace)
+                spec = namespace.get("__spec__")
                 whole = spec is not None and not getattr(spec, "_initializing", False)
                 _loaded[path] = _Loaded(name, spec, namespace, content, _file_time(), names, whole, {}, _codes_now(names))
                 _unfinished.add(path)
 
 
+def namespace_of(module: object) -> dict[str, Any]:
+    """What a module holds, without asking it: it may be loaded by that, or something else may stand in its place."""
+    try:
+        found = object.__getattribute__(module, "__dict__")
+    except Exception:  # whatever its class makes of being asked
+        return {}
+    return found if type(found) is dict else {}
+
+
 def note_end(path: str) -> None:
     """What the names of its module stand for now is what they stood for at the end of its loading."""
     seen = _loaded.get(path)
-    if seen is not None and isinstance(seen.namespace, dict):
+    if seen is not None:
         seen.ended.update(seen.namespace)
 
 
 def loaded_modules() -> Iterator[tuple[str, object, Mapping[str, object]]]:
     """The files of the project's modules that are known to be loaded, each with its module's specification and namespace."""
-    return (
-        (path, seen.spec, seen.namespace) for path, seen in _loaded.items() if seen.spec is not None and isinstance(seen.namespace, dict)
-    )
+    return ((path, seen.spec, seen.namespace) for path, seen in _loaded.items() if seen.spec is not None)
 
 
 def _codes_now(names: Mapping[str, object]) -> dict[str, tuple[list[types.CodeType], int]]:
@@ -258,6 +263,14 @@ def _real(folder: str) -> str:
     if above == folder or name in ("", os.curdir, os.pardir) or os.path.islink(folder):
         return os.path.realpath(folder)
     return os.path.join(_real(above), name)
+
+
+def is_of_others(problem: BaseException) -> bool:
+    """Whether code that is not simcache's has raised this; what a dead weak reference stands for can only be asked by ours."""
+    at = problem.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return isinstance(problem, ReferenceError) or (at is not None and not at.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER))
 
 
 def is_new(file: SourceFile) -> bool:

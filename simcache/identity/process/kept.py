@@ -57,7 +57,7 @@ class Kept:
         self._met[id(held)] = held
         if not isinstance(held, type):
             self._watch(held)
-        if isinstance(held, _CONTAINERS):
+        if issubclass(type(held), _CONTAINERS):
             return self._members(held)
         if not isinstance(held, type):
             inside = self._attributes(held)
@@ -83,29 +83,30 @@ class Kept:
         found = []
         for name, item in _items(registry):
             if not self._deep:
-                code = self._code(item) if isinstance(underlying(item), (types.FunctionType, type)) else []
+                code = self._code(item) if issubclass(type(underlying(item)), (types.FunctionType, type)) else []
                 found += [f"{name}={text}" for text in code]
             elif code := self._code(item):
                 found.append(f"{name}={'|'.join(code)}{self._beside(item)}")
         return found if isinstance(registry, (list, tuple, deque)) else sorted(found)
 
-    def _code(self, one: object, deep: int = 0) -> list[str]:
+    def _code(self, one: Any, deep: int = 0) -> list[str]:
         """All code that is found from here on."""
-        if isinstance(one, SCALARS) or id(one) in self._met or len(self._met) >= _LOOKED_AT or deep > _DEEPEST:
+        kind = type(one)  # what stands for something else would be made by being asked for its class, or fail at it
+        if issubclass(kind, SCALARS) or id(one) in self._met or len(self._met) >= _LOOKED_AT or deep > _DEEPEST:
             return []
         self._met[id(one)] = one
-        if isinstance(one, types.ModuleType):
+        if issubclass(kind, types.ModuleType):
             return [self._objects.live(one, one.__name__)]
-        if isinstance(one, types.MethodType):
+        if issubclass(kind, types.MethodType):
             of = one.__self__
             return [f"{text} of {self._first_asked(of)}" for text in self._code(one.__func__)] + (
                 [] if isinstance(of, type) else self._code(of, deep + 1)
             )
-        if isinstance(one, _CONTAINERS):
+        if issubclass(kind, _CONTAINERS):
             found = [f"{name}={text}" for name, item in _items(one) for text in self._code(item, deep + 1)]
-            return found if isinstance(one, (list, tuple, deque)) else sorted(found)
+            return found if issubclass(kind, (list, tuple, deque)) else sorted(found)
         inner = underlying(one)
-        if isinstance(inner, (types.FunctionType, type)):
+        if issubclass(type(inner), (types.FunctionType, type)):
             return [] if _is_made(inner) or self._objects.is_foreign(inner) else [self._followed(one, inner)]
         return [text for held in self._attributes(one) for text in self._code(held, deep + 1)]
 
@@ -117,14 +118,14 @@ class Kept:
 
     def _attributes(self, one: object) -> list[object]:
         """What an instance holds, by the names of its attributes; nothing of what a library keeps in its objects."""
-        if not isinstance(one, _HOLDERS) and self._objects.is_foreign(type(one)):
+        if not issubclass(type(one), _HOLDERS) and self._objects.is_foreign(type(one)):
             return []
         held = attributes_of(one)
         return [held[name] for name in sorted(held, key=str)]  # of an object that is its own dict any keys
 
     def _beside(self, item: object) -> str:
         """The data that an item with code holds; of an object whose methods change it none, for it may be anything."""
-        if not isinstance(item, (*_CONTAINERS, *_HOLDERS)) and not self._objects.is_record(item):
+        if not issubclass(type(item), (*_CONTAINERS, *_HOLDERS)) and not self._objects.is_record(item):
             return ""
         return f" {self._first_asked(item)}"
 

@@ -146,21 +146,21 @@ class Live:
                 return False
         return True
 
-    def records_in(self, record: object) -> list[object]:
-        """The records that a record holds, also those in its lists and dicts, as far as one can look at them at each hit."""
+    def records_in(self, held: object) -> list[object]:
+        """The records that a record or a container holds, also those in its lists and dicts, as far as one can look at them at each hit."""
         found: list[object] = []
-        queue, seen = [*attributes_of(record).values()], {id(record)}
+        queue, seen = [held], set[int]()
         while queue and len(seen) < _WATCHED:
             one = queue.pop()
             if isinstance(one, _PLAIN) or id(one) in seen:
                 continue
             seen.add(id(one))
             if isinstance(one, dict):
-                queue += one.values()
+                queue += dict.values(one)  # whatever its class makes of being asked
             elif isinstance(one, (list, tuple)):
-                queue += one
-            elif self.is_record(one):
-                found.append(one)
+                queue += (list if isinstance(one, list) else tuple).__iter__(one)
+            if self.is_record(one):
+                found += [one] if one is not held else []
                 queue += attributes_of(one).values()
         return found
 
@@ -249,7 +249,7 @@ class Live:
         if known is not None:
             return known
         self.kept.append(obj)  # so that its id is not given to another object meanwhile
-        self.objects[id(obj)] = f"{module_name(obj)}.{getattr(obj, '__qualname__', path)}"  # for code that leads back to itself
+        self.objects[id(obj)] = f"{module_name(obj)}.{_name_of(obj, path)}"  # for code that leads back to itself
         try:
             with self.closure.following(obj):
                 text = self._follow(obj, path, start=start)
@@ -554,6 +554,13 @@ class Live:
         self.closure.guard(namespace, root, held)
         self.closure.count(held)
         return self.live_anyway(held, root)
+
+
+def _name_of(obj: Any, path: str) -> str:
+    try:
+        return str(getattr(obj, "__qualname__", path))
+    except Exception:  # it stands for something that is not there; what it was made with is followed all the same
+        return path
 
 
 def compiled_with(obj: Any) -> str:

@@ -143,6 +143,8 @@ class Loaded:
             if self.objects.is_plain(held) or isinstance(underlying(held), types.FunctionType):
                 told = self.objects.live(held, path, of=module, reduces=True)
                 self.closure.guard(namespace, name, held, record=self.objects.is_record(held))
+                for record in self.objects.records_in(held):
+                    self.closure.watch(record)
                 return told
             seen = (id(namespace), name, times_reloaded(module.file.path))
             if seen not in _first_told or _first_told[seen][0] is not held:

@@ -198,13 +198,14 @@ def layers(obj: Any) -> list[Any]:
     found: dict[int, Any] = {}
     while id(obj) not in found:
         found[id(obj)] = obj
-        if isinstance(obj, functools.partial):
+        kind = type(obj)  # what stands for something else may fail at being asked for its class
+        if issubclass(kind, functools.partial):
             obj = obj.func
-        elif isinstance(obj, (types.MethodType, staticmethod, classmethod)):
+        elif issubclass(kind, (types.MethodType, staticmethod, classmethod)):
             obj = obj.__func__
-        elif isinstance(obj, property) and obj.fget is not None:
+        elif issubclass(kind, property) and obj.fget is not None:
             obj = obj.fget
-        elif not isinstance(obj, type) and (inner := held_function(obj)) is not None:
+        elif not issubclass(kind, type) and (inner := held_function(obj)) is not None:
             obj = inner
     return [*found.values()]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import is_
 from typing import Any, TypeAlias
 
-from simcache.identity.forms.attributes import attributes_of, has_only_dict
+from simcache.identity.forms.attributes import attributes_of, has_only_dict, is_inert
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.taken import is_array
 
@@ -33,7 +33,7 @@ class Registry:
         self._items, self._called = _looked_at(self._held)
 
     def holds(self) -> bool:
-        if all(_are(ask(one), items) for ask, one, items in self._items):
+        if all(_gives(ask, one, items) for ask, one, items in self._items):
             return True
         items, called = _looked_at(self._held)
         if not _are(called, self._called):
@@ -57,7 +57,10 @@ def _looked_at(registry: object) -> tuple[_Items, list[object]]:
             if callable(one) or type(one) is types.ModuleType:
                 called.append(one)
             continue
-        items = [*ask(one)]
+        try:
+            items = [*ask(one)]
+        except Exception:  # whatever its class makes of being asked
+            continue
         met += len(items)
         if met > _LOOKED_AT:
             return [], []
@@ -74,7 +77,7 @@ def _asked_of(one: Any, *, alone: bool) -> Callable[[Any], Iterable[object]] | N
         return dict.values if plain is dict else plain.__iter__
     if alone:
         return _values_of
-    is_one = callable(one) or issubclass(kind, types.ModuleType) or is_array(one)
+    is_one = callable(one) or issubclass(kind, types.ModuleType) or is_array(one) or is_inert(kind)
     return None if is_one or not has_only_dict(kind) else _values_of_dict
 
 
@@ -85,6 +88,14 @@ def _values_of(one: object) -> Iterable[object]:
 def _values_of_dict(one: object) -> Iterable[object]:
     held: dict[str, object] = object.__getattribute__(one, "__dict__")
     return held.values()
+
+
+def _gives(ask: Callable[[Any], Iterable[object]], one: object, items: Sequence[object]) -> bool:
+    """Whether something still holds what it held."""
+    try:
+        return _are(ask(one), items)
+    except Exception:  # it fails at being asked by now
+        return False
 
 
 def _are(some: Iterable[object], others: Sequence[object]) -> bool:

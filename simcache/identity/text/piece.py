@@ -7,7 +7,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 20
+SOURCE_FORMAT = 21
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -78,7 +78,8 @@ class Piece(NamedTuple):
     made_of: tuple[str, ...] = ()
     """Of a function or class what its decorators, default values and attributes reach as the module is loaded."""
     only_called: tuple[str, ...] = ()
-    """Of data the functions that its statements call as the module is loaded, and do nothing else with (`load()`)."""
+    """What its statements call as the module is loaded, and do nothing else with (`load()`), each with the functions that it decorates
+    (`@register`), as `NAME FUNCTION …`."""
     sets: tuple[str, ...] = ()
     """What a function or class sets as it runs in other modules and in classes, as rows of `Setting` (use.py)."""
     filled: tuple[str, ...] = ()

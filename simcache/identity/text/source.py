@@ -229,7 +229,7 @@ class _Reader:
             made_of=() if last is None else self._made_of(last, plain[1]),
             sets=() if last is None else set_elsewhere(last),
             filled=() if last is None else tuple(sorted(set(filled_by_method(last, self.fills)))),
-            only_called=only_called(parts) if last is None else (),
+            only_called=only_called(parts),
             loads=() if last is None else tuple(sorted(set(only_loaded(last)))),
             uses=tuple(sorted({use.row() for use in uses_of(parts if last is None else [last], self.known) if any(use)})),
         )

@@ -1,6 +1,7 @@
 """What of a module's statements runs as it is loaded, and which of them come before anything that it keeps."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from simcache.identity.text.link import link_to
@@ -73,14 +74,19 @@ def made_with(statement: ast.stmt) -> Iterator[ast.expr]:
 
 
 def only_called(parts: Iterable[ast.stmt]) -> tuple[str, ...]:
-    """The names of which statements do nothing but call them, and drop what they return."""
-    callees, used = [], []
+    """The names of which statements do nothing but call them, and drop what they return; each with the functions that they decorate."""
+    callees: dict[str, list[str]] = {}
+    used = Counter[str]()
     for part in parts:
         match part:
-            case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
-                callees.append(name)
-        used += [node.id for node in walk(part) if isinstance(node, ast.Name)]
-    return tuple(sorted(name for name in set(callees) if used.count(name) == callees.count(name)))
+            case ast.Expr(value=ast.Call(func=ast.Name(id=name) | ast.Call(func=ast.Name(id=name)))):
+                callees.setdefault(name, []).append("")
+            case ast.FunctionDef(name=function) | ast.AsyncFunctionDef(name=function):
+                for decorator in part.decorator_list:
+                    callees.setdefault(called(decorator), []).append(function)
+        used.update(node.id for node in walk(part) if isinstance(node, ast.Name))
+    alone = ((name, sorted(filter(None, ones))) for name, ones in sorted(callees.items()) if used[name] == len(ones))
+    return tuple(" ".join([name, *functions]) for name, functions in alone if len({*functions}) == len(functions))
 
 
 def only_loaded(node: ast.AST) -> Iterator[str]:
