@@ -403,11 +403,23 @@ class Cache:
         return tombstone
 
     def forget(self, function: str, key: str) -> int:
-        """Delete the near entries of a key; how many there were. Their blobs go with the next `simcache prune`."""
-        names = [listed.name for listed in self.near.list(entry_prefix(function, key))]
+        """Delete the near results of a key; how many there were. Their blobs go with the next `simcache prune`.
+
+        Tombstones stay, or a withdrawn result could come back from another store.
+        """
+        names = [listed.name for listed in self.near.list(entry_prefix(function, key)) if self._withdraws_nothing(listed.name)]
         for name in names:
             self.near.delete(name)
         return len(names)
+
+    def _withdraws_nothing(self, name: str) -> bool:
+        """Whether an entry is a result, or damaged, when it is heeded by nobody; what cannot be read may be a tombstone."""
+        try:
+            return Entry.from_bytes(name, self.near.get(name)).kind != "withdrawn"
+        except Corrupt:
+            return True
+        except (CacheError, OSError):
+            return False
 
     # -- one computation per key
 

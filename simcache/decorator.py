@@ -171,7 +171,7 @@ class Cached(Generic[P, R]):
         return computing.refreshed(self._keyed, args, kwargs)  # type: ignore[no-any-return]
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> int:
-        """Delete what is stored near for a call; how many entries there were."""
+        """Delete the results that are stored near for a call; how many there were. What was withdrawn stays withdrawn."""
         return self.cache.forget(self.name, self.key(*args, **kwargs))
 
     def withdraw(self, *args: Any, reason: str, **kwargs: Any) -> int:

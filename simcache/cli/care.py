@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcache.cli.options import chosen, divergence, emit, json_option, opened, place_of, store_option
+from simcache.cli.options import chosen, divergence, emit, json_option, names_a_key, opened, place_of, store_option
 from simcache.cli.progress import Bar
 from simcache.cli.root import Told
 from simcache.cli.words import Size, Span, counted, size, span
 
 if TYPE_CHECKING:
+    from simcache.model import Entry
     from simcache.stores.base import Store
     from simcache.upkeep.prune import PruneReport
     from simcache.upkeep.rerun import Rerun, RerunReport
@@ -216,16 +217,36 @@ def _freed(report: "PruneReport") -> Sequence[str]:
 def forget(key: str, store_url: str | None, *, as_json: bool) -> None:
     """Delete the results of one key here.
 
-    KEY is at least the first four digits of the key. Other stores keep theirs.
+    KEY is at least the first four digits of the key, KEY.DIGEST one of its results. Other stores keep theirs. A withdrawal stays, so that what it takes back cannot come back from them; the next call computes again all the same. Only KEY.DIGEST of the withdrawal itself, as `simcache show` prints it, lifts it here.
     """
     store = opened(store_url)
     entries = chosen(store, key, to_change=True)
-    for entry in entries:
-        store.delete(entry.name)
     first = entries[0]
-    plain = {"function": first.function, "key": first.key, "deleted": [entry.name for entry in entries]}
-    said = f"deleted {counted(len(entries), 'entry', 'entries')} of {first.function} {first.key}; `simcache prune` frees {'its' if len(entries) == 1 else 'their'} bytes"
-    emit(plain, lambda: [said], as_json=as_json)
+    withdrawals = [entry for entry in entries if entry.kind == "withdrawn"]
+    lifts = withdrawals == entries and not names_a_key(key)
+    going = entries if lifts else [entry for entry in entries if entry.kind != "withdrawn"]
+    if not going:
+        raise Told(f"of {first.function} {first.key} there is no result here, only its withdrawal, which stays: {_how_to_lift(first)}", 1)
+    for entry in going:
+        store.delete(entry.name)
+    plain = {"function": first.function, "key": first.key, "deleted": [entry.name for entry in going], "lifted": lifts}
+    emit(plain, lambda: _forgotten(going, withdrawals, lifts=lifts), as_json=as_json)
+
+
+def _forgotten(going: "Sequence[Entry]", withdrawals: "Sequence[Entry]", *, lifts: bool) -> Sequence[str]:
+    of = f"of {going[0].function} {going[0].key}"
+    if lifts:
+        return [f"lifted a withdrawal {of} here: what it took back is served again, where it still lies"]
+    lines = [
+        f"deleted {counted(len(going), 'entry', 'entries')} {of}; `simcache prune` frees {'its' if len(going) == 1 else 'their'} bytes"
+    ]
+    if withdrawals:
+        lines.append(f"note: what was withdrawn stays withdrawn, and a sync does not bring it back; {_how_to_lift(withdrawals[0])}")
+    return lines
+
+
+def _how_to_lift(withdrawal: "Entry") -> str:
+    return f"`simcache forget {withdrawal.key}.{withdrawal.digest}` lifts the withdrawal here"
 
 
 @click.command(epilog='Example: simcache withdraw 3f9a --reason "computed with the wrong road length"')

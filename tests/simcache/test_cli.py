@@ -20,6 +20,7 @@ from simcache.cli import main
 from simcache.cli.arguments import Unfit, converted
 from simcache.cli.calling import plain
 from simcache.cli.root import COMMANDS
+from simcache.upkeep.sync import sync
 from tests.simcache import makers
 from tests.simcache.stored import environment, files_under, keep, keep_segment, key_of, long, project, python, simcache, value_blob
 
@@ -634,6 +635,32 @@ class TestCare:
         run("forget", entry.key[:8])
 
         assert [other.key] == [held.key for held in cache.all_entries()]
+
+    def test_forget_lifted_a_withdrawal(self, run: Run, cache: Cache, tmp_path: Path) -> None:
+        """Withdrawn, forgotten, and back with the next sync: the withdrawal stays, and both answers say so."""
+        wrong = keep(cache, 1, 1)
+        partner = Cache(tmp_path / "partner")
+        sync(cache.near, partner.near)
+        run("withdraw", wrong.key, "--reason", "bad road")
+        told = run("forget", wrong.key[:8]).output
+        sync(cache.near, partner.near)
+
+        assert "deleted 1 entry of" in told
+        assert "stays withdrawn" in told
+        assert [] == cache.entries(wrong.function, wrong.key)
+        assert {"value", "withdrawn"} == {entry.kind for entry in cache.find(wrong.key)}
+        assert "deleted 1 entry" in run("forget", wrong.key).output
+        assert "only its withdrawal, which stays" in run("forget", wrong.key, code=1).output
+
+    def test_a_withdrawal_is_lifted_by_its_own_name(self, run: Run, cache: Cache) -> None:
+        """Whoever has withdrawn by mistake names the tombstone itself: its results serve again."""
+        right = keep(cache, 1, 1)
+        run("withdraw", right.key, "--reason", "a mistake")
+        (tombstone,) = (entry for entry in cache.find(right.key) if entry.kind == "withdrawn")
+
+        assert f"withdrawn: {right.key}.{tombstone.digest}" in run("show", right.key).output
+        assert "lifted a withdrawal" in run("forget", f"{right.key}.{tombstone.digest}").output
+        assert 1 == Cache(cache.near.url).lookup(right.function, right.key).value
 
     def test_withdraw(self, run: Run, cache: Cache) -> None:
         """One of several is taken back, the other serves."""

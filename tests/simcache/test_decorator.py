@@ -28,6 +28,7 @@ from simcache.errors import Divergence, NotStored
 from simcache.locks import KeyLock
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
+from simcache.upkeep.sync import sync
 from tests.simcache.contract import run_threads
 from tests.simcache.faulty import Fault, Faulty, full, offline, read_only, untrusted
 from tests.simcache.programs import TICKS, Programs, programs_in
@@ -868,6 +869,27 @@ class TestCare:
         assert (1, 0) == (f.forget(1), f.forget(1))
         f(1), f(2)
         assert [(1, 2), (2, 2), (1, 2)] == made
+
+    def test_forget_deleted_a_tombstone(self, cache: Cache, tmp_path: Path) -> None:
+        """Withdrawn, forgotten, and served again once a partner sent the old result: results go, the withdrawal stays."""
+        f, made = counted(cache)
+        partner = Cache(tmp_path / "partner").near
+        f(1)
+        sync(cache.near, partner)
+
+        assert (1, 1, 0) == (f.withdraw(1, reason="units"), f.forget(1), f.forget(1))
+        sync(cache.near, partner)
+        assert f.entry(1) is None
+        f(1)
+        assert [(1, 2), (1, 2)] == made
+
+    def test_forget_a_damaged_entry(self, cache: Cache) -> None:
+        """Nobody heeds it, so it goes like a result."""
+        f, _ = counted(cache)
+        f(1)
+        (Path(cache.near.url) / f.entry(1).name).write_bytes(b"damaged")
+
+        assert (1, []) == (f.forget(1), list(cache.near.list("entries/")))
 
     def test_withdraw_for_no_reason(self, cache: Cache) -> None:
         """Is refused, as by the command: whoever finds the result withdrawn must learn why."""

@@ -1574,7 +1574,7 @@ class TestStores:
 
         assert 3 == numbers.call.withdraw(reason="units")
         assert upto(5) == numbers.computed(lambda: numbers.call()[:5])
-        assert 5 == numbers.call.forget()
+        assert 4 == numbers.call.forget()
         assert upto(5) == numbers.computed(lambda: numbers.call()[:5])
 
     def test_explain(self, cache: Cache) -> None:
