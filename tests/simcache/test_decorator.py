@@ -5,6 +5,7 @@ import contextvars
 import copy
 import functools
 import inspect
+import itertools
 import math
 import os
 import pickle
@@ -70,6 +71,21 @@ def counted(cache: Cache, **options: Any) -> Counted:
 
 class TestCalls:
     """What one call is, however it is written."""
+
+    def test_frames_of_a_level(self, cache: Cache) -> None:
+        """A cached function that calls itself takes three frames a level, as its page says; and what is stored goes no deeper."""
+        depths: list[int] = []
+
+        @cached(cache=cache)
+        def total(n: int) -> int:
+            depths.append(len(inspect.stack(0)))
+            return n + total(n - 1) if n else 0
+
+        total(4)
+        assert [3] * 4 == [after - before for before, after in itertools.pairwise(depths)]
+        depths.clear()
+        total(5)
+        assert 1 == len(depths)
 
     def test_each_way_of_writing_a_call_is_one_key(self, cache: Cache) -> None:
         """By place, by name, in any order, a default given or left out: computed once."""
