@@ -128,7 +128,9 @@ def _notes(report: "VerifyReport") -> list[str]:
         count = len(report.unavailable)
         notes.append(f"{counted(count, 'blob')} unavailable: only a Git LFS pointer is here; `git lfs pull` brings the content")
     if report.unreferenced:
-        notes.append(f"{counted(report.unreferenced, 'blob belongs', 'blobs belong')} to no result: `simcache prune` frees them")
+        notes.append(
+            f"{counted(report.unreferenced, 'blob belongs', 'blobs belong')} to no result: `simcache prune` frees {'it once it is' if report.unreferenced == 1 else 'them once they are'} an hour old"
+        )
     if report.unfinished:
         notes.append(
             f"{counted(report.unfinished, 'unfinished file')} of writers, living or dead: harmless, dead ones are swept by the next write"
@@ -190,7 +192,22 @@ def prune(
     from simcache.upkeep.prune import prune as free
 
     report = free(opened(store_url), max_size=max_size, older_than=older_than, keep=keep, dry_run=dry_run)
-    emit(report.to_json(), lambda: _freed(report), as_json=as_json)
+    emit(report.to_json(), lambda: [*_freed(report), *_above(report, max_size, keep)], as_json=as_json)
+
+
+def _above(report: "PruneReport", max_size: int | None, keep: Sequence[str]) -> Sequence[str]:
+    """Why more is left than was asked for, if so, and what helps."""
+    if max_size is None or report.bytes_left <= max_size:
+        return []
+    why = []
+    if report.kept_young:
+        why.append("blobs without a result that are too young (run it again in an hour)")
+    if report.busy:
+        why.append("series that are being computed (run it again when they are done)")
+    if keep:
+        why.append(f"what --keep names ({', '.join(keep)})")
+    rest = "withdrawals, which stay, or what cannot be read (`simcache verify` names it)"
+    return [f"note: {size(report.bytes_left)} are more than the {size(max_size)} of --max-size; left are {', '.join(why) or rest}"]
 
 
 def _freed(report: "PruneReport") -> Sequence[str]:
@@ -203,7 +220,7 @@ def _freed(report: "PruneReport") -> Sequence[str]:
         lines.append(f"{counted(report.unfinished, 'unfinished file')} of dead writers went")
     if report.kept_young:
         lines.append(
-            f"note: {counted(report.kept_young, 'blob without a result is', 'blobs without a result are')} less than an hour old and may belong to a writer: left for the next time"
+            f"note: {counted(report.kept_young, 'blob without a result is', 'blobs without a result are')} less than an hour old and may belong to a writer: the first prune after that frees {'it' if report.kept_young == 1 else 'them'}"
         )
     if report.busy:
         lines.append(f"note: {counted(len(report.busy), 'series', 'series')} being computed right now: left alone")
@@ -238,7 +255,7 @@ def _forgotten(going: "Sequence[Entry]", withdrawals: "Sequence[Entry]", *, lift
     if lifts:
         return [f"lifted a withdrawal {of} here: what it took back is served again, where it still lies"]
     lines = [
-        f"deleted {counted(len(going), 'entry', 'entries')} {of}; `simcache prune` frees {'its' if len(going) == 1 else 'their'} bytes"
+        f"deleted {counted(len(going), 'entry', 'entries')} {of}; `simcache prune` frees {'its' if len(going) == 1 else 'their'} bytes once they are an hour old"
     ]
     if withdrawals:
         lines.append(f"note: what was withdrawn stays withdrawn, and a sync does not bring it back; {_how_to_lift(withdrawals[0])}")

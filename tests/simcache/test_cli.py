@@ -598,9 +598,10 @@ class TestCare:
 
         assert "\nitem 0: " in run("show", entry.key).output
         assert "deleted 1 entry of" in (said := run("forget", entry.key).output)
-        assert "frees its bytes" in said
-        assert "1 blob belongs to no result" in run("verify").output
-        assert "1 blob without a result is less than" in run("prune").output
+        assert "frees its bytes once they are an hour old" in said
+        assert "1 blob belongs to no result: `simcache prune` frees it once it is an hour old" in run("verify").output
+        assert "1 blob without a result is less than" in (said := run("prune").output)
+        assert "the first prune after that frees it" in said
 
     def test_divergence(self, run: Run, cache: Cache) -> None:
         """Who made which."""
@@ -628,6 +629,25 @@ class TestCare:
 
         assert (True, True) == (unchanged, "would free" in told)
         assert 1 == json.loads(run("prune", "--max-size", "1kB", "--json").output)["entries"]
+
+    def test_after_a_cut_prune_it_was_said_that_prune_frees_the_rest(self, run: Run, cache: Cache) -> None:
+        """Of blobs without entries, younger than an hour, `verify`, `stats` and `prune` say when that is."""
+        for number in range(3):
+            cache.near.delete(keep(cache, number, long(number)).name)
+
+        assert "4 blobs belong to no result: `simcache prune` frees them once they are an hour old" in run("verify").output
+        assert "belong to no result: `simcache prune` frees them once they are an hour old" in run("stats").output
+        assert "4 blobs without a result are less than an hour old" in run("prune").output
+
+    def test_a_size_that_was_not_reached_was_passed_over(self, run: Run, cache: Cache) -> None:
+        """`prune --max-size` says that more is left, why, and what helps; and nothing where it was reached."""
+        cache.near.delete(keep(cache, 1, long(1)).name)
+        keep(cache, 2, long(2), function="model.kept")
+        told = run("prune", "--max-size", "1kB", "--keep", "model.kept").output
+
+        assert "are more than the 1 kB of --max-size" in told
+        assert "too young (run it again in an hour), what --keep names (model.kept)" in told
+        assert "--max-size" not in run("prune", "--max-size", "1GB").output
 
     def test_forget(self, run: Run, cache: Cache) -> None:
         """The entries of one key go."""
