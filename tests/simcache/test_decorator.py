@@ -72,6 +72,30 @@ def counted(cache: Cache, **options: Any) -> Counted:
 class TestCalls:
     """What one call is, however it is written."""
 
+    def test_an_argument_called_self_met_the_instance(self, cache: Cache) -> None:
+        """Whatever keyword a function takes can be given to its calls and questions, of a method too."""
+        named: Any = {"self": 2}
+
+        class Box:
+            @cached(cache=cache)
+            def held(box, n: int, **kw: int) -> dict[str, int]:  # noqa: N805 - so that `self` is free
+                return {"n": n, **kw}
+
+            def __cache_key__(self) -> object:
+                return None
+
+        @cached(cache=cache)
+        def kw(n: int, **kw: int) -> dict[str, int]:
+            return {"n": n, **kw}
+
+        for f in (kw, Box().held):
+            assert {"n": 1, "self": 2} == f(1, **named) == f.compute(1, **named) == f.refresh(1, **named)
+            entry = f.entry(1, **named)
+            assert entry is not None
+            assert f.key(1, **named) == entry.key != f.key(1)
+            assert f.explain(1, **named).hit
+            assert (1, 1) == (f.withdraw(1, **named, reason="a test"), f.forget(1, **named))
+
     def test_frames_of_a_level(self, cache: Cache) -> None:
         """A cached function that calls itself takes three frames a level, as its page says; and what is stored goes no deeper."""
         depths: list[int] = []
@@ -903,7 +927,8 @@ class TestCare:
         """Nobody heeds it, so it goes like a result."""
         f, _ = counted(cache)
         f(1)
-        (Path(cache.near.url) / f.entry(1).name).write_bytes(b"damaged")
+        (entry,) = cache.all_entries()
+        (Path(cache.near.url) / entry.name).write_bytes(b"damaged")
 
         assert (1, []) == (f.forget(1), list(cache.near.list("entries/")))
 

@@ -1611,7 +1611,7 @@ class TestHandedOn:
 
         @cached(cache=cache)
         def longest(given: Any) -> int:
-            return max(given)
+            return int(max(given))
 
         run = counted(cache).call()
         with pytest.raises(Unkeyable, match="pass its items, as run.:40., or the arguments that it is made from") as told:
