@@ -39,7 +39,7 @@ from simcache.model import (
     key_in_name,
 )
 from simcache.named_tuple import NamedTuple
-from simcache.stores.base import Store
+from simcache.stores.base import Store, is_one
 from simcache.stores.registry import open_store, scheme_of
 from simcache.tally import Tally
 
@@ -88,7 +88,7 @@ class Cache:
         if isinstance(far, str):
             raise BadSettings(f"Cache(far={far!r})", f"a list of stores is needed: far=[{far!r}]")
         near, self._closed = _opened_near(store)
-        beyond = [opened for url in far if (opened := _opened_far(url)) is not None]
+        beyond = [opened for url in far if (opened := _opened_far(url, near)) is not None]
         self.store: Store = _layered(near, beyond) if beyond else near
         self.near = near
         self.durable = durable
@@ -508,13 +508,17 @@ def _opened_near(store: str | os.PathLike[str] | Store) -> tuple[Store, bool]:
         return Closed(os.path.abspath(os.path.expanduser(url)) if path else url, problem.reason), True
 
 
-def _opened_far(url: str | os.PathLike[str] | Store) -> Store | None:
-    """A far store; one that is not there now (a mount, a network) is left out and said, as it can only save work."""
+def _opened_far(url: str | os.PathLike[str] | Store, near: Store) -> Store | None:
+    """A far store; one that is not there now (a mount, a network) or is the near one is left out and said, as it can only save work."""
     try:
-        return open_store(url, create=False)
+        opened = open_store(url, create=False)
+        if not is_one(near, opened):
+            return opened
+        said = f"{opened.url} is the near store itself: name another one"
     except (Corrupt, NotAStore, Unavailable) as problem:
-        warn(f"a far store is left out: {problem}", RuntimeWarning)
-        return None
+        said = str(problem)
+    warn(f"a far store is left out: {said}", RuntimeWarning)
+    return None
 
 
 def _reopened(near: str, far: Sequence[str], durable: bool, trust: bool) -> Cache:
