@@ -840,6 +840,8 @@ class TestCall:
         ("stdin", "said"),
         [
             ("{", "is no JSON"),
+            ('{"n": 1, "n": 2}', "gives 'n' twice: keep one of them"),
+            ('{"road": {"lanes": 1, "lanes": 2}}', "gives 'lanes' twice"),
             ("[" * 100_000, "is no JSON"),
             ("[1]", "must hold a JSON object"),
             ("{}", "road: is needed"),
