@@ -207,7 +207,9 @@ def _above(report: "PruneReport", max_size: int | None, keep: Sequence[str]) -> 
     if keep:
         why.append(f"what --keep names ({', '.join(keep)})")
     rest = "withdrawals, which stay, or what cannot be read (`simcache verify` names it)"
-    return [f"note: {size(report.bytes_left)} are more than the {size(max_size)} of --max-size; left are {', '.join(why) or rest}"]
+    return [
+        f"note: {size(report.bytes_left)} are more than the {size(max_size)} of --max-size; what is left holds {', '.join(why) or rest}"
+    ]
 
 
 def _freed(report: "PruneReport") -> Sequence[str]:
