@@ -39,7 +39,7 @@ from simcache.model import (
     key_in_name,
 )
 from simcache.named_tuple import NamedTuple
-from simcache.stores.base import Store
+from simcache.stores.base import Store, is_one
 from simcache.stores.registry import open_store, scheme_of
 from simcache.tally import Tally
 
@@ -88,7 +88,7 @@ class Cache:
         if isinstance(far, str):
             raise BadSettings(f"Cache(far={far!r})", f"a list of stores is needed: far=[{far!r}]")
         near, self._closed = _opened_near(store)
-        beyond = [opened for url in far if (opened := _opened_far(url)) is not None]
+        beyond = [opened for url in far if (opened := _opened_far(url, near)) is not None]
         self.store: Store = _layered(near, beyond) if beyond else near
         self.near = near
         self.durable = durable
@@ -403,11 +403,23 @@ class Cache:
         return tombstone
 
     def forget(self, function: str, key: str) -> int:
-        """Delete the near entries of a key; how many there were. Their blobs go with the next `simcache prune`."""
-        names = [listed.name for listed in self.near.list(entry_prefix(function, key))]
+        """Delete the near results of a key; how many there were. Their blobs go with the next `simcache prune`.
+
+        Tombstones stay, or a withdrawn result could come back from another store.
+        """
+        names = [listed.name for listed in self.near.list(entry_prefix(function, key)) if self._withdraws_nothing(listed.name)]
         for name in names:
             self.near.delete(name)
         return len(names)
+
+    def _withdraws_nothing(self, name: str) -> bool:
+        """Whether an entry is a result, or damaged, when it is heeded by nobody; what cannot be read may be a tombstone."""
+        try:
+            return Entry.from_bytes(name, self.near.get(name)).kind != "withdrawn"
+        except Corrupt:
+            return True
+        except (CacheError, OSError):
+            return False
 
     # -- one computation per key
 
@@ -496,13 +508,17 @@ def _opened_near(store: str | os.PathLike[str] | Store) -> tuple[Store, bool]:
         return Closed(os.path.abspath(os.path.expanduser(url)) if path else url, problem.reason), True
 
 
-def _opened_far(url: str | os.PathLike[str] | Store) -> Store | None:
-    """A far store; one that is not there now (a mount, a network) is left out and said, as it can only save work."""
+def _opened_far(url: str | os.PathLike[str] | Store, near: Store) -> Store | None:
+    """A far store; one that is not there now (a mount, a network) or is the near one is left out and said, as it can only save work."""
     try:
-        return open_store(url, create=False)
+        opened = open_store(url, create=False)
+        if not is_one(near, opened):
+            return opened
+        said = f"{opened.url} is the near store itself: name another one"
     except (Corrupt, NotAStore, Unavailable) as problem:
-        warn(f"a far store is left out: {problem}", RuntimeWarning)
-        return None
+        said = str(problem)
+    warn(f"a far store is left out: {said}", RuntimeWarning)
+    return None
 
 
 def _reopened(near: str, far: Sequence[str], durable: bool, trust: bool) -> Cache:

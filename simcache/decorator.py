@@ -48,7 +48,7 @@ class Cached(Generic[P, R]):
         if self._is_async:
             _mark_coroutine(self)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result: loaded if it is stored, else computed and stored."""
         of = self._keyed
         if self._is_series:
@@ -138,15 +138,15 @@ class Cached(Generic[P, R]):
 
     # -- questions and care
 
-    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+    def key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
         """The address of a call: 32 hex digits."""
         return self._keyed.key(self._keyed.binder(args, kwargs))[0]
 
-    def entry(self, *args: P.args, **kwargs: P.kwargs) -> "Entry | None":
+    def entry(self, /, *args: P.args, **kwargs: P.kwargs) -> "Entry | None":
         """The record that would be served for a call: who made it, when, how long it took; None if it is not stored."""
         return next(iter(self.cache.entries(self.name, self.key(*args, **kwargs))), None)
 
-    def explain(self, *args: P.args, **kwargs: P.kwargs) -> "Explanation":
+    def explain(self, /, *args: P.args, **kwargs: P.kwargs) -> "Explanation":
         """Whether a call would be a hit, and if not, the nearest stored call and exactly what differs."""
         from simcache.explain import explain
 
@@ -155,7 +155,7 @@ class Cached(Generic[P, R]):
         key, used = of.key(arguments)
         return explain(self.cache, of.call(key, arguments, used), used)
 
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute a call again and compare it with what is stored; a Divergence warning says if the bytes differ.
 
         Both are kept then, and the first stays the one that is served: `withdraw` takes it back.
@@ -170,11 +170,11 @@ class Cached(Generic[P, R]):
 
         return computing.refreshed(self._keyed, args, kwargs)  # type: ignore[no-any-return]
 
-    def forget(self, *args: P.args, **kwargs: P.kwargs) -> int:
-        """Delete what is stored near for a call; how many entries there were."""
+    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> int:
+        """Delete the results that are stored near for a call; how many there were. What was withdrawn stays withdrawn."""
         return self.cache.forget(self.name, self.key(*args, **kwargs))
 
-    def withdraw(self, *args: Any, reason: str, **kwargs: Any) -> int:
+    def withdraw(self, /, *args: Any, reason: str, **kwargs: Any) -> int:
         """Take the stored results of a call back everywhere, for a reason; the next call computes anew. How many there were."""
         if not reason.strip():
             raise ValueError("reason is empty: say why in a few words, for whoever finds the result withdrawn")
@@ -196,7 +196,7 @@ class Bound(Generic[R]):
         self._instance = instance
         functools.update_wrapper(self, cached_.compute)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> R:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> R:
         return self._cached(self._instance, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -208,25 +208,25 @@ class Bound(Generic[R]):
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self._instance, self._cached.compute.__name__)
 
-    def compute(self, *args: Any, **kwargs: Any) -> Any:
+    def compute(self, /, *args: Any, **kwargs: Any) -> Any:
         return self._cached.compute(self._instance, *args, **kwargs)
 
-    def key(self, *args: Any, **kwargs: Any) -> str:
+    def key(self, /, *args: Any, **kwargs: Any) -> str:
         return self._cached.key(self._instance, *args, **kwargs)
 
-    def entry(self, *args: Any, **kwargs: Any) -> "Entry | None":
+    def entry(self, /, *args: Any, **kwargs: Any) -> "Entry | None":
         return self._cached.entry(self._instance, *args, **kwargs)
 
-    def explain(self, *args: Any, **kwargs: Any) -> "Explanation":
+    def explain(self, /, *args: Any, **kwargs: Any) -> "Explanation":
         return self._cached.explain(self._instance, *args, **kwargs)
 
-    def refresh(self, *args: Any, **kwargs: Any) -> R:
+    def refresh(self, /, *args: Any, **kwargs: Any) -> R:
         return self._cached.refresh(self._instance, *args, **kwargs)
 
-    def forget(self, *args: Any, **kwargs: Any) -> int:
+    def forget(self, /, *args: Any, **kwargs: Any) -> int:
         return self._cached.forget(self._instance, *args, **kwargs)
 
-    def withdraw(self, *args: Any, reason: str, **kwargs: Any) -> int:
+    def withdraw(self, /, *args: Any, reason: str, **kwargs: Any) -> int:
         return self._cached.withdraw(self._instance, *args, reason=reason, **kwargs)
 
 

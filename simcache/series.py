@@ -4,7 +4,7 @@ import math
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, SupportsIndex, TypeVar, overload
 
 from simcache.cache import Cache
 from simcache.chain import has_ended, longest_chain, range_of, reach_of, reaches
@@ -44,6 +44,15 @@ class Series(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<series {self._source.function} {self.key}: {self.stored} items stored>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a series stays in its process: send {self._source.function} and its arguments, or its items, as run[:40]")
+
+    def __copy__(self) -> Self:
+        return self  # what it gives lies in the store, and never changes
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        return self
 
     @property
     def key(self) -> str:

@@ -79,11 +79,21 @@ def _given(source: str) -> dict[str, Any]:
         raise Told(f"{source} is no text in UTF-8") from None
     name = "standard input" if source == "-" else source
     try:
-        held = json.loads(text)
+        held = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, name))
     except (ValueError, RecursionError) as problem:
         raise Told(f"{name} is no JSON: {problem}") from None
     if not isinstance(held, dict):
         raise Told(f"{name} must hold a JSON object with the arguments by name, and holds {text.strip()[:40]}")
+    return held
+
+
+def _object(pairs: list[tuple[str, Any]], source: str) -> dict[str, Any]:
+    """A JSON object; one that gives a name twice is refused, as nobody knows which of the two is meant."""
+    held: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in held:
+            raise Told(f"{source} gives {name!r} twice: keep one of them")
+        held[name] = value
     return held
 
 

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcache.cli.options import chosen, divergence, emit, json_option, opened, place_of, store_option
+from simcache.cli.options import chosen, divergence, emit, json_option, names_a_key, opened, place_of, store_option
 from simcache.cli.progress import Bar
 from simcache.cli.root import Told
 from simcache.cli.words import Size, Span, counted, size, span
 
 if TYPE_CHECKING:
+    from simcache.model import Entry
     from simcache.stores.base import Store
     from simcache.upkeep.prune import PruneReport
     from simcache.upkeep.rerun import Rerun, RerunReport
@@ -127,7 +128,9 @@ def _notes(report: "VerifyReport") -> list[str]:
         count = len(report.unavailable)
         notes.append(f"{counted(count, 'blob')} unavailable: only a Git LFS pointer is here; `git lfs pull` brings the content")
     if report.unreferenced:
-        notes.append(f"{counted(report.unreferenced, 'blob belongs', 'blobs belong')} to no result: `simcache prune` frees them")
+        notes.append(
+            f"{counted(report.unreferenced, 'blob belongs', 'blobs belong')} to no result: `simcache prune` frees {'it once it is' if report.unreferenced == 1 else 'them once they are'} an hour old"
+        )
     if report.unfinished:
         notes.append(
             f"{counted(report.unfinished, 'unfinished file')} of writers, living or dead: harmless, dead ones are swept by the next write"
@@ -189,7 +192,24 @@ def prune(
     from simcache.upkeep.prune import prune as free
 
     report = free(opened(store_url), max_size=max_size, older_than=older_than, keep=keep, dry_run=dry_run)
-    emit(report.to_json(), lambda: _freed(report), as_json=as_json)
+    emit(report.to_json(), lambda: [*_freed(report), *_above(report, max_size, keep)], as_json=as_json)
+
+
+def _above(report: "PruneReport", max_size: int | None, keep: Sequence[str]) -> Sequence[str]:
+    """Why more is left than was asked for, if so, and what helps."""
+    if max_size is None or report.bytes_left <= max_size:
+        return []
+    why = []
+    if report.kept_young:
+        why.append("blobs without a result that are too young (run it again in an hour)")
+    if report.busy:
+        why.append("series that are being computed (run it again when they are done)")
+    if keep:
+        why.append(f"what --keep names ({', '.join(keep)})")
+    rest = "withdrawals, which stay, or what cannot be read (`simcache verify` names it)"
+    return [
+        f"note: {size(report.bytes_left)} are more than the {size(max_size)} of --max-size; what is left holds {', '.join(why) or rest}"
+    ]
 
 
 def _freed(report: "PruneReport") -> Sequence[str]:
@@ -202,7 +222,7 @@ def _freed(report: "PruneReport") -> Sequence[str]:
         lines.append(f"{counted(report.unfinished, 'unfinished file')} of dead writers went")
     if report.kept_young:
         lines.append(
-            f"note: {counted(report.kept_young, 'blob without a result is', 'blobs without a result are')} less than an hour old and may belong to a writer: left for the next time"
+            f"note: {counted(report.kept_young, 'blob without a result is', 'blobs without a result are')} less than an hour old and may belong to a writer: the first prune after that frees {'it' if report.kept_young == 1 else 'them'}"
         )
     if report.busy:
         lines.append(f"note: {counted(len(report.busy), 'series', 'series')} being computed right now: left alone")
@@ -216,16 +236,36 @@ def _freed(report: "PruneReport") -> Sequence[str]:
 def forget(key: str, store_url: str | None, *, as_json: bool) -> None:
     """Delete the results of one key here.
 
-    KEY is at least the first four digits of the key. Other stores keep theirs.
+    KEY is at least the first four digits of the key, KEY.DIGEST one of its results. Other stores keep theirs. A withdrawal stays, so that what it takes back cannot come back from them; the next call computes again all the same. Only KEY.DIGEST of the withdrawal itself, as `simcache show` prints it, lifts it here.
     """
     store = opened(store_url)
     entries = chosen(store, key, to_change=True)
-    for entry in entries:
-        store.delete(entry.name)
     first = entries[0]
-    plain = {"function": first.function, "key": first.key, "deleted": [entry.name for entry in entries]}
-    said = f"deleted {counted(len(entries), 'entry', 'entries')} of {first.function} {first.key}; `simcache prune` frees {'its' if len(entries) == 1 else 'their'} bytes"
-    emit(plain, lambda: [said], as_json=as_json)
+    withdrawals = [entry for entry in entries if entry.kind == "withdrawn"]
+    lifts = withdrawals == entries and not names_a_key(key)
+    going = entries if lifts else [entry for entry in entries if entry.kind != "withdrawn"]
+    if not going:
+        raise Told(f"of {first.function} {first.key} there is no result here, only its withdrawal, which stays: {_how_to_lift(first)}", 1)
+    for entry in going:
+        store.delete(entry.name)
+    plain = {"function": first.function, "key": first.key, "deleted": [entry.name for entry in going], "lifted": lifts}
+    emit(plain, lambda: _forgotten(going, withdrawals, lifts=lifts), as_json=as_json)
+
+
+def _forgotten(going: "Sequence[Entry]", withdrawals: "Sequence[Entry]", *, lifts: bool) -> Sequence[str]:
+    of = f"of {going[0].function} {going[0].key}"
+    if lifts:
+        return [f"lifted a withdrawal {of} here: what it took back is served again, where it still lies"]
+    lines = [
+        f"deleted {counted(len(going), 'entry', 'entries')} {of}; `simcache prune` frees {'its' if len(going) == 1 else 'their'} bytes once they are an hour old"
+    ]
+    if withdrawals:
+        lines.append(f"note: what was withdrawn stays withdrawn, and a sync does not bring it back; {_how_to_lift(withdrawals[0])}")
+    return lines
+
+
+def _how_to_lift(withdrawal: "Entry") -> str:
+    return f"`simcache forget {withdrawal.key}.{withdrawal.digest}` lifts the withdrawal here"
 
 
 @click.command(epilog='Example: simcache withdraw 3f9a --reason "computed with the wrong road length"')

@@ -204,5 +204,5 @@ def _numbers(report: "StatsReport") -> Sequence[str]:
     total = ("total", f"{report.entries:,}", size(report.bytes), f"{report.hits:,}", span(report.saved), "")
     lines = [report.store, *table(("function", "entries", "bytes", "hits", "saved", "newest"), [*rows, total], right=(1, 2, 3, 4))]
     if report.unreferenced:
-        lines.append(f"{size(report.unreferenced)} belong to no result: `simcache prune` frees them")
+        lines.append(f"{size(report.unreferenced)} belong to no result: `simcache prune` frees them once they are an hour old")
     return lines

@@ -59,7 +59,9 @@ def pack(array: "NDArray[Any]") -> tuple[tuple[Any, list[int], str], memoryview]
     """The dtype, shape and order of an array, and its memory (not copied if it lies in one piece)."""
     if type(array) is not np.ndarray:
         kind = type(array).__qualname__
-        raise Unstorable("", f"a {kind} is more than its array: return np.asarray(…) of it, or store it with codec='pickle'")
+        # As an array of another kind a masked one would lose its mask, and show what that covers.
+        instead = "its data and its mask (.data, .mask)" if isinstance(array, np.ma.MaskedArray) else "np.asarray(…) of it"
+        raise Unstorable("", f"a {kind} is more than its array: return {instead}, or store it with codec='pickle'")
     dtype = array.dtype
     form = dtype_form(dtype)
     shape, flags = list(array.shape), array.flags

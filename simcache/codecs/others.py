@@ -42,6 +42,10 @@ def _reason(value: object) -> str:
         return "a coroutine is no result: await it, or make the cached function itself a coroutine"
     if isinstance(value, FunctionType | BuiltinFunctionType | MethodType | ModuleType | type):
         return f"it is code ({name}), not data: {_REMEDY}"
+    if isinstance(value, BaseException):
+        return f"{name} is an exception, not data: return its name and its args, or store it with codec='pickle'"
+    if kind.__module__ == "simcache.series":
+        return "a series is as long as anyone asks: return its items, as run[:40]"
     if kind.__module__ == "simcache.codecs.file":
         return f"a {name} is stored only alone: return it by itself, or gather all files in one Folder"
     if "numpy" in sys.modules and isinstance(value, sys.modules["numpy"].ndarray):

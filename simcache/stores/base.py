@@ -1,5 +1,6 @@
 """The contract of a store: names to immutable bytes, written once and whole."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -163,3 +164,15 @@ class Store(ABC):
     def layers(self) -> tuple["Store", ...]:
         """The stores to ask for entries, nearest first."""
         return (self,)
+
+
+def root_of(store: Store) -> str | None:
+    """The folder that a store is, if it is one."""
+    root = store.url
+    return root if store.local == os.path.join(root, ".local") and os.path.isabs(root) else None
+
+
+def is_one(near: Store, far: Store) -> bool:
+    """Whether both are the same store, by whatever name."""
+    folders = [folder for folder in (root_of(near), root_of(far)) if folder is not None and os.path.isdir(folder)]
+    return near.url == far.url or (len(folders) > 1 and os.path.samefile(*folders))

@@ -14,7 +14,7 @@ from xxhash import xxh3_128
 
 from simcache.errors import CacheError, Corrupt, Missing, Unavailable
 from simcache.model import digest_in_name, entry_leaves, pointer_oid
-from simcache.stores.base import Store
+from simcache.stores.base import Store, root_of
 from simcache.stores.local import NOT_A_FILE
 
 LARGE = 1 << 20
@@ -82,12 +82,6 @@ class Told:
 def contents(store: Store) -> Contents:
     root = root_of(store)
     return _Stored(store) if root is None else _Folder(root)
-
-
-def root_of(store: Store) -> str | None:
-    """The folder that a store is, if it is one."""
-    root = store.url
-    return root if store.local == os.path.join(root, ".local") and os.path.isabs(root) else None
 
 
 class _Folder:

@@ -11,11 +11,11 @@ from typing import Literal
 from simcache.errors import CacheError, Corrupt, FormatTooNew, NotAStore, StoreReadOnly
 from simcache.model import Json
 from simcache.settings import Settings, misnamed
-from simcache.stores.base import Store
+from simcache.stores.base import Store, root_of
 from simcache.stores.git import GitFailed, Place, Repository, lfs_is_there, place_of
 from simcache.stores.lfs_objects import NO_LFS
 from simcache.stores.registry import ASKED_WHEN_OPENED, open_store
-from simcache.upkeep.contents import contents, root_of
+from simcache.upkeep.contents import contents
 from simcache.upkeep.listing import fields_of
 from simcache.upkeep.report import Report
 

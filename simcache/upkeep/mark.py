@@ -1,11 +1,10 @@
 """The file that tells a store's format: what is wrong with it, and writing it anew where the entries tell the format too."""
 
 from simcache.errors import CacheError, Corrupt
-from simcache.stores.base import Store
+from simcache.stores.base import Store, root_of
 from simcache.stores.local import LocalStore
 from simcache.stores.place import FORMAT_BYTES, FORMAT_FILE, check_place
 from simcache.stores.registry import open_store, scheme_of
-from simcache.upkeep.contents import root_of
 from simcache.upkeep.repair import move_away
 
 _OURS = FORMAT_BYTES.decode().strip()

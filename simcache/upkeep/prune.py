@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 from simcache.errors import CacheError
 from simcache.locks import KeyLock
 from simcache.model import Blob, Entry, Json, entry_prefix, record_of
-from simcache.stores.base import Store
-from simcache.upkeep.contents import Contents, contents, root_of
+from simcache.stores.base import Store, root_of
+from simcache.upkeep.contents import Contents, contents
 from simcache.upkeep.divergences import in_service
 from simcache.upkeep.report import Report
 

@@ -8,8 +8,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.errors import CacheError
 from simcache.model import check_name, key_in_name
-from simcache.stores.base import Store
-from simcache.upkeep.contents import root_of
+from simcache.stores.base import Store, root_of
 
 
 class Naming(NamedTuple):

@@ -16,7 +16,7 @@ class FunctionStats(Report):
 
     function: str
     entries: int
-    """All that lie there: withdrawn ones and what takes them back too, until `prune` or `forget` removes them."""
+    """All that lie there: withdrawn ones, until `prune` or `forget` removes them, and what takes them back, which stays."""
     bytes: int
     """Of the blobs that its entries name, each once, and of the values that they hold themselves."""
     seconds: float

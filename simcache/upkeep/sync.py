@@ -1,7 +1,6 @@
 """Two stores become one set: what one side lacks is moved, every byte checked before its entry can be seen."""
 
 import errno
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,9 +14,9 @@ from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 from simcache.cache import runs_no_code
 from simcache.errors import BadSettings, CacheError, Corrupt, Missing, StoreReadOnly, Unavailable, Untrusted
 from simcache.model import Blob, Entry, Json, blob_name, check_name, digest_in_name, key_in_name
-from simcache.stores.base import Store
+from simcache.stores.base import Store, is_one
 from simcache.stores.registry import scheme_of
-from simcache.upkeep.contents import contents, root_of
+from simcache.upkeep.contents import contents
 from simcache.upkeep.divergences import Divergence, divergences
 from simcache.upkeep.looks import Looks
 from simcache.upkeep.report import Progress, Report
@@ -126,7 +125,7 @@ def sync(
     after `verify` found it.
     """
     began = time.perf_counter()
-    if _is_one(near, far):
+    if is_one(near, far):
         raise BadSettings(far.url, "both sides are one and the same store: name another one")
     for store, wanted in ((far, way != "from"), (near, way != "to")):
         if wanted and not store.capabilities.writes and not dry_run:
@@ -171,12 +170,6 @@ def sync(
         dry_run=dry_run,
         seconds=round(time.perf_counter() - began, 3),
     )
-
-
-def _is_one(near: Store, far: Store) -> bool:
-    """Whether both are the same store, by whatever name."""
-    folders = [folder for folder in (root_of(near), root_of(far)) if folder is not None and os.path.isdir(folder)]
-    return near.url == far.url or (len(folders) > 1 and os.path.samefile(*folders))
 
 
 def _finish(run: "_Run", far: Store, *, published: bool, told: Progress | None) -> None:

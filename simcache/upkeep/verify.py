@@ -13,9 +13,9 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.errors import CacheError, Corrupt, FormatTooNew, Missing
 from simcache.model import POINTER_AT_MOST, Entry, Json, blob_name, pointer_oid, record_of
-from simcache.stores.base import Store
+from simcache.stores.base import Store, root_of
 from simcache.stores.place import FORMAT_FILE
-from simcache.upkeep.contents import LARGE, Contents, Digests, Told, contents, root_of
+from simcache.upkeep.contents import LARGE, Contents, Digests, Told, contents
 from simcache.upkeep.divergences import Divergence, divergences, gap
 from simcache.upkeep.looks import Looks
 from simcache.upkeep.mark import KNOWN, UNKNOWN, is_damaged, written_anew

@@ -20,6 +20,7 @@ from simcache.cli import main
 from simcache.cli.arguments import Unfit, converted
 from simcache.cli.calling import plain
 from simcache.cli.root import COMMANDS
+from simcache.upkeep.sync import sync
 from tests.simcache import makers
 from tests.simcache.stored import environment, files_under, keep, keep_segment, key_of, long, project, python, simcache, value_blob
 
@@ -597,9 +598,10 @@ class TestCare:
 
         assert "\nitem 0: " in run("show", entry.key).output
         assert "deleted 1 entry of" in (said := run("forget", entry.key).output)
-        assert "frees its bytes" in said
-        assert "1 blob belongs to no result" in run("verify").output
-        assert "1 blob without a result is less than" in run("prune").output
+        assert "frees its bytes once they are an hour old" in said
+        assert "1 blob belongs to no result: `simcache prune` frees it once it is an hour old" in run("verify").output
+        assert "1 blob without a result is less than" in (said := run("prune").output)
+        assert "the first prune after that frees it" in said
 
     def test_divergence(self, run: Run, cache: Cache) -> None:
         """Who made which."""
@@ -628,12 +630,57 @@ class TestCare:
         assert (True, True) == (unchanged, "would free" in told)
         assert 1 == json.loads(run("prune", "--max-size", "1kB", "--json").output)["entries"]
 
+    def test_after_a_cut_prune_it_was_said_that_prune_frees_the_rest(self, run: Run, cache: Cache) -> None:
+        """Of blobs without entries, younger than an hour, `verify`, `stats` and `prune` say when that is."""
+        for number in range(3):
+            cache.near.delete(keep(cache, number, long(number)).name)
+
+        assert "4 blobs belong to no result: `simcache prune` frees them once they are an hour old" in run("verify").output
+        assert "belong to no result: `simcache prune` frees them once they are an hour old" in run("stats").output
+        assert "4 blobs without a result are less than an hour old" in run("prune").output
+
+    def test_a_size_that_was_not_reached_was_passed_over(self, run: Run, cache: Cache) -> None:
+        """`prune --max-size` says that more is left, why, and what helps; and nothing where it was reached."""
+        cache.near.delete(keep(cache, 1, long(1)).name)
+        keep(cache, 2, long(2), function="model.kept")
+        told = run("prune", "--max-size", "1kB", "--keep", "model.kept").output
+
+        assert "are more than the 1 kB of --max-size" in told
+        assert "too young (run it again in an hour), what --keep names (model.kept)" in told
+        assert "--max-size" not in run("prune", "--max-size", "1GB").output
+
     def test_forget(self, run: Run, cache: Cache) -> None:
         """The entries of one key go."""
         entry, other = keep(cache, 1, 1), keep(cache, 2, 2)
         run("forget", entry.key[:8])
 
         assert [other.key] == [held.key for held in cache.all_entries()]
+
+    def test_forget_lifted_a_withdrawal(self, run: Run, cache: Cache, tmp_path: Path) -> None:
+        """Withdrawn, forgotten, and back with the next sync: the withdrawal stays, and both answers say so."""
+        wrong = keep(cache, 1, 1)
+        partner = Cache(tmp_path / "partner")
+        sync(cache.near, partner.near)
+        run("withdraw", wrong.key, "--reason", "bad road")
+        told = run("forget", wrong.key[:8]).output
+        sync(cache.near, partner.near)
+
+        assert "deleted 1 entry of" in told
+        assert "stays withdrawn" in told
+        assert [] == cache.entries(wrong.function, wrong.key)
+        assert {"value", "withdrawn"} == {entry.kind for entry in cache.find(wrong.key)}
+        assert "deleted 1 entry" in run("forget", wrong.key).output
+        assert "only its withdrawal, which stays" in run("forget", wrong.key, code=1).output
+
+    def test_a_withdrawal_is_lifted_by_its_own_name(self, run: Run, cache: Cache) -> None:
+        """Whoever has withdrawn by mistake names the tombstone itself: its results serve again."""
+        right = keep(cache, 1, 1)
+        run("withdraw", right.key, "--reason", "a mistake")
+        (tombstone,) = (entry for entry in cache.find(right.key) if entry.kind == "withdrawn")
+
+        assert f"withdrawn: {right.key}.{tombstone.digest}" in run("show", right.key).output
+        assert "lifted a withdrawal" in run("forget", f"{right.key}.{tombstone.digest}").output
+        assert 1 == Cache(cache.near.url).lookup(right.function, right.key).value
 
     def test_withdraw(self, run: Run, cache: Cache) -> None:
         """One of several is taken back, the other serves."""
@@ -793,6 +840,8 @@ class TestCall:
         ("stdin", "said"),
         [
             ("{", "is no JSON"),
+            ('{"n": 1, "n": 2}', "gives 'n' twice: keep one of them"),
+            ('{"road": {"lanes": 1, "lanes": 2}}', "gives 'lanes' twice"),
             ("[" * 100_000, "is no JSON"),
             ("[1]", "must hold a JSON object"),
             ("{}", "road: is needed"),

@@ -104,6 +104,16 @@ def test_leaves_are_aligned() -> None:
     assert {0} == set(data[3:64]) | set(data[5064:5120]) | set(data[5128:offset])
 
 
+def test_a_masked_array_was_to_lose_its_mask() -> None:
+    """The advice was np.asarray(…) of it, which shows what the mask covers; what is advised now keeps both."""
+    masked = np.ma.masked_array([1.0, 2.0], mask=[False, True])
+    with pytest.raises(Unstorable, match=r"return its data and its mask \(.data, .mask\), or") as told:
+        registry.encode(masked)
+    assert "asarray" not in str(told.value)
+    describe, data = blob((masked.data, masked.mask))
+    assert identical((masked.data, masked.mask), registry.decode(describe, memoryview(data)))
+
+
 def test_padding_is_no_part_of_the_bytes() -> None:
     """Equal structured arrays give equal bytes, whatever lies between their fields."""
     clean = np.zeros(3, Padded)

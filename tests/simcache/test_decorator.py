@@ -5,6 +5,7 @@ import contextvars
 import copy
 import functools
 import inspect
+import itertools
 import math
 import os
 import pickle
@@ -28,6 +29,7 @@ from simcache.errors import Divergence, NotStored
 from simcache.locks import KeyLock
 from simcache.stores.local import LocalStore
 from simcache.stores.memory import MemoryStore
+from simcache.upkeep.sync import sync
 from tests.simcache.contract import run_threads
 from tests.simcache.faulty import Fault, Faulty, full, offline, read_only, untrusted
 from tests.simcache.programs import TICKS, Programs, programs_in
@@ -69,6 +71,45 @@ def counted(cache: Cache, **options: Any) -> Counted:
 
 class TestCalls:
     """What one call is, however it is written."""
+
+    def test_an_argument_called_self_met_the_instance(self, cache: Cache) -> None:
+        """Whatever keyword a function takes can be given to its calls and questions, of a method too."""
+        named: Any = {"self": 2}
+
+        class Box:
+            @cached(cache=cache)
+            def held(box, n: int, **kw: int) -> dict[str, int]:  # noqa: N805 - so that `self` is free
+                return {"n": n, **kw}
+
+            def __cache_key__(self) -> object:
+                return None
+
+        @cached(cache=cache)
+        def kw(n: int, **kw: int) -> dict[str, int]:
+            return {"n": n, **kw}
+
+        for f in (kw, Box().held):
+            assert {"n": 1, "self": 2} == f(1, **named) == f.compute(1, **named) == f.refresh(1, **named)
+            entry = f.entry(1, **named)
+            assert entry is not None
+            assert f.key(1, **named) == entry.key != f.key(1)
+            assert f.explain(1, **named).hit
+            assert (1, 1) == (f.withdraw(1, **named, reason="a test"), f.forget(1, **named))
+
+    def test_frames_of_a_level(self, cache: Cache) -> None:
+        """A cached function that calls itself takes three frames a level, as its page says; and what is stored goes no deeper."""
+        depths: list[int] = []
+
+        @cached(cache=cache)
+        def total(n: int) -> int:
+            depths.append(len(inspect.stack(0)))
+            return n + total(n - 1) if n else 0
+
+        total(4)
+        assert [3] * 4 == [after - before for before, after in itertools.pairwise(depths)]
+        depths.clear()
+        total(5)
+        assert 1 == len(depths)
 
     def test_each_way_of_writing_a_call_is_one_key(self, cache: Cache) -> None:
         """By place, by name, in any order, a default given or left out: computed once."""
@@ -868,6 +909,28 @@ class TestCare:
         assert (1, 0) == (f.forget(1), f.forget(1))
         f(1), f(2)
         assert [(1, 2), (2, 2), (1, 2)] == made
+
+    def test_forget_deleted_a_tombstone(self, cache: Cache, tmp_path: Path) -> None:
+        """Withdrawn, forgotten, and served again once a partner sent the old result: results go, the withdrawal stays."""
+        f, made = counted(cache)
+        partner = Cache(tmp_path / "partner").near
+        f(1)
+        sync(cache.near, partner)
+
+        assert (1, 1, 0) == (f.withdraw(1, reason="units"), f.forget(1), f.forget(1))
+        sync(cache.near, partner)
+        assert f.entry(1) is None
+        f(1)
+        assert [(1, 2), (1, 2)] == made
+
+    def test_forget_a_damaged_entry(self, cache: Cache) -> None:
+        """Nobody heeds it, so it goes like a result."""
+        f, _ = counted(cache)
+        f(1)
+        (entry,) = cache.all_entries()
+        (Path(cache.near.url) / entry.name).write_bytes(b"damaged")
+
+        assert (1, []) == (f.forget(1), list(cache.near.list("entries/")))
 
     def test_withdraw_for_no_reason(self, cache: Cache) -> None:
         """Is refused, as by the command: whoever finds the result withdrawn must learn why."""

@@ -110,6 +110,18 @@ def test_a_far_store_that_is_not_there_is_left_out(tmp_path: Path) -> None:
     assert cached(cache=cache)(twice)(3) == 6
 
 
+@pytest.mark.parametrize("name", ["store", "link"])
+def test_the_near_store_was_taken_as_its_own_far_store(tmp_path: Path, name: str) -> None:
+    """It is left out with a warning that says so, by whatever name it is given; the others stay."""
+    keep(Cache(tmp_path / "store"), 1, 1)
+    keep(Cache(tmp_path / "other"), 2, 2)
+    (tmp_path / "link").symlink_to("store")
+    with pytest.warns(RuntimeWarning, match=f"a far store is left out: .*{name} is the near store itself: name another one"):
+        cache = Cache(tmp_path / "store", far=[tmp_path / name, tmp_path / "other"])
+
+    assert [str(tmp_path / "store"), str(tmp_path / "other")] == [store.url for store in cache.store.layers()]
+
+
 def test_a_call_with_an_array_is_explained(tmp_path: Path) -> None:
     """Arrays among the arguments are compared by content: equal ones are no difference."""
 

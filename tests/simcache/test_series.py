@@ -5,6 +5,7 @@ import asyncio
 import copy
 import itertools
 import os
+import pickle
 import signal
 import threading
 import time
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 from simcache.cache import Cache
 from simcache.chain import longest_chain
 from simcache.decorator import Cached, cached
-from simcache.errors import CacheError, Divergence, NotStored, Unavailable
+from simcache.errors import CacheError, Divergence, NotStored, Unavailable, Unkeyable
 from simcache.model import INLINE, Entry, Segment
 from simcache.series import Items, Series, Step
 from simcache.stores.base import Listed, Store
@@ -35,7 +36,7 @@ from tests.simcache.contract import a_blob, an_entry_of, run_threads
 from tests.simcache.faulty import Fault, Faulty, fails_at, full, read_only, untrusted
 from tests.simcache.makers import identical
 from tests.simcache.programs import TICKS, Programs, finish, programs_in
-from tests.simcache.stored import files_under, value_blob
+from tests.simcache.stored import files_under, project, python, value_blob
 
 if TYPE_CHECKING:
     import subprocess
@@ -1574,7 +1575,7 @@ class TestStores:
 
         assert 3 == numbers.call.withdraw(reason="units")
         assert upto(5) == numbers.computed(lambda: numbers.call()[:5])
-        assert 5 == numbers.call.forget()
+        assert 4 == numbers.call.forget()
         assert upto(5) == numbers.computed(lambda: numbers.call()[:5])
 
     def test_explain(self, cache: Cache) -> None:
@@ -1586,6 +1587,76 @@ class TestStores:
         assert numbers.call.explain(3).hit
         assert ["step"] == [difference.path for difference in numbers.call.explain(4).differences]
         assert a_blob(b"")[0] not in files_under(Path(cache.near.url))
+
+
+HELD = """
+import sys
+run = walk(int(sys.argv[1]))
+
+@cached
+def last(count: int) -> int:
+    print("computed", end=" ")
+    return run[count - 1]
+"""
+
+
+class TestHandedOn:
+    """A series given to others: what to give instead is said."""
+
+    @pytest.mark.parametrize(
+        ("wrapped", "path"), [(lambda run: run, "given"), (lambda run: [run], "given[0]"), (lambda run: {"a": run}, "given['a']")]
+    )
+    def test_as_an_argument_it_was_a_module(self, cache: Cache, wrapped: Callable[[Any], Any], path: str) -> None:
+        """The refusal named a module inside; now it says to pass the items, or what the series is made from."""
+
+        @cached(cache=cache)
+        def longest(given: Any) -> int:
+            return int(max(given))
+
+        run = counted(cache).call()
+        with pytest.raises(Unkeyable, match="pass its items, as run.:40., or the arguments that it is made from") as told:
+            longest(wrapped(run))
+        assert path == told.value.path
+        assert 5 == longest(run[:5])
+
+    def test_held_by_a_module_it_was_computed_anew_in_each_process(self, tmp_path: Path) -> None:
+        """A function that reads a series of its module is the same in the next process, and another one with another series."""
+        project(tmp_path)
+        with (tmp_path / "model.py").open("a", encoding="utf-8") as module:
+            module.write(HELD)
+
+        assert ["computed 10\n", "10\n", "computed 15\n", "10\n"] == [
+            python(tmp_path, f"import sys; sys.argv[1:] = ['{step}']; import model; print(model.last(5))") for step in (2, 2, 3, 2)
+        ]
+
+    def test_a_pickle_told_of_a_local_object(self, cache: Cache) -> None:
+        """As `pool.map` makes one: what to send instead, and not how simcache is made."""
+        numbers = counted(cache).call
+        with pytest.raises(TypeError, match="send .*numbers and its arguments, or its items, as run.:40."):
+            pickle.dumps(numbers())
+        assert upto(5) == pickle.loads(pickle.dumps(numbers()[:5]))
+
+    def test_copies(self, cache: Cache) -> None:
+        """A copy gives the same items."""
+        numbers = counted(cache)
+        run = numbers.call()
+
+        assert [upto(3)] * 2 == [copy.copy(run)[:3], copy.deepcopy({"a": run})["a"][:3]]
+        assert [1, 2, 3] == numbers.made
+
+    @pytest.mark.parametrize("codec", [None, "pickle"])
+    @pytest.mark.parametrize("wrapped", [lambda run: run, lambda run: [run]])
+    def test_as_a_result_a_pickle_was_advised(self, cache: Cache, wrapped: Callable[[Any], Any], codec: str | None) -> None:
+        """No pickle keeps a series: its items are to be returned."""
+        run = counted(cache).call()
+
+        @cached(cache=cache, codec=codec, ignore=("held",))
+        def given(held: Any) -> Any:
+            return held
+
+        with pytest.warns(NotStored, match="its items, as run.:40.") as told:
+            given(wrapped(run))
+        assert "store it with codec" not in str(told[0].message)
 
 
 def test_incident_a_stored_run_of_40_was_extended_by_0(cache: Cache) -> None:

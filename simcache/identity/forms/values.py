@@ -217,6 +217,13 @@ def _variable(value: ContextVar[Any], walk: Walk, depth: int) -> bytes:
     return compound("ContextVar", text(b"s", value.name), walk.forms[tuple](held, walk, depth + 1))
 
 
+def _series(value: Any, walk: Walk, _depth: int) -> bytes:
+    """One that a module holds by its key, which covers its function and arguments; as an argument its items are meant, and nobody knows how many."""
+    if not walk.reduces:
+        raise Refused("a series is as long as anyone asks: pass its items, as run[:40], or the arguments that it is made from")
+    return compound("series", text(b"s", value.key))
+
+
 def path(value: PurePath, _walk: Walk, _depth: int) -> bytes:
     """The name as it was given, with `/`: a Path, a PurePath and a Windows path of one name are one."""
     return compound("path", text(b"s", value.as_posix()))
@@ -318,7 +325,8 @@ LIBRARY: dict[tuple[str, str], Form] = {
     ("functools", "partial"): _whole_partial,
     ("_struct", "Struct"): within("Struct", "format"),
     ("re", "Pattern"): _pattern,
+    ("simcache.series", "Series"): _series,
     ("uuid", "UUID"): _uuid,
     ("zoneinfo", "ZoneInfo"): _zone,
 }
-"""Types of the standard library, by the place where their name stands: a module that is not loaded has made no value."""
+"""Types of the standard library, and series, by the place where their name stands: a module that is not loaded has made no value."""
