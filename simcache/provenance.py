@@ -1,5 +1,6 @@
 """Where and on what a result was made: written into its entry, compared when two results differ, never part of the key."""
 
+import contextlib
 import functools
 import os
 import sys
@@ -59,10 +60,9 @@ def versions(packages: frozenset[str]) -> Mapping[str, str]:
         try:
             found[name] = version(name)
         except (PackageNotFoundError, ValueError):
-            try:
+            held = None
+            with contextlib.suppress(Exception):  # something else stands in the place of the module, whatever it makes of being asked
                 held = getattr(sys.modules.get(name), "__version__", None)
-            except Exception:  # something else stands in the place of the module, whatever it makes of being asked
-                continue
             if isinstance(held, str):
                 found[name] = held
     return found

@@ -169,8 +169,10 @@ BESIDE = {
     "a pair that is put there again": (f"{PAIR}{DECORATED}{OF_PAIR}", "", "mod.register('a', k={0})(mod.law)"),
     "a pair, by a statement": (f"{PAIR}{CALLED}{OF_PAIR}", "", "mod.LAWS['a'][1]['k'] = {0}"),
     "a dict, by a function that is given it": (
-        "LAWS = {}\ndef put(name, law, **given): LAWS[name] = {'law': law, 'given': given}\ndef law(x, k): return x * k\nput('a', law, k=2)\n"
-        "def go(x): return LAWS['a']['law'](x, **LAWS['a']['given'])\n",
+        (
+            "LAWS = {}\ndef put(name, law, **given): LAWS[name] = {'law': law, 'given': given}\ndef law(x, k): return x * k\nput('a', law, k=2)\n"
+            "def go(x): return LAWS['a']['law'](x, **LAWS['a']['given'])\n"
+        ),
         "",
         "mod.LAWS['a']['given']['k'] = {0}",
     ),

@@ -158,7 +158,7 @@ class Live:
             if isinstance(one, dict):
                 queue += dict.values(one)  # whatever its class makes of being asked
             elif isinstance(one, (list, tuple)):
-                queue += (list if isinstance(one, list) else tuple).__iter__(one)
+                queue += list.__iter__(one) if isinstance(one, list) else tuple.__iter__(one)
             if self.is_record(one):
                 found += [one] if one is not held else []
                 queue += attributes_of(one).values()

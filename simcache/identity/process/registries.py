@@ -33,7 +33,7 @@ class Registry:
         self._items, self._called = _looked_at(self._held)
 
     def holds(self) -> bool:
-        if all(_gives(ask, one, items) for ask, one, items in self._items):
+        if all(_are(_given(ask, one), items) for ask, one, items in self._items):
             return True
         items, called = _looked_at(self._held)
         if not _are(called, self._called):
@@ -57,9 +57,8 @@ def _looked_at(registry: object) -> tuple[_Items, list[object]]:
             if callable(one) or type(one) is types.ModuleType:
                 called.append(one)
             continue
-        try:
-            items = [*ask(one)]
-        except Exception:  # whatever its class makes of being asked
+        items = _given(ask, one)
+        if items is None:
             continue
         met += len(items)
         if met > _LOOKED_AT:
@@ -90,15 +89,14 @@ def _values_of_dict(one: object) -> Iterable[object]:
     return held.values()
 
 
-def _gives(ask: Callable[[Any], Iterable[object]], one: object, items: Sequence[object]) -> bool:
-    """Whether something still holds what it held."""
+def _given(ask: Callable[[Any], Iterable[object]], one: object) -> list[object] | None:
+    """What something holds; None if it fails at being asked."""
     try:
-        return _are(ask(one), items)
-    except Exception:  # it fails at being asked by now
-        return False
+        return [*ask(one)]
+    except Exception:  # whatever its class makes of that
+        return None
 
 
-def _are(some: Iterable[object], others: Sequence[object]) -> bool:
+def _are(some: Sequence[object] | None, others: Sequence[object]) -> bool:
     """Whether these are those, one by one."""
-    found = [*some]
-    return len(found) == len(others) and all(map(is_, found, others))
+    return some is not None and len(some) == len(others) and all(map(is_, some, others))
