@@ -7,7 +7,7 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 20
+SOURCE_FORMAT = 21
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
