@@ -63,6 +63,7 @@ class Followed(Protocol):
     keeping: list[tuple[object, str]]
 
     def imported(self, name: str, chain: list[str]) -> str: ...
+    def asked_of(self, held: types.ModuleType, chain: list[str]) -> str: ...
     def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
     def note_cell(self, node: str, piece: Piece) -> None: ...
@@ -203,7 +204,7 @@ class Live:
 
     def _code(self, obj: object, path: str) -> str:
         if isinstance(obj, types.ModuleType):
-            return self.closure.imported(obj.__name__, [])
+            return self.closure.asked_of(obj, [])
         if isinstance(obj, type) or isinstance(underlying(obj), (types.FunctionType, types.BuiltinFunctionType)):
             return self.follow(obj, path)
         return ""
@@ -224,7 +225,7 @@ class Live:
             return type(obj).__qualname__
         from simcache.identity.forms.constant import value_digest  # nor do all reach data
 
-        return value_digest(obj, path, lambda code: self.follow(code, path), root=self.root(of), reduces=reduces, whole=whole)
+        return value_digest(obj, path, _CodeWithin(self, path), root=self.root(of), reduces=reduces, whole=whole)
 
     def digest_now(self, obj: object, path: str, of: Module) -> str:
         """The value of something that changes as it is used; nothing is followed from it, for later it may lead elsewhere."""
@@ -548,12 +549,25 @@ class Live:
             return ""  # `cached`, which a worker does not have to which the function inside was shipped
         if isinstance(held, types.ModuleType):
             self.closure.guard(namespace, root, held)
-            return self.closure.imported(held.__name__, chain)
+            return self.closure.asked_of(held, chain)
         if root in changed and not isinstance(held, (type, types.FunctionType)):
             return self.registered(held, deep=False)
         self.closure.guard(namespace, root, held)
         self.closure.count(held)
         return self.live_anyway(held, root)
+
+
+class _CodeWithin:
+    """Follows the code that a value holds, as it is met there."""
+
+    follows_modules = True
+
+    def __init__(self, objects: Live, path: str) -> None:
+        self.objects = objects
+        self.path = path
+
+    def __call__(self, code: object) -> str:
+        return self.objects.closure.asked_of(code, []) if isinstance(code, types.ModuleType) else self.objects.follow(code, self.path)
 
 
 def compiled_with(obj: Any) -> str:
