@@ -28,7 +28,7 @@ from simcache.identity.process.files import (
 from simcache.identity.process.live import Live
 from simcache.identity.process.loaded import Loaded
 from simcache.identity.process.made import Made, node_of, text_node
-from simcache.identity.process.modules import Module, locate, target
+from simcache.identity.process.modules import Module, is_bare, locate, target
 from simcache.identity.process.project import Project
 from simcache.identity.process.registries import Registry
 from simcache.identity.process.taken import (
@@ -49,7 +49,7 @@ from simcache.identity.text.piece import Piece, digest_of
 
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""
-_MAKE_ANYTHING = ("importlib.", "types.SimpleNamespace")
+_MAKE_ANYTHING = ("importlib.", "types.ModuleType", "types.SimpleNamespace")
 """What makes or finds something of which the text does not tell what is in it."""
 
 
@@ -319,8 +319,23 @@ class Closure:
             if name.partition(".")[0] not in self.project.packages:
                 self.outside.add(name.partition(".")[0])
             return ".".join([name, *chain])
+        return self.asked(module, chain)
+
+    def asked_of(self, held: ModuleType, chain: list[str]) -> str:
+        """The same of a module that somebody holds; one that Python does not list under its name is known by its file."""
+        name = held.__name__
+        if sys.modules.get(name) is not held:
+            if (unlisted := self.project.unlisted(held)) is not None:
+                return self.asked(unlisted, chain)
+            if is_bare(held):
+                return self.objects.asked_of_bare(held, chain)
+        return self.imported(name, chain)
+
+    def asked(self, module: Module, chain: list[str]) -> str:
+        """What is asked of a module: a chain of names, or all of it."""
         if not chain:
             return self.whole(module)
+        name = module.name
         head, *rest = chain
         if head in module.file.summary.names and (name, head) not in self.resolving:
             return self.name(module, head, rest)
@@ -331,10 +346,6 @@ class Closure:
         if head in module.file.summary.names:
             return f"{name}:{head}"  # modules that import one name from each other
         return self.unbound(module, head, rest) or f"{name}:{head}?"
-
-    def asked_of(self, held: ModuleType, chain: list[str]) -> str:
-        """The same of a module that somebody holds."""
-        return self.imported(held.__name__, chain)
 
     def lazy(self, module: Module) -> str:
         """A face that finds its names when asked (PEP 562): nobody can tell from the text which, so all of the package counts."""

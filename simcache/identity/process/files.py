@@ -85,6 +85,8 @@ _loaded: dict[str, _Loaded] = {}
 _unfinished: set[str] = set()
 """Those of which the module was still being loaded."""
 _looked_at: set[str] = set()
+_UNLISTED = ""
+"""The name of a module that Python does not list."""
 _reloaded: dict[str, list[bytes]] = {}
 """Files that were loaded again, and what they said each time before: there may be objects of then."""
 
@@ -191,7 +193,12 @@ def note_loaded() -> None:
             continue
         _looked_at.add(name)
         path = getattr(module, "__file__", None)
-        if isinstance(path, str) and path.endswith(".py") and not is_outside(path) and path not in _loaded:
+        if (
+            isinstance(path, str)
+            and path.endswith(".py")
+            and not is_outside(path)
+            and (path not in _loaded or _loaded[path].module == _UNLISTED)
+        ):
             # A text that was followed before may be the one that was loaded, since which it may have been edited.
             followed = None if path in _reloaded else _files.get(path)
             with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
@@ -202,6 +209,16 @@ def note_loaded() -> None:
                 whole = spec is not None and not getattr(spec, "_initializing", False)
                 _loaded[path] = _Loaded(name, spec, namespace, content, _file_time(), names, whole, {}, _codes_now(names))
                 _unfinished.add(path)
+
+
+def note_held(path: str, namespace: dict[str, object]) -> None:
+    """Remember what a file says of which a module was loaded that Python does not list: nobody has looked at it before."""
+    if path not in _loaded:
+        with contextlib.suppress(OSError):
+            names = dict(namespace)
+            _loaded[path] = _Loaded(
+                _UNLISTED, namespace.get("__spec__"), namespace, _bytes_of(path), _file_time(), names, True, {}, _codes_now(names)
+            )
 
 
 def note_end(path: str) -> None:

@@ -104,6 +104,8 @@ class Live:
         if top == "simcache" or top in self.project.packages or (is_of_python(top) and top != self.project.own):
             return True
         path, _ = locate(name)
+        if path is None and (method := _method_of_unlisted(obj, name)) is not None:
+            path = method.__code__.co_filename
         return path is None or (is_outside(path) and top != self.project.own)
 
     def _is_made_of_own(self, cls: type, module: str) -> bool:
@@ -432,11 +434,12 @@ class Live:
         """The project's module whose file an object comes from, also for scripts and functions shipped by value."""
         name = module_name(obj)
         code = None if isinstance(obj, type) else getattr(obj, "__code__", None)
-        if getattr(obj, "__module__", None) not in MAIN:
-            module = self.project.module(name)
-            if module is not None and (code is None or code.co_filename == module.file.path):
-                return module
-            if code is None:
+        of_script = getattr(obj, "__module__", None) in MAIN
+        module = None if of_script or name in self.project.others else self.project.module(name)
+        if not of_script:
+            if code is None and (module is not None or _method_of_unlisted(obj, name) is None):
+                return module or self.project.other_with(obj)
+            if module is not None and code is not None and code.co_filename == module.file.path:
                 return module
         main = sys.modules.get("__main__")
         own = own_function(obj)
@@ -448,6 +451,8 @@ class Live:
         if file is None:
             return None
         self.project.files[path] = file.signature
+        if module is None and not of_script:  # which Python does not list, or no more
+            return self.project.beside(name, path, own.__globals__)
         key = f"{name} {path}"
         if key not in self.project.modules:
             package = getattr(main, "__package__", None) or ""
@@ -537,6 +542,12 @@ class Live:
         root, *attributes = reach.split(".")
         return self.live_name(function.__globals__, root, attributes, changed)
 
+    def asked_of_bare(self, held: types.ModuleType, chain: list[str]) -> str:
+        """What is asked of a module that was made of nothing (`ModuleType("cfg")`), by what it holds."""
+        if chain:
+            return self.live_name(vars(held), chain[0], chain[1:], ())
+        return "|".join(f"{name}={self.live_name(vars(held), name, [], ())}" for name in sorted(vars(held)) if not name.startswith("__"))
+
     def live_name(self, namespace: dict[str, Any], root: str, chain: list[str], changed: tuple[str, ...]) -> str:
         """A name by the object that it stands for now."""
         if root not in namespace:
@@ -586,6 +597,12 @@ def compiled_with(obj: Any) -> str:
 def _in_order(value: object) -> str:
     """As Python shows it, but that the order of a set is another one in each process."""
     return f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, set) and value else repr(value)
+
+
+def _method_of_unlisted(obj: object, module: str) -> types.FunctionType | None:
+    """A method of a class whose module Python does not list (`module_from_spec`), by which the file of that is known."""
+    own = own_function(obj) if isinstance(obj, type) and module not in sys.modules else None
+    return own if isinstance(own, types.FunctionType) else None
 
 
 def _is_of_text(obj: object) -> bool:
