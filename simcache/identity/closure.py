@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
-from types import FunctionType
+from types import FunctionType, ModuleType
 
 from simcache.errors import BadSettings, SourceChanged
 from simcache.identity.again import Again, Filled
@@ -28,7 +28,7 @@ from simcache.identity.process.files import (
 from simcache.identity.process.live import Live
 from simcache.identity.process.loaded import Loaded
 from simcache.identity.process.made import Made, node_of, text_node
-from simcache.identity.process.modules import Module, locate, target
+from simcache.identity.process.modules import Module, is_bare, locate, target
 from simcache.identity.process.project import Project
 from simcache.identity.process.registries import Registry
 from simcache.identity.process.taken import (
@@ -49,6 +49,8 @@ from simcache.identity.text.piece import Piece, digest_of
 
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""
+_MAKE_ANYTHING = ("importlib.", "types.ModuleType", "types.SimpleNamespace")
+"""What makes or finds something of which the text does not tell what is in it."""
 
 
 class Closure:
@@ -231,7 +233,7 @@ class Closure:
         if piece is None:
             return self.unbound(module, root, chain)
         if piece.kind != "import":
-            return self.piece(module, root, piece)
+            return self.piece(module, root, piece) + self.behind(module, root, piece, chain)
         self.check_absent(module, piece)
         self.resolving.add((module.name, root))
         places = [target(module, link) for link in piece.links]
@@ -241,6 +243,17 @@ class Closure:
         if ":" in text and all(self.project.module(".".join([absolute, *names])) is None for absolute, names in places):
             self.setting(module, f"setup of {root}")
         return text + self.loaded.imported(module, root, piece.links)
+
+    def behind(self, module: Module, root: str, piece: Piece, chain: list[str]) -> str:
+        """What is asked of another module, where the text computes for which a name stands: `xp = import_module(NAME)`.
+
+        What the code that is reached binds as it runs is state, and differs from call to call.
+        """
+        held = None if piece.kind != "data" or piece.state else (module.now().namespace or {}).get(root)
+        if held is None or not issubclass(type(held), ModuleType):  # what stands for something else may fail at being asked
+            return ""
+        self.libraries.add(held.__name__.partition(".")[0])
+        return f" {self.asked_of(held, chain)}"
 
     def unbound(self, module: Module, root: str, chain: list[str]) -> str:
         """A name that the text does not bind: from a star import, a builtin, or put there at run time."""
@@ -306,8 +319,23 @@ class Closure:
             if name.partition(".")[0] not in self.project.packages:
                 self.outside.add(name.partition(".")[0])
             return ".".join([name, *chain])
+        return self.asked(module, chain)
+
+    def asked_of(self, held: ModuleType, chain: list[str]) -> str:
+        """The same of a module that somebody holds; one that Python does not list under its name is known by its file."""
+        name = held.__name__
+        if sys.modules.get(name) is not held:
+            if (unlisted := self.project.unlisted(held)) is not None:
+                return self.asked(unlisted, chain)
+            if is_bare(held):
+                return self.objects.asked_of_bare(held, chain)
+        return self.imported(name, chain)
+
+    def asked(self, module: Module, chain: list[str]) -> str:
+        """What is asked of a module: a chain of names, or all of it."""
         if not chain:
             return self.whole(module)
+        name = module.name
         head, *rest = chain
         if head in module.file.summary.names and (name, head) not in self.resolving:
             return self.name(module, head, rest)
@@ -552,7 +580,7 @@ def _check_piece(module: Module, name: str, piece: Piece | None) -> None:
 def _needs_its_object(piece: Piece, targets: Iterable[tuple[str, str]]) -> bool:
     """Whether the text leaves open what a name is, so that every process must look at the object, not only those that have it."""
     if piece.kind == "data":
-        return piece.state or piece.reads_outside or piece.chosen or any(":" in to or to == "types.SimpleNamespace" for _, to in targets)
+        return piece.state or piece.reads_outside or piece.chosen or any(":" in to or to.startswith(_MAKE_ANYTHING) for _, to in targets)
     if piece.reads_outside or (piece.kind == "class" and not piece.simple):
         return True
     return piece.kind == "def" and (not piece.simple or any(chain.endswith("singledispatch") for chain in piece.decorators))

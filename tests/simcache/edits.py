@@ -4776,7 +4776,26 @@ main()
 def f(x): return random.random()
 """)
 
+_RING = "import gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': <<2=>3>>}\n"
+_RING_X = "gym.make('Ring-v0').reset()[1]['x']"
 for _name, _setup, _shown, _packages in (
+    *(
+        (f"an environment, by its place: {_how}", f"import gymnasium as gym\nimport pkg.ring\n== pkg/ring.py\n{_RING}{_registered}", _RING_X, ("gymnasium", "numpy"))
+        for _how, _registered in (
+            ("in full", "gym.register('Ring-v0', entry_point='pkg.ring:Ring')"),
+            ("by position", "gym.register('Ring-v0', 'pkg.ring:Ring')"),
+            ("by the name of its module", "gym.register('Ring-v0', entry_point=f'{__name__}:Ring')"),
+            ("put together", "gym.register('Ring-v0', entry_point=__name__ + ':Ring')"),
+            ("by the name of its class", "gym.register(f'{Ring.__name__}-v0', entry_point=f'{__name__}:{Ring.__name__}')"),
+            ("in a loop", "for name, place in {'Ring-v0': 'pkg.ring:Ring'}.items():\n    gym.register(name, entry_point=place)"),
+            ("in a loop over classes", "for made in (Ring,):\n    gym.register(f'{made.__name__}-v0', entry_point=f'{__name__}:{made.__name__}')"),
+            ("in a loop over names", "for name in ('Ring',):\n    gym.register(f'{name}-v0', entry_point=f'{__name__}:{name}')"),
+            ("in a table", "PLACES = {'Ring-v0': 'pkg.ring:Ring'}\nfor name, place in PLACES.items():\n    gym.register(name, entry_point=place)"),
+            ("by a helper", "def register(name):\n    gym.register(f'{name}-v0', entry_point=f'pkg.ring:{name}')\nregister('Ring')"),
+            ("in a submodule of its package", "gym.register('Ring-v0', entry_point=f'{__package__}.ring:Ring')"),
+        )
+    ),
+    ("an environment whose module is named as it is made", f"import gymnasium as gym\n== pkg/ring.py\n{_RING}gym.register('Ring-v0', entry_point=Ring)", "gym.make('pkg.ring:Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
     ("an environment", "import gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': <<2=>3>>}\ngym.register(id='Ring-v0', entry_point=Ring)", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
     ("an environment, what it is made with", "import gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def __init__(self, k): self.k = k\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': self.k}\ngym.register(id='Ring-v0', entry_point=Ring, kwargs={'k': <<2=>3>>})", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
     ("an environment, by the place of its class", "import gymnasium as gym\nfrom gymnasium.envs.registration import register\nregister(id='Ring-v0', entry_point='pkg.ring:Ring')\n== pkg/ring.py\nimport gymnasium as gym\nimport numpy as np\nclass Ring(gym.Env):\n    observation_space = action_space = gym.spaces.Discrete(3)\n    def reset(self, seed=None, options=None): return np.int64(0), {'x': <<2=>3>>}\n", "gym.make('Ring-v0').reset()[1]['x']", ("gymnasium", "numpy")),
@@ -4796,6 +4815,19 @@ for _name, _setup, _shown, _packages in (
 @cached
 def f(x): return {_shown}
 {''.join('== ' + other for other in _others)}""", needs=_packages)
+same("what a module registers in a library: another class beside the environment", """
+    import gymnasium as gym
+    import pkg.ring
+    @cached
+    def f(x): return gym.make("Ring-v0").x
+    == pkg/ring.py
+    import gymnasium as gym
+    class Ring(gym.Env):
+        x = 2
+    class Road(gym.Env):
+        x = <<2=>3>>
+    gym.register("Ring-v0", entry_point=f"{__name__}:Ring")
+""", needs=("gymnasium",))
 for _name, _setup in (
     ("what is done at the end", "import atexit\natexit.register(str, <<'a'=>'b'>>)"),
     ("what is done at the end, by a decorator", "import atexit\n@atexit.register\ndef bye(): str(<<'a'=>'b'>>)"),

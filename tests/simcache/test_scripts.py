@@ -296,6 +296,25 @@ def test_a_lazy_module_is_not_run_by_being_looked_at(tmp_path: Path) -> None:
     assert [run(text, tmp_path, as_file=True) for _ in range(2)] == [["8"], ["8"]]
 
 
+@pytest.mark.parametrize("place", ["'__main__:Ring'", "f'{__name__}:Ring'", "__name__ + ':Ring'"])
+def test_an_environment_that_a_script_registers_by_its_place_counts(place: str, tmp_path: Path) -> None:
+    """Only `register` by itself was read so, not `gym.register`: an edited environment was served what the old one gave."""
+    pytest.importorskip("gymnasium")
+    text = f"""
+        import gymnasium as gym
+        from simcache import cached
+        class Ring(gym.Env):
+            observation_space = action_space = gym.spaces.Discrete(3)
+            def reset(self, seed=None, options=None): return 0, {{"x": 2}}
+        gym.register("Ring-v0", entry_point={place}, disable_env_checker=True)
+        @cached
+        def f(n): return gym.make("Ring-v0").reset()[1]["x"] * n
+        print(f(4))
+    """
+    edited = text.replace('"x": 2', '"x": 3')
+    assert [run(text, tmp_path, as_file=True), run(edited, tmp_path, as_file=True)] == [["8"], ["12"]]
+
+
 def test_the_arguments_of_a_script_count(tmp_path: Path) -> None:
     """`args` is a global of the script, and the next run's is another one; so is one that is changed after a call."""
     text = """

@@ -81,6 +81,11 @@ class Walk:
         """Whether a class is of the package of the function that is called, wherever that is installed."""
         return cls.__module__.partition(".")[0] == getattr(self._code_version, "own", "")
 
+    @property
+    def follows_modules(self) -> bool:
+        """Whether a module is code that is followed: it is no argument, but held by something that is reached."""
+        return getattr(self._code_version, "follows_modules", False)
+
     def code_of_class(self, cls: type) -> bytes:
         """The code version of an instance's class, in a form; empty where nobody can tell code versions."""
         known = self.codes.get(id(cls))

@@ -271,7 +271,13 @@ def _slot(value: Any, walk: Walk, depth: int) -> bytes:
 
 
 _USED_UP = refuse("reading it uses it up: pass a list or tuple of its items, or leave it out with ignore=(…)")
-_MODULE = refuse("a module is code, not a value: pass its name, or leave it out with ignore=(…)")
+
+
+def _module(value: types.ModuleType, walk: Walk, _depth: int) -> bytes:
+    if not walk.follows_modules:
+        raise Refused("a module is code, not a value: pass its name, or leave it out with ignore=(…)")
+    return compound("module", walk.code_of(value))
+
 
 FORMS: dict[type, Form] = {
     type(None): constant(b"N"),
@@ -303,7 +309,7 @@ FORMS: dict[type, Form] = {
     types.MethodDescriptorType: _slot,
     types.MethodType: _method,
     types.MethodWrapperType: _builtin,
-    types.ModuleType: _MODULE,
+    types.ModuleType: _module,
     types.WrapperDescriptorType: _slot,
 }
 

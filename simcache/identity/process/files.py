@@ -85,6 +85,8 @@ _loaded: dict[str, _Loaded] = {}
 _unfinished: set[str] = set()
 """Those of which the module was still being loaded."""
 _looked_at: set[str] = set()
+_UNLISTED = ""
+"""The name of a module that Python does not list."""
 _reloaded: dict[str, list[bytes]] = {}
 """Files that were loaded again, and what they said each time before: there may be objects of then."""
 
@@ -190,7 +192,12 @@ def note_loaded() -> None:
         _looked_at.add(name)
         namespace = namespace_of(module)
         path = namespace.get("__file__")
-        if isinstance(path, str) and path.endswith(".py") and not is_outside(path) and path not in _loaded:
+        if (
+            isinstance(path, str)
+            and path.endswith(".py")
+            and not is_outside(path)
+            and (path not in _loaded or _loaded[path].module == _UNLISTED)
+        ):
             # A text that was followed before may be the one that was loaded, since which it may have been edited.
             followed = None if path in _reloaded else _files.get(path)
             with contextlib.suppress(OSError):  # it is gone already, and nothing is followed through it
@@ -209,6 +216,16 @@ def namespace_of(module: object) -> dict[str, Any]:
     except Exception:  # whatever its class makes of being asked
         return {}
     return found if type(found) is dict else {}
+
+
+def note_held(path: str, namespace: dict[str, object]) -> None:
+    """Remember what a file says of which a module was loaded that Python does not list: nobody has looked at it before."""
+    if path not in _loaded:
+        with contextlib.suppress(OSError):
+            names = dict(namespace)
+            _loaded[path] = _Loaded(
+                _UNLISTED, namespace.get("__spec__"), namespace, _bytes_of(path), _file_time(), names, True, {}, _codes_now(names)
+            )
 
 
 def note_end(path: str) -> None:

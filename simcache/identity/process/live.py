@@ -63,6 +63,7 @@ class Followed(Protocol):
     keeping: list[tuple[object, str]]
 
     def imported(self, name: str, chain: list[str]) -> str: ...
+    def asked_of(self, held: types.ModuleType, chain: list[str]) -> str: ...
     def held(self, module: Module, name: str, piece: Piece, *, start: bool = False, behaviour: bool = False) -> str: ...
     def guard(self, names: Names, name: str, held: object, *, record: bool = False) -> None: ...
     def note_cell(self, node: str, piece: Piece) -> None: ...
@@ -103,6 +104,8 @@ class Live:
         if top == "simcache" or top in self.project.packages or (is_of_python(top) and top != self.project.own):
             return True
         path, _ = locate(name)
+        if path is None and (method := _method_of_unlisted(obj, name)) is not None:
+            path = method.__code__.co_filename
         return path is None or (is_outside(path) and top != self.project.own)
 
     def _is_made_of_own(self, cls: type, module: str) -> bool:
@@ -203,7 +206,7 @@ class Live:
 
     def _code(self, obj: object, path: str) -> str:
         if isinstance(obj, types.ModuleType):
-            return self.closure.imported(obj.__name__, [])
+            return self.closure.asked_of(obj, [])
         if isinstance(obj, type) or isinstance(underlying(obj), (types.FunctionType, types.BuiltinFunctionType)):
             return self.follow(obj, path)
         return ""
@@ -224,7 +227,7 @@ class Live:
             return type(obj).__qualname__
         from simcache.identity.forms.constant import value_digest  # nor do all reach data
 
-        return value_digest(obj, path, lambda code: self.follow(code, path), root=self.root(of), reduces=reduces, whole=whole)
+        return value_digest(obj, path, _CodeWithin(self, path), root=self.root(of), reduces=reduces, whole=whole)
 
     def digest_now(self, obj: object, path: str, of: Module) -> str:
         """The value of something that changes as it is used; nothing is followed from it, for later it may lead elsewhere."""
@@ -431,11 +434,12 @@ class Live:
         """The project's module whose file an object comes from, also for scripts and functions shipped by value."""
         name = module_name(obj)
         code = None if isinstance(obj, type) else getattr(obj, "__code__", None)
-        if getattr(obj, "__module__", None) not in MAIN:
-            module = self.project.module(name)
-            if module is not None and (code is None or code.co_filename == module.file.path):
-                return module
-            if code is None:
+        of_script = getattr(obj, "__module__", None) in MAIN
+        module = None if of_script or name in self.project.others else self.project.module(name)
+        if not of_script:
+            if code is None and (module is not None or _method_of_unlisted(obj, name) is None):
+                return module or self.project.other_with(obj)
+            if module is not None and code is not None and code.co_filename == module.file.path:
                 return module
         main = sys.modules.get("__main__")
         own = own_function(obj)
@@ -447,6 +451,8 @@ class Live:
         if file is None:
             return None
         self.project.files[path] = file.signature
+        if module is None and not of_script:  # which Python does not list, or no more
+            return self.project.beside(name, path, own.__globals__)
         key = f"{name} {path}"
         if key not in self.project.modules:
             package = getattr(main, "__package__", None) or ""
@@ -536,6 +542,12 @@ class Live:
         root, *attributes = reach.split(".")
         return self.live_name(function.__globals__, root, attributes, changed)
 
+    def asked_of_bare(self, held: types.ModuleType, chain: list[str]) -> str:
+        """What is asked of a module that was made of nothing (`ModuleType("cfg")`), by what it holds."""
+        if chain:
+            return self.live_name(vars(held), chain[0], chain[1:], ())
+        return "|".join(f"{name}={self.live_name(vars(held), name, [], ())}" for name in sorted(vars(held)) if not name.startswith("__"))
+
     def live_name(self, namespace: dict[str, Any], root: str, chain: list[str], changed: tuple[str, ...]) -> str:
         """A name by the object that it stands for now."""
         if root not in namespace:
@@ -548,7 +560,7 @@ class Live:
             return ""  # `cached`, which a worker does not have to which the function inside was shipped
         if isinstance(held, types.ModuleType):
             self.closure.guard(namespace, root, held)
-            return self.closure.imported(held.__name__, chain)
+            return self.closure.asked_of(held, chain)
         if root in changed and not isinstance(held, (type, types.FunctionType)):
             return self.registered(held, deep=False)
         self.closure.guard(namespace, root, held)
@@ -561,6 +573,19 @@ def _name_of(obj: Any, path: str) -> str:
         return str(getattr(obj, "__qualname__", path))
     except Exception:  # it stands for something that is not there; what it was made with is followed all the same
         return path
+
+
+class _CodeWithin:
+    """Follows the code that a value holds, as it is met there."""
+
+    follows_modules = True
+
+    def __init__(self, objects: Live, path: str) -> None:
+        self.objects = objects
+        self.path = path
+
+    def __call__(self, code: object) -> str:
+        return self.objects.closure.asked_of(code, []) if isinstance(code, types.ModuleType) else self.objects.follow(code, self.path)
 
 
 def compiled_with(obj: Any) -> str:
@@ -579,6 +604,12 @@ def compiled_with(obj: Any) -> str:
 def _in_order(value: object) -> str:
     """As Python shows it, but that the order of a set is another one in each process."""
     return f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, set) and value else repr(value)
+
+
+def _method_of_unlisted(obj: object, module: str) -> types.FunctionType | None:
+    """A method of a class whose module Python does not list (`module_from_spec`), by which the file of that is known."""
+    own = own_function(obj) if isinstance(obj, type) and module not in sys.modules else None
+    return own if isinstance(own, types.FunctionType) else None
 
 
 def _is_of_text(obj: object) -> bool:

@@ -218,6 +218,9 @@ class Loaded:
             elif isinstance(member, type) and member.__qualname__ == f"{held.__qualname__}.{key}":
                 self.closure.guard(vars(held), key, member)
                 yield from self._attributes(module, body, member, f"{place}.")
+            elif isinstance(member, types.ModuleType):
+                self.closure.guard(vars(held), key, member)
+                yield f"{place}={self.objects.live(member, path)}"
             elif not isinstance(member, _TABLES) and not _is_instance(member, held):  # a member of an enumeration is held for good
                 yield from self._value(module, body, held, key, place)
                 if not is_data(key, member) and not key.startswith("__"):

@@ -106,6 +106,15 @@ class NotLoaded(Exception):
         self.name = name
 
 
+def is_bare(module: types.ModuleType) -> bool:
+    """Whether a module was made of nothing, and filled by whoever made it; not those that an installed package makes of itself."""
+    names = vars(module)
+    if type(module) is not types.ModuleType or names.get("__spec__") is not None or names.get("__file__") is not None:
+        return False
+    path, _ = locate(module.__name__.partition(".")[0])
+    return path is None or not is_outside(path)
+
+
 def is_being_loaded(module: types.ModuleType | None) -> bool:
     """Whether somebody is in the middle of loading it: half of its names are there."""
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))

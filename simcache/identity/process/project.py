@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Container, Iterable
 from itertools import accumulate
+from types import ModuleType
+from typing import Any
 
 from simcache.errors import SourceChanged
 from simcache.identity.process.files import (
@@ -11,6 +13,7 @@ from simcache.identity.process.files import (
     check_bytecode,
     content_as_loaded,
     is_outside,
+    note_held,
     outlined,
     read,
     text_before,
@@ -56,6 +59,8 @@ class Project:
         """The specifications of modules of which half the names were there."""
         self.files: dict[str, Signature] = {}
         self.modules: dict[str, Module | None] = {}
+        self.others: dict[str, Module] = {}
+        """Those of them to which no import leads."""
         self.loads: dict[str, Loading] = {}
         self.places: dict[str, Place | None] = {}
 
@@ -125,6 +130,39 @@ class Project:
         if cached := getattr(loaded.__spec__, "cached", None):
             check_bytecode(file, cached)
         return Module(name, file, package, folders, vars(loaded), compiled_as_written(loaded), text_before(file, vars(loaded)))
+
+    def unlisted(self, held: ModuleType) -> Module | None:
+        """A module of the project that somebody holds and Python does not list under its name (`module_from_spec`), by its file.
+
+        Several may have one name, and are told apart by the order in which they are met.
+        """
+        namespace = vars(held)
+        path = namespace.get("__file__")
+        if not isinstance(path, str) or not path.endswith(".py") or is_outside(path):
+            return None
+        note_held(path, namespace)
+        return self.beside(held.__name__, path, namespace, as_written=compiled_as_written(held))
+
+    def beside(self, name: str, path: str, namespace: dict[str, Any], *, as_written: bool = True) -> Module | None:
+        """A module to which no import leads, by its name, with a number if another one has that."""
+        file = read(path)
+        if file is None:
+            return None
+        self.files[path] = file.signature
+        number, own = 1, name
+        while True:
+            if own not in self.others and (number > 1 or self.module(name) is None):
+                found = Module(own, file, str(namespace.get("__package__") or ""), (), namespace, as_written, text_before(file, namespace))
+                self.others[own] = self.modules[own] = found
+            known = self.others.get(own)
+            if known is not None and known.namespace is namespace:
+                return known
+            number += 1
+            own = f"{name} {number}"
+
+    def other_with(self, cls: type) -> Module | None:
+        """Of the modules to which no import leads the one that holds a class."""
+        return next((one for one in self.others.values() if one.namespace and one.namespace.get(cls.__qualname__) is cls), None)
 
     def need(self, name: str) -> None:
         """Have a module loaded, and all taken anew, if the text leaves open what it is: every process must see the same."""

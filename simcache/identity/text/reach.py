@@ -1,9 +1,9 @@
 """Which names of its module (and of functions around it) a syntax tree can reach, and which of them it changes."""
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from simcache.identity.text.entry_points import ALL_CODE, registered_by
 from simcache.identity.text.link import further, link_to
 from simcache.identity.text.normal import FUNCTIONS, called, chain_of, is_blind, unquoted
 from simcache.identity.text.piece import FILLERS, MUTATORS
@@ -12,8 +12,6 @@ from simcache.identity.text.tree import children, remembered, walk
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 Bindings = tuple[frozenset[str], Mapping[str, tuple[str, ...]], tuple[str, ...]]
-
-_ENTRY_POINT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class Scope:
@@ -163,7 +161,9 @@ class Reach:
         self.visit(node.value)
 
     def note_changes(self, node: ast.AST) -> None:
-        """Which module-level names a statement changes in place."""
+        """Which module-level names a statement changes in place, and which it reaches without saying their names."""
+        if isinstance(node, ast.Call):  # whoever registers `"x.y:Ring"` has Ring imported of the module x.y
+            self.reached.update((place, None) for place in registered_by(node) if place != ALL_CODE)
         if isinstance(node, (ast.Assign, ast.Delete)):
             for target in node.targets:
                 self.note_target(target)
@@ -177,7 +177,6 @@ class Reach:
             self.note_root(node.args[0])
         elif isinstance(node, ast.Call):
             self.note_import(node)
-            self.note_entry_points(node)
             self.note_filled(node)
         elif isinstance(node, ast.Subscript):
             self.note_lookup(node)
@@ -197,15 +196,6 @@ class Reach:
                         self.reached[link_to(0, f"{above}.{rest}")] = None
                     case _:  # `__package__`, as good as always
                         self.reached[link_to(len(name) - len(rest), rest)] = None
-
-    def note_entry_points(self, node: ast.Call) -> None:
-        """Whoever registers `"x.y:Ring"` has Ring imported of the module x.y."""
-        if not called(node).rpartition(".")[2].startswith("register"):
-            return
-        for part in (*node.args, *(keyword.value for keyword in node.keywords)):
-            match part:
-                case ast.Constant(value=str(place)) if _ENTRY_POINT.fullmatch(place):
-                    self.reached[link_to(0, *place.split(":"))] = None
 
     def note_filled(self, node: ast.Call) -> None:
         """What is given to somebody who fills it: `out=BUFFER`, `heappush(HEAP, x)`, a function of the module that does so."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from simcache.identity.text.asked import Known, is_made_of_told, is_remembered, uses_of
 from simcache.identity.text.effects import Effects
 from simcache.identity.text.elsewhere import set_elsewhere
+from simcache.identity.text.entry_points import ALL_CODE, registered_among
 from simcache.identity.text.filled import filled_by_method
 from simcache.identity.text.given import Helpers
 from simcache.identity.text.hints import reads_annotations
@@ -113,7 +114,7 @@ class _Reader:
         settings |= {f"setup of {name}": parts for name, parts in self.setups.items()}
         for function, set_there in self.libraries.inside.items():
             settings |= {f"state of {name} in {function}": parts for name, parts in set_there.items()}
-        libraries = {name: self._described("library", parts, None) for name, parts in sorted(settings.items())}
+        libraries = {name: self._setting(parts) for name, parts in sorted(settings.items())}
         outline = outlined(self.tree.body, self.libraries)
         whole = digest_of(*texts)
         return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, whole, tuple(sorted(taken)), libraries, outline)
@@ -255,6 +256,15 @@ class _Reader:
             behaviour = self._digest_and_reach([_without_fields(last)], scopes, annotated=False)
             piece = piece._replace(behaviour=behaviour[0], behaviour_reaches=behaviour[1])
         return piece
+
+    def _setting(self, parts: list[ast.stmt]) -> Piece:
+        """What statements set elsewhere; what they register by its place alone, whoever looks it up finds it there."""
+        piece = self._described("library", parts, None)
+        read = [self.told[root] for reach in piece.reaches if (root := reach.partition(".")[0]) in self.told]
+        places = {*registered_among(parts, read)}
+        if ALL_CODE in places:
+            places = {*(places - {ALL_CODE}), *self.code}
+        return piece._replace(reaches=tuple(sorted({*piece.reaches, *places})))
 
     def _at_import(self, statement: ast.stmt) -> Iterator[ast.AST]:
         """What of a statement runs as the module is loaded, but for simcache's own decorator."""

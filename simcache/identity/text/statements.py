@@ -4,6 +4,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from simcache.identity.text.entry_points import loaded_to_make
 from simcache.identity.text.link import link_to
 from simcache.identity.text.normal import FUNCTIONS, called, chain_of
 from simcache.identity.text.reach import Reach, bindings, imports
@@ -90,7 +91,7 @@ def only_called(parts: Iterable[ast.stmt]) -> tuple[str, ...]:
 
 
 def only_loaded(node: ast.AST) -> Iterator[str]:
-    """What functions import without asking anything of it, as links: only for what happens as it is loaded."""
+    """What functions import without asking anything of it, or have a library import, as links: only for what happens as it is loaded."""
     for function in walk(node):
         if isinstance(function, FUNCTIONS):
             inside = list(walk(function))
@@ -98,6 +99,7 @@ def only_loaded(node: ast.AST) -> Iterator[str]:
             asked = _asked_in(inside) | outer
             for one in inside:
                 yield from _asked_nothing(one, asked)
+                yield from loaded_to_make(one) if isinstance(one, ast.Call) else ()
 
 
 def loaded_by(body: Iterable[ast.stmt]) -> Iterator[str]:
