@@ -49,6 +49,8 @@ from simcache.identity.text.piece import Piece, digest_of
 
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""
+_MAKE_ENVIRONMENTS = ("make_atari_env", "make_vec_env")
+"""How other libraries name what makes by its name what was registered in gymnasium."""
 _MAKE_ANYTHING = ("importlib.", "types.ModuleType", "types.SimpleNamespace")
 """What makes or finds something of which the text does not tell what is in it."""
 
@@ -219,6 +221,8 @@ class Closure:
         """Follow one reach from a module; what it leads to, as text."""
         if reach.endswith(_CATCH_WARNINGS):
             self.libraries.add("warnings")
+        if reach.endswith(_MAKE_ENVIRONMENTS):
+            self.libraries.add("gymnasium")
         if is_link(reach):
             return self.taken(module, *target(module, reach))
         root, *attributes = reach.split(".")

@@ -4815,6 +4815,19 @@ for _name, _setup, _shown, _packages in (
 @cached
 def f(x): return {_shown}
 {''.join('== ' + other for other in _others)}""", needs=_packages)
+changes("what a module registers in a library: an environment that another library makes", """
+    import pkg.ring
+    from stable_baselines3.common.env_util import make_vec_env
+    @cached
+    def f(x): return int(make_vec_env("Ring-v0", env_kwargs={"render_mode": None}).reset()[0])
+    == pkg/ring.py
+    import gymnasium as gym
+    class Ring(gym.Env):
+        observation_space = action_space = gym.spaces.Discrete(5)
+        def __init__(self, render_mode=None): pass
+        def reset(self, seed=None, options=None): return <<2=>3>>, {}
+    gym.register("Ring-v0", entry_point="pkg.ring:Ring", disable_env_checker=True)
+""", needs=("gymnasium", "stable_baselines3"))
 same("what a module registers in a library: another class beside the environment", """
     import gymnasium as gym
     import pkg.ring
