@@ -13,7 +13,7 @@ from simcache.identity.process.made import Made, behind
 from simcache.identity.process.modules import Module
 from simcache.identity.process.project import Project
 from simcache.identity.process.taken import Names
-from simcache.identity.text.piece import Piece, digest_of
+from simcache.identity.text.piece import PLACES, Piece, digest_of
 from simcache.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -236,12 +236,13 @@ class Again:
             module, piece = at_import.get(node, (None, None))
             if module is None or piece is None:
                 return edges.get(node, ())
-            if piece.kind == "library":
-                return ()
+            if piece.kind == "library":  # what is registered there may run, what statements have called runs no more
+                return edges.get(node, ()) if node in registered else ()
             done = self._done_at_import(module, piece)
             return (name for name in edges.get(node, ()) if name not in done)
 
-        return {*behind(self.objects_met, led_to)}
+        registered = {node for node in at_import if node.partition(":")[2].startswith(PLACES)}
+        return {*behind(self.objects_met | registered, led_to)}
 
     def _done_at_import(self, module: Module, piece: Piece) -> set[str]:
         """What statements have called, or have decorated functions with that it gave back as they are, as a module was loaded: it runs no more."""

@@ -45,10 +45,12 @@ from simcache.identity.process.taken import (
     watched_value,
 )
 from simcache.identity.text.link import further, is_link
-from simcache.identity.text.piece import Piece, digest_of
+from simcache.identity.text.piece import PLACES, Piece, digest_of
 
 _CATCH_WARNINGS = ("Warning", "Exception")
 """How what a function catches is named if it may be a warning that is made an error."""
+_FINDERS = {name: frozenset({"make", "make_vec", "spec"}) for name in ("gym", "gymnasium")}
+"""By which names code finds what was registered in a library by its place: who asks it for a space only finds nothing. Of other libraries nobody knows."""
 _MAKE_ENVIRONMENTS = ("make_atari_env", "make_vec_env")
 """How other libraries name what makes by its name what was registered in gymnasium."""
 _MAKE_ANYTHING = ("importlib.", "types.ModuleType", "types.SimpleNamespace")
@@ -75,6 +77,8 @@ class Closure:
         self.listed: set[str] = set()
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
         self.queue: deque[Callable[[], None]] = deque()
+        self.finds: set[str] = set()
+        """Libraries that are asked for what was registered there."""
         self.libraries: set[str] = set()
         """Those that are reached."""
         self.reached: set[str] = set()
@@ -171,6 +175,8 @@ class Closure:
             module = self.project.module(name)
             if module is not None:
                 self.setting(module, f"state of {library}{where}")
+                if library not in _FINDERS or library in self.finds:
+                    self.setting(module, f"{PLACES}state of {library}{where}")
 
     def package(self, name: str, *, lazy: bool = False) -> None:
         """Every file of a package that counts as a whole; a lazy one loads them when they are asked for."""
@@ -223,6 +229,7 @@ class Closure:
             self.libraries.add("warnings")
         if reach.endswith(_MAKE_ENVIRONMENTS):
             self.libraries.add("gymnasium")
+            self.finds.add("gymnasium")
         if is_link(reach):
             return self.taken(module, *target(module, reach))
         root, *attributes = reach.split(".")
@@ -257,6 +264,7 @@ class Closure:
         if held is None or not issubclass(type(held), ModuleType):  # what stands for something else may fail at being asked
             return ""
         self.libraries.add(held.__name__.partition(".")[0])
+        self.finds.add(held.__name__.partition(".")[0])
         return f" {self.asked_of(held, chain)}"
 
     def unbound(self, module: Module, root: str, chain: list[str]) -> str:
@@ -305,8 +313,11 @@ class Closure:
     def taken(self, module: Module, name: str, chain: list[str]) -> str:
         """What an import in a module leads to; of a library what is set there counts, too."""
         if self.project.module(name) is None:
-            self.libraries.add(name.partition(".")[0])
+            library = name.partition(".")[0]
+            self.libraries.add(library)
             self.reached.add(module.name)
+            if not chain or not _FINDERS.get(library, frozenset()).isdisjoint(chain):
+                self.finds.add(library)
         return self.imported(name, chain)
 
     def setting(self, module: Module, name: str) -> None:

@@ -4828,6 +4828,31 @@ changes("what a module registers in a library: an environment that another libra
         def reset(self, seed=None, options=None): return <<2=>3>>, {}
     gym.register("Ring-v0", entry_point="pkg.ring:Ring", disable_env_checker=True)
 """, needs=("gymnasium", "stable_baselines3"))
+changes("what a module registers in a library: an environment that counts its instances", """
+    import gymnasium as gym
+    import pkg.ring
+    @cached
+    def f(x): return int(gym.make("Ring-v0").reset()[0])
+    == pkg/ring.py
+    import gymnasium as gym
+    class Ring(gym.Env):
+        made = 0
+        observation_space = action_space = gym.spaces.Discrete(5)
+        def __init__(self, render_mode=None): Ring.made += 1
+        def reset(self, seed=None, options=None): return <<2=>3>>, {}
+    gym.register("Ring-v0", entry_point="pkg.ring:Ring", disable_env_checker=True)
+""", needs=("gymnasium",))
+same("what a module registers in a library: an environment, where only a space is asked for", """
+    import gymnasium as gym
+    import pkg.ring
+    @cached
+    def f(x): return int(gym.spaces.Discrete(5).n) + x
+    == pkg/ring.py
+    import gymnasium as gym
+    class Ring(gym.Env):
+        def reset(self, seed=None, options=None): return <<2=>3>>, {}
+    if "Ring-v0" not in gym.registry: gym.register("Ring-v0", entry_point="pkg.ring:Ring", disable_env_checker=True)
+""", needs=("gymnasium",))
 same("what a module registers in a library: another class beside the environment", """
     import gymnasium as gym
     import pkg.ring

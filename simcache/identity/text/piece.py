@@ -7,7 +7,9 @@ from xxhash import xxh3_128_hexdigest
 
 from simcache.named_tuple import NamedTuple
 
-SOURCE_FORMAT = 21
+SOURCE_FORMAT = 22
+PLACES = "places in "
+"""How what a module registers by its place is called, apart from what it sets there: `places in state of gymnasium`."""
 MUTATORS = frozenset(
     "__delitem__ __setitem__ add append appendleft clear difference_update discard extend extendleft fill insert intersection_update "
     "move_to_end pop popitem popleft put register remove resize reverse rotate setdefault sort subtract symmetric_difference_update "
@@ -146,7 +148,8 @@ class Summary(NamedTuple):
     """All that it takes from other modules, as `import LEVEL MODULE CHAIN`, as far as it can be told which names of theirs."""
     libraries: dict[str, Piece]
     """What its statements set elsewhere as they run: in libraries (`np.random.seed(0)`), as `state of LIBRARY`, and of what it imports from
-    the project (`Road.setup(2)`), as `setup of NAME`; and what its functions set when they are called, as `state of LIBRARY in FUNCTION`."""
+    the project (`Road.setup(2)`), as `setup of NAME`; and what its functions set when they are called, as `state of LIBRARY in FUNCTION`; each with PLACES before it what is registered
+    there by its place alone."""
     outline: Outline
 
     def piece(self, name: str) -> Piece | None:

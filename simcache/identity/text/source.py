@@ -18,7 +18,7 @@ from simcache.identity.text.library import LibraryState
 from simcache.identity.text.link import further, is_link, is_of_module, link_to
 from simcache.identity.text.normal import FUNCTIONS, Normal, called, chain_of, declares, is_blind, unquoted, words
 from simcache.identity.text.outline import outlined
-from simcache.identity.text.piece import Piece, Summary, digest_of
+from simcache.identity.text.piece import PLACES, Piece, Summary, digest_of
 from simcache.identity.text.reach import Reach, Scope, bindings, changed_arguments, imports, is_text
 from simcache.identity.text.reading import Reading
 from simcache.identity.text.statements import (
@@ -114,7 +114,7 @@ class _Reader:
         settings |= {f"setup of {name}": parts for name, parts in self.setups.items()}
         for function, set_there in self.libraries.inside.items():
             settings |= {f"state of {name} in {function}": parts for name, parts in set_there.items()}
-        libraries = {name: self._setting(parts) for name, parts in sorted(settings.items())}
+        libraries = {made: piece for name, parts in sorted(settings.items()) for made, piece in self._setting(name, parts)}
         outline = outlined(self.tree.body, self.libraries)
         whole = digest_of(*texts)
         return Summary(dict(sorted(names.items())), nested, tuple(self.stars), listed, whole, tuple(sorted(taken)), libraries, outline)
@@ -257,14 +257,16 @@ class _Reader:
             piece = piece._replace(behaviour=behaviour[0], behaviour_reaches=behaviour[1])
         return piece
 
-    def _setting(self, parts: list[ast.stmt]) -> Piece:
-        """What statements set elsewhere; what they register by its place alone, whoever looks it up finds it there."""
+    def _setting(self, name: str, parts: list[ast.stmt]) -> Iterator[tuple[str, Piece]]:
+        """What statements set elsewhere, and apart from it what they register there by its place alone: whoever looks it up finds it."""
         piece = self._described("library", parts, None)
         read = [self.told[root] for reach in piece.reaches if (root := reach.partition(".")[0]) in self.told]
         places = {*registered_among(parts, read)}
         if ALL_CODE in places:
             places = {*(places - {ALL_CODE}), *self.code}
-        return piece._replace(reaches=tuple(sorted({*piece.reaches, *places})))
+        yield name, piece._replace(reaches=tuple(reach for reach in piece.reaches if reach not in places))
+        if places:
+            yield f"{PLACES}{name}", Piece("library", digest_of(*sorted(places)), tuple(sorted(places)))
 
     def _at_import(self, statement: ast.stmt) -> Iterator[ast.AST]:
         """What of a statement runs as the module is loaded, but for simcache's own decorator."""
