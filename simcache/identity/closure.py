@@ -244,7 +244,7 @@ class Closure:
         if piece is None:
             return self.unbound(module, root, chain)
         if piece.kind != "import":
-            return self.piece(module, root, piece) + self.behind(module, root, piece, chain)
+            return self.piece(module, root, piece) + self.asked_behind(module, root, piece, chain)
         self.check_absent(module, piece)
         self.resolving.add((module.name, root))
         places = [target(module, link) for link in piece.links]
@@ -255,7 +255,7 @@ class Closure:
             self.setting(module, f"setup of {root}")
         return text + self.loaded.imported(module, root, piece.links)
 
-    def behind(self, module: Module, root: str, piece: Piece, chain: list[str]) -> str:
+    def asked_behind(self, module: Module, root: str, piece: Piece, chain: list[str]) -> str:
         """What is asked of another module, where the text computes for which a name stands: `xp = import_module(NAME)`.
 
         What the code that is reached binds as it runs is state, and differs from call to call.

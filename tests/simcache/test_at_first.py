@@ -191,3 +191,27 @@ def test_a_module_that_fails_as_it_is_loaded_may_be_loaded_once_more(world: Worl
         process.do("import pkg.mod; pkg.mod.T[1] = 7")
         assert process.do("answer = pkg.mod.f(1)") == "7"
     assert world.ask("f(1)") == "1"
+
+
+def test_what_python_keeps_in_a_class_as_code_runs_is_no_change(world: World) -> None:
+    """A flag remembers each combination that was asked for, in a dict of its class: the key was another one after the first call."""
+    flags = "import enum\nclass Way(enum.Flag):\n    WALK, RIDE, DRIVE = enum.auto(), enum.auto(), enum.auto()\n"
+    world.write(package(f"{flags}@cached\ndef f(x): return (Way(3) | Way.DRIVE).value + x\n"))
+    key = world.ask("f.key(1)")
+    assert world.ask("f(1), f.key(1), f.entry(1) is not None") == f"(8, {key}, True)"
+
+
+def test_what_was_changed_before_another_module_took_it_counts(world: World) -> None:
+    """The module that takes a table by its name was looked at when it had been loaded, and what was in the table by then was taken for its own."""
+    world.write(
+        package(
+            "from pkg.config import T\n@cached\ndef f(x): return x * T[1]\n",
+            config="from simcache import cached\nT = {i: i * 2 for i in range(3)}\n@cached\ndef g(x): return x\n",
+        )
+    )
+    plain = world.ask("f(1)")
+    for value in (5, 6):
+        with world.live() as process:
+            process.do(f"import pkg.config as cfg; cfg.T[1] = {value}")
+            assert process.do("from pkg.mod import f; answer = f(1), f(1)") == f"({value}, {value})"
+    assert world.ask("f(1)") == plain

@@ -59,6 +59,11 @@ def has_own_key(cls: type) -> bool:
     return callable(found_in(cls, "__cache_key__"))
 
 
+def is_pythons(name: str) -> bool:
+    """Whether Python itself, or its enumerations, give such a name to an attribute."""
+    return name.startswith("_") and name.endswith("_")
+
+
 def is_text(name: object) -> bool:
     """Whether it can be the name of an attribute: an object that is its own dict has any keys."""
     return isinstance(name, str)

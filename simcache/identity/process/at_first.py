@@ -47,7 +47,7 @@ def _note(held: object, module: object) -> Iterator[int]:
             yield id(held)
             for inside in list(vars(held).values()):
                 yield from _note(inside, module)
-    elif is_little(held):
+    elif id(held) not in _inside and is_little(held):  # the first module that holds it is the one that has made it
         _inside[id(held)] = guard_of(Itself(held), "", held)
         yield id(held)
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from simcache.errors import Unkeyable
-from simcache.identity.forms.attributes import attributes_of
+from simcache.identity.forms.attributes import attributes_of, is_pythons
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.forms.constant import value_digest
 from simcache.identity.process.modules import module_name, underlying
@@ -64,7 +64,7 @@ class Kept:
         elif self._objects.is_foreign(held):
             inside = []
         else:
-            own = [(name, one) for name, one in vars(held).items() if isinstance(one, (*_CONTAINERS, *_HOLDERS)) and not _is_pythons(name)]
+            own = [(name, one) for name, one in vars(held).items() if isinstance(one, (*_CONTAINERS, *_HOLDERS)) and not is_pythons(name)]
             inside = [one for _, one in sorted(own, key=itemgetter(0))]
             for one in inside:
                 self._watch(one)
@@ -161,8 +161,3 @@ def _is_made(inner: object) -> bool:
         from_text = inner.__name__ == "<lambda>" and code.co_filename.startswith("<")
         return bool(code.co_flags & CO_NESTED) or (from_text and inner.__globals__ is not vars(sys.modules["__main__"]))
     return isinstance(inner, type) and "<locals>" in inner.__qualname__
-
-
-def _is_pythons(name: str) -> bool:
-    """Names that Python itself, or its enumerations, give to attributes."""
-    return name.startswith("_") and name.endswith("_")

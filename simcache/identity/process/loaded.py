@@ -9,7 +9,7 @@ from functools import partial, singledispatchmethod
 from typing import Any, Protocol
 
 from simcache.errors import BoundAnew, SourceChanged, Unkeyable
-from simcache.identity.forms.attributes import is_data
+from simcache.identity.forms.attributes import is_data, is_pythons
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.at_first import is_changed, member_of
 from simcache.identity.process.bytecode import is_of_file, qualname_of, same_code
@@ -142,8 +142,9 @@ class Loaded:
         try:
             if self.objects.is_plain(held) or isinstance(underlying(held), types.FunctionType):
                 told = self.objects.live(held, path, of=module, reduces=True)
-                self.closure.guard(namespace, name, held, record=self.objects.is_record(held))
-                for record in self.objects.records_in(held):
+                is_record = self.objects.is_record(held)
+                self.closure.guard(namespace, name, held, record=is_record)
+                for record in () if is_record else self.objects.records_in(held):  # those in a record are watched with it
                     self.closure.watch(record)
                 return told
             seen = (id(namespace), name, times_reloaded(module.file.path))
@@ -275,7 +276,7 @@ class Loaded:
             place = f"{inside}{name}"
             if isinstance(member, type) and member.__qualname__ == f"{held.__qualname__}.{key}":
                 yield from self._tables(module, body, member, f"{place}.", fills)
-            elif type(member) in _TABLES and not key.startswith("__") and name not in kept and not fills(name):
+            elif type(member) in _TABLES and not is_pythons(key) and name not in kept and not fills(name):
                 self.closure.guard(vars(held), key, member)
                 if place in body.constants or is_changed(member):
                     with contextlib.suppress(Unkeyable):  # of what it has come to hold, functions and classes count

@@ -148,8 +148,8 @@ class Summary(NamedTuple):
     """All that it takes from other modules, as `import LEVEL MODULE CHAIN`, as far as it can be told which names of theirs."""
     libraries: dict[str, Piece]
     """What its statements set elsewhere as they run: in libraries (`np.random.seed(0)`), as `state of LIBRARY`, and of what it imports from
-    the project (`Road.setup(2)`), as `setup of NAME`; and what its functions set when they are called, as `state of LIBRARY in FUNCTION`; each with PLACES before it what is registered
-    there by its place alone."""
+    the project (`Road.setup(2)`), as `setup of NAME`; and what its functions set when they are called, as `state of LIBRARY in FUNCTION`.
+    What they register there by its place alone has PLACES before each of these names."""
     outline: Outline
 
     def piece(self, name: str) -> Piece | None:
