@@ -25,6 +25,7 @@ from simcache.identity.process.files import (
     times_reloaded,
     was_written,
 )
+from simcache.identity.process.library_data import LibraryData, Unchanged
 from simcache.identity.process.live import Live
 from simcache.identity.process.loaded import Loaded
 from simcache.identity.process.made import Made, node_of, text_node
@@ -39,6 +40,7 @@ from simcache.identity.process.taken import (
     Itself,
     Names,
     Variable,
+    Watched,
     guard_of,
     watched,
     watched_names,
@@ -73,7 +75,7 @@ class Closure:
         self.filled: list[Filled] = []
         """What functions of notebooks change as they run."""
         self.guards: dict[tuple[int, str], Guard] = {}
-        self.registries: dict[int, Registry] = {}
+        self.registries: dict[int, Watched] = {}
         self.listed: set[str] = set()
         """Packages whose every file is among the parts already: a lazy face is met at each of its names."""
         self.queue: deque[Callable[[], None]] = deque()
@@ -550,6 +552,10 @@ class Closure:
         """Have it hold only as long as the code in this is what it is: somebody may register more."""
         if id(held) not in self.registries:
             self.registries[id(held)] = Registry(held)
+
+    def watch_data(self, data: LibraryData) -> None:
+        """Have it hold only as long as a table, graph or network of a library is as it is."""
+        self.registries.setdefault(id(data), Unchanged(data))
 
     def watch_attributes(self, held: object, names: tuple[str, ...]) -> None:
         """Have it hold only as long as these attributes of an object are as they are."""

@@ -15,6 +15,8 @@ for i in range(3): FILLED.append(i * 2)
 DEFAULTS = defaultdict(int, {"a": int("2")})
 LAST = deque(range(3), 2)
 ARRAY = np.arange(3) * 2.0
+LARGE = {(i, -i): [i * 2] for i in range(2000)}
+MANY = np.arange(100_000) * 2.0
 SET = set(range(3))
 class Options:
     k = int("2")
@@ -61,6 +63,8 @@ CHANGES = {
     "an item of a queue": ("LAST[1]", "cfg.LAST[1] = {0}"),
     "an item of an array": ("int(ARRAY[1])", "cfg.ARRAY[1] = {0}"),
     "an array as a whole": ("int(ARRAY[1])", "cfg.ARRAY *= {0} / 2"),
+    "an item of a large dict": ("LARGE[1, -1][0]", "cfg.LARGE[1, -1][0] = {0}"),
+    "an item of a large array": ("int(MANY[1])", "cfg.MANY[1] = {0}"),
     "a set": ("max(SET)", "cfg.SET.add({0})"),
     "an attribute of a class that is computed": ("Options.k", "cfg.Options.k = {0}"),
     "an attribute of a class that a loop set": ("Options.n", "cfg.Options.n = {0}"),
@@ -108,7 +112,7 @@ def test_what_a_program_changes_before_its_first_call_counts(name: str, where: s
     asked, change = CHANGES[name]
     imported, own, config = WHERE[where]
     if where == ASKED:
-        asked = asked.replace("int(ARRAY", "ARRAY").replace("1])", "1]").replace("max(SET)", "SET.__len__()")
+        asked = asked.replace("int(ARRAY", "ARRAY").replace("int(MANY", "MANY").replace("1])", "1]").replace("max(SET)", "SET.__len__()")
     given = {part: text.format(config=COMPUTED, asked=asked) for part, text in (("own", own), ("config", config))}
     world.write(package(given["own"], config=given["config"]))
     plain = world.ask("f(1)")

@@ -427,3 +427,38 @@ def test_instances_of_a_project_that_is_installed_are_what_they_are_in_its_check
 
     assert told[0].startswith("6.0 8.0 ")
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    ("made", "change", "asked"),
+    [
+        ("nx.DiGraph([(1, 2)])", "HELD.add_edge(2, k)", "max(HELD.nodes)"),
+        ("pd.DataFrame({'v': [float(2)]})", "HELD.insert(0, 'w', k)", "HELD.to_numpy().sum()"),
+        ("{name: 2 for name in 'ab'}", "dict.__setitem__(HELD, 'a', k)", "HELD['a']"),
+        ("np.arange(3) * 2.0", "np.copyto(HELD, k)", "HELD.sum()"),
+    ],
+)
+def test_what_a_script_changes_in_its_own_data_counts(made: str, change: str, asked: str, tmp_path: Path) -> None:
+    """Nobody is told when a script is loaded: what one of its functions did before the first call was seen by nobody."""
+    text = f"""
+        import sys
+        import networkx as nx, numpy as np, pandas as pd
+        from simcache import cached
+        HELD = {made}
+        computed = []
+        @cached
+        def f(x):
+            computed.append(x)
+            return float({asked}) * x
+        def change(k):
+            {change}
+        def main():
+            if len(sys.argv) > 1:
+                change(int(sys.argv[1]))
+            assert f(1) == float({asked}), (f(1), {asked})
+            print(len(computed))
+        if __name__ == "__main__":
+            main()
+    """
+    every = [(), ("5",), ("7",)]
+    assert [run(text, tmp_path, *given, as_file=True) for given in every * 2] == [["1"]] * 3 + [["0"]] * 3

@@ -125,7 +125,7 @@ def attributes_of(one: Any) -> dict[str, Any]:
         except AttributeError:
             continue
     if has_dict(type(one)):
-        found.update(one.__dict__)
+        found.update(object.__getattribute__(one, "__dict__"))
     if is_compiled(type(one)):
         found.update({name: getattr(one, name) for name in fields_of_compiled(one._numba_type_)})
     for name in _OF_MODELS if is_model(type(one)) else ():

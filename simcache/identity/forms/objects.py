@@ -27,6 +27,8 @@ _COPIED = frozenset("__annotate__ __annotations__ __doc__ __module__ __name__ __
 _PROTOCOL = 4
 """Of pickles; the newest that every Python knows, so that all tell the same."""
 
+_WORKED_OUT = frozenset({"_has_canonical_format", "_has_sorted_indices"})
+
 _REMEDY = "leave it out with ignore=(…), pass what it is made of, or give its class a `__cache_key__`"
 
 # Each type that a class may build upon, and how to see the plain value inside, whatever the class has overridden.
@@ -199,7 +201,7 @@ def _reduced(value: Any, walk: Walk, depth: int) -> bytes:
     if depth > DEEPEST:
         raise Refused
     try:
-        parts = _kept(value)
+        parts = kept(value)
     except Exception as problem:
         raise Refused(f"a {_shown(type(value))} cannot be taken apart ({problem})") from problem
     try:
@@ -209,7 +211,7 @@ def _reduced(value: Any, walk: Walk, depth: int) -> bytes:
         raise
 
 
-def _kept(value: Any) -> list[Any]:
+def kept(value: Any) -> list[Any]:
     """What an instance is made of: its class and items if it is a mapping, which is the same in all versions of a package; else as for a pickle."""
     if _derives(type(value), "os", "_Environ"):
         raise ValueError("it is all of the environment: take what you need of it")
@@ -222,6 +224,8 @@ def _kept(value: Any) -> list[Any]:
         return [_shown(type(value)), [*value.items()]]
     if is_compiled(type(value)):
         return [_shown(type(value)), attributes_of(value), methods_of_compiled(type(value))]
+    if _derives(type(value), "pandas", "DataFrame"):
+        return _columns(value)
     registered = copyreg.dispatch_table.get(type(value))  # as of `int | str`
     kept = value.__reduce_ex__(_PROTOCOL) if registered is None else registered(value)
     if isinstance(kept, str):
@@ -230,6 +234,14 @@ def _kept(value: Any) -> list[Any]:
     if type(state) is dict:  # but for what it remembers of itself
         state = {name: held for name, held in state.items() if not (_is_note(name) or _remembered(type(value), name))}
     return [f"{maker.__module__}.{maker.__qualname__}", given, state, [] if items is None else [*items], [] if pairs is None else [*pairs]]
+
+
+def _columns(table: Any) -> list[Any]:
+    """What a table of pandas holds, column by column: in which blocks these lie changes as it is used."""
+    columns = [table.iloc[:, number].array for number in range(table.shape[1])]
+    held = [one.to_numpy() if type(one).__name__ == "NumpyExtensionArray" else one for one in columns]
+    more = {name: getattr(table, name, None) for name in getattr(table, "_metadata", ())}
+    return [_shown(type(table)), held, table.columns, table.index, table.attrs, table.flags.allows_duplicate_labels, more]
 
 
 def _record(cls: type, declared: tuple[str, ...]) -> Form:
@@ -350,8 +362,8 @@ def _state(value: Any, slots: tuple[tuple[str, Any], ...], declared: frozenset[s
 
 
 def _is_note(name: object) -> bool:
-    """Whether a package keeps what it has worked out under such a name (`__networkx_cache__`)."""
-    return isinstance(name, str) and name.startswith("__") and name.endswith("cache__")
+    """Whether a package keeps what it has worked out under such a name (`__networkx_cache__`, `_has_sorted_indices` of scipy)."""
+    return isinstance(name, str) and ((name.startswith("__") and name.endswith("cache__")) or name in _WORKED_OUT)
 
 
 def _remembered(cls: type, name: str) -> bool:

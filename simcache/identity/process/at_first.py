@@ -1,9 +1,11 @@
 """What was inside the data and classes of modules when these had been loaded: who changes it in place does so before anybody asks for a key."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from simcache.identity.process import files
+from simcache.identity.process.library_data import is_too_much, note_data
 from simcache.identity.process.taken import ABSENT, Guard, Itself, guard_of, is_little
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ def note_loaded() -> None:
     """Remember what the modules of the project say and hold that were loaded since the last time, and be told of the end of those that are not."""
     files.note_loaded()
     for path, spec, namespace in list(files.loaded_modules()):
+        if spec is None:  # of a script nobody is told when it is loaded: it is looked at as each of its functions is made
+            for held in list(namespace.values()):
+                deque(_note_inside(held), 0)
+            continue
         if _seen.get(path) is spec:
             continue
         if getattr(spec, "_initializing", False):
@@ -47,9 +53,16 @@ def _note(held: object, module: object) -> Iterator[int]:
             yield id(held)
             for inside in list(vars(held).values()):
                 yield from _note(inside, module)
-    elif id(held) not in _inside and is_little(held):  # the first module that holds it is the one that has made it
+    else:
+        yield from _note_inside(held)
+
+
+def _note_inside(held: object) -> Iterator[int]:
+    """Remember what is in a container, an array, or in data of a library."""
+    if id(held) not in _inside and is_little(held, is_too_much):  # the first module that holds it is the one that has made it
         _inside[id(held)] = guard_of(Itself(held), "", held)
         yield id(held)
+    note_data(held)
 
 
 def is_changed(held: object) -> bool:

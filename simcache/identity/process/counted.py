@@ -9,29 +9,15 @@ from typing import Any, Protocol
 from simcache.identity.forms.attributes import attributes_of, is_compiled, is_data, is_idle, is_text, methods_of_compiled
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.keeping import Keeping
+from simcache.identity.process.library_data import stays
 from simcache.identity.process.modules import module_name, place_in, underlying
 from simcache.identity.process.options import Running, Upon
-from simcache.identity.process.taken import Itself, Names, is_array, is_large, is_watched
+from simcache.identity.process.taken import Itself, Names, is_array, is_large
 from simcache.identity.text.use import ITEMS
 
 _CONTAINERS = (dict, list, set, tuple, frozenset)
 _CLOSED = (*SCALARS, enum.Enum, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
 """What holds nothing that is set here."""
-_DATA = frozenset("array collections geopandas networkx numpy pandas polars pyarrow scipy shapely torch xarray".split())
-"""Packages whose objects stay as they are while they are only used."""
-_CHANGE = (
-    *("numpy.random", "scipy.stats", "torch._C", "torch.optim", "torch.utils"),
-    *(
-        "pandas.api.typing",
-        "pandas.core.groupby",
-        "pandas.core.resample",
-        "pandas.core.window",
-        "pandas.io",
-        "xarray.backends",
-        "xarray.core.groupby",
-    ),
-)
-"""Their modules whose objects do not: generators, optimizers, groups that remember what they were asked."""
 _LOOKED_AT = 4096
 """Objects that are looked at: of more only so many."""
 
@@ -82,7 +68,7 @@ class Counted:
                 self._guard_all(inside)
             if self._is_own(one):
                 queue += self._watched_in(one, handed)
-            elif _stays(one):
+            elif stays(one):
                 self._closure.watch_value(one)
 
     def _guard_all(self, held: Iterable[object]) -> None:
@@ -154,16 +140,6 @@ class Counted:
 
 def _is_closed(one: object) -> bool:
     return issubclass(type(one), _CLOSED)  # asked of the type, as is all here: a weak reference to what is gone has no class of its own
-
-
-def _stays(one: object) -> bool:
-    """Whether this is data of a package, which changes only if somebody changes it."""
-    place = type(one).__module__
-    return (
-        issubclass(type(one), bytearray)
-        or place.startswith("numba.typed")
-        or (place.partition(".")[0] in _DATA and not place.startswith(_CHANGE) and not is_watched(one))
-    )
 
 
 def _items_in(held: Any) -> Sequence[object]:

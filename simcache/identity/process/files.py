@@ -236,8 +236,8 @@ def note_end(path: str) -> None:
 
 
 def loaded_modules() -> Iterator[tuple[str, object, Mapping[str, object]]]:
-    """The files of the project's modules that are known to be loaded, each with its module's specification and namespace."""
-    return ((path, seen.spec, seen.namespace) for path, seen in _loaded.items() if seen.spec is not None)
+    """The files of the project's modules that are known to be loaded, each with its module's specification (a script has none) and namespace."""
+    return ((path, seen.spec, seen.namespace) for path, seen in _loaded.items())
 
 
 def _codes_now(names: Mapping[str, object]) -> dict[str, tuple[list[types.CodeType], int]]:

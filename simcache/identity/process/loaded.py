@@ -14,6 +14,7 @@ from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.at_first import is_changed, member_of
 from simcache.identity.process.bytecode import is_of_file, qualname_of, same_code
 from simcache.identity.process.files import codes_of, held_when_noted, is_new, is_outside, times_reloaded
+from simcache.identity.process.library_data import LibraryData, data_in, data_of
 from simcache.identity.process.live import Live, check_code, which
 from simcache.identity.process.modules import Module, place_in, target, underlying
 from simcache.identity.process.taken import ABSENT, Guard, Names, guard_of
@@ -42,6 +43,7 @@ class Guarding(Protocol):
     def lead_to(self, node: str) -> None: ...
     def count(self, *held: object) -> None: ...
     def watch(self, held: object) -> None: ...
+    def watch_data(self, data: LibraryData) -> None: ...
 
 
 class Loaded:
@@ -69,7 +71,8 @@ class Loaded:
             return "|".join(self.objects.registry(held, f"{module.name}.{name}"))
         self.closure.guard(namespace, name, held)
         if piece.kind == "data":
-            return self._data(module, namespace, name, piece, held)
+            told = self._data(module, namespace, name, piece, held)
+            return told if piece.value else told + self._changed_in(held, f"{module.name}.{name}", module)
         if piece.kind == "class":
             return "|".join(self._class(module, name, piece, held))
         return "|".join(self._function(module, name, piece, held))
@@ -147,6 +150,9 @@ class Loaded:
                 for record in () if is_record else self.objects.records_in(held):  # those in a record are watched with it
                     self.closure.watch(record)
                 return told
+            if (data := data_of(held)) is not None:
+                self.closure.watch_data(data)
+                return f"{self.objects.registered(held, module)} {data.told(lambda one: self.objects.digest_now(one, path, module))}"
             seen = (id(namespace), name, times_reloaded(module.file.path))
             if seen not in _first_told or _first_told[seen][0] is not held:
                 _first_told[seen] = held, self.objects.digest_now(held, path, module)
@@ -323,6 +329,15 @@ class Loaded:
                 else self.objects.follow(held, path)
             )
         return self.objects.registered(held, module)
+
+    def _changed_in(self, held: object, path: str, module: Module) -> str:
+        """The tables, graphs and networks of libraries in what a name stands for that somebody has changed in place, by their values."""
+        changed = []
+        for number, data in enumerate(data_in(held, self.objects.is_record)):
+            self.closure.watch_data(data)
+            if data.is_changed():
+                changed.append(f" {number}={data.told(lambda one: self.objects.digest_now(one, path, module))}")
+        return "".join(changed)
 
     def _first(self, module: Module, name: str, piece: Piece, guard: Guard) -> Guard:
         """What a name stood for when its module was loaded, as far as that is known, else when the name was first followed (the `guard` of now)."""

@@ -38,8 +38,10 @@ _WRITTEN_WHOLE = 1 << 18
 """The same for those that hold nothing but plain values, which are compared in one call."""
 _WATCHED = 1 << 16
 """Bytes of an array that are kept to be compared; of a larger one their digest, a millisecond for 16 MiB."""
-_LARGE = frozenset("geopandas pandas polars pyarrow scipy torch xarray".split())
-"""Packages whose objects may be so large that nobody keeps one for its own purposes."""
+_REMEMBERED = 1 << 24
+"""Bytes of arrays that are looked at as their module has been loaded: a digest of them takes 2 ms."""
+_REMEMBERED_ITEMS = 1 << 16
+"""Plain values in a container that are kept then."""
 
 
 class Fingerprint(NamedTuple):
@@ -377,20 +379,25 @@ class _Same:
         return isinstance(other, _Same) and other.held is self.held
 
 
-def is_little(value: Any) -> bool:
-    """Whether this is a container or an array in which there is so little that what is there can be remembered, whoever may need it."""
-    queue, met = [value], 0
+def is_little(value: Any, is_much: Callable[[object], bool]) -> bool:
+    """Whether this is a container or an array in which there is so little that what is there can be remembered, whoever may need it.
+
+    Nothing is remembered that holds an object which is too much by itself.
+    """
+    if type(value) in _CONTAINERS and _COPIED < len(value) <= _REMEMBERED_ITEMS:
+        return _can_be_written(value)
+    queue, met, size = [value], 0, 0
     while queue and met <= _COPIED:
         one = queue.pop()
-        kind = type(one)
-        if kind in _HOLDERS or kind is deque:
+        if type(one) in _HOLDERS or type(one) is deque:
             met += len(one)
             queue += _no_plain(one.values() if isinstance(one, dict) else one)
         elif is_array(one):
-            met += one.nbytes // (_WATCHED // _COPIED)
-        elif kind.__module__.partition(".")[0] in _LARGE:
+            size += one.nbytes if not one.dtype.hasobject else one.nbytes * (_REMEMBERED // _WATCHED)
+        elif is_much(one):
             return False
-    return met <= _COPIED and (type(value) in _CONTAINERS or type(value) is deque or is_array(value))
+    is_one = type(value) in _CONTAINERS or type(value) is deque or is_array(value)
+    return is_one and met <= _COPIED and size <= _REMEMBERED
 
 
 def _no_plain(items: Collection[Any]) -> Iterable[Any]:

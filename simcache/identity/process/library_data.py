@@ -1,0 +1,193 @@
+"""Objects of libraries that modules hold as data (tables, graphs, networks): whether a program has changed one in place."""
+
+import os
+import sys
+import types
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from simcache.identity.forms.attributes import attributes_of, has_only_dict
+from simcache.identity.forms.base import SCALARS
+from simcache.identity.process.files import is_outside, namespace_of
+from simcache.identity.process.taken import is_watched
+
+if TYPE_CHECKING:
+    from simcache.identity.process.pickled import Pickled
+
+_DATA = frozenset("array collections configparser geopandas networkx numpy pandas polars scipy shapely torch xarray".split())
+"""Packages whose objects stay as they are while they are only used."""
+_PYTHONS = frozenset({"array", "collections", "configparser"})
+_CHANGE = (
+    *("numpy.random", "scipy.stats", "torch._C", "torch.optim", "torch.utils"),
+    *(
+        "pandas.api.typing",
+        "pandas.core.groupby",
+        "pandas.core.resample",
+        "pandas.core.window",
+        "pandas.io",
+        "xarray.backends",
+        "xarray.core.groupby",
+    ),
+)
+"""Their modules whose objects do not: generators, optimizers, groups that remember what they were asked."""
+_CONTAINERS = (dict, list, set, tuple, frozenset)
+_PLAIN = frozenset(SCALARS)
+_CODE = frozenset({types.ModuleType, types.FunctionType, types.BuiltinFunctionType, *_PLAIN})
+_LOOKED_AT = 256
+"""Things in containers among which such objects are looked for."""
+
+
+def stays(one: object) -> bool:
+    """Whether this is data of a package, which changes only if somebody changes it."""
+    place = type(one).__module__
+    return (
+        issubclass(type(one), bytearray)
+        or place.startswith("numba.typed")
+        or (place.partition(".")[0] in _DATA and not place.startswith(_CHANGE) and not is_watched(one))
+    )
+
+
+def is_data(one: object) -> bool:
+    """The same of what others have built upon it, too (a network of one's own), and of dicts and lists of other packages; but for what nobody can change."""
+    cls = type(one)
+    if cls.__module__ == "builtins" or is_watched(one):
+        return cls is bytearray
+    if cls.__module__ == "numpy" and cls.__hash__ is not None:  # a number, a dtype, a function
+        return False
+    if stays(one) or any(_is_built_upon(base) for base in cls.__mro__):
+        return True
+    return issubclass(cls, (dict, list, set)) and is_outside(_file_of(cls))
+
+
+def _is_built_upon(base: type) -> bool:
+    """Whether what is built upon a class of a library is data, too: a network is, a memo that is a dict of one's own is not."""
+    place = base.__module__
+    return place.partition(".")[0] in _DATA - _PYTHONS and not place.startswith(_CHANGE)
+
+
+class LibraryData:
+    """One such object: what was in it when its module had been loaded, or when it was first met, and what of that has changed.
+
+    What the code that is reached changes as it runs is its state, as everywhere: it stands for what was there before.
+    """
+
+    __slots__ = ("_first", "_held", "_left", "_told")
+
+    def __init__(self, held: object, first: "Pickled") -> None:
+        self._held = ref(held, partial(_forget, id(held))) if type(held).__weakrefoffset__ else partial(_given, held)
+        self._first: Pickled | None = first
+        self._left: tuple[Pickled | None, Pickled | None] = (first, first)
+        """What running code has left, and for what that stands."""
+        self._told: tuple[Pickled | None, str] | None = None
+
+    def stands_for(self) -> "Pickled | None":
+        """What is in it now, but for what running code has changed; None of too much."""
+        now = self._look()
+        return self._left[1] if now == self._left[0] else now
+
+    def is_changed(self) -> bool:
+        """Whether somebody else has changed it."""
+        return self.stands_for() != self._first
+
+    def leave(self, before: "Pickled | None") -> None:
+        """Running code has changed it."""
+        self._left = self._look(), before
+
+    def told(self, tell: Callable[[object], str]) -> str:
+        """What is in it as text, as it was before running code changed that."""
+        now = self.stands_for()
+        if self._told is None or self._told[0] != now:
+            self._told = now, tell(self._held())
+        return self._told[1]
+
+    def is_of(self, held: object) -> bool:
+        return self._held() is held
+
+    def _look(self) -> "Pickled | None":
+        return _looked_at(self._held())
+
+
+class Unchanged:
+    """Has a fingerprint hold only as long as an object is as it was when that was taken."""
+
+    __slots__ = ("_data", "_stood_for")
+
+    def __init__(self, data: LibraryData) -> None:
+        self._data = data
+        self._stood_for = data.stands_for()
+
+    def holds(self) -> bool:
+        return self._data.stands_for() == self._stood_for
+
+    def note(self) -> None:
+        self._data.leave(self._stood_for)
+
+
+_known: dict[int, LibraryData] = {}
+
+
+def data_of(held: object) -> LibraryData | None:
+    """What is known of an object from now on; nothing of what is no data, or in which there is too much."""
+    known = _known.get(id(held))
+    if known is not None and known.is_of(held):
+        return known
+    first = _looked_at(held) if is_data(held) else None
+    if first is None:
+        return None
+    found = _known[id(held)] = LibraryData(held, first)
+    return found
+
+
+def data_in(held: object, is_record: Callable[[object], bool]) -> Iterator[LibraryData]:
+    """The objects of libraries that something is, or that lie in a container or a record, and in those inside it."""
+    queue, met = [held], set[int]()
+    while queue and len(met) < _LOOKED_AT:
+        one: Any = queue.pop()
+        if id(one) in met or type(one) in _PLAIN:
+            continue
+        met.add(id(one))
+        if type(one) in _CONTAINERS:
+            queue += one.values() if type(one) is dict else one
+        elif (found := data_of(one)) is not None:
+            yield found
+        elif is_record(one):
+            queue += attributes_of(one).values()
+
+
+def note_data(held: object) -> None:
+    """Look at what is in the data that a module holds: in a while somebody may have changed it."""
+    if type(held) not in _CODE:
+        deque(data_in(held, _may_be_record), 0)
+
+
+def is_too_much(one: object) -> bool:
+    """Whether this is data of which nothing is known, because there is too much in it: nobody keeps it for his own purposes."""
+    return is_data(one) and data_of(one) is None
+
+
+def _may_be_record(held: object) -> bool:
+    """Whether it is an object of the project whose attributes can be looked at without asking it."""
+    cls = type(held)
+    return has_only_dict(cls) and (cls is types.SimpleNamespace or not is_outside(_file_of(cls)))
+
+
+def _file_of(cls: type) -> str:
+    """That of the module in which a class was made; of one without, some file of Python."""
+    return namespace_of(sys.modules.get(cls.__module__)).get("__file__") or os.__file__
+
+
+def _looked_at(held: object) -> "Pickled | None":
+    from simcache.identity.process.pickled import pickled  # most modules hold nothing of libraries
+
+    return pickled(held, is_data)
+
+
+def _forget(one: int, _dead: object) -> None:
+    _known.pop(one, None)
+
+
+def _given(held: object) -> object:
+    return held

@@ -1,0 +1,177 @@
+"""Tables, graphs and networks of libraries that a module holds, and that a program changes in place before or after its first call."""
+
+import re
+
+import pytest
+
+from tests.simcache.world import World, package
+
+LIBRARIES = ("networkx", "pandas", "torch", "xarray")
+IMPORTS = {
+    "array": "import array",
+    "ChainMap": "from collections import ChainMap",
+    "UserDict": "from collections import UserDict",
+    "ConfigParser": "from configparser import ConfigParser",
+    "SimpleNamespace": "from types import SimpleNamespace",
+    "nx": "import networkx as nx",
+    "np": "import numpy as np",
+    "pd": "import pandas as pd",
+    "torch": "import torch",
+    "xr": "import xarray as xr",
+}
+TABLE = "TABLE = pd.DataFrame({'v': [2.0, 3.0]})"
+GRAPH = "GRAPH = nx.DiGraph([(1, 2), (2, 3)])"
+NET = """
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+        torch.nn.init.constant_(self.layer.weight, 2.0)
+        torch.nn.init.constant_(self.layer.bias, 0.0)
+    def forward(self, x): return self.layer(x)
+NET = Net()
+"""
+ROADS = """
+class Roads(nx.Graph):
+    def count(self): return self.number_of_edges()
+ROADS = Roads([(1, 2)])
+"""
+HOLDER = """
+class Road:
+    def __init__(self): self.graph = nx.Graph([(1, 2)])
+ROAD = Road()
+"""
+CHANGES = {
+    "a column of a table": (TABLE, "TABLE['v'].sum()", "cfg.TABLE['v'] = {0}.0"),
+    "a cell of a table": (TABLE, "TABLE['v'].sum()", "cfg.TABLE.loc[0, 'v'] = {0}.0"),
+    "a column that comes": (TABLE, "TABLE.get('w', TABLE['v']).sum()", "cfg.TABLE['w'] = {0}"),
+    "an index of a table": (TABLE, "TABLE.index[-1]", "cfg.TABLE.index = [1, {0}]"),
+    "what is said of a table": (TABLE, "TABLE.attrs.get('k', 1)", "cfg.TABLE.attrs['k'] = {0}"),
+    "a row": ("ROW = pd.Series([2.0, 3.0])", "ROW.sum()", "cfg.ROW.iloc[0] = {0}.0"),
+    "a table in a list in a dict": ("D = {'a': [pd.DataFrame({'v': [2.0]})]}", "D['a'][0]['v'].sum()", "cfg.D['a'][0]['v'] *= {0}"),
+    "another table in a dict": ("D = {'a': pd.DataFrame({'v': [2.0]})}", "D['a']['v'].sum()", "cfg.D['a'] = cfg.pd.DataFrame(dict(v=[{0}.0]))"),
+    "a table in a pair": ("PAIR = pd.DataFrame({'v': [2.0]}), 1", "PAIR[0]['v'].sum()", "cfg.PAIR[0]['v'] *= {0}"),
+    "a table in a record": ("R = SimpleNamespace(t=pd.DataFrame({'v': [2.0]}))", "R.t['v'].sum()", "cfg.R.t['v'] *= {0}"),
+    "an edge of a graph": (GRAPH, "GRAPH.number_of_edges()", "[cfg.GRAPH.add_edge(1, 2 + i) for i in range({0})]"),
+    "a length in a graph": ("G = nx.Graph(); G.add_edge(1, 2, length=2)", "G[1][2]['length']", "cfg.G[1][2]['length'] = {0}"),
+    "the weights of a network": ("L = torch.nn.Linear(1, 1, bias=False); L.weight.data.fill_(2)", "L.weight.item()", "cfg.L.weight.data.fill_({0})"),
+    "the weights of a network of one's own": (NET, "NET(torch.ones(1)).item()", "torch.nn.init.constant_(cfg.NET.layer.weight, {0})"),
+    "what is loaded into a network": (NET, "NET(torch.ones(1)).item()", "cfg.NET.load_state_dict({{'layer.weight': torch.full((1, 1), {0}.0), 'layer.bias': torch.zeros(1)}})"),
+    "a tensor": ("WEIGHTS = torch.ones(1)", "WEIGHTS.item()", "cfg.WEIGHTS.fill_({0})"),
+    "a graph of one's own": (ROADS, "ROADS.count()", "[cfg.ROADS.add_edge(1, 2 + i) for i in range({0})]"),
+    "a graph in an object of one's own": (HOLDER, "ROAD.graph.number_of_edges()", "[cfg.ROAD.graph.add_edge(1, 2 + i) for i in range({0})]"),
+    "a dict of a class": ("OPTIONS = UserDict(k=2)", "OPTIONS['k']", "cfg.OPTIONS['k'] = {0}"),
+    "a chain of dicts": ("CHAIN = ChainMap({'k': 2})", "CHAIN['k']", "cfg.CHAIN['k'] = {0}"),
+    "what a parser holds": ("P = ConfigParser(); P.read_string('[a]\\nk = 2\\n')", "P['a']['k']", "cfg.P['a']['k'] = '{0}'"),
+    "an array with a mask": ("MASKED = np.ma.masked_array([2.0, 3.0])", "MASKED.sum().item()", "cfg.MASKED[0] = {0}"),
+    "a field": ("FIELD = xr.DataArray([2.0, 3.0])", "FIELD.sum().item()", "cfg.FIELD[0] = {0}"),
+    "an array of Python": ("NUMBERS = array.array('d', [2.0])", "NUMBERS[0]", "cfg.NUMBERS[0] = {0}"),
+    "bytes": ("BYTES = bytearray(b'2')", "BYTES[0]", "cfg.BYTES[0] = {0}"),
+}  # fmt: skip
+FUNCTION = "@cached\ndef f(x): return x * {asked}\n"
+HERE = "where the function is"
+WHERE = {
+    HERE: ("import pkg.mod as cfg", "{config}" + FUNCTION, ""),
+    "in a module that is asked": (
+        "import pkg.config as cfg",
+        "from pkg import config\n" + FUNCTION.replace("{asked}", "{of_config}"),
+        "{config}",
+    ),
+}
+
+
+def imports(text: str) -> str:
+    """The statements that a text needs before it."""
+    return "".join(f"{statement}\n" for name, statement in IMPORTS.items() if re.search(rf"\b{name}\b", text))
+
+
+def ask(world: World, expression: str) -> str:
+    """What a process that starts now gets for an expression over pkg.mod."""
+    with world.live(*LIBRARIES) as fresh:
+        return fresh.do(f"from pkg.mod import *; answer = {expression}")
+
+
+@pytest.mark.parametrize("first", ["before", "after"])
+@pytest.mark.parametrize("where", [pytest.param(where, marks=pytest.mark.deep if where == HERE else ()) for where in WHERE])
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_program_changes_in_it_counts(name: str, where: str, first: str, world: World) -> None:
+    """Its results were stored as those of the text, and served to programs that had changed nothing, or something else."""
+    made, asked, change = CHANGES[name]
+    imported, own, config = WHERE[where]
+    of_config = asked.replace("TABLE", "config.TABLE") if asked.count("TABLE") > 1 else f"config.{asked}".replace("torch.", "config.torch.")
+    told = {"config": imports(f"{made} {asked}") + made + "\n", "asked": asked, "of_config": of_config}
+    world.write(package(own.format(**told), config=config.format(**told)))
+    plain = ask(world, "f(1)")
+    for value in (5, 6):
+        with world.live(*LIBRARIES) as process:
+            process.do(f"{imported}\nfrom pkg.mod import f\n{imports(change)}")
+            if first == "after":
+                assert process.do("answer = f(1)") == plain
+            process.do(change.format(value))
+            assert process.do("answer = f(1), f(1)") == process.do("answer = f.compute(1), f.compute(1)")
+            assert process.do("answer = f.entry(1) is not None") == "True"
+    assert ask(world, "f(1), f.entry(1) is not None") == f"({plain}, True)"
+
+
+USES = {
+    "a table": (TABLE + "; TABLE['w'] = 1.0; TABLE['s'] = 'a'", "TABLE['v'].sum()", "cfg.TABLE.values; cfg.TABLE._mgr.consolidate_inplace() if hasattr(cfg.TABLE._mgr, 'consolidate_inplace') else cfg.TABLE._mgr._consolidate_inplace(); cfg.TABLE.groupby('s').sum(); cfg.TABLE.describe()"),
+    "a graph": (GRAPH, "GRAPH.number_of_edges()", "cfg.nx.shortest_path(cfg.GRAPH, 1); cfg.GRAPH.nodes, cfg.GRAPH.edges, cfg.GRAPH.adj, cfg.GRAPH.degree, cfg.GRAPH.succ"),
+    "a network": (NET, "NET(torch.ones(1)).item()", "cfg.NET(torch.ones(1)); cfg.NET.state_dict(); cfg.NET.eval().train(); list(cfg.NET.parameters())"),
+    "a field": ("FIELD = xr.DataArray([2.0, 3.0], dims='x')", "FIELD.sum().item()", "cfg.FIELD.mean(); cfg.FIELD.values; cfg.FIELD.sel(x=0); cfg.FIELD.load()"),
+    "a parser": ("P = ConfigParser(); P.read_string('[a]\\nk = 2\\n')", "P['a']['k']", "cfg.P['a'].getint('k'); cfg.P.sections()"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", USES)
+def test_using_it_changes_nothing(name: str, world: World) -> None:
+    """Tables put their columns together, and graphs remember their views, as they are read."""
+    made, asked, use = USES[name]
+    config = imports(f"{made} {use}") + made + "\n"
+    world.write(package("from pkg.config import *\n" + FUNCTION.format(asked=asked), config=config))
+    with world.live(*LIBRARIES) as process:
+        key = process.do("import pkg.config as cfg; from pkg.mod import f; answer = f.key(1)")
+        assert process.do(f"{imports(use)}{use}; answer = f.key(1)") == key
+    with world.live(*LIBRARIES) as process:
+        assert process.do(f"{imports(use)}import pkg.config as cfg; from pkg.mod import f; {use}; answer = f.key(1)") == key
+
+
+def test_what_the_function_changes_in_it_is_its_state(world: World) -> None:
+    """Each call had a key of its own after the one before it, and none of them was found by the next process."""
+    text = "from pkg.config import *\n@cached\ndef f(x):\n    NET.layer.weight.data.mul_(2)\n    GRAPH.add_edge(x, -x)\n    return x\n"
+    world.write(package(text, config=imports(NET + GRAPH) + NET + GRAPH))
+    asked = "f(1), f(2), f(1), [f.entry(x) is not None for x in (1, 2)]"
+    keys = ask(world, f"({asked}, f.key(1))[-1]")
+    assert ask(world, "f.key(1)") == keys
+    with world.live(*LIBRARIES) as process:
+        process.do("from pkg.mod import *; GRAPH.add_edge(7, 8)")
+        assert process.do("answer = f.key(1)") != keys
+        changed = process.do("f(5); answer = f.key(1)")
+        assert process.do("f(6); answer = f.key(1)") == changed != keys
+        assert process.do("GRAPH.add_edge(8, 9); answer = f.key(1)") not in (changed, keys)
+
+
+@pytest.mark.parametrize("made", ["pd.DataFrame({'v': [2.0, 3.0]})", "pd.read_csv(Path(__file__).with_name('t.csv'))"])
+def test_each_setting_of_a_sweep_is_its_own(made: str, world: World) -> None:
+    """A function beside the table set it, and what was set after the first call was not seen."""
+    config = f"from pathlib import Path\nimport pandas as pd\nTABLE = {made}\ndef scale(k): TABLE['v'] = TABLE['v'] * k\n"
+    world.write(
+        {
+            **package("from pkg.config import TABLE, scale\n@cached\ndef f(x): return x * TABLE['v'].sum()\n", config=config),
+            "pkg/t.csv": "v\n2.0\n3.0\n",
+        }
+    )
+    sweep = "[(scale(k), f(1), f.compute(1))[1:] for k in (2, 3, 0.5)]"
+    told = ask(world, sweep)
+    assert told == "[(np.float64(10.0), np.float64(10.0)), (np.float64(30.0), np.float64(30.0)), (np.float64(15.0), np.float64(15.0))]"
+    assert ask(world, sweep) == told
+    assert ask(world, "f(1), f.entry(1) is not None") == "(np.float64(5.0), False)".replace("False", "True")
+
+
+def test_it_is_found_again_as_it_was(world: World) -> None:
+    """What is taken back is the same setting again."""
+    world.write(package(imports(TABLE) + TABLE + "\n" + FUNCTION.format(asked="TABLE['v'].sum()")))
+    with world.live(*LIBRARIES) as process:
+        key = process.do("import pkg.mod as cfg; from pkg.mod import f; answer = f.key(1)")
+        other = process.do("cfg.TABLE.loc[0, 'v'] = 7.0; answer = f.key(1)")
+        assert process.do("cfg.TABLE.loc[0, 'v'] = 2.0; answer = f.key(1)") == key != other
+        assert process.do("cfg.TABLE.loc[0, 'v'] = 7.0; answer = f.key(1)") == other
