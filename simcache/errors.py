@@ -134,14 +134,14 @@ class MadeBefore(SourceChanged):
 
 
 class BoundAnew(SourceChanged):
-    """A name of a module was bound to something that has no canonical form (a mock, an open file): bind it to what has one, or do without storing."""
+    """A name of a module was bound to something, or changed into something, that has no canonical form (a mock, an open file): bind it to what has one, or do without storing."""
 
     def __init__(self, path: str, kind: str) -> None:
         super().__init__(path)
         self.kind = kind
 
     def __str__(self) -> str:
-        return f"{self.path} was bound to something else as the program runs (of the type {self.kind}) that cannot be part of a key"
+        return f"{self.path} was bound to something else as the program runs (of the type {self.kind}), or changed in place, and cannot be part of a key"
 
     @property
     def reason(self) -> str:

@@ -57,6 +57,8 @@ CHANGES = {
     "the weights of a network": ("L = torch.nn.Linear(1, 1, bias=False); L.weight.data.fill_(2)", "L.weight.item()", "cfg.L.weight.data.fill_({0})"),
     "the weights of a network of one's own": (NET, "NET(torch.ones(1)).item()", "torch.nn.init.constant_(cfg.NET.layer.weight, {0})"),
     "what is loaded into a network": (NET, "NET(torch.ones(1)).item()", "cfg.NET.load_state_dict({{'layer.weight': torch.full((1, 1), {0}.0), 'layer.bias': torch.zeros(1)}})"),
+    "weights of which something is said": (NET + "NET.layer.weight.decays = False\n", "NET(torch.ones(1)).item()", "torch.nn.init.constant_(cfg.NET.layer.weight, {0})"),
+    "a function in a graph": ("G = nx.Graph(law=lambda: 2)", "G.graph['law']()", "cfg.G.graph['law'] = lambda: {0}"),
     "a tensor": ("WEIGHTS = torch.ones(1)", "WEIGHTS.item()", "cfg.WEIGHTS.fill_({0})"),
     "a graph of one's own": (ROADS, "ROADS.count()", "[cfg.ROADS.add_edge(1, 2 + i) for i in range({0})]"),
     "a graph in an object of one's own": (HOLDER, "ROAD.graph.number_of_edges()", "[cfg.ROAD.graph.add_edge(1, 2 + i) for i in range({0})]"),
@@ -68,6 +70,8 @@ CHANGES = {
     "an array of Python": ("NUMBERS = array.array('d', [2.0])", "NUMBERS[0]", "cfg.NUMBERS[0] = {0}"),
     "bytes": ("BYTES = bytearray(b'2')", "BYTES[0]", "cfg.BYTES[0] = {0}"),
 }  # fmt: skip
+UNTOLD = ("weights of which something is said",)
+"""Those of which nobody can tell all: computed, and not stored."""
 FUNCTION = "@cached\ndef f(x): return x * {asked}\n"
 HERE = "where the function is"
 WHERE = {
@@ -109,7 +113,10 @@ def test_what_a_program_changes_in_it_counts(name: str, where: str, first: str, 
                 assert process.do("answer = f(1)") == plain
             process.do(change.format(value))
             assert process.do("answer = f(1), f(1)") == process.do("answer = f.compute(1), f.compute(1)")
-            assert process.do("answer = f.entry(1) is not None") == "True"
+            if name in UNTOLD:
+                assert "NotStored" in process.shown
+            else:
+                assert process.do("answer = f.entry(1) is not None") == "True"
     assert ask(world, "f(1), f.entry(1) is not None") == f"({plain}, True)"
 
 
@@ -118,6 +125,8 @@ USES = {
     "a graph": (GRAPH, "GRAPH.number_of_edges()", "cfg.nx.shortest_path(cfg.GRAPH, 1); cfg.GRAPH.nodes, cfg.GRAPH.edges, cfg.GRAPH.adj, cfg.GRAPH.degree, cfg.GRAPH.succ"),
     "a network": (NET, "NET(torch.ones(1)).item()", "cfg.NET(torch.ones(1)); cfg.NET.state_dict(); cfg.NET.eval().train(); list(cfg.NET.parameters())"),
     "a field": ("FIELD = xr.DataArray([2.0, 3.0], dims='x')", "FIELD.sum().item()", "cfg.FIELD.mean(); cfg.FIELD.values; cfg.FIELD.sel(x=0); cfg.FIELD.load()"),
+    "a field of dates": ("FIELD = xr.DataArray(pd.date_range('2026-01-01', periods=2), dims='x')", "FIELD.dt.year.sum().item()", "cfg.FIELD.dt.year"),
+    "a sum of gradients": (NET, "NET(torch.ones(1)).item()", "cfg.NET.zero_grad(); cfg.NET.requires_grad_(True)"),
     "a parser": ("P = ConfigParser(); P.read_string('[a]\\nk = 2\\n')", "P['a']['k']", "cfg.P['a'].getint('k'); cfg.P.sections()"),
 }  # fmt: skip
 

@@ -233,6 +233,8 @@ def kept(value: Any) -> list[Any]:
     maker, given, state, items, pairs = (*kept, None, None, None)[:5]
     if type(state) is dict:  # but for what it remembers of itself
         state = {name: held for name, held in state.items() if not (_is_note(name) or _remembered(type(value), name))}
+    elif type(value).__module__.startswith("xarray.") and type(state) is tuple:  # of slots
+        state = state[0], {name: held for name, held in state[1].items() if not (name == "_cache" or _is_nothing(held))}
     return [f"{maker.__module__}.{maker.__qualname__}", given, state, [] if items is None else [*items], [] if pairs is None else [*pairs]]
 
 
@@ -364,6 +366,11 @@ def _state(value: Any, slots: tuple[tuple[str, Any], ...], declared: frozenset[s
 def _is_note(name: object) -> bool:
     """Whether a package keeps what it has worked out under such a name (`__networkx_cache__`, `_has_sorted_indices` of scipy)."""
     return isinstance(name, str) and ((name.startswith("__") and name.endswith("cache__")) or name in _WORKED_OUT)
+
+
+def _is_nothing(held: object) -> bool:
+    """What xarray has of attributes and encodings before somebody asks for them, and afterwards."""
+    return held is None or (type(held) is dict and not held)
 
 
 def _remembered(cls: type, name: str) -> bool:

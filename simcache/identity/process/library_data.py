@@ -12,14 +12,13 @@ from weakref import ref
 from simcache.identity.forms.attributes import attributes_of, has_only_dict
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.files import is_outside, namespace_of
-from simcache.identity.process.taken import is_watched
+from simcache.identity.process.taken import is_watched, no_plain
 
 if TYPE_CHECKING:
     from simcache.identity.process.pickled import Pickled
 
 _DATA = frozenset("array collections configparser geopandas networkx numpy pandas polars scipy shapely torch xarray".split())
 """Packages whose objects stay as they are while they are only used."""
-_PYTHONS = frozenset({"array", "collections", "configparser"})
 _CHANGE = (
     *("numpy.random", "scipy.stats", "torch._C", "torch.optim", "torch.utils"),
     *(
@@ -36,8 +35,11 @@ _CHANGE = (
 _CONTAINERS = (dict, list, set, tuple, frozenset)
 _PLAIN = frozenset(SCALARS)
 _CODE = frozenset({types.ModuleType, types.FunctionType, types.BuiltinFunctionType, *_PLAIN})
+_BUILT_UPON = _DATA - {"array", "collections", "configparser"}
 _LOOKED_AT = 256
 """Things in containers among which such objects are looked for."""
+_MANY = 1 << 16
+"""Things in one container, of which none is looked at if there are more."""
 
 
 def stays(one: object) -> bool:
@@ -65,7 +67,7 @@ def is_data(one: object) -> bool:
 def _is_built_upon(base: type) -> bool:
     """Whether what is built upon a class of a library is data, too: a network is, a memo that is a dict of one's own is not."""
     place = base.__module__
-    return place.partition(".")[0] in _DATA - _PYTHONS and not place.startswith(_CHANGE)
+    return place.partition(".")[0] in _BUILT_UPON and not place.startswith(_CHANGE)
 
 
 class LibraryData:
@@ -76,10 +78,10 @@ class LibraryData:
 
     __slots__ = ("_first", "_held", "_left", "_told")
 
-    def __init__(self, held: object, first: "Pickled") -> None:
+    def __init__(self, held: object) -> None:
         self._held = ref(held, partial(_forget, id(held))) if type(held).__weakrefoffset__ else partial(_given, held)
-        self._first: Pickled | None = first
-        self._left: tuple[Pickled | None, Pickled | None] = (first, first)
+        self._first = self._look()
+        self._left = self._first, self._first
         """What running code has left, and for what that stands."""
         self._told: tuple[Pickled | None, str] | None = None
 
@@ -97,17 +99,24 @@ class LibraryData:
         self._left = self._look(), before
 
     def told(self, tell: Callable[[object], str]) -> str:
-        """What is in it as text, as it was before running code changed that."""
-        now = self.stands_for()
-        if self._told is None or self._told[0] != now:
-            self._told = now, tell(self._held())
+        """What is in it as text; if running code has changed that, as it was told before."""
+        stands_for = self.stands_for()
+        if self._told is None or self._told[0] != stands_for or stands_for == self._look():
+            self._told = stands_for, tell(self._held())
         return self._told[1]
 
     def is_of(self, held: object) -> bool:
         return self._held() is held
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there was little enough in it to be looked at."""
+        return self._first is not None
+
     def _look(self) -> "Pickled | None":
-        return _looked_at(self._held())
+        from simcache.identity.process.pickled import pickled  # most modules hold nothing of libraries
+
+        return pickled(self._held(), is_data)
 
 
 class Unchanged:
@@ -133,12 +142,11 @@ def data_of(held: object) -> LibraryData | None:
     """What is known of an object from now on; nothing of what is no data, or in which there is too much."""
     known = _known.get(id(held))
     if known is not None and known.is_of(held):
-        return known
-    first = _looked_at(held) if is_data(held) else None
-    if first is None:
+        return known if known.is_known else None
+    if not is_data(held):
         return None
-    found = _known[id(held)] = LibraryData(held, first)
-    return found
+    found = _known[id(held)] = LibraryData(held)
+    return found if found.is_known else None
 
 
 def data_in(held: object, is_record: Callable[[object], bool]) -> Iterator[LibraryData]:
@@ -150,7 +158,7 @@ def data_in(held: object, is_record: Callable[[object], bool]) -> Iterator[Libra
             continue
         met.add(id(one))
         if type(one) in _CONTAINERS:
-            queue += one.values() if type(one) is dict else one
+            queue += no_plain(one.values() if type(one) is dict else one) if len(one) <= _MANY else ()
         elif (found := data_of(one)) is not None:
             yield found
         elif is_record(one):
@@ -177,12 +185,6 @@ def _may_be_record(held: object) -> bool:
 def _file_of(cls: type) -> str:
     """That of the module in which a class was made; of one without, some file of Python."""
     return namespace_of(sys.modules.get(cls.__module__)).get("__file__") or os.__file__
-
-
-def _looked_at(held: object) -> "Pickled | None":
-    from simcache.identity.process.pickled import pickled  # most modules hold nothing of libraries
-
-    return pickled(held, is_data)
 
 
 def _forget(one: int, _dead: object) -> None:

@@ -332,11 +332,17 @@ class Loaded:
 
     def _changed_in(self, held: object, path: str, module: Module) -> str:
         """The tables, graphs and networks of libraries in what a name stands for that somebody has changed in place, by their values."""
+
+        def now(one: object) -> str:
+            return self.objects.value_digest(one, path, of=module, reduces=True, whole=True)
+
         changed = []
         for number, data in enumerate(data_in(held, self.objects.is_record)):
             self.closure.watch_data(data)
-            if data.is_changed():
-                changed.append(f" {number}={data.told(lambda one: self.objects.digest_now(one, path, module))}")
+            try:
+                changed += [f" {number}={data.told(now)}"] if data.is_changed() else ()
+            except Unkeyable as problem:  # what nobody can tell may be what was changed
+                raise BoundAnew(path, type(held).__qualname__) from problem
         return "".join(changed)
 
     def _first(self, module: Module, name: str, piece: Piece, guard: Guard) -> Guard:

@@ -99,8 +99,7 @@ class _Writing(Pickler):
         if is_inert(kind):
             return _same, (kind.__qualname__,)
         if "torch" in sys.modules and form_of(kind) is not None:
-            self._take(getattr(one, "nbytes", 0))
-            return _same, (canonical(one, reduces=True),)
+            return _same, self._of_torch(one)
         self._take(_size_of(one))
         if not (_is_pythons(kind) or self._is_data(one)):
             return self._by_itself(one)
@@ -108,6 +107,14 @@ class _Writing(Pickler):
             return _same, tuple(kept(one))
         except Exception:  # an iterator, a file: nobody can tell what is in it
             return self._by_itself(one)
+
+    def _of_torch(self, one: Any) -> tuple[object, ...]:
+        """A tensor by its elements, and what somebody has said of it in attributes; a dtype or a device by its name."""
+        if not hasattr(one, "detach"):
+            return (canonical(one),)
+        self._take(one.nbytes)
+        gradient = one.grad if one.is_leaf else None
+        return type(one).__qualname__, canonical(one.detach()), one.requires_grad, gradient, vars(one)
 
     def _by_itself(self, one: object) -> Any:
         self.same.append(one)

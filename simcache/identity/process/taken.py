@@ -391,7 +391,8 @@ def is_little(value: Any, is_much: Callable[[object], bool]) -> bool:
         one = queue.pop()
         if type(one) in _HOLDERS or type(one) is deque:
             met += len(one)
-            queue += _no_plain(one.values() if isinstance(one, dict) else one)
+            if met <= _COPIED:
+                queue += no_plain(one.values() if isinstance(one, dict) else one)
         elif is_array(one):
             size += one.nbytes if not one.dtype.hasobject else one.nbytes * (_REMEMBERED // _WATCHED)
         elif is_much(one):
@@ -400,7 +401,7 @@ def is_little(value: Any, is_much: Callable[[object], bool]) -> bool:
     return is_one and met <= _COPIED and size <= _REMEMBERED
 
 
-def _no_plain(items: Collection[Any]) -> Iterable[Any]:
+def no_plain(items: Collection[Any]) -> Iterable[Any]:
     """Those of some things that are more than a plain value."""
     return () if _WRITTEN.issuperset(map(type, items)) else [item for item in items if type(item) not in _WRITTEN]
 
@@ -430,7 +431,7 @@ def _can_be_written(held: Any) -> bool:
         kind = type(one)
         if kind in _KNOWN_TO_MARSHAL and met <= _WRITTEN_WHOLE:
             met += len(one) * (2 if kind is dict else 1)
-            queue += _no_plain([*one, *one.values()] if kind is dict else one)
+            queue += no_plain([*one, *one.values()] if kind is dict else one)
         elif kind not in _WRITTEN:
             return False
     try:
