@@ -336,7 +336,7 @@ class Loaded:
         def now(one: object) -> str:
             return self.objects.value_digest(one, path, of=module, reduces=True, whole=True)
 
-        changed = []
+        changed: list[str] = []
         for number, data in enumerate(data_in(held, self.objects.is_record)):
             self.closure.watch_data(data)
             try:
