@@ -41,6 +41,19 @@ class Road:
     def __init__(self): self.graph = nx.Graph([(1, 2)])
 ROAD = Road()
 """
+CITY = """
+class City:
+    def __init__(self):
+        self.graph = nx.Graph([(1, 2)])
+        self.flows = {"a": pd.DataFrame({"v": [2.0]})}
+        self.seen = []
+    def add(self, a, b): self.graph.add_edge(a, b)
+    def count(self):
+        self.seen.append(1)
+        return self.graph.number_of_edges()
+    def flow(self): return self.flows["a"]["v"].sum()
+CITY = City()
+"""
 CHANGES = {
     "a column of a table": (TABLE, "TABLE['v'].sum()", "cfg.TABLE['v'] = {0}.0"),
     "a cell of a table": (TABLE, "TABLE['v'].sum()", "cfg.TABLE.loc[0, 'v'] = {0}.0"),
@@ -62,6 +75,9 @@ CHANGES = {
     "a tensor": ("WEIGHTS = torch.ones(1)", "WEIGHTS.item()", "cfg.WEIGHTS.fill_({0})"),
     "a graph of one's own": (ROADS, "ROADS.count()", "[cfg.ROADS.add_edge(1, 2 + i) for i in range({0})]"),
     "a graph in an object of one's own": (HOLDER, "ROAD.graph.number_of_edges()", "[cfg.ROAD.graph.add_edge(1, 2 + i) for i in range({0})]"),
+    "a graph in an object with methods": (CITY, "CITY.count()", "[cfg.CITY.graph.add_edge(1, 2 + i) for i in range({0})]"),
+    "a graph that methods of its object change": (CITY, "CITY.count()", "[cfg.CITY.add(1, 2 + i) for i in range({0})]"),
+    "a table in an object with methods": (CITY, "CITY.flow()", "cfg.CITY.flows['a'].loc[0, 'v'] = {0}.0"),
     "a dict of a class": ("OPTIONS = UserDict(k=2)", "OPTIONS['k']", "cfg.OPTIONS['k'] = {0}"),
     "a chain of dicts": ("CHAIN = ChainMap({'k': 2})", "CHAIN['k']", "cfg.CHAIN['k'] = {0}"),
     "what a parser holds": ("P = ConfigParser(); P.read_string('[a]\\nk = 2\\n')", "P['a']['k']", "cfg.P['a']['k'] = '{0}'"),
@@ -146,8 +162,8 @@ def test_using_it_changes_nothing(name: str, world: World) -> None:
 
 def test_what_the_function_changes_in_it_is_its_state(world: World) -> None:
     """Each call had a key of its own after the one before it, and none of them was found by the next process."""
-    text = "from pkg.config import *\n@cached\ndef f(x):\n    NET.layer.weight.data.mul_(2)\n    GRAPH.add_edge(x, -x)\n    return x\n"
-    world.write(package(text, config=imports(NET + GRAPH) + NET + GRAPH))
+    text = "from pkg.config import *\n@cached\ndef f(x):\n    NET.layer.weight.data.mul_(2)\n    GRAPH.add_edge(x, -x)\n    CITY.add(x, -x)\n    return x\n"
+    world.write(package(text, config=imports(NET + GRAPH + CITY) + NET + GRAPH + CITY))
     asked = "f(1), f(2), f(1), [f.entry(x) is not None for x in (1, 2)]"
     keys = ask(world, f"({asked}, f.key(1))[-1]")
     assert ask(world, "f.key(1)") == keys

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Protocol
 
-from simcache.errors import SourceChanged, Unkeyable
+from simcache.errors import BoundAnew, SourceChanged, Unkeyable
 from simcache.identity.forms.attributes import (
     FIELDS,
     attributes_of,
@@ -26,6 +26,7 @@ from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.bytecode import piece_of_code, place_of, qualname_of, same_code, stored_attributes
 from simcache.identity.process.cells import class_in_cell, codes_in_cell, piece_in_cell
 from simcache.identity.process.files import codes_of, is_new, is_outside, read, stands_in, text_before, times_reloaded
+from simcache.identity.process.library_data import LibraryData, data_in
 from simcache.identity.process.modules import (
     MAIN,
     Module,
@@ -73,6 +74,7 @@ class Followed(Protocol):
     def following(self, held: object) -> AbstractContextManager[object]: ...
     def count(self, *held: object) -> None: ...
     def watch_registry(self, held: object) -> None: ...
+    def watch_data(self, data: LibraryData) -> None: ...
 
 
 class Live:
@@ -228,6 +230,21 @@ class Live:
         from simcache.identity.forms.constant import value_digest  # nor do all reach data
 
         return value_digest(obj, path, _CodeWithin(self, path), root=self.root(of), reduces=reduces, whole=whole)
+
+    def changed_in(self, held: object, path: str, of: Module) -> str:
+        """The tables, graphs and networks of libraries in something that somebody has changed in place, by their values, watched from now on."""
+
+        def now(one: object) -> str:
+            return self.value_digest(one, path, of=of, reduces=True, whole=True)
+
+        changed: list[str] = []
+        for number, data in enumerate(data_in(held, self.is_record)):
+            self.closure.watch_data(data)
+            try:
+                changed += [f" {number}={data.told(now)}"] if data.is_changed() else ()
+            except Unkeyable as problem:  # what nobody can tell may be what was changed
+                raise BoundAnew(path, type(held).__qualname__) from problem
+        return "".join(changed)
 
     def digest_now(self, obj: object, path: str, of: Module) -> str:
         """The value of something that changes as it is used; nothing is followed from it, for later it may lead elsewhere."""

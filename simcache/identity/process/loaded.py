@@ -14,7 +14,7 @@ from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.at_first import is_changed, member_of
 from simcache.identity.process.bytecode import is_of_file, qualname_of, same_code
 from simcache.identity.process.files import codes_of, held_when_noted, is_new, is_outside, times_reloaded
-from simcache.identity.process.library_data import LibraryData, data_in, data_of
+from simcache.identity.process.library_data import LibraryData, data_of
 from simcache.identity.process.live import Live, check_code, which
 from simcache.identity.process.modules import Module, place_in, target, underlying
 from simcache.identity.process.taken import ABSENT, Guard, Names, guard_of
@@ -72,7 +72,7 @@ class Loaded:
         self.closure.guard(namespace, name, held)
         if piece.kind == "data":
             told = self._data(module, namespace, name, piece, held)
-            return told if piece.value else told + self._changed_in(held, f"{module.name}.{name}", module)
+            return told if piece.value else told + self.objects.changed_in(held, f"{module.name}.{name}", module)
         if piece.kind == "class":
             return "|".join(self._class(module, name, piece, held))
         return "|".join(self._function(module, name, piece, held))
@@ -329,21 +329,6 @@ class Loaded:
                 else self.objects.follow(held, path)
             )
         return self.objects.registered(held, module)
-
-    def _changed_in(self, held: object, path: str, module: Module) -> str:
-        """The tables, graphs and networks of libraries in what a name stands for that somebody has changed in place, by their values."""
-
-        def now(one: object) -> str:
-            return self.objects.value_digest(one, path, of=module, reduces=True, whole=True)
-
-        changed: list[str] = []
-        for number, data in enumerate(data_in(held, self.objects.is_record)):
-            self.closure.watch_data(data)
-            try:
-                changed += [f" {number}={data.told(now)}"] if data.is_changed() else ()
-            except Unkeyable as problem:  # what nobody can tell may be what was changed
-                raise BoundAnew(path, type(held).__qualname__) from problem
-        return "".join(changed)
 
     def _first(self, module: Module, name: str, piece: Piece, guard: Guard) -> Guard:
         """What a name stood for when its module was loaded, as far as that is known, else when the name was first followed (the `guard` of now)."""

@@ -59,15 +59,16 @@ class SetUp:
             return self._in_context(held, path, module, running)
         if isinstance(held, type):
             return self._in_class(held, path, module, running)
+        changed: dict[str, str] = {}
         if type(held) in _PYTHONS or self.objects.is_record(held):  # whose attributes, if there are any, count already
             found = dict(self._items(held, module, path, running)) if fixed else {}
         else:
-            found = dict(self._options(held, module, path, running, {}, fixed=fixed))
+            found = dict(self._options(held, module, path, running, {}, changed, fixed=fixed))
         if found and not of_told:
             first = _first_set.setdefault((id(namespace), name, times_reloaded(module.file.path)), (held, {}))
             if first[0] is held:
                 found = {path: digest for path, digest in found.items() if first[1].setdefault(path, digest) != digest}
-        return " ".join(f"{path}={digest}" for path, digest in sorted(found.items()))
+        return " ".join(f"{path}={digest}" for path, digest in sorted({**found, **changed}.items()))
 
     def _in_context(self, held: ContextVar[object], path: str, module: Module, running: Running) -> str:
         """What a program has set a variable of the context to, if no code that is reached sets one."""
@@ -89,11 +90,11 @@ class SetUp:
         return " ".join(found)
 
     def _options(
-        self, held: Any, module: Module, path: str, running: Running, met: dict[int, object], *, fixed: bool
+        self, held: Any, module: Module, path: str, running: Running, met: dict[int, object], changed: dict[str, str], *, fixed: bool
     ) -> Iterator[tuple[str, str]]:
         """The same of this object, of those that it holds if it is a list or dict, and of those that were made with it.
 
-        Each once, for they may lead back to where they are held.
+        Each once, for they may lead back to where they are held. What has `changed` in the tables and graphs in them is known by itself.
         """
         if isinstance(held, (type, types.ModuleType, types.FunctionType)) or id(held) in met or len(met) > _LOOKED_AT:
             return
@@ -102,7 +103,7 @@ class SetUp:
             for key, one in held.items() if isinstance(held, dict) else enumerate(held):
                 if not isinstance(one, SCALARS):
                     yield from self._options(
-                        one, module, f"{path}[{key!r}]" if isinstance(key, SCALARS) else path, running, met, fixed=fixed
+                        one, module, f"{path}[{key!r}]" if isinstance(key, SCALARS) else path, running, met, changed, fixed=fixed
                     )
             return
         pieces = self._classes(type(held))
@@ -114,9 +115,13 @@ class SetUp:
         without = worked_out(uses, {**of_class, **attributes})
         watched = []
         for name in sorted(filter(is_text, {**of_class, **attributes})):
-            if ANY in without or name in without or not upon.is_only_read(name):
+            if not upon.is_only_read(name):
                 continue
             value = attributes.get(name, of_class.get(name))
+            if told := self.objects.changed_in(value, f"{path}.{name}", module):
+                changed[f"{path}.{name}"] = told
+            if ANY in without or name in without:
+                continue
             if not self.objects.is_fixed(value) and (name in upon.fills or not self._is_still(value, upon)):
                 continue
             if name not in attributes:
@@ -131,7 +136,7 @@ class SetUp:
         if watched or inside:
             self.closure.watch_attributes(held, (*watched, *inside))
         for name in inside:
-            yield from self._options(attributes[name], module, f"{path}.{name}", running, met, fixed=fixed)
+            yield from self._options(attributes[name], module, f"{path}.{name}", running, met, changed, fixed=fixed)
 
     def _items(self, held: object, module: Module, path: str, running: Running) -> Iterator[tuple[str, str]]:
         """What it holds as a dict, list or set, if no method that may run changes that; `o.dt = 1` may, if its class says so."""
