@@ -6,11 +6,18 @@ import pytest
 
 from tests.simcache.world import World, package
 
-LIBRARIES = ("networkx", "pandas", "torch", "xarray")
+LIBRARIES = ("gymnasium", "networkx", "pandas", "torch", "xarray")
 IMPORTS = {
     "array": "import array",
     "ChainMap": "from collections import ChainMap",
+    "OrderedDict": "from collections import OrderedDict",
     "UserDict": "from collections import UserDict",
+    "defaultdict": "from collections import defaultdict",
+    "deque": "from collections import deque",
+    "gymnasium": "import gymnasium",
+    "dataclass": "from dataclasses import dataclass",
+    "MappingProxyType": "from types import MappingProxyType",
+    "namedtuple": "from collections import namedtuple",
     "ConfigParser": "from configparser import ConfigParser",
     "SimpleNamespace": "from types import SimpleNamespace",
     "nx": "import networkx as nx",
@@ -54,7 +61,47 @@ class City:
     def flow(self): return self.flows["a"]["v"].sum()
 CITY = City()
 """
+HELD_BY = {
+    "an ordered dict": ("OrderedDict(a={0})", "D['a']"),
+    "a dict with defaults": ("defaultdict(list, a={0})", "D['a']"),
+    "a queue": ("deque([{0}])", "D[0]"),
+    "a named tuple": ("namedtuple('Pair', 'a b')({0}, 1)", "D.a"),
+    "a dict of one's own": ("type('Own', (dict,), {{}})(a={0})", "D['a']"),
+    "a view of a dict": ("MappingProxyType({{'a': {0}}})", "D['a']"),
+    "an array of objects": ("np.array([{0}, 1], dtype=object)", "D[0]"),
+}
+SLOTS = """
+@dataclass(slots=True)
+class Slots:
+    a: object
+D = Slots(pd.DataFrame({'v': [2.0]}))
+"""
+ENV = """
+class Ring(gymnasium.Env):
+    def __init__(self):
+        self.table = pd.DataFrame({'v': [2.0]})
+        self.t = 0
+    def step(self, action):
+        self.t += 1
+        return self.table['v'].sum(), 0.0, False, False, {}
+ENV = Ring()
+"""
+OWN_PICKLE = """
+class Quiet(torch.nn.Linear):
+    def __getstate__(self): raise RuntimeError("nobody asks")
+NET = Quiet(1, 1)
+"""
 CHANGES = {
+    **{
+        f"a table in {name}": (f"D = {held.format('pd.DataFrame(dict(v=[2.0]))')}", f"{asked}['v'].sum()", f"cfg.{asked}.loc[0, 'v'] = {{0}}.0")
+        for name, (held, asked) in HELD_BY.items()
+    },
+    "a table in an object with slots": (SLOTS, "D.a['v'].sum()", "cfg.D.a.loc[0, 'v'] = {0}.0"),
+    "a table in an environment": (ENV, "ENV.step(0)[0]", "cfg.ENV.table.loc[0, 'v'] = {0}.0"),
+    "a network that says how it is pickled": (OWN_PICKLE, "NET.bias.item()", "torch.nn.init.constant_(cfg.NET.bias, {0})"),
+    "what a parser cannot put together": ("P = ConfigParser(); P.read_string('[a]\\nf = %Y\\nk = 2\\n')", "P['a']['k']", "cfg.P.set('a', 'k', '{0}')"),
+    "an attribute of a dict of a class": ("M = UserDict(k=2); M.scale = 1", "M.scale", "cfg.M.scale = {0}"),
+    "a name that another module took": (TABLE, "TABLE['v'].sum()", "cfg.TABLE = cfg.TABLE * {0}"),
     "a column of a table": (TABLE, "TABLE['v'].sum()", "cfg.TABLE['v'] = {0}.0"),
     "a cell of a table": (TABLE, "TABLE['v'].sum()", "cfg.TABLE.loc[0, 'v'] = {0}.0"),
     "a column that comes": (TABLE, "TABLE.get('w', TABLE['v']).sum()", "cfg.TABLE['w'] = {0}"),
@@ -200,3 +247,78 @@ def test_it_is_found_again_as_it_was(world: World) -> None:
         other = process.do("cfg.TABLE.loc[0, 'v'] = 7.0; answer = f.key(1)")
         assert process.do("cfg.TABLE.loc[0, 'v'] = 2.0; answer = f.key(1)") == key != other
         assert process.do("cfg.TABLE.loc[0, 'v'] = 7.0; answer = f.key(1)") == other
+
+
+MADE = {
+    "a table": ("pd.DataFrame({'v': [2.0, k]})", "config.HELD['v'].sum().item()"),
+    "a graph": ("nx.path_graph(int(k))", "len(config.HELD)"),
+    "a dict of a class": ("UserDict(k=k)", "config.HELD['k']"),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_a_function_of_its_module_binds_anew_counts(name: str, world: World) -> None:
+    """Only the object that stood there first was watched, and what came after it was stored as what the module holds by itself."""
+    made, asked = MADE[name]
+    config = (
+        f"def build(k): return {made}\nHELD = build(3)\ndef load(k):\n    global HELD\n    HELD = build(k)\ndef scale(k): HELD[k] = k\n"
+    )
+    world.write(package(f"from pkg import config\n@cached\ndef f(x): return x * {asked}\n", config=imports(made) + config))
+    assert (
+        ask(world, "[(f(1) == f.compute(1), config.load(k))[0] for k in (7, 4, 3)], f(1) == f.compute(1)") == "([True, True, True], True)"
+    )
+    assert ask(world, "(config.load(9), f(1) == f.compute(1))[1], (config.load(5), f(1) == f.compute(1))[1]") == "(True, True)"
+    assert ask(world, "f.entry(1) is not None, f(1) == f.compute(1)") == "(True, True)"
+
+
+def test_a_module_that_is_loaded_again_holds_what_it_says(world: World) -> None:
+    """What a function of the module had set before it counted on."""
+    config = f"{imports(TABLE)}{TABLE}\ndef scale(k): TABLE['v'] *= k\n"
+    world.write(package("from pkg import config\n@cached\ndef f(x): return x * config.TABLE['v'].sum()\n", config=config))
+    with world.live(*LIBRARIES) as process:
+        assert (
+            process.do("from importlib import reload; from pkg.mod import f, config; answer = f(1), config.scale(3), f(1)")
+            == "(np.float64(5.0), None, np.float64(15.0))"
+        )
+        assert process.do("reload(config); answer = f(1)") == "np.float64(5.0)"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_one_function_changes_counts_for_another(fails: bool, world: World) -> None:
+    """To train a network and then to evaluate it is two functions: what the first had done was no change for the second."""
+    config = imports(NET + TABLE) + NET + TABLE
+    text = f"""
+        from pkg.config import *
+        @cached
+        def train(k):
+            NET.layer.weight.data.mul_(k)
+            TABLE['v'] = TABLE['v'] * k
+            if {fails}: raise ValueError
+        @cached
+        def evaluate(x): return x * NET(torch.ones(1)).item(), x * TABLE['v'].sum()
+        def try_train(k):
+            try: train(k)
+            except ValueError: pass
+    """
+    world.write(package(text, config=config))
+    assert ask(world, "(try_train(3), evaluate(1) == evaluate.compute(1))[1]") == "True"
+    assert ask(world, "evaluate(1) == evaluate.compute(1), (try_train(5), evaluate(1) == evaluate.compute(1))[1]") == "(True, True)"
+
+
+def test_what_is_read_from_a_file_as_it_is_asked_for_is_no_change(world: World) -> None:
+    """A field that lies in a file is in memory once it was read, and had another key."""
+    text = "from pathlib import Path\nimport numpy as np, xarray as xr\n"
+    text += "class Slow(xr.backends.BackendArray):\n    shape, dtype = (2,), np.dtype(float)\n    def __getitem__(self, key): return np.ones(2)[key.tuple]\n"
+    text += "lazy = xr.core.indexing.MemoryCachedArray(xr.core.indexing.LazilyIndexedArray(Slow()))\nFIELD = xr.Dataset({'v': xr.Variable('x', lazy)})\n"
+    world.write(package("from pkg.config import FIELD\n@cached\ndef f(x): return x * FIELD.v.sum().item()\n", config=text))
+    assert ask(world, "f.key(1) == (f(1), f.key(1))[1]") == "True"
+    assert ask(world, "(FIELD.v.sum(), f.entry(1) is not None)[1]") == "True"
+
+
+def test_a_wide_table_and_a_dict_of_many_are_not_taken_apart(world: World) -> None:
+    """Twenty thousand columns took half a second at each hit."""
+    made = "WIDE = pd.DataFrame(np.ones((2, 20_000)))\nMANY = UserDict((i, str(i)) for i in range(300_000))\n"
+    world.write(package(f"{imports(made)}{made}@cached\ndef f(x): return x * WIDE.size * len(MANY)\n"))
+    looked = "from simcache.identity.process.library_data import data_of; answer = data_of(pkg.mod.WIDE), data_of(pkg.mod.MANY)"
+    with world.live(*LIBRARIES) as process:
+        assert process.do(f"import pkg.mod; {looked}") == "(None, None)"

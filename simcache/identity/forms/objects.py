@@ -220,8 +220,13 @@ def kept(value: Any) -> list[Any]:
         return [_shown(type(value)), str(value._numba_type_) if held else "", held]
     if _derives(type(value), "collections", "ChainMap"):
         return [_shown(type(value)), value.maps]
-    if isinstance(value, abc.Mapping) and not _derives(type(value), "xarray", "Dataset"):  # which has attributes and more
-        return [_shown(type(value)), [*value.items()]]
+    if _derives(type(value), "configparser", "RawConfigParser"):  # which may refuse to put together what it holds
+        return [_shown(type(value)), [(name, value.items(name, raw=True)) for name in value.sections()], [*value.defaults().items()]]
+    if isinstance(value, abc.Mapping) and not (
+        _derives(type(value), "xarray", "Dataset") or _derives(type(value), "collections", "UserDict")
+    ):
+        # Those two have attributes and more.
+        return [_shown(type(value)), [*(dict.items(value) if isinstance(value, dict) else value.items())]]
     if is_compiled(type(value)):
         return [_shown(type(value)), attributes_of(value), methods_of_compiled(type(value))]
     if _derives(type(value), "pandas", "DataFrame"):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from simcache.identity.process import files
-from simcache.identity.process.library_data import is_too_much, note_data
+from simcache.identity.process.library_data import forget, is_too_much, note_data
 from simcache.identity.process.taken import ABSENT, Guard, Itself, guard_of, is_little
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def note_loaded() -> None:
     files.note_loaded()
     for path, spec, namespace in list(files.loaded_modules()):
         if spec is None:  # of a script nobody is told when it is loaded: it is looked at as each of its functions is made
-            for held in list(namespace.values()):
-                deque(_note_inside(held), 0)
+            _note_script(path, list(namespace.values()))
             continue
         if _seen.get(path) is spec:
             continue
@@ -43,6 +42,17 @@ def note_loaded() -> None:
             _members.pop(one, None)
             _inside.pop(one, None)
         _noted[path] = [one for held in list(namespace.values()) for one in _note(held, namespace.get("__name__"))]
+
+
+def _note_script(path: str, held: list[object]) -> None:
+    """Remember what is in the data that a script holds now, and forget what it holds no more: it may make large things in a loop."""
+    ids = {id(one) for one in held}
+    for gone in [one for one in _noted.get(path, ()) if one not in ids]:
+        _inside.pop(gone, None)
+        forget(gone)
+    _noted[path] = [*ids]
+    for one in held:
+        deque(_note_inside(one), 0)
 
 
 def _note(held: object, module: object) -> Iterator[int]:

@@ -218,6 +218,11 @@ def namespace_of(module: object) -> dict[str, Any]:
     return found if type(found) is dict else {}
 
 
+def file_of(cls: type) -> str:
+    """That of the module in which a class was made; of one without, some file of Python."""
+    return namespace_of(sys.modules.get(cls.__module__)).get("__file__") or os.__file__
+
+
 def note_held(path: str, namespace: dict[str, object]) -> None:
     """Remember what a file says of which a module was loaded that Python does not list: nobody has looked at it before."""
     if path not in _loaded:

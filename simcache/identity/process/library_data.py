@@ -1,18 +1,16 @@
 """Objects of libraries that modules hold as data (tables, graphs, networks): whether a program has changed one in place."""
 
-import os
-import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from simcache.identity.forms.attributes import attributes_of, has_only_dict
+from simcache.identity.forms.attributes import attributes_of, has_attributes
 from simcache.identity.forms.base import SCALARS
-from simcache.identity.process.files import is_outside, namespace_of
-from simcache.identity.process.taken import is_watched, no_plain
+from simcache.identity.process.files import file_of, is_outside
+from simcache.identity.process.taken import is_array, is_watched, no_plain
 
 if TYPE_CHECKING:
     from simcache.identity.process.pickled import Pickled
@@ -32,7 +30,7 @@ _CHANGE = (
     ),
 )
 """Their modules whose objects do not: generators, optimizers, groups that remember what they were asked."""
-_CONTAINERS = (dict, list, set, tuple, frozenset)
+_CONTAINERS: tuple[Any, ...] = (dict, list, set, tuple, frozenset, deque)
 _PLAIN = frozenset(SCALARS)
 _CODE = frozenset({types.ModuleType, types.FunctionType, types.BuiltinFunctionType, *_PLAIN})
 _BUILT_UPON = _DATA - {"array", "collections", "configparser"}
@@ -61,7 +59,7 @@ def is_data(one: object) -> bool:
         return False
     if stays(one) or any(_is_built_upon(base) for base in cls.__mro__):
         return True
-    return issubclass(cls, (dict, list, set)) and is_outside(_file_of(cls))
+    return issubclass(cls, (dict, list, set)) and is_outside(file_of(cls))
 
 
 def _is_built_upon(base: type) -> bool:
@@ -71,68 +69,48 @@ def _is_built_upon(base: type) -> bool:
 
 
 class LibraryData:
-    """One such object: what was in it when its module had been loaded, or when it was first met, and what of that has changed.
+    """One such object, and what was in it when its module had been loaded, or when it was first met."""
 
-    What the code that is reached changes as it runs is its state, as everywhere: it stands for what was there before.
-    """
-
-    __slots__ = ("_first", "_held", "_left", "_told")
+    __slots__ = ("_first", "_held")
 
     def __init__(self, held: object) -> None:
         self._held = ref(held, partial(_forget, id(held))) if type(held).__weakrefoffset__ else partial(_given, held)
-        self._first = self._look()
-        self._left = self._first, self._first
-        """What running code has left, and for what that stands."""
-        self._told: tuple[Pickled | None, str] | None = None
+        self._first = self.now()
 
-    def stands_for(self) -> "Pickled | None":
-        """What is in it now, but for what running code has changed; None of too much."""
-        now = self._look()
-        return self._left[1] if now == self._left[0] else now
-
-    def is_changed(self) -> bool:
-        """Whether somebody else has changed it."""
-        return self.stands_for() != self._first
-
-    def leave(self, before: "Pickled | None") -> None:
-        """Running code has changed it."""
-        self._left = self._look(), before
-
-    def told(self, tell: Callable[[object], str]) -> str:
-        """What is in it as text; if running code has changed that, as it was told before."""
-        stands_for = self.stands_for()
-        if self._told is None or self._told[0] != stands_for or stands_for == self._look():
-            self._told = stands_for, tell(self._held())
-        return self._told[1]
-
-    def is_of(self, held: object) -> bool:
-        return self._held() is held
+    @property
+    def held(self) -> object:
+        return self._held()
 
     @property
     def is_known(self) -> bool:
         """Whether there was little enough in it to be looked at."""
         return self._first is not None
 
-    def _look(self) -> "Pickled | None":
+    def now(self) -> "Pickled | None":
+        """What is in it now; None of too much."""
         from simcache.identity.process.pickled import pickled  # most modules hold nothing of libraries
 
-        return pickled(self._held(), is_data)
+        return pickled(self.held, is_data)
+
+    def is_changed(self) -> bool:
+        return self.now() != self._first
 
 
 class Unchanged:
-    """Has a fingerprint hold only as long as an object is as it was when that was taken."""
+    """Has a fingerprint hold only as long as nobody changes an object but the code itself that it is of."""
 
-    __slots__ = ("_data", "_stood_for")
+    __slots__ = ("_data", "_now")
 
     def __init__(self, data: LibraryData) -> None:
         self._data = data
-        self._stood_for = data.stands_for()
+        self.note()
 
     def holds(self) -> bool:
-        return self._data.stands_for() == self._stood_for
+        return self._data.now() == self._now
 
     def note(self) -> None:
-        self._data.leave(self._stood_for)
+        """What is in it by now is no change: the code has run, and it is its state."""
+        self._now = self._data.now()
 
 
 _known: dict[int, LibraryData] = {}
@@ -141,7 +119,7 @@ _known: dict[int, LibraryData] = {}
 def data_of(held: object) -> LibraryData | None:
     """What is known of an object from now on; nothing of what is no data, or in which there is too much."""
     known = _known.get(id(held))
-    if known is not None and known.is_of(held):
+    if known is not None and known.held is held:
         return known if known.is_known else None
     if not is_data(held):
         return None
@@ -153,16 +131,30 @@ def data_in(held: object, is_record: Callable[[object], bool]) -> Iterator[Libra
     """The objects of libraries that something is, or that lie in a container or a record, and in those inside it."""
     queue, met = [held], set[int]()
     while queue and len(met) < _LOOKED_AT:
-        one: Any = queue.pop()
-        if id(one) in met or type(one) in _PLAIN:
+        one = queue.pop()
+        if id(one) in met or type(one) in _CODE:
             continue
         met.add(id(one))
-        if type(one) in _CONTAINERS:
-            queue += no_plain(one.values() if type(one) is dict else one) if len(one) <= _MANY else ()
-        elif (found := data_of(one)) is not None:
+        if (found := data_of(one)) is not None:
             yield found
-        elif is_record(one):
+            continue
+        items = _items_in(one)
+        if len(items) <= _MANY:
+            queue += no_plain(items)
+        if is_record(one):
             queue += attributes_of(one).values()
+
+
+def _items_in(held: Any) -> Collection[object]:
+    """What lies in a container, whatever its class makes of being asked."""
+    if is_array(held):
+        return held.ravel().tolist() if held.dtype.hasobject and held.size <= _LOOKED_AT else ()
+    if type(held) is types.MappingProxyType:
+        return [*held.values()]
+    kind: Any = next((kind for kind in _CONTAINERS if issubclass(type(held), kind)), tuple)
+    if kind is dict:
+        return dict.values(held)
+    return [*kind.__iter__(held)] if issubclass(type(held), kind) else ()
 
 
 def note_data(held: object) -> None:
@@ -179,12 +171,12 @@ def is_too_much(one: object) -> bool:
 def _may_be_record(held: object) -> bool:
     """Whether it is an object of the project whose attributes can be looked at without asking it."""
     cls = type(held)
-    return has_only_dict(cls) and (cls is types.SimpleNamespace or not is_outside(_file_of(cls)))
+    return not issubclass(cls, type) and has_attributes(held) and (cls is types.SimpleNamespace or not is_outside(file_of(cls)))
 
 
-def _file_of(cls: type) -> str:
-    """That of the module in which a class was made; of one without, some file of Python."""
-    return namespace_of(sys.modules.get(cls.__module__)).get("__file__") or os.__file__
+def forget(one: int) -> None:
+    """No module holds it any more."""
+    _known.pop(one, None)
 
 
 def _forget(one: int, _dead: object) -> None:

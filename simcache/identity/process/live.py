@@ -233,17 +233,14 @@ class Live:
 
     def changed_in(self, held: object, path: str, of: Module) -> str:
         """The tables, graphs and networks of libraries in something that somebody has changed in place, by their values, watched from now on."""
-
-        def now(one: object) -> str:
-            return self.value_digest(one, path, of=of, reduces=True, whole=True)
-
         changed: list[str] = []
         for number, data in enumerate(data_in(held, self.is_record)):
             self.closure.watch_data(data)
-            try:
-                changed += [f" {number}={data.told(now)}"] if data.is_changed() else ()
-            except Unkeyable as problem:  # what nobody can tell may be what was changed
-                raise BoundAnew(path, type(held).__qualname__) from problem
+            if data.is_changed():
+                try:
+                    changed.append(f" {number}={self.value_digest(data.held, path, of=of, reduces=True, whole=True)}")
+                except Unkeyable as problem:  # what nobody can tell may be what was changed
+                    raise BoundAnew(path, type(held).__qualname__) from problem
         return "".join(changed)
 
     def digest_now(self, obj: object, path: str, of: Module) -> str:

@@ -150,9 +150,10 @@ class Loaded:
                 for record in () if is_record else self.objects.records_in(held):  # those in a record are watched with it
                     self.closure.watch(record)
                 return told
+            self.closure.guard(namespace, name, held, inside=False)
             if (data := data_of(held)) is not None:
                 self.closure.watch_data(data)
-                return f"{self.objects.registered(held, module)} {data.told(lambda one: self.objects.digest_now(one, path, module))}"
+                return f"{self.objects.registered(held, module)} {self.objects.digest_now(held, path, module)}"
             seen = (id(namespace), name, times_reloaded(module.file.path))
             if seen not in _first_told or _first_told[seen][0] is not held:
                 _first_told[seen] = held, self.objects.digest_now(held, path, module)
@@ -374,7 +375,7 @@ class Loaded:
         self.closure.guard(namespace, name, held, inside=not same)  # where it comes from, what is inside is watched
         if same:
             return ""
-        return f"={self._bound_anew(held, f'{module.name}.{name}', module)}"
+        return f"={self._bound_anew(held, f'{module.name}.{name}', module, reduces=True)}"
 
     def _stands_for(self, module: Module, link: str, held: object) -> bool:
         absolute, chain = target(module, link)

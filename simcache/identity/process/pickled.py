@@ -3,15 +3,16 @@
 import sys
 import types
 from _pickle import Pickler  # the face of it takes longer to load
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from xxhash import xxh3_128
 
-from simcache.identity.forms.attributes import is_inert
+from simcache.identity.forms.attributes import attributes_of, is_inert
 from simcache.identity.forms.canonical import canonical
 from simcache.identity.forms.objects import kept
 from simcache.identity.forms.tensors import form_of
+from simcache.identity.process.files import file_of, is_outside
 from simcache.identity.process.taken import is_array, is_watched
 
 _CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
@@ -53,6 +54,11 @@ def pickled(held: object, is_data: Callable[[object], bool]) -> Pickled | None:
     return Pickled(writing.written.digest.digest(), writing.same)
 
 
+_PICKLES = frozenset({"__getstate__", "__reduce__", "__reduce_ex__"})
+_IN_MEMORY = frozenset({"NumpyIndexingAdapter", "PandasIndexingAdapter", "PandasMultiIndexingAdapter"})
+"""Classes of xarray around what lies in memory."""
+
+
 class _TooMuch(Exception):
     """There is more in it than is looked at."""
 
@@ -82,9 +88,9 @@ class _Writing(Pickler):
     def _buffer(self, buffer: Any) -> None:
         self.written.digest.update(buffer.raw())
 
-    def _take(self, size: int) -> None:
+    def _take(self, size: int, objects: int = 1) -> None:
         self._bytes -= size
-        self._objects -= 1
+        self._objects -= objects
         if self._bytes < 0 or self._objects < 0:
             raise _TooMuch
 
@@ -100,9 +106,11 @@ class _Writing(Pickler):
             return _same, (kind.__qualname__,)
         if "torch" in sys.modules and form_of(kind) is not None:
             return _same, self._of_torch(one)
-        self._take(_size_of(one))
+        self._take(*_size_of(one))
         if not (_is_pythons(kind) or self._is_data(one)):
             return self._by_itself(one)
+        if _is_pickled_by_its_user(kind):
+            return _same, (id(kind), attributes_of(one))
         try:
             return _same, tuple(kept(one))
         except Exception:  # an iterator, a file: nobody can tell what is in it
@@ -127,12 +135,25 @@ def _is_pythons(kind: type) -> bool:
     return package in sys.stdlib_module_names or (package == "numpy" and not inside.startswith("random"))
 
 
-def _size_of(one: Any) -> int:
-    """The bytes of the data in a table or an array, as far as these tell at once."""
-    package = type(one).__module__.partition(".")[0]
+def _size_of(one: Any) -> tuple[int, int]:
+    """The bytes of the data in a table or an array, and how much there is in it to be taken apart, as far as these tell at once."""
+    package, _, inside = type(one).__module__.partition(".")
+    if package == "xarray" and inside.startswith("core.indexing") and type(one).__name__ not in _IN_MEMORY:
+        raise _TooMuch  # it is read from a file as it is asked for
     if package == "polars":
-        return int(one.estimated_size()) if hasattr(one, "estimated_size") else 0
-    return int(getattr(one, "nbytes", 0)) if package in ("numpy", "xarray") else 0
+        return (int(one.estimated_size()), 1) if hasattr(one, "estimated_size") else (0, 1)
+    if hasattr(type(one), "iloc") and hasattr(type(one), "columns"):
+        return 0, 16 * one.shape[1]  # each of its columns is a table of its own for as long as it is looked at
+    if isinstance(one, Mapping):
+        return 0, len(one) // 16
+    return (int(getattr(one, "nbytes", 0)), 1) if package in ("numpy", "xarray") else (0, 1)
+
+
+def _is_pickled_by_its_user(kind: type) -> bool:
+    """Whether a class of the project says how it is pickled: that would run, and may say anything; of arrays only that tells what is in them."""
+    if hasattr(kind, "nbytes"):
+        return False
+    return any(not _PICKLES.isdisjoint(vars(base)) and not is_outside(file_of(base)) for base in kind.__mro__)
 
 
 def _same(*_parts: object) -> None:

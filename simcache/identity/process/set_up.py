@@ -12,6 +12,7 @@ from simcache.identity.forms.attributes import attributes_of, is_data, is_idle, 
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.at_first import set_since
 from simcache.identity.process.files import times_reloaded
+from simcache.identity.process.library_data import is_data as is_of_library
 from simcache.identity.process.live import Live
 from simcache.identity.process.modules import Module, place_in
 from simcache.identity.process.options import Running, Upon, made_with, worked_out
@@ -108,6 +109,7 @@ class SetUp:
             return
         pieces = self._classes(type(held))
         if not pieces:
+            changed.update(self._changed_in_built(held, module, path, running))
             return
         uses = [Use.of(row) for piece in pieces.values() for row in piece.uses]
         upon, attributes = running.upon(frozenset(pieces)), attributes_of(held)
@@ -137,6 +139,15 @@ class SetUp:
             self.closure.watch_attributes(held, (*watched, *inside))
         for name in inside:
             yield from self._options(attributes[name], module, f"{path}.{name}", running, met, changed, fixed=fixed)
+
+    def _changed_in_built(self, held: object, module: Module, path: str, running: Running) -> Iterator[tuple[str, str]]:
+        """What has changed in tables and graphs in an object that is built upon a class of a package, which may call any of its methods (`step`)."""
+        own = [base for base in type(held).__mro__ if not self.objects.is_foreign(base)]
+        if own and not is_of_library(held):  # of which it counts itself
+            upon = running.upon(frozenset(map(place_in, own)), frozenset(name for base in own for name in vars(base)))
+            for name, value in attributes_of(held).items():
+                if is_text(name) and not upon.sets(name) and (told := self.objects.changed_in(value, f"{path}.{name}", module)):
+                    yield f"{path}.{name}", told
 
     def _items(self, held: object, module: Module, path: str, running: Running) -> Iterator[tuple[str, str]]:
         """What it holds as a dict, list or set, if no method that may run changes that; `o.dt = 1` may, if its class says so."""
