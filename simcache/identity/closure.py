@@ -25,7 +25,7 @@ from simcache.identity.process.files import (
     times_reloaded,
     was_written,
 )
-from simcache.identity.process.library_data import LibraryData, Unchanged
+from simcache.identity.process.library_data import LibraryData, Unchanged, what_is_in
 from simcache.identity.process.live import Live
 from simcache.identity.process.loaded import Loaded
 from simcache.identity.process.made import Made, node_of, text_node
@@ -44,7 +44,6 @@ from simcache.identity.process.taken import (
     guard_of,
     watched,
     watched_names,
-    watched_value,
 )
 from simcache.identity.text.link import further, is_link
 from simcache.identity.text.piece import PLACES, Piece, digest_of
@@ -567,7 +566,7 @@ class Closure:
 
     def watch_value(self, held: object) -> None:
         """Have it hold only as long as all that a pickle would keep of an object is as it is."""
-        self.guards[id(held), "="] = watched_value(held)
+        self.guards[id(held), "="] = Guard(Itself(held), "", held, what_is_in, what_is_in(held))
 
 
 def _submodules(module: Module) -> list[str]:

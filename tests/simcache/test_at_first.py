@@ -5,7 +5,7 @@ import pytest
 from tests.simcache.world import World, package
 
 COMPUTED = """
-from collections import defaultdict, deque
+from collections import defaultdict, deque, namedtuple
 from functools import singledispatch
 import numpy as np
 DICT = {i: i * 2 for i in range(3)}
@@ -17,6 +17,10 @@ LAST = deque(range(3), 2)
 ARRAY = np.arange(3) * 2.0
 LARGE = {(i, -i): [i * 2] for i in range(2000)}
 MANY = np.arange(100_000) * 2.0
+PAIR = [i * 2 for i in range(3)], 1
+Named = namedtuple("Named", "rates limits")
+NAMED = Named(np.arange(3) * 2.0, [i * 2 for i in range(3)])
+BY_NAME = {"a": Named(np.arange(3), [i * 2 for i in range(3)])}
 SET = set(range(3))
 class Options:
     k = int("2")
@@ -65,6 +69,10 @@ CHANGES = {
     "an array as a whole": ("int(ARRAY[1])", "cfg.ARRAY *= {0} / 2"),
     "an item of a large dict": ("LARGE[1, -1][0]", "cfg.LARGE[1, -1][0] = {0}"),
     "an item of a large array": ("int(MANY[1])", "cfg.MANY[1] = {0}"),
+    "a list in a tuple": ("PAIR[0][1]", "cfg.PAIR[0][1] = {0}"),
+    "an array in a tuple with names": ("NAMED.rates.tolist()[1]", "cfg.NAMED.rates[1] = {0}"),
+    "a list in a tuple with names": ("NAMED.limits[1]", "cfg.NAMED.limits[1] = {0}"),
+    "a list in a tuple in a dict": ("BY_NAME['a'].limits[1]", "cfg.BY_NAME['a'].limits[1] = {0}"),
     "a set": ("max(SET)", "cfg.SET.add({0})"),
     "an attribute of a class that is computed": ("Options.k", "cfg.Options.k = {0}"),
     "an attribute of a class that a loop set": ("Options.n", "cfg.Options.n = {0}"),

@@ -245,7 +245,8 @@ def kept(value: Any) -> list[Any]:
 
 def _columns(table: Any) -> list[Any]:
     """What a table of pandas holds, column by column: in which blocks these lie changes as it is used."""
-    columns = [table.iloc[:, number].array for number in range(table.shape[1])]
+    quick = getattr(table, "_iter_column_arrays", None)  # a table of a column takes 20 µs to be made
+    columns = [table.iloc[:, number].array for number in range(table.shape[1])] if quick is None else [*quick()]
     held = [one.to_numpy() if type(one).__name__ == "NumpyExtensionArray" else one for one in columns]
     more = {name: getattr(table, name, None) for name in getattr(table, "_metadata", ())}
     return [_shown(type(table)), held, table.columns, table.index, table.attrs, table.flags.allows_duplicate_labels, more]

@@ -9,6 +9,7 @@ from weakref import ref
 
 from simcache.identity.forms.attributes import attributes_of, has_attributes
 from simcache.identity.forms.base import SCALARS
+from simcache.identity.forms.values import home_of
 from simcache.identity.process.files import file_of, is_outside
 from simcache.identity.process.taken import is_array, is_watched, no_plain
 
@@ -94,6 +95,14 @@ class LibraryData:
 
     def is_changed(self) -> bool:
         return self.now() != self._first
+
+
+def what_is_in(held: object) -> "Pickled | str":
+    """All that a pickle would keep of an object, however much that is."""
+    from simcache.identity.forms.constant import value_digest
+    from simcache.identity.process.pickled import pickled
+
+    return pickled(held, is_data) or value_digest(held, "value", home_of, reduces=True)
 
 
 class Unchanged:

@@ -143,7 +143,7 @@ def _size_of(one: Any) -> tuple[int, int]:
     if package == "polars":
         return (int(one.estimated_size()), 1) if hasattr(one, "estimated_size") else (0, 1)
     if hasattr(type(one), "iloc") and hasattr(type(one), "columns"):
-        return 0, 16 * one.shape[1]  # each of its columns is a table of its own for as long as it is looked at
+        return 0, one.shape[1]
     if isinstance(one, Mapping):
         return 0, len(one) // 16
     return (int(getattr(one, "nbytes", 0)), 1) if package in ("numpy", "xarray") else (0, 1)

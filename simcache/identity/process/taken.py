@@ -215,6 +215,8 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
         inside = _written if _can_be_written(held) else _of_many if is_large(held) else _copied
     elif type(held) is deque:
         inside = _of_deque
+    elif _may_change_within(held):
+        inside = _copied
     elif is_array(held):
         inside = _of_array
     elif type(held) is types.MappingProxyType:
@@ -240,14 +242,14 @@ def watched_names(held: object, sets: Callable[[str], bool]) -> Guard:
     return Guard(Itself(held), "", held, partial(_has_only, frozenset([*held_by(held), *remembered]), sets, held_by), True)
 
 
-def watched_value(held: object) -> Guard:
-    """A guard of all that a pickle would keep of an object."""
-    return Guard(Itself(held), "", held, _of_value, _of_value(held))
-
-
 def is_watched(held: object) -> bool:
     """Whether a guard of an object tells by itself what changes in it."""
     return type(held) in _CONTAINERS or type(held) is deque or is_array(held)
+
+
+def _may_change_within(held: Any) -> bool:
+    """Whether this is a tuple, with names or without, of few things that are more than plain values."""
+    return issubclass(type(held), tuple) and bool(no_plain(tuple.__getitem__(held, slice(None)))) and _is_small(held)
 
 
 def is_large(held: Any) -> bool:
@@ -389,15 +391,16 @@ def is_little(value: Any, is_much: Callable[[object], bool]) -> bool:
     queue, met, size = [value], 0, 0
     while queue and met <= _COPIED:
         one = queue.pop()
-        if type(one) in _HOLDERS or type(one) is deque:
-            met += len(one)
+        if _is_holder(type(one)) or type(one) is deque:
+            items = _items_of(one)
+            met += len(items)
             if met <= _COPIED:
-                queue += no_plain(one.values() if isinstance(one, dict) else one)
+                queue += no_plain(items)
         elif is_array(one):
             size += one.nbytes if not one.dtype.hasobject else one.nbytes * (_REMEMBERED // _WATCHED)
         elif is_much(one):
             return False
-    is_one = type(value) in _CONTAINERS or type(value) is deque or is_array(value)
+    is_one = type(value) in _CONTAINERS or type(value) is deque or is_array(value) or _may_change_within(value)
     return is_one and met <= _COPIED and size <= _REMEMBERED
 
 
@@ -411,12 +414,25 @@ def _is_small(value: Any) -> bool:
     queue, met = [value], 0
     while queue:
         one = queue.pop()
-        if type(one) in _HOLDERS:
-            met += len(one)
+        if _is_holder(type(one)):
+            items = _items_of(one)
+            met += len(items)
             if met > _COPIED:
                 return False
-            queue += one.values() if isinstance(one, dict) else one
-    return type(value) in _HOLDERS
+            queue += items
+    return _is_holder(type(value))
+
+
+def _is_holder(kind: type) -> bool:
+    """Whether instances are containers, or tuples with names."""
+    return kind in _HOLDERS or issubclass(kind, tuple)
+
+
+def _items_of(held: Any) -> Collection[Any]:
+    """What lies in one of these."""
+    if isinstance(held, dict):
+        return held.values()
+    return tuple.__getitem__(held, slice(None)) if isinstance(held, tuple) else held
 
 
 def is_array(value: Any) -> bool:
@@ -452,7 +468,7 @@ def _copied(held: Any) -> Any:
 
 def _copied_once(held: Any, met: set[int], depth: int) -> Any:
     kind = type(held)
-    if kind not in _HOLDERS:
+    if not _is_holder(kind):
         return _told_apart(held)
     if id(held) in met or depth > _DEEPEST:
         return held
@@ -461,7 +477,8 @@ def _copied_once(held: Any, met: set[int], depth: int) -> Any:
         return [(key, value if type(value) in _FIXED else _copied_once(value, met, depth + 1)) for key, value in held.items()]
     if kind is set or kind is frozenset:
         return kind, {*map(_told_apart, held)}
-    inside = [value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for value in held]
+    items = tuple.__iter__(held) if issubclass(kind, tuple) else held
+    inside = [value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for value in items]
     return tuple(inside) if kind is tuple else inside
 
 
