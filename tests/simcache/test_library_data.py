@@ -76,6 +76,11 @@ class Slots:
     a: object
 D = Slots(pd.DataFrame({'v': [2.0]}))
 """
+OF_CLASS = """
+class Settings:
+    table = pd.DataFrame({'v': [2.0]})
+    nets = {'a': nx.Graph([(1, 2)])}
+"""
 ENV = """
 class Ring(gymnasium.Env):
     def __init__(self):
@@ -97,6 +102,8 @@ CHANGES = {
         for name, (held, asked) in HELD_BY.items()
     },
     "a table in an object with slots": (SLOTS, "D.a['v'].sum()", "cfg.D.a.loc[0, 'v'] = {0}.0"),
+    "a table of a class": (OF_CLASS, "Settings.table['v'].sum()", "cfg.Settings.table['v'] *= {0}"),
+    "a graph in a dict of a class": (OF_CLASS, "Settings.nets['a'].number_of_edges()", "[cfg.Settings.nets['a'].add_edge(1, 2 + i) for i in range({0})]"),
     "a table in an environment": (ENV, "ENV.step(0)[0]", "cfg.ENV.table.loc[0, 'v'] = {0}.0"),
     "a network that says how it is pickled": (OWN_PICKLE, "NET.bias.item()", "torch.nn.init.constant_(cfg.NET.bias, {0})"),
     "what a parser cannot put together": ("P = ConfigParser(); P.read_string('[a]\\nf = %Y\\nk = 2\\n')", "P['a']['k']", "cfg.P.set('a', 'k', '{0}')"),

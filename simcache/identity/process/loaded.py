@@ -270,7 +270,7 @@ class Loaded:
         return {place.removeprefix(base) for place in self.closure.counted for base in bases if place.startswith(base)}
 
     def tables(self, module: Module, name: str, piece: Piece, fills: Callable[[str], bool]) -> str:
-        """The lists, dicts and sets of a class that are not what its text says, but for those that code which is reached changes."""
+        """The lists, dicts, sets and library data of a class that are not what its text says, but for those that code which is reached changes."""
         held = (module.namespace or {}).get(name)
         if not isinstance(held, type):
             return ""
@@ -283,13 +283,19 @@ class Loaded:
             place = f"{inside}{name}"
             if isinstance(member, type) and member.__qualname__ == f"{held.__qualname__}.{key}":
                 yield from self._tables(module, body, member, f"{place}.", fills)
-            elif type(member) in _TABLES and not is_pythons(key) and name not in kept and not fills(name):
+                continue
+            if is_pythons(key) or name in kept or fills(name):
+                continue
+            path = f"{module.name}.{held.__qualname__}.{key}"
+            if type(member) in _TABLES:
                 self.closure.guard(vars(held), key, member)
                 if place in body.constants or is_changed(member):
                     with contextlib.suppress(Unkeyable):  # of what it has come to hold, functions and classes count
-                        now = self.objects.value_digest(member, f"{module.name}.{held.__qualname__}.{key}", of=module)
+                        now = self.objects.value_digest(member, path, of=module)
                         if now != body.constants.get(place):
                             yield f"{place}={now}"
+            if changed := self.objects.changed_in(member, path, module):
+                yield f"{place}{changed}"
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"
