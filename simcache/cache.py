@@ -297,17 +297,12 @@ class Cache:
         }
 
     def _argument(self, entry: Entry, argument: Json) -> Json:
-        from simcache.recorded import told
-
-        named = entry.named(argument)
-        if argument["describe"].get("codec") != "json":
-            return {"digest": named.sha256, "text": told(argument["describe"], named.size)}
-        import json
+        from simcache.leaves import seen
 
         try:
-            return {"json": json.loads(bytes(self.content(entry, argument)))}
-        except (CacheError, ValueError, RecursionError) as problem:
-            return {"digest": named.sha256, "text": f"not readable: {problem}"}
+            return seen(argument["describe"], self.content(entry, argument))
+        except (CacheError, ValueError, LookupError, TypeError, RecursionError) as problem:
+            return {"digest": entry.named(argument).sha256, "text": f"not readable: {problem}"}
 
     def parts_of(self, entry: Entry) -> dict[str, str]:
         """The functions behind an entry's code version, and their digests; empty if they cannot be read."""

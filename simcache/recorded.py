@@ -9,6 +9,7 @@ from xxhash import xxh3_128, xxh3_128_hexdigest
 from simcache.codecs.registry import encode
 from simcache.errors import SourceChanged, Unkeyable, Unstorable
 from simcache.identity.forms.canonical import canonical
+from simcache.leaves import seen
 from simcache.model import INLINE, Json
 
 _REBUILT = 1 << 20
@@ -41,21 +42,10 @@ def record(
 
 def comparable(recorded: Mapping[str, Json]) -> dict[str, Json]:
     """Arguments of a call as `arguments_of` gives those of an entry."""
-    from hashlib import sha256
-
     return {
-        name: {"digest": sha256(argument["bytes"]).hexdigest(), "text": told(argument["describe"], len(argument["bytes"]))}
-        if "bytes" in argument and "json" not in argument
-        else argument
+        name: seen(argument["describe"], argument["bytes"]) if "bytes" in argument and "json" not in argument else argument
         for name, argument in recorded.items()
     }
-
-
-def told(describe: Json, size: int) -> str:
-    """A value that is no text, for people."""
-    dtype, shape = describe.get("dtype"), describe.get("shape")
-    array = f" {dtype} of shape {tuple(shape)}" if describe["codec"] == "array" and isinstance(shape, list) else ""
-    return f"{describe['codec']}{array}, {size} bytes"
 
 
 def _is_plain(value: Any) -> bool:

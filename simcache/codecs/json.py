@@ -19,7 +19,7 @@ What JSON has is written as itself: None, bool, str, int, finite float, list, an
     $dataclass                        ["module:Class", {name: value, …}]
     $model                            ["module:Class", {field: value, …}, [fields that were set], extra, private]
 
-and, in a tree (tree.py) only: $array, $raw, $tensor, $same, $axes. An object that is held twice is written twice, and comes back as two,
+and, in a tree (tree.py) only: $array, $raw, $tensor, $same, $axes, and of pandas (tables.py) $table, $column, $index, $values, $pandas. An object that is held twice is written twice, and comes back as two,
 unless the value is a state that a series goes on from: then it is $same.
 """
 

@@ -19,6 +19,8 @@ def form(writer: Writer, value: object) -> Any:
     if isinstance(value, Items):
         return _plain(writer, value)
     write = standard.WRITE.get(kind) or objects.writer_of(kind)
+    if write is None and "pandas" in sys.modules and any(base.__module__.startswith("pandas") for base in kind.__mro__):
+        write = import_module("simcache.codecs.tables").writer_of(kind)  # only where there are tables
     if write is not None:
         return write(writer, value)
     if "numpy" in sys.modules and isinstance(value, sys.modules["numpy"].generic):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar
 from simcache.identity.process.modules import MAIN, module_name, own_function
 
 # Their subclasses and their own annotations lead to no class that a user has annotated.
-_FOREIGN: Final = sys.stdlib_module_names | {"numpy", "pydantic", "torch", "typing_extensions"}
+_FOREIGN: Final = sys.stdlib_module_names | {"numpy", "pandas", "pydantic", "torch", "typing_extensions"}
 _LIMIT: Final = 512
 
 _known: dict[int, tuple[object, "Reach"]] = {}

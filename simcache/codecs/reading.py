@@ -145,13 +145,17 @@ _LATE = {
     **dict.fromkeys(("$decimal", "$uuid", "$path", "$posixpath", "$windowspath"), "simcache.codecs.standard"),
     **dict.fromkeys(("$enum", "$flag", "$namedtuple", "$dataclass", "$model"), "simcache.codecs.objects"),
     "$scalar": "simcache.codecs.arrays",
+    **dict.fromkeys(("$table", "$column", "$index", "$values", "$pandas"), "simcache.codecs.tables"),
 }
 
 
 def _late(tag: str) -> Read:
     if tag not in _LATE:
         raise Undecodable(f"the tag {tag!r} is not known here: a newer simcache may have written it")
-    table: dict[str, Read] = import_module(_LATE[tag]).READ
+    try:
+        table: dict[str, Read] = import_module(_LATE[tag]).READ
+    except ImportError as problem:
+        raise Undecodable(f"it holds a {tag[1:]} of {problem.name}, which is not here: install {problem.name}") from problem
     _READ.update(table)
     return table[tag]
 

@@ -20,6 +20,10 @@ LONGEST = 100
 """Letters of a value that are shown; what differs is named by its path anyway."""
 
 _ABSENT: Any = object()
+_TABLE = ("columns", "index", "values", "attrs", "flags")
+_COLUMN = ("name", "index", "values", "attrs", "flags")
+_ONE_BY_ONE = ("object", "text")
+"""Values of a column that stand in the tree themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +158,30 @@ def _node(tree: Any) -> _Node | None:
         return node
     if tag == "$namedtuple":
         return _items(payload[0], payload[1])
+    if tag == "$table":
+        return _Node(tag, {"labels": (".columns", payload[0]), **_beside(payload), **_columns(payload[0], payload[2])})
+    if tag == "$column":
+        return _Node(tag, {"name": (".name", payload[0]), **_beside(payload), "values": ("", payload[2])})
+    if tag == "$values":
+        return _items(_text(payload[:-1]), payload[-1]) if payload[0] in _ONE_BY_ONE else None
     if tag in ("$dataclass", "$model"):
         # Which fields of a model were set by hand (payload[2]) is no part of a key.
         held = [part for part in (payload[1], *payload[3:]) if isinstance(part, dict)]
         return _Node(payload[0], {name: ("." + name, item) for part in held for name, item in part.items()})
     return None
+
+
+def _beside(payload: list[Any]) -> dict[str, tuple[str, Any]]:
+    """What a table and a column have beside what they hold."""
+    return {"index": (".index", payload[1]), "attrs": (".attrs", payload[3]), "flags": (".flags.allows_duplicate_labels", payload[4])}
+
+
+def _columns(labels: Any, columns: list[Any]) -> dict[str, tuple[str, Any]]:
+    """The columns of a table by their labels, as far as these are texts and differ; else by their places."""
+    match labels:
+        case {"$index": ["Index", [_], {"$values": [_, *_, [*names]]}, *_]} if len({*map(_text, names)}) == len(columns) == len(names):
+            return {f"column {_text(name)}": (f"[{shown(name)}]", column) for name, column in zip(names, columns, strict=True)}
+    return {f"column {place}": (f".iloc[:, {place}]", column) for place, column in enumerate(columns)}
 
 
 def _tagged(tree: dict[str, Any]) -> tuple[str, Any]:
@@ -189,6 +212,12 @@ def _is_node(tag: str, payload: Any) -> bool:
             return isinstance(payload, list) and len(payload) == len(("class", "member")) and isinstance(payload[0], str)
         case "$recorded":
             return isinstance(payload, dict)
+        case "$table":
+            return isinstance(payload, list) and len(payload) == len(_TABLE) and isinstance(payload[2], list)
+        case "$column":
+            return isinstance(payload, list) and len(payload) == len(_COLUMN)
+        case "$values":
+            return isinstance(payload, list) and bool(payload) and (payload[0] not in _ONE_BY_ONE or isinstance(payload[-1], list))
     return True
 
 
@@ -265,6 +294,12 @@ def _tag(tag: str, payload: Any) -> Iterator[str]:
         yield f"{_class(payload[0])}.{payload[1]}"
     elif tag == "$flag":
         yield f"{_class(payload[0])}({payload[1]})"
+    elif tag == "$table":
+        yield from _call("table", ((f"{step}: ", column) for step, column in _columns(payload[0], payload[2]).values()))
+    elif tag == "$column":
+        yield from _call("column", [("", payload[2])])
+    elif tag == "$values" and payload[0] in _ONE_BY_ONE:
+        yield from _bracketed("[]", payload[-1])
     elif tag == "$recorded":
         yield str(payload.get("text", "a value that was not recorded"))
     elif tag == "$float":

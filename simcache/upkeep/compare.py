@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 from simcache.cache import Cache
 from simcache.chain import items_named, range_of
 from simcache.errors import CacheError
 from simcache.identity.difference import Difference, code_differences, differences, package_differences, version_differences
-from simcache.model import Buffer, Entry, Json, blob_of
+from simcache.leaves import seen
+from simcache.model import Entry, Json
 from simcache.upkeep.items import agreement, same_value
-from simcache.upkeep.leaves import tree_of
 from simcache.upkeep.report import Report
 from simcache.upkeep.served import Served, served
 
@@ -111,7 +111,8 @@ def _series(cache: Cache, old: Served, new: Served, inputs: list[Change]) -> Com
     same: bool | None = False
     beginning: Literal["old", "new"] | None = None
     if found.differs is not None:
-        values = _places(f"item {found.until}", *(_tree(cache, entry)[found.until - range_of(entry).start] for entry in found.differs))
+        items = (_seen(cache, entry)["json"][found.until - range_of(entry).start] for entry in found.differs)
+        values = _places(f"item {found.until}", *({"json": item} for item in items))
     elif found.other_bytes:
         values = [_told(f"{found.other_bytes}: other bytes, and no pickle is run to tell its items apart")]
     elif found.unknown:
@@ -186,10 +187,15 @@ def _values(cache: Cache, old: Served, new: Served) -> tuple[bool | None, list[C
     if same_value(old.first, new.first):
         return True, []
     try:
-        trees = _tree(cache, old.first), _tree(cache, new.first)
+        values = [_seen(cache, one.first) for one in (old, new)]
     except (CacheError, ValueError, LookupError, TypeError, RecursionError) as problem:
         return False, [_told(f"value: the bytes cannot be compared: {problem}")]
-    return False, _places("value", *trees)
+    return False, _places("value", *values)
+
+
+def _seen(cache: Cache, entry: Entry) -> Json:
+    described = entry.value or {}
+    return seen(described, cache.content(entry, described))
 
 
 def _kind(result: Served) -> str:
@@ -199,9 +205,9 @@ def _kind(result: Served) -> str:
     return f"a series of {items:,} item{'s' * (items != 1)}" if result.whole else f"{items_named(result.start, result.stop)} of a series"
 
 
-def _places(name: str, was: Any, now: Any) -> list[Change]:
-    """Where two trees differ."""
-    found = differences({name: {"json": was}}, {name: {"json": now}})
+def _places(name: str, was: Json, now: Json) -> list[Change]:
+    """Where two values differ."""
+    found = differences({name: was}, {name: now})
     changes = [_change(one, "value") for one in found[:_SHOWN]]
     if len(found) > _SHOWN:
         changes.append(_told(f"and {len(found) - _SHOWN} more place{'s' if len(found) > _SHOWN + 1 else ''}"))
@@ -211,34 +217,3 @@ def _places(name: str, was: Any, now: Any) -> list[Change]:
 def _told(text: str) -> Change:
     """Something about values that has no two sides."""
     return Change("value", "value", None, None, text)
-
-
-def _tree(cache: Cache, entry: Entry) -> Any:
-    described = entry.value or {}
-    data = cache.content(entry, described)
-    if described["codec"] in ("json", "tree"):
-        return tree_of(described, data, _leaf)
-    if described["codec"] == "array":
-        return _leaf("$array", [described["dtype"], described["shape"], described["order"]], data)
-    return {"$bytes": [described["codec"], data.nbytes, entry.named(described).sha256]}
-
-
-def _leaf(tag: str, rest: list[Any], memory: Buffer) -> Json:
-    """A leaf as one that a person can compare: what it is, a few numbers of an array, and its digest."""
-    if tag == "$array":
-        said = _array(rest, memory)
-    elif tag == "$tensor":
-        said = f"tensor {rest[0]} {rest[1]}"
-    else:
-        said = f"{rest[0]:,} bytes"
-    return {"$recorded": {"digest": blob_of([memory]).sha256, "text": said}}
-
-
-def _array(form: Sequence[Any], memory: Buffer) -> str:
-    from simcache.codecs.arrays import unpack
-
-    array = unpack(memoryview(memory), 0, *form)
-    said = f"array {array.dtype} {list(array.shape)}"
-    if array.size and array.dtype.kind in "biufc":
-        said += f", first {array.flat[0]}, mean {array.mean():.17g}"
-    return said

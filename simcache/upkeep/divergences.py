@@ -8,8 +8,8 @@ from typing import Any
 
 from simcache.chain import items_named, longest_chain, reach_of
 from simcache.errors import CacheError
+from simcache.leaves import tree_of
 from simcache.model import Blob, Buffer, Entry, Json, Segment, form_of
-from simcache.upkeep.leaves import tree_of
 from simcache.upkeep.report import Report
 
 _Part = tuple[Entry, Segment]

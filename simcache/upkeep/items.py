@@ -8,9 +8,9 @@ from typing import NamedTuple
 from simcache.cache import Cache
 from simcache.chain import items_named, range_of
 from simcache.errors import CacheError
+from simcache.leaves import tree_of
 from simcache.model import Entry, form_of
 from simcache.upkeep.divergences import by_digest
-from simcache.upkeep.leaves import tree_of
 
 
 class Agreement(NamedTuple):

@@ -179,7 +179,7 @@ def canonical_arguments(arguments: Mapping[str, object], code_version: Callable[
 
 
 def _library_form(cls: type) -> Form | None:
-    """The form of a type of the standard library, numpy or torch, none of which is loaded for it."""
+    """The form of a type of the standard library, numpy, pandas or torch, none of which is loaded for it."""
     for (module, name), form in values.LIBRARY.items():
         if getattr(sys.modules.get(module), name, None) is cls:
             return form
@@ -187,6 +187,11 @@ def _library_form(cls: type) -> Form | None:
         from simcache.identity.forms import arrays
 
         if (known := arrays.form_of(cls)) is not None:
+            return known
+    if "pandas" in sys.modules:
+        from simcache.identity.forms import tables
+
+        if (known := tables.form_of(cls)) is not None:
             return known
     if "torch" in sys.modules:
         from simcache.identity.forms import tensors

@@ -230,7 +230,11 @@ def kept(value: Any) -> list[Any]:
     if is_compiled(type(value)):
         return [_shown(type(value)), attributes_of(value), methods_of_compiled(type(value))]
     if _derives(type(value), "pandas", "DataFrame"):
-        return _columns(value)
+        from simcache.identity.forms.tables import columns_of
+
+        more = {name: getattr(value, name, None) for name in getattr(value, "_metadata", ())}
+        beside = [value.columns, value.index, value.attrs, value.flags.allows_duplicate_labels]
+        return [_shown(type(value)), columns_of(value), *beside, more]
     registered = copyreg.dispatch_table.get(type(value))  # as of `int | str`
     kept = value.__reduce_ex__(_PROTOCOL) if registered is None else registered(value)
     if isinstance(kept, str):
@@ -241,15 +245,6 @@ def kept(value: Any) -> list[Any]:
     elif type(value).__module__.startswith("xarray.") and type(state) is tuple:  # of slots
         state = state[0], {name: held for name, held in state[1].items() if not (name == "_cache" or _is_nothing(held))}
     return [f"{maker.__module__}.{maker.__qualname__}", given, state, [] if items is None else [*items], [] if pairs is None else [*pairs]]
-
-
-def _columns(table: Any) -> list[Any]:
-    """What a table of pandas holds, column by column: in which blocks these lie changes as it is used."""
-    quick = getattr(table, "_iter_column_arrays", None)  # a table of a column takes 20 µs to be made
-    columns = [table.iloc[:, number].array for number in range(table.shape[1])] if quick is None else [*quick()]
-    held = [one.to_numpy() if type(one).__name__ == "NumpyExtensionArray" else one for one in columns]
-    more = {name: getattr(table, name, None) for name in getattr(table, "_metadata", ())}
-    return [_shown(type(table)), held, table.columns, table.index, table.attrs, table.flags.allows_duplicate_labels, more]
 
 
 def _record(cls: type, declared: tuple[str, ...]) -> Form:

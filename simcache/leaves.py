@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from simcache.model import Buffer, Json
+from simcache.model import Buffer, Json, blob_of
 
 Leaf: TypeAlias = Callable[[str, list[Any], Buffer], Any]
 """Makes something of a leaf: of its tag, of what stands there beside its offset, and of its bytes (with the zeros after them)."""
@@ -18,6 +18,40 @@ def tree_of(described: Json, data: Buffer, leaf: Leaf) -> Any:
     begin, length = described.get("json", (0, view.nbytes))
     tree = json.loads(bytes(view[begin : begin + length]))
     return _replaced(tree, view, sorted({begin, *_offsets(tree)}), leaf) if described["codec"] == "tree" else tree
+
+
+def seen(described: Json, data: Buffer) -> Json:
+    """A stored value as people compare it, read without its classes: {"json": tree}; {"digest": …, "text": …} if it is none that could be read so."""
+    if described["codec"] in ("json", "tree"):
+        return {"json": tree_of(described, data, _recognised)}
+    if described["codec"] == "array":
+        return {"json": _recognised("$array", [described["dtype"], described["shape"], described["order"]], data)}
+    return _digest(data, f"{described['codec']}, {memoryview(data).nbytes} bytes")
+
+
+def _recognised(tag: str, rest: list[Any], memory: Buffer) -> Json:
+    """A leaf as one that a person can compare: what it is, a few numbers of an array, and its digest."""
+    if tag == "$array":
+        said = _array(rest, memory)
+    elif tag == "$tensor":
+        said = f"tensor {rest[0]} {rest[1]}"
+    else:
+        said = f"{rest[0]:,} bytes"
+    return {"$recorded": _digest(memory, said)}
+
+
+def _digest(memory: Buffer, said: str) -> Json:
+    return {"digest": blob_of([memory]).sha256, "text": said}
+
+
+def _array(form: Sequence[Any], memory: Buffer) -> str:
+    from simcache.codecs.arrays import unpack
+
+    array = unpack(memoryview(memory), 0, *form)
+    said = f"array {array.dtype} {list(array.shape)}"
+    if array.size and array.dtype.kind in "biufc":
+        said += f", first {array.flat[0]}, mean {array.mean():.17g}"
+    return said
 
 
 def _offsets(tree: Any) -> list[int]:
