@@ -68,6 +68,8 @@ def _column(writer: Writer, value: Any) -> Any:
 
 def _beside(writer: Writer, value: Any) -> list[Any]:
     """What somebody has said of a table or column."""
+    if own := sorted(name for name in vars(value) if not name.startswith("_")):
+        raise Unstorable(f".{own[0]}", "an attribute that was set on a table is lost as soon as that is copied: put it into .attrs")
     return [_within(".attrs", Writer.form, writer, value.attrs), value.flags.allows_duplicate_labels]
 
 

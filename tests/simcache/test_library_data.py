@@ -96,6 +96,18 @@ class Quiet(torch.nn.Linear):
     def __getstate__(self): raise RuntimeError("nobody asks")
 NET = Quiet(1, 1)
 """
+EQUALS = """
+class Road:
+    def __init__(self, name, speed): self.name, self.speed = name, speed
+    def __eq__(self, other): return other.name == self.name
+    __hash__ = None
+"""
+BESIDE = "C = SimpleNamespace(t=pd.DataFrame({'v': [1.0]}), k=1, d={'a': pd.DataFrame({'v': [1.0]})})"
+NORM = """
+L = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(1, 1, bias=False))
+torch.nn.init.constant_(L.parametrizations.weight.original0, 2.0)
+torch.nn.init.constant_(L.parametrizations.weight.original1, 1.0)
+"""
 CHANGES = {
     **{
         f"a table in {name}": (f"D = {held.format('pd.DataFrame(dict(v=[2.0]))')}", f"{asked}['v'].sum()", f"cfg.{asked}.loc[0, 'v'] = {{0}}.0")
@@ -139,8 +151,27 @@ CHANGES = {
     "a field": ("FIELD = xr.DataArray([2.0, 3.0])", "FIELD.sum().item()", "cfg.FIELD[0] = {0}"),
     "an array of Python": ("NUMBERS = array.array('d', [2.0])", "NUMBERS[0]", "cfg.NUMBERS[0] = {0}"),
     "bytes": ("BYTES = bytearray(b'2')", "BYTES[0]", "cfg.BYTES[0] = {0}"),
+    "a number beside a table": (BESIDE, "C.k", "cfg.C.k = {0}"),
+    "another table in a record": (BESIDE, "C.t['v'].sum()", "cfg.C.t = cfg.C.t * {0}"),
+    "another table in a dict of a record": (BESIDE, "C.d['a']['v'].sum()", "cfg.C.d['a'] = cfg.C.t * {0}"),
+    "another table of a class": (OF_CLASS, "Settings.table['v'].sum()", "cfg.Settings.table = cfg.Settings.table * {0}"),
+    "another graph in a dict of a class": (OF_CLASS, "Settings.nets['a'].number_of_edges()", "cfg.Settings.nets['a'] = nx.path_graph({0})"),
+    "a table that lies in steps": ("TABLE = pd.DataFrame(np.ones((5, 100_000))).T", "TABLE.iloc[0, 0].item()", "cfg.TABLE.iloc[0, 0] = {0}"),
+    "every second row of a table": ("TABLE = pd.DataFrame(np.ones((400_000, 2))).iloc[::2]", "TABLE.iloc[0, 0].item()", "cfg.TABLE.iloc[0, 0] = {0}"),
+    "a large array with a mask": ("M = np.ma.masked_array(np.ones(200_000))", "M[0].item()", "cfg.M[0] = {0}"),
+    "a mask": ("M = np.ma.masked_array([2.0, 3.0, 4.0])", "M.count()", "cfg.M[:{0} - 4] = np.ma.masked"),
+    "records of numpy": ("R = np.rec.array(np.zeros(200_000, [('a', 'f8')]))", "R.a[0].item()", "cfg.R.a[0] = {0}"),
+    "weights under a norm": (NORM, "L(torch.ones(1)).item()", "torch.nn.init.constant_(cfg.L.parametrizations.weight.original0, {0})"),
+    "weights beside a sparse tensor": ("L = torch.nn.Linear(1, 1, bias=False); L.weight.data.fill_(2); L.mask = torch.eye(2).to_sparse()", "L.weight.item()", "torch.nn.init.constant_(cfg.L.weight, {0})"),
+    "another tensor in a dict": ("D = {'w': torch.ones(2)}", "D['w'].sum().item()", "cfg.D['w'] = torch.ones(2) * {0}"),
+    "another field in a dict": ("D = {'a': xr.Dataset({'v': ('x', [1.0])})}", "D['a'].v.sum().item()", "cfg.D['a'] = cfg.D['a'] * {0}"),
+    "another object that says it is equal": (EQUALS + "D = [Road('a', 2)]\n", "D[0].speed", "cfg.D[0] = cfg.Road('a', {0})"),
+    "a list for a pair": ("L = [namedtuple('Pair', 'a b')(1, 1)]", "L[0].__class__.__name__", "cfg.L[0] = [1, 1]"),
+    "pairs for a dict": ("L = [{'a': 1}]", "L[0].__class__.__name__", "cfg.L[0] = [('a', 1)]"),
+    "what is set on a table": (TABLE + "; TABLE.scale = 2", "TABLE.scale", "cfg.TABLE.scale = {0}"),
+    "a list in an array of objects": ("M = np.array([None, 1]); M[0] = [2]", "M[0][0]", "cfg.M[0][0] = {0}"),
 }  # fmt: skip
-UNTOLD = ("weights of which something is said",)
+UNTOLD = ("weights of which something is said", "weights under a norm", "weights beside a sparse tensor")
 """Those of which nobody can tell all: computed, and not stored."""
 FUNCTION = "@cached\ndef f(x): return x * {asked}\n"
 HERE = "where the function is"
@@ -197,6 +228,10 @@ USES = {
     "a field": ("FIELD = xr.DataArray([2.0, 3.0], dims='x')", "FIELD.sum().item()", "cfg.FIELD.mean(); cfg.FIELD.values; cfg.FIELD.sel(x=0); cfg.FIELD.load()"),
     "a field of dates": ("FIELD = xr.DataArray(pd.date_range('2026-01-01', periods=2), dims='x')", "FIELD.dt.year.sum().item()", "cfg.FIELD.dt.year"),
     "a sum of gradients": (NET, "NET(torch.ones(1)).item()", "cfg.NET.zero_grad(); cfg.NET.requires_grad_(True)"),
+    "a table of days": ("TABLE = pd.DataFrame({'v': [2.0, 3.0]}, index=pd.date_range('2026-01-01', periods=2))", "TABLE['v'].sum()", "cfg.TABLE.index.day; str(cfg.TABLE); cfg.TABLE.index[0]; cfg.TABLE.resample('D').sum()"),
+    "a column of durations": ("ROW = pd.Series(pd.to_timedelta([1, 2], unit='h'))", "ROW.sum()", "cfg.ROW.dt.days; str(cfg.ROW); cfg.ROW[0]"),
+    "integers and nothing": ("ROW = pd.Series([1, None], dtype='Int64')", "ROW.sum()", "cfg.ROW.to_csv(); cfg.ROW.isna(); str(cfg.ROW)"),
+    "an array with a mask": ("M = np.ma.masked_array([2.0, 3.0])", "M.sum().item()", "cfg.M.fill_value; cfg.M.filled(); str(cfg.M)"),
     "a parser": ("P = ConfigParser(); P.read_string('[a]\\nk = 2\\n')", "P['a']['k']", "cfg.P['a'].getint('k'); cfg.P.sections()"),
 }  # fmt: skip
 
@@ -329,3 +364,46 @@ def test_a_wide_table_and_a_dict_of_many_are_not_taken_apart(world: World) -> No
     looked = "from simcache.identity.process.library_data import data_of; answer = data_of(pkg.mod.WIDE), data_of(pkg.mod.MANY)"
     with world.live(*LIBRARIES) as process:
         assert process.do(f"import pkg.mod; {looked}") == "(None, None)"
+
+
+ODD = {
+    "many moments": "TIMES = np.arange(20_000).astype('datetime64[s]')",
+    "many durations in a dict": "TIMES = {'t': np.arange(20_000).astype('timedelta64[s]')}",
+    "a dict that cannot be asked for": "class Odd:\n    @property\n    def __dict__(self): raise RuntimeError\nODD = Odd()",
+    "a module that is none": "class Odd:\n    __module__ = property(lambda self: 1)\nODD = Odd()\nNONE = type('None_', (), {'__module__': None})()",
+    "an array in itself": "ODD = np.array([None, 1]); ODD[0] = ODD",
+    "a tuple in itself": "L = [1]; ODD = (L,); L.append(ODD)",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_module_that_holds_odd_things_can_be_loaded(name: str, world: World) -> None:
+    """Whatever it holds is looked at as it is loaded, also by those who never ask for it."""
+    world.write(
+        package(
+            "from pkg import config\n@cached\ndef f(x): return x\n@cached\ndef g(x): return str(vars(config).keys())\n",
+            config=f"import numpy as np\n{ODD[name]}\n",
+        )
+    )
+    assert ask(world, "f(1), f.entry(1) is not None") == "(1, True)"
+
+
+def test_what_has_grown_too_large_counts_by_its_value(world: World) -> None:
+    """Nothing was told of it any more, which was taken for no change."""
+    world.write(package(imports(TABLE) + TABLE + "\n" + FUNCTION.format(asked="TABLE['v'].sum().item()")))
+    with world.live(*LIBRARIES) as process:
+        process.do("import pkg.mod as cfg; from pkg.mod import f; f(1); cfg.TABLE.attrs['k'] = ['x' * 2_000_000]")
+        for value in (5.0, 6.0):
+            assert process.do(f"cfg.TABLE['v'] = {value}; answer = f(1) == f.compute(1)") == "True"
+
+
+def test_a_script_forgets_nothing_of_a_module(world: World) -> None:
+    """A name of a script was bound anew, and what its module had held by then was the text's from then on."""
+    files = package(
+        "from pkg.config import LIST, TABLE\n@cached\ndef f(x): return x * sum(LIST) * TABLE['v'].sum().item()\n",
+        config=f"{imports(TABLE)}LIST = [1, 2]\n{TABLE}\n",
+    )
+    script = "from pkg.config import LIST, TABLE\nfrom simcache import cached\nfrom pkg.mod import f\n@cached\ndef g(x): return x\nLIST.append(10)\nTABLE['v'] *= 2\nLIST, TABLE = [], 0\n@cached\ndef h(x): return x\nprint(f(1) == f.compute(1))\n"
+    world.write({**files, "main.py": script})
+    assert world.run([str(world.checkout / "main.py")]).strip() == "True"
+    assert ask(world, "f(1) == f.compute(1)") == "True"

@@ -169,7 +169,7 @@ GOLDEN = {
     "a table of categories": "22e54598a3030cf20d210147d9415c52",
     "a table by levels": "acd465e4dfd3ed474cbc6545321e2b08",
     "a table with attributes": "3a9d104a5fcee472efb18f791b8e2459",
-    "a column with another name": "4c55e0a9f0e612ddc2e68434067afe60",
+    "a column with another name": "590db9a6ab31c6f5fc7079d45a5119db",
     "a moment in UTC": "a9c183547deed0daf3526e3e877b7194",
     "a duration": "1c403ef6e1013d72f3fdc344ae718620",
 }

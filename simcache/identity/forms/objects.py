@@ -27,7 +27,7 @@ _COPIED = frozenset("__annotate__ __annotations__ __doc__ __module__ __name__ __
 _PROTOCOL = 4
 """Of pickles; the newest that every Python knows, so that all tell the same."""
 
-_WORKED_OUT = frozenset({"_has_canonical_format", "_has_sorted_indices"})
+_WORKED_OUT = frozenset({"_cache", "_has_canonical_format", "_has_sorted_indices", "has_canonical_format"})
 
 _REMEDY = "leave it out with ignore=(…), pass what it is made of, or give its class a `__cache_key__`"
 
@@ -230,11 +230,15 @@ def kept(value: Any) -> list[Any]:
     if is_compiled(type(value)):
         return [_shown(type(value)), attributes_of(value), methods_of_compiled(type(value))]
     if _derives(type(value), "pandas", "DataFrame"):
-        from simcache.identity.forms.tables import columns_of
+        from simcache.identity.forms.tables import beside, columns_of
 
         more = {name: getattr(value, name, None) for name in getattr(value, "_metadata", ())}
-        beside = [value.columns, value.index, value.attrs, value.flags.allows_duplicate_labels]
-        return [_shown(type(value)), columns_of(value), *beside, more]
+        return [_shown(type(value)), columns_of(value), *beside(value), more]
+    if type(value).__module__.partition(".")[0] == "pandas":
+        from simcache.identity.forms.tables import parts_of
+
+        if (parts := parts_of(value)) is not None:
+            return [_shown(type(value)), *parts]
     registered = copyreg.dispatch_table.get(type(value))  # as of `int | str`
     kept = value.__reduce_ex__(_PROTOCOL) if registered is None else registered(value)
     if isinstance(kept, str):

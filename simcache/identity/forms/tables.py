@@ -36,6 +36,21 @@ def form_of(cls: type) -> Form | None:
     return None if parts is None else _made_of(cls.__name__, parts)
 
 
+def parts_of(value: Any) -> list[object] | None:
+    """What a value of pandas is made of, whatever it remembers of itself; None of one that is not known here."""
+    parts = _PARTS.get(type(value).__name__, _index if isinstance(value, sys.modules["pandas"].Index) else None)
+    if type(value).__module__.partition(".")[0] != "pandas" or parts is None:
+        return None
+    return [part.held if type(part) is _Values else part for part in parts(value)]
+
+
+def beside(value: Any) -> list[object]:
+    """What a table has beside its columns, and a column beside its values: of its own attributes only those that somebody has set."""
+    own = {name: one for name, one in vars(value).items() if not name.startswith("_")}
+    labels = [value.columns] if hasattr(value, "columns") else [value.name]
+    return [*labels, value.index, value.attrs, value.flags.allows_duplicate_labels, *([own] if own else [])]
+
+
 def columns_of(table: Any) -> list[Any]:
     """The values of each column of a table: an array, numpy's own where it can be."""
     quick = getattr(table, "_iter_column_arrays", None)  # a table of a column takes 20 µs to be made
@@ -50,15 +65,14 @@ def plain(values: Any) -> Any:
 def _table(value: Any, walk: Walk, depth: int) -> bytes:
     if depth > DEEPEST:
         raise Refused
-    labels, columns = value.columns, []
+    labels, columns = value.columns, list[bytes]()
     for number, values in enumerate(columns_of(value)):
         try:
             columns.append(_form(_Values(values), walk, depth + 1))
         except Refused as refused:
             refused.inside(key_step(labels[number]), value)
             raise
-    beside = (labels, value.index, value.attrs, value.flags.allows_duplicate_labels)
-    return compound("pandas.DataFrame", *columns, *(_form(part, walk, depth + 1) for part in beside))
+    return compound("pandas.DataFrame", *columns, *(_form(part, walk, depth + 1) for part in beside(value)))
 
 
 def _made_of(name: str, parts: Parts) -> Form:
@@ -143,7 +157,7 @@ def _masked(value: Any) -> tuple[object, ...]:
 
 
 _PARTS: dict[str, Parts] = {
-    "Series": lambda column: (_Values(column.array), column.index, column.name, column.attrs, column.flags.allows_duplicate_labels),
+    "Series": lambda column: (_Values(column.array), *beside(column)),
     "RangeIndex": lambda index: (index.start, index.stop, index.step, index.name),
     "MultiIndex": lambda index: ([*index.levels], [*index.codes], [*index.names]),
     "NumpyExtensionArray": lambda values: (_Values(values),),

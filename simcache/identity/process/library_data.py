@@ -4,6 +4,7 @@ import types
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -11,7 +12,7 @@ from simcache.identity.forms.attributes import attributes_of, has_attributes
 from simcache.identity.forms.base import SCALARS
 from simcache.identity.forms.values import home_of
 from simcache.identity.process.files import file_of, is_outside
-from simcache.identity.process.taken import is_array, is_watched, no_plain
+from simcache.identity.process.taken import is_array, is_watched, no_plain, place_of
 
 if TYPE_CHECKING:
     from simcache.identity.process.pickled import Pickled
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _DATA = frozenset("array collections configparser geopandas networkx numpy pandas polars scipy shapely torch xarray".split())
 """Packages whose objects stay as they are while they are only used."""
 _CHANGE = (
-    *("numpy.random", "scipy.stats", "torch._C", "torch.optim", "torch.utils"),
+    *("numpy.lib", "numpy.random", "scipy.stats", "torch._C", "torch.optim", "torch.utils"),
     *(
         "pandas.api.typing",
         "pandas.core.groupby",
@@ -30,20 +31,24 @@ _CHANGE = (
         "xarray.core.groupby",
     ),
 )
-"""Their modules whose objects do not: generators, optimizers, groups that remember what they were asked."""
+"""Their modules whose objects do not: generators, optimizers, archives that are read as they are asked, groups that remember what they were asked."""
+_FOR_GOOD = frozenset("Interval NAType NaTType Period Timedelta Timestamp".split())
+"""Classes of pandas whose objects nobody can change."""
 _CONTAINERS: tuple[Any, ...] = (dict, list, set, tuple, frozenset, deque)
 _PLAIN = frozenset(SCALARS)
 _CODE = frozenset({types.ModuleType, types.FunctionType, types.BuiltinFunctionType, *_PLAIN})
 _BUILT_UPON = _DATA - {"array", "collections", "configparser"}
 _LOOKED_AT = 256
 """Things in containers among which such objects are looked for."""
+_BY_THIS = 2
+"""References to what is known of here alone: this one, and that of who asks how many there are."""
 _MANY = 1 << 16
 """Things in one container, of which none is looked at if there are more."""
 
 
 def stays(one: object) -> bool:
     """Whether this is data of a package, which changes only if somebody changes it."""
-    place = type(one).__module__
+    place = place_of(type(one))
     return (
         issubclass(type(one), bytearray)
         or place.startswith("numba.typed")
@@ -56,7 +61,10 @@ def is_data(one: object) -> bool:
     cls = type(one)
     if cls.__module__ == "builtins" or is_watched(one):
         return cls is bytearray
-    if cls.__module__ == "numpy" and cls.__hash__ is not None:  # a number, a dtype, a function
+    package = place_of(cls).partition(".")[0]
+    if package == "numpy" and cls.__hash__ is not None:  # a number, a dtype, a function
+        return False
+    if package == "pandas" and (cls.__name__ in _FOR_GOOD or cls.__name__.endswith("Dtype")):
         return False
     if stays(one) or any(_is_built_upon(base) for base in cls.__mro__):
         return True
@@ -65,7 +73,7 @@ def is_data(one: object) -> bool:
 
 def _is_built_upon(base: type) -> bool:
     """Whether what is built upon a class of a library is data, too: a network is, a memo that is a dict of one's own is not."""
-    place = base.__module__
+    place = place_of(base)
     return place.partition(".")[0] in _BUILT_UPON and not place.startswith(_CHANGE)
 
 
@@ -86,6 +94,11 @@ class LibraryData:
     def is_known(self) -> bool:
         """Whether there was little enough in it to be looked at."""
         return self._first is not None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is kept by this alone, and not weakly."""
+        return not isinstance(self._held, ref) and getrefcount(self._held()) <= _BY_THIS
 
     def now(self) -> "Pickled | None":
         """What is in it now; None of too much."""
@@ -115,7 +128,7 @@ class Unchanged:
         self.note()
 
     def holds(self) -> bool:
-        return self._data.now() == self._now
+        return self._now is not None and self._data.now() == self._now  # of too much nobody can tell
 
     def note(self) -> None:
         """What is in it by now is no change: the code has run, and it is its state."""
@@ -132,6 +145,8 @@ def data_of(held: object) -> LibraryData | None:
         return known if known.is_known else None
     if not is_data(held):
         return None
+    if not type(held).__weakrefoffset__:
+        _forget_unheld()
     found = _known[id(held)] = LibraryData(held)
     return found if found.is_known else None
 
@@ -166,10 +181,13 @@ def _items_in(held: Any) -> Collection[object]:
     return [*kind.__iter__(held)] if issubclass(type(held), kind) else ()
 
 
-def note_data(held: object) -> None:
-    """Look at what is in the data that a module holds: in a while somebody may have changed it."""
-    if type(held) not in _CODE:
-        deque(data_in(held, _may_be_record), 0)
+def note_data(held: object) -> tuple[bool, list[LibraryData]]:
+    """Look at what is in the data that a module holds: in a while somebody may have changed it. Whether there is such, and what was not known yet."""
+    if type(held) in _CODE:
+        return False, []
+    before = {*_known}
+    found = [*data_in(held, may_be_record)]
+    return bool(found), [one for one in found if id(one.held) not in before]
 
 
 def is_too_much(one: object) -> bool:
@@ -177,15 +195,23 @@ def is_too_much(one: object) -> bool:
     return is_data(one) and data_of(one) is None
 
 
-def _may_be_record(held: object) -> bool:
+def may_be_record(held: object) -> bool:
     """Whether it is an object of the project whose attributes can be looked at without asking it."""
     cls = type(held)
     return not issubclass(cls, type) and has_attributes(held) and (cls is types.SimpleNamespace or not is_outside(file_of(cls)))
 
 
-def forget(one: int) -> None:
+def forget(data: LibraryData) -> None:
     """No module holds it any more."""
-    _known.pop(one, None)
+    if _known.get(id(data.held)) is data:
+        del _known[id(data.held)]
+
+
+def _forget_unheld() -> None:
+    """Forget what nobody else holds of that which cannot be held weakly."""
+    for one, data in [*_known.items()]:
+        if data.is_alone:
+            del _known[one]
 
 
 def _forget(one: int, _dead: object) -> None:

@@ -14,7 +14,7 @@ from simcache.identity.forms.base import SCALARS
 from simcache.identity.process.at_first import is_changed, member_of
 from simcache.identity.process.bytecode import is_of_file, qualname_of, same_code
 from simcache.identity.process.files import codes_of, held_when_noted, is_new, is_outside, times_reloaded
-from simcache.identity.process.library_data import LibraryData, data_of
+from simcache.identity.process.library_data import LibraryData, data_of, may_be_record
 from simcache.identity.process.live import Live, check_code, which
 from simcache.identity.process.modules import Module, place_in, target, underlying
 from simcache.identity.process.taken import ABSENT, Guard, Names, guard_of
@@ -291,11 +291,22 @@ class Loaded:
                 self.closure.guard(vars(held), key, member)
                 if place in body.constants or is_changed(member):
                     with contextlib.suppress(Unkeyable):  # of what it has come to hold, functions and classes count
-                        now = self.objects.value_digest(member, path, of=module)
+                        now = self._digest(member, path, module)
                         if now != body.constants.get(place):
                             yield f"{place}={now}"
+            elif data_of(member) is not None:
+                self.closure.guard(vars(held), key, member, inside=False)
+                if member_of(held, key, member) is not member:
+                    yield f"{place}={self._digest(member, path, module)}"
             if changed := self.objects.changed_in(member, path, module):
                 yield f"{place}{changed}"
+
+    def _digest(self, held: object, path: str, module: Module) -> str:
+        """By its value; what has no form may be taken apart where it is known that it is another one than it was."""
+        try:
+            return self.objects.value_digest(held, path, of=module)
+        except Unkeyable:
+            return self.objects.value_digest(held, path, of=module, reduces=True)
 
     def _data(self, module: Module, namespace: dict[str, Any], name: str, piece: Piece, held: object) -> str:
         path = f"{module.name}.{name}"
@@ -311,7 +322,7 @@ class Loaded:
             return digest
         if not first.holds():
             return self._bound_anew(held, path, module, reduces=True)
-        if is_changed(held):
+        if is_changed(held) and (self.objects.is_record(held) or not may_be_record(held)):
             with contextlib.suppress(BoundAnew):  # what has no form in it may be what another module has registered
                 return self._bound_anew(held, path, module, reduces=True)
         if module.before is not None:  # what was worked out at import may be made of values that were edited since
@@ -325,7 +336,7 @@ class Loaded:
             try:
                 told = self.objects.live(held, path, of=module)
             except Unkeyable:  # an open file, say: its text has to do
-                return ""
+                told = ""
             self.closure.guard(namespace, name, held, record=record)
             return told
         if isinstance(inner, types.FunctionType) and inner.__code__.co_qualname == name:  # chosen by an `if` or a `try`

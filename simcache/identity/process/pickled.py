@@ -8,12 +8,13 @@ from typing import Any
 
 from xxhash import xxh3_128
 
-from simcache.identity.forms.attributes import attributes_of, is_inert
+from simcache.errors import Unkeyable
+from simcache.identity.forms.attributes import attributes_of, has_attributes, is_inert
 from simcache.identity.forms.canonical import canonical
 from simcache.identity.forms.objects import kept
 from simcache.identity.forms.tensors import form_of
 from simcache.identity.process.files import file_of, is_outside
-from simcache.identity.process.taken import is_array, is_watched
+from simcache.identity.process.taken import digest_of_array, is_watched
 
 _CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 _MOST = 1 << 24
@@ -97,8 +98,10 @@ class _Writing(Pickler):
     def reducer_override(self, one: Any) -> Any:
         """How all is written but Python's plain values and containers."""
         kind = type(one)
+        if "numpy" in sys.modules and isinstance(one, sys.modules["numpy"].ndarray) and not one.dtype.hasobject:
+            return _same, self._of_array(one)
         if one is _same or is_watched(one):
-            self._take(one.nbytes if is_array(one) else 0)
+            self._take(0)
             return NotImplemented
         if issubclass(kind, _CODE):
             return self._by_itself(one)
@@ -113,16 +116,34 @@ class _Writing(Pickler):
             return _same, (id(kind), attributes_of(one))
         try:
             return _same, tuple(kept(one))
-        except Exception:  # an iterator, a file: nobody can tell what is in it
-            return self._by_itself(one)
+        except Exception:  # an iterator, a file: nobody can tell what is in it but for its attributes
+            return (_same, (id(kind), attributes_of(one))) if has_attributes(one) else self._by_itself(one)
+
+    def _of_array(self, one: Any) -> tuple[object, ...]:
+        """An array by its numbers, however it lies in memory; one with a mask by that, too, and others by their attributes."""
+        self._take(one.nbytes)
+        plain = sys.modules["numpy"].asarray(one)
+        told = type(one).__qualname__, plain.dtype.str, plain.dtype.descr if plain.dtype.names else "", plain.shape, digest_of_array(plain)
+        if type(one).__module__.partition(".")[0] != "numpy":
+            return *told, attributes_of(one)
+        if not hasattr(type(one), "hardmask"):
+            return told
+        fills = one._fill_value  # noqa: SLF001 - asked by its name it is worked out, and remembered
+        fills = sys.modules["numpy.ma"].default_fill_value(one) if fills is None else fills
+        return *told, one.mask, one.hardmask, sys.modules["numpy"].asarray(fills, one.dtype)
 
     def _of_torch(self, one: Any) -> tuple[object, ...]:
         """A tensor by its elements, and what somebody has said of it in attributes; a dtype or a device by its name."""
         if not hasattr(one, "detach"):
             return (canonical(one),)
-        self._take(one.nbytes)
         gradient = one.grad if one.is_leaf else None
-        return type(one).__qualname__, canonical(one.detach()), one.requires_grad, gradient, vars(one)
+        try:
+            self._take(one.nbytes)
+            held: object = canonical(one.detach())
+        except (Unkeyable, RuntimeError):  # a sparse one, one without memory: torch counts how often it was changed in place
+            self.same.append(one)
+            held = id(one), one._version  # noqa: SLF001 - nothing else tells
+        return type(one).__qualname__, held, one.requires_grad, gradient, vars(one)
 
     def _by_itself(self, one: object) -> Any:
         self.same.append(one)

@@ -29,6 +29,8 @@ _NUMBERS = frozenset({bool, int, float, complex})
 _FIXED = frozenset({str, bytes, type(None), type, types.FunctionType})
 _KNOWN_TO_MARSHAL = frozenset({dict, list, set, frozenset, tuple})
 _WRITTEN = frozenset(SCALARS)
+_TOLD_BY_VALUE = frozenset("datetime decimal fractions numpy pathlib pathlib._local uuid".split())
+"""Modules whose objects, if they can be hashed, are what they say they are equal to; any other object may say so of another one."""
 _WITHOUT_COUNTS = 2
 """The format of `marshal` in which it does not matter how often an object is referred to."""
 _DEEPEST = 100
@@ -109,7 +111,7 @@ class Guard(NamedTuple):
             return False
         try:
             return self.inside is None or bool(self.inside(self.held) == self.detail)
-        except ValueError:  # an array has come in, which does not compare to one truth
+        except Exception:  # something has come in that does not compare to one truth, as arrays do not
             return False
 
 
@@ -284,9 +286,15 @@ def _of_deque(held: Any) -> object:
 
 
 def _of_array(array: Any) -> object:
-    if array.nbytes <= _WATCHED or array.dtype.hasobject:
-        return array.tobytes()
-    return xxh3_128_digest(array.data if array.flags.c_contiguous else array.tobytes())
+    if array.dtype.hasobject:
+        return _copied(array) if array.size <= _COPIED else array.tobytes()
+    return array.tobytes() if array.nbytes <= _WATCHED else digest_of_array(array)
+
+
+def digest_of_array(array: Any) -> bytes:
+    """All that an array without objects holds, however it lies in memory."""
+    in_one_piece = array.nbytes and array.flags.c_contiguous
+    return xxh3_128_digest(array.reshape(-1).view("u1").data if in_one_piece else array.tobytes())
 
 
 def _of_value(held: object) -> str:
@@ -468,22 +476,35 @@ def _copied(held: Any) -> Any:
 
 def _copied_once(held: Any, met: set[int], depth: int) -> Any:
     kind = type(held)
-    if not _is_holder(kind):
+    if not (_is_holder(kind) or (is_array(held) and held.dtype.hasobject and held.size <= _COPIED)):
         return _told_apart(held)
     if id(held) in met or depth > _DEEPEST:
-        return held
+        return _Same(held)
     met.add(id(held))
     if isinstance(held, dict):
-        return [(key, value if type(value) in _FIXED else _copied_once(value, met, depth + 1)) for key, value in held.items()]
+        return kind, [(key, value if type(value) in _FIXED else _copied_once(value, met, depth + 1)) for key, value in held.items()]
     if kind is set or kind is frozenset:
-        return kind, {*map(_told_apart, held)}
-    items = tuple.__iter__(held) if issubclass(kind, tuple) else held
-    inside = [value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for value in items]
-    return tuple(inside) if kind is tuple else inside
+        return kind, {(type(one), one or repr(one)) if type(one) in _NUMBERS else one for one in held}
+    items = tuple.__iter__(held) if issubclass(kind, tuple) else held if kind is list else held.ravel().tolist()
+    return kind, [value if type(value) in _FIXED else _copied_once(value, met, depth + 1) for value in items]
 
 
 def _told_apart(value: Any) -> object:
-    """A number with its type, and the sign of a zero: Python calls 1, 1.0 and True equal, and 0.0 and -0.0. Of an array what it holds."""
-    if type(value) in _NUMBERS:
-        return type(value), value or repr(value)
-    return _of_array(value) if is_array(value) else value
+    """A number with its type, and the sign of a zero: Python calls 1, 1.0 and True equal, and 0.0 and -0.0. Of an array what it holds.
+
+    Anything else is the same object or another one, unless it is known to be what it is equal to.
+    """
+    kind = type(value)
+    if kind in _NUMBERS:
+        return kind, value or repr(value)
+    if is_array(value):
+        return _of_array(value)
+    if kind in _WRITTEN:
+        return value
+    return (kind, value) if place_of(kind) in _TOLD_BY_VALUE and kind.__hash__ is not None else _Same(value)
+
+
+def place_of(cls: type) -> str:
+    """The module of a class, as far as it names one."""
+    place: object = cls.__module__
+    return place if isinstance(place, str) else ""
