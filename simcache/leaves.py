@@ -1,6 +1,7 @@
 """The leaves of a stored tree (arrays, tensors, long bytes): what lies at their places, so that trees can be compared without them."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -45,12 +46,15 @@ def _digest(memory: Buffer, said: str) -> Json:
 
 
 def _array(form: Sequence[Any], memory: Buffer) -> str:
+    import numpy as np
+
     from simcache.codecs.arrays import unpack
 
     array = unpack(memoryview(memory), 0, *form)
     said = f"array {array.dtype} {list(array.shape)}"
     if array.size and array.dtype.kind in "biufc":
-        said += f", first {array.flat[0]}, mean {array.mean():.17g}"
+        with np.errstate(all="ignore"):  # an infinite one beside its opposite
+            said += f", first {array.flat[0]}, mean {array.mean():.17g}"
     return said
 
 
@@ -73,6 +77,7 @@ def _replaced(tree: Any, data: memoryview, ends: Sequence[int], leaf: Leaf) -> A
     if len(tree) == 1 and (tag := next(iter(tree))) in _TAGS:
         offset, *rest = tree[tag]
         empty = rest[0] == 0 if tag == "$raw" else 0 in rest[1]
-        end = offset if empty else next((end for end in ends if end > offset), data.nbytes)
+        place = bisect_right(ends, offset)
+        end = offset if empty else ends[place] if place < len(ends) else data.nbytes
         return leaf(tag, rest, data[offset:end])
     return {name: _replaced(part, data, ends, leaf) for name, part in tree.items()}

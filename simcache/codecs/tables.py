@@ -1,19 +1,21 @@
 """Tables, columns and indices of pandas as tagged JSON around the arrays in them, put back by pandas; loaded where there are such."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.frequencies import to_offset
 
 from simcache.codecs.reading import Read, Reader, listed, texted
 from simcache.codecs.writing import Write, Writer
 from simcache.errors import Undecodable, Unstorable
-from simcache.identity.forms.tables import columns_of, keeps_texts_as_such, plain, way_of_texts, zone_of
+from simcache.identity.forms.tables import columns_of, keeps_texts_as_such, plain, set_on, steps_of, way_of_texts, zone_of
 
 _BY_THEMSELVES: Final = "biufcmM"
 """The kinds of numpy's arrays that pandas takes as they are."""
+_MOMENT: Final = re.compile(r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?", re.ASCII)
 _MASKED: Final[dict[str, Any]] = {
     "b": pd.arrays.BooleanArray,
     "i": pd.arrays.IntegerArray,
@@ -68,13 +70,13 @@ def _column(writer: Writer, value: Any) -> Any:
 
 def _beside(writer: Writer, value: Any) -> list[Any]:
     """What somebody has said of a table or column."""
-    if own := sorted(name for name in vars(value) if not name.startswith("_")):
-        raise Unstorable(f".{own[0]}", "an attribute that was set on a table is lost as soon as that is copied: put it into .attrs")
+    _refuse_set_on(value)
     return [_within(".attrs", Writer.form, writer, value.attrs), value.flags.allows_duplicate_labels]
 
 
 @_enclosing
 def _index(writer: Writer, value: Any) -> Any:
+    _refuse_set_on(value)
     names = [_within(".name", Writer.form, writer, name) for name in value.names]
     if isinstance(value, pd.RangeIndex):
         content = [value.start, value.stop, value.step]
@@ -91,11 +93,17 @@ def _index(writer: Writer, value: Any) -> Any:
     return {"$index": [type(value).__name__, names, *content]}
 
 
+def _refuse_set_on(value: Any) -> None:
+    if own := [name for one in set_on(value) for name in one if name != "sortorder"]:
+        raise Unstorable(f".{own[0]}", "an attribute that was set on it is lost as soon as it is copied: put it into .attrs of a table")
+
+
 def _steps(steps: Any) -> str | None:
     """By how much each moment follows the one before."""
-    if steps is not None and to_offset(steps.freqstr) != steps:
+    name = steps_of(steps)
+    if name is not None and not isinstance(name, str):
         raise Unstorable(".freq", f"{steps!r} is more than its name: take it away by .freq = None")
-    return None if steps is None else steps.freqstr
+    return name
 
 
 def _values(writer: Writer, value: Any) -> Any:
@@ -123,7 +131,7 @@ def _values(writer: Writer, value: Any) -> Any:
     elif isinstance(value.dtype, pd.PeriodDtype) and _steps(value.dtype.freq):
         parts = ["periods", writer.form(value.asi8), value.freqstr]
     elif isinstance(value.dtype, pd.IntervalDtype):
-        parts = ["intervals", _index(writer, value.left), _index(writer, value.right), value.closed]
+        parts = ["intervals", *(_values(writer, bound.array) for bound in (value.left, value.right)), value.closed]
     if parts is None:
         raise Unstorable(
             "", f"values of dtype {value.dtype} cannot be brought back exactly: turn them with .astype(…), or use codec='pickle'"
@@ -147,14 +155,16 @@ def _moment(writer: Writer, value: Any) -> Any:
     zone = _within(".tz", Writer.form, writer, zone_of(value.tz))
     if _moment_of(value.asm8, value.tz).fold != value.fold:
         raise Unstorable("", "a time that comes twice on its day, and is told to be the other one: return it in UTC")
-    return {"$pandas": ["Timestamp", writer.form(value.asm8), zone]}
+    return {"$pandas": ["Timestamp", str(value.asm8), value.unit, zone]}
 
 
 _WRITE: Final[dict[type, Write]] = {
     pd.DataFrame: _table,
     pd.Series: _column,
     pd.Timestamp: _moment,
-    pd.Timedelta: lambda writer, value: {"$pandas": ["Timedelta", writer.form(value.asm8)]},
+    pd.Timedelta: lambda _writer, value: {"$pandas": ["Timedelta", value.asm8.astype(int).item(), value.unit]},
+    pd.Period: lambda _writer, value: {"$pandas": ["Period", value.ordinal, _steps(value.freq) and value.freqstr]},
+    pd.Interval: lambda writer, value: {"$pandas": ["Interval", writer.form(value.left), writer.form(value.right), value.closed]},
     type(pd.NaT): lambda _writer, _value: {"$pandas": ["NaT"]},
     type(pd.NA): lambda _writer, _value: {"$pandas": ["NA"]},
 }
@@ -175,7 +185,7 @@ def _checked(read: Callable[[Any], Any]) -> Read:
 def _read_table(payload: Any) -> Any:
     """A table with memory of its own, that may be written."""
     labels, index, columns, attributes, allows = listed(payload, 5)
-    if len(_is(pd.Index, labels)) != len(listed(columns)) or any(len(column) != len(_is(pd.Index, index)) for column in columns):
+    if len(_is(pd.Index, labels)) != len(listed(columns)) or any(len(_held(column)) != len(_is(pd.Index, index)) for column in columns):
         raise Undecodable("columns and labels are not of one length")
     # What is in an array of objects pandas would look at, to find another dtype for it.
     held = {number: pd.Series(one, index, one.dtype) if one.dtype == object else one for number, one in enumerate(columns)}
@@ -186,7 +196,7 @@ def _read_table(payload: Any) -> Any:
 
 def _read_column(payload: Any) -> Any:
     name, index, values, attributes, allows = listed(payload, 5)
-    return _with(pd.Series(values, _is(pd.Index, index), values.dtype, name, copy=True), attributes, allows)
+    return _with(pd.Series(_held(values), _is(pd.Index, index), values.dtype, name, copy=True), attributes, allows)
 
 
 def _with(value: Any, attributes: Any, allows: Any) -> Any:
@@ -204,7 +214,7 @@ def _read_index(payload: Any) -> Any:
         found = pd.RangeIndex(*listed(content, 3), name=names[0])
     else:
         values, *steps = content
-        found = pd.Index(values, values.dtype, copy=True, name=names[0], tupleize_cols=False)
+        found = pd.Index(_held(values), values.dtype, copy=True, name=names[0], tupleize_cols=False)
         for each in steps:
             found.freq = each
     if type(found).__name__ != kind or len(found.names) != len(listed(names)):
@@ -231,17 +241,17 @@ def _make_texts(way: Any, kept: Any, items: Any) -> Any:
 
 
 def _make_moments(plain: Any, zone: Any) -> Any:
-    return pd.DatetimeIndex(plain).tz_localize("UTC").tz_convert(zone).array
+    return pd.DatetimeIndex(_is(np.ndarray, plain)).tz_localize("UTC").tz_convert(_zone(zone)).array
 
 
 _MAKE: Final[dict[str, Callable[..., Any]]] = {
     "object": _make_objects,
     "text": _make_texts,
     "masked": lambda plain, mask: _MASKED[plain.dtype.kind](plain, mask, copy=True),
-    "categorical": lambda codes, categories, ordered: pd.Categorical.from_codes(codes, _is(pd.Index, categories), _is(bool, ordered)),
+    "categorical": lambda codes, of, ordered: pd.Categorical.from_codes(_is(np.ndarray, codes), _is(pd.Index, of), _is(bool, ordered)),
     "moments": _make_moments,
-    "periods": lambda ordinals, steps: pd.arrays.PeriodArray(ordinals, pd.PeriodDtype(texted(steps)), copy=True),
-    "intervals": pd.arrays.IntervalArray.from_arrays,
+    "periods": lambda ordinals, steps: pd.arrays.PeriodArray(_is(np.ndarray, ordinals), pd.PeriodDtype(texted(steps)), copy=True),
+    "intervals": lambda left, right, closed: pd.arrays.IntervalArray.from_arrays(_held(left), _held(right), closed),
 }
 
 
@@ -249,11 +259,37 @@ def _moment_of(plain: Any, zone: Any) -> Any:
     return pd.Timestamp(plain) if zone is None else pd.Timestamp(plain, tz="UTC").tz_convert(zone)
 
 
+def _make_moment(said: Any, unit: Any, zone: Any) -> Any:
+    if not _MOMENT.fullmatch(texted(said)):  # numpy knows "now"
+        raise Undecodable(f"{said[:40]!r} is no moment")
+    return _moment_of(np.datetime64(said, _unit(unit)), _zone(zone))
+
+
+def _zone(zone: Any) -> Any:
+    """A time zone, or the name of one; pandas would open a file for some."""
+    if isinstance(zone, str) and zone != "UTC":
+        ZoneInfo(zone)
+    return zone
+
+
+def _unit(unit: Any) -> Any:
+    if unit not in ("s", "ms", "us", "ns"):
+        raise Undecodable(f"{unit!r} is no unit of time of pandas")
+    return unit
+
+
+def _held(values: Any) -> Any:
+    """Values that lie in memory, and are not only told by how many there are."""
+    return _is((np.ndarray, pd.api.extensions.ExtensionArray), values)
+
+
 def _read_scalar(payload: Any) -> Any:
     kind, *parts = listed(payload)
     makers: dict[str, Callable[..., Any]] = {
-        "Timestamp": _moment_of,
-        "Timedelta": pd.Timedelta,
+        "Timestamp": _make_moment,
+        "Timedelta": lambda number, unit: pd.Timedelta(np.timedelta64(_is(int, number), _unit(unit))),
+        "Period": lambda ordinal, steps: pd.Period(ordinal=_is(int, ordinal), freq=texted(steps)),
+        "Interval": lambda left, right, closed: pd.Interval(left, right, texted(closed)),
         "NaT": lambda: pd.NaT,
         "NA": lambda: pd.NA,
     }
@@ -262,7 +298,7 @@ def _read_scalar(payload: Any) -> Any:
 
 def _is(kind: Any, value: Any) -> Any:
     if not isinstance(value, kind):
-        raise Undecodable(f"a {type(value).__name__} where a {kind.__name__} should be")
+        raise Undecodable(f"a {type(value).__name__} where a {getattr(kind, '__name__', 'array')} should be")
     return value
 
 

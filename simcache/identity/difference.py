@@ -299,6 +299,7 @@ def _tag(tag: str, payload: Any) -> Iterator[str]:
     elif tag == "$column":
         yield from _call("column", [("", payload[2])])
     elif tag == "$values" and payload[0] in _ONE_BY_ONE:
+        yield f"{way} " if (way := str(payload[-2] if payload[0] == "object" else payload[1])) else ""
         yield from _bracketed("[]", payload[-1])
     elif tag == "$recorded":
         yield str(payload.get("text", "a value that was not recorded"))

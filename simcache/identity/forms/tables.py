@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Parts = Callable[[Any], tuple[object, ...]]
 
+_KEEPS_TEXTS = 3
+"""The version of pandas that keeps texts as such, and not as objects."""
+
 
 def form_of(cls: type) -> Form | None:
     """How values of pandas' types are written; None for a type that is none of them."""
@@ -46,9 +49,14 @@ def parts_of(value: Any) -> list[object] | None:
 
 def beside(value: Any) -> list[object]:
     """What a table has beside its columns, and a column beside its values: of its own attributes only those that somebody has set."""
-    own = {name: one for name, one in vars(value).items() if not name.startswith("_")}
     labels = [value.columns] if hasattr(value, "columns") else [value.name]
-    return [*labels, value.index, value.attrs, value.flags.allows_duplicate_labels, *([own] if own else [])]
+    return [*labels, value.index, value.attrs, value.flags.allows_duplicate_labels, *set_on(value)]
+
+
+def set_on(value: Any) -> list[dict[str, object]]:
+    """The attributes that somebody has set on a table, column or index, if there are any; what pandas remembers there stands in its class, too."""
+    own = {name: one for name, one in vars(value).items() if not (name.startswith("_") or hasattr(type(value), name))}
+    return [own] if own else []
 
 
 def columns_of(table: Any) -> list[Any]:
@@ -62,9 +70,26 @@ def plain(values: Any) -> Any:
     return values.to_numpy() if type(values).__name__ == "NumpyExtensionArray" else values
 
 
+def _telling(form: Form) -> Form:
+    """Has whatever pandas makes of being asked be a reason why a value has no form."""
+
+    def telling(value: Any, walk: Walk, depth: int) -> bytes:
+        if depth > DEEPEST:
+            raise Refused
+        try:
+            return form(value, walk, depth)
+        except (Refused, RecursionError):
+            raise
+        except Exception as problem:
+            raise Refused(
+                f"this pandas cannot tell what is in it ({type(problem).__name__}: {problem}): pass its columns as arrays"
+            ) from problem
+
+    return telling
+
+
+@_telling
 def _table(value: Any, walk: Walk, depth: int) -> bytes:
-    if depth > DEEPEST:
-        raise Refused
     labels, columns = value.columns, list[bytes]()
     for number, values in enumerate(columns_of(value)):
         try:
@@ -79,11 +104,9 @@ def _made_of(name: str, parts: Parts) -> Form:
     """The form of a type that is told by some parts."""
 
     def form(value: Any, walk: Walk, depth: int) -> bytes:
-        if depth > DEEPEST:
-            raise Refused
         return compound(f"pandas.{name}", *(_form(part, walk, depth + 1) for part in parts(value)))
 
-    return form
+    return _telling(form)
 
 
 class _Values:
@@ -99,6 +122,7 @@ def _form(part: Any, walk: Walk, depth: int) -> bytes:
     return walk.forms[type(held)](held, walk, depth) if way is None else _texts(held, way, walk, depth)
 
 
+@_telling
 def _strings(held: Any, walk: Walk, depth: int) -> bytes:
     return _texts(held, way_of_texts(held) or "", walk, depth)
 
@@ -107,6 +131,8 @@ def _texts(held: Any, way: str, walk: Walk, depth: int) -> bytes:
     """Texts at once, not one by one: which are missing, how long each is, and all of them as one."""
     missing = np.asarray(sys.modules["pandas"].isna(held))
     items = np.where(missing, "", np.asarray(held, object)).tolist()
+    if {*map(type, items)} - {str}:  # of numpy, or of one's own
+        return compound("texts", text(b"s", way), array(missing, walk, depth), walk.forms[list](items, walk, depth))
     lengths = np.fromiter(map(len, items), np.int64, len(items))
     whole = digested(b"b", "".join(items).encode("utf-8", "surrogatepass"))
     return compound("texts", text(b"s", way), array(missing, walk, depth), array(lengths, walk, depth), whole)
@@ -129,25 +155,43 @@ def way_of_texts(held: Any) -> str | None:
 
 @cache
 def keeps_texts_as_such() -> bool:
-    """Whether this pandas makes an array of texts of a list of texts, and none of objects."""
-    return bool(sys.modules["pandas"].Series(["a"]).dtype != object)
+    """Whether this pandas makes an array of texts of a list of texts, and none of objects, if no option says otherwise."""
+    return int(sys.modules["pandas"].__version__.partition(".")[0]) >= _KEEPS_TEXTS
 
 
 def zone_of(zone: Any) -> Any:
     """The name of a time zone if this pandas makes of it just such a one: versions differ in that, too; else the zone."""
-    name = getattr(zone, "key", None) or getattr(zone, "zone", None) or ("UTC" if zone is UTC else None)
-    made = None if name is None else sys.modules["pandas"].Timestamp(0, tz=name).tz
+    try:
+        name = getattr(zone, "key", None) or getattr(zone, "zone", None) or ("UTC" if zone is UTC else None)
+        made = None if name is None else sys.modules["pandas"].Timestamp(0, tz=name).tz
+    except Exception:  # one of somebody's own, of which pandas knows nothing
+        return zone
     return name if made is not None and type(made) is type(zone) else zone
 
 
 def _index(value: Any) -> tuple[object, ...]:
-    return _Values(value.array), [*value.names], _steps(getattr(value, "freq", None))
+    return _Values(value.array), [*value.names], steps_of(getattr(value, "freq", None)), *set_on(value)
 
 
-def _steps(steps: Any) -> object:
-    """By how much each moment follows the one before: its name if that tells all, as it does not of holidays."""
-    offsets: Any = sys.modules["pandas.tseries.frequencies"]
-    return steps.freqstr if steps is not None and offsets.to_offset(steps.freqstr) == steps else steps
+def steps_of(steps: Any) -> Any:
+    """By how much each moment follows the one before: its name if that tells all, as it does not of holidays, or of an hour beside a day."""
+    try:
+        same = (
+            steps is not None and "+" not in steps.freqstr and sys.modules["pandas.tseries.frequencies"].to_offset(steps.freqstr) == steps
+        )
+    except ValueError:  # it has no name
+        return steps
+    return steps.freqstr if same else steps
+
+
+def _steps_within(values: Any) -> list[object]:
+    """The steps that an array itself has under older versions."""
+    steps = getattr(values, "freq", None)
+    return [] if steps is None else [steps_of(steps)]
+
+
+def _set_on_levels(index: Any) -> list[dict[str, object]]:
+    return [{name: one for name, one in own.items() if name != "sortorder"} for own in set_on(index) if own.keys() - {"sortorder"}]
 
 
 def _masked(value: Any) -> tuple[object, ...]:
@@ -158,20 +202,20 @@ def _masked(value: Any) -> tuple[object, ...]:
 
 _PARTS: dict[str, Parts] = {
     "Series": lambda column: (_Values(column.array), *beside(column)),
-    "RangeIndex": lambda index: (index.start, index.stop, index.step, index.name),
-    "MultiIndex": lambda index: ([*index.levels], [*index.codes], [*index.names]),
+    "RangeIndex": lambda index: (index.start, index.stop, index.step, index.name, *set_on(index)),
+    "MultiIndex": lambda index: ([*index.levels], [*index.codes], [*index.names], index.sortorder, *_set_on_levels(index)),
     "NumpyExtensionArray": lambda values: (_Values(values),),
     "Categorical": lambda values: (values.codes, values.categories, values.ordered),
-    "DatetimeArray": lambda values: (values.unit, zone_of(values.tz), values.asi8),
-    "TimedeltaArray": lambda values: (values.unit, values.asi8),
-    "PeriodArray": lambda values: (_steps(values.freq), values.asi8),
+    "DatetimeArray": lambda values: (values.unit, zone_of(values.tz), values.asi8, *_steps_within(values)),
+    "TimedeltaArray": lambda values: (values.unit, values.asi8, *_steps_within(values)),
+    "PeriodArray": lambda values: (steps_of(values.freq), values.asi8),
     "IntervalArray": lambda values: (values.left, values.right, values.closed),
     "IntegerArray": _masked,
     "FloatingArray": _masked,
     "BooleanArray": _masked,
     "Timestamp": lambda moment: (moment.asm8, zone_of(moment.tz), moment.fold),
     "Timedelta": lambda duration: (duration.asm8,),
-    "Period": lambda period: (_steps(period.freq), period.ordinal),
+    "Period": lambda period: (steps_of(period.freq), period.ordinal),
     "Interval": lambda interval: (interval.left, interval.right, interval.closed),
     "NaTType": lambda _missing: (),
     "NAType": lambda _missing: (),

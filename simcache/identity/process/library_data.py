@@ -66,6 +66,8 @@ def is_data(one: object) -> bool:
         return False
     if package == "pandas" and (cls.__name__ in _FOR_GOOD or cls.__name__.endswith("Dtype")):
         return False
+    if place_of(cls).startswith("torch.jit"):  # what a network was compiled to, which shows nothing of itself
+        return False
     if stays(one) or any(_is_built_upon(base) for base in cls.__mro__):
         return True
     return issubclass(cls, (dict, list, set)) and is_outside(file_of(cls))
