@@ -166,6 +166,7 @@ CHANGES = {
     "another tensor in a dict": ("D = {'w': torch.ones(2)}", "D['w'].sum().item()", "cfg.D['w'] = torch.ones(2) * {0}"),
     "another field in a dict": ("D = {'a': xr.Dataset({'v': ('x', [1.0])})}", "D['a'].v.sum().item()", "cfg.D['a'] = cfg.D['a'] * {0}"),
     "another object that says it is equal": (EQUALS + "D = [Road('a', 2)]\n", "D[0].speed", "cfg.D[0] = cfg.Road('a', {0})"),
+    "another field in a view of a dict": ("D = MappingProxyType(dict(a=xr.Dataset({'v': ('x', [1.0])}))); HELD = {}; E = MappingProxyType(HELD); HELD['a'] = D['a']", "E['a'].v.sum().item()", "cfg.HELD['a'] = cfg.HELD['a'] * {0}"),
     "a list for a pair": ("L = [namedtuple('Pair', 'a b')(1, 1)]", "L[0].__class__.__name__", "cfg.L[0] = [1, 1]"),
     "pairs for a dict": ("L = [{'a': 1}]", "L[0].__class__.__name__", "cfg.L[0] = [('a', 1)]"),
     "what is set on a table": (TABLE + "; TABLE.scale = 2", "TABLE.scale", "cfg.TABLE.scale = {0}"),

@@ -222,7 +222,7 @@ def guard_of(names: Names, name: str, held: object, *, record: bool = False) -> 
     elif is_array(held):
         inside = _of_array
     elif type(held) is types.MappingProxyType:
-        inside = dict
+        inside = _of_view
     elif type(held) is ContextVar:
         inside = _of_variable
     elif record:
@@ -279,6 +279,10 @@ def _of_class(cls: Any) -> object:
 
 def _of_variable(held: ContextVar[Any]) -> object:
     return _of_option(held.get(ABSENT))
+
+
+def _of_view(held: Any) -> object:
+    return _copied(dict(held))
 
 
 def _of_deque(held: Any) -> object:
